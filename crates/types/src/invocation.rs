@@ -1,0 +1,134 @@
+//! One invocation: what goes to an instance, what comes back, and what the caller gets.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::arn::FunctionArn;
+use crate::clock::Timestamp;
+use crate::id::RequestId;
+use crate::name::Version;
+
+/// What an instance is asked to run.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Names it in logs, usage and answers.
+    pub request_id: RequestId,
+    /// The event, passed on as it came.
+    pub payload: Bytes,
+    /// The function as the caller named it.
+    pub invoked_arn: FunctionArn,
+    /// The caller's client context: JSON, already decoded from base64.
+    pub client_context: Option<String>,
+    /// The tracing header.
+    pub trace: Option<String>,
+    /// Whether the caller wants the end of the log.
+    pub wants_log_tail: bool,
+}
+
+/// What an instance reports of one invocation.
+#[derive(Debug, Clone)]
+pub struct InvocationReport {
+    /// How it ended.
+    pub status: InvocationStatus,
+    /// The result, or an error document when the status is a failure.
+    pub payload: Bytes,
+    /// When it was handed to the runtime.
+    pub started: Timestamp,
+    /// From then to its end.
+    pub duration: Duration,
+    /// How long init took, when this invocation was the first of its instance.
+    pub init: Option<Duration>,
+    /// The most memory the instance has used so far, in bytes.
+    pub memory_peak_bytes: u64,
+    /// CPU time spent during the invocation.
+    pub cpu: Duration,
+    /// The end of the log, when it was asked for.
+    pub log_tail: Option<Bytes>,
+}
+
+/// How an invocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum InvocationStatus {
+    /// The handler returned.
+    Success,
+    /// The handler raised, or its result could not be used.
+    Error,
+    /// The time ran out.
+    Timeout,
+    /// The process ended.
+    Crash,
+    /// The process was killed for the memory it took.
+    OutOfMemory,
+    /// The function could not be initialised.
+    InitError,
+}
+
+/// What the caller of an invocation gets.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Names the invocation.
+    pub request_id: RequestId,
+    /// The version that ran, aliases resolved.
+    pub executed_version: Version,
+    /// What the instance reported; none for a dry run.
+    pub report: Option<InvocationReport>,
+}
+
+/// How AWS classes the error of a function: there is one class today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionError {
+    /// Every failure of the function, its runtime or its time limit.
+    Unhandled,
+}
+
+impl InvocationReport {
+    /// What is charged, in whole milliseconds: init and run time together, rounded up. AWS bills
+    /// init since August 2025.
+    pub fn billed_ms(&self) -> u64 {
+        let charged = self.duration + self.init.unwrap_or_default();
+        charged.as_micros().div_ceil(1_000) as u64
+    }
+
+    /// The most memory the instance has used so far, in MiB, rounded up.
+    pub fn memory_peak_mb(&self) -> u32 {
+        self.memory_peak_bytes.div_ceil(1 << 20) as u32
+    }
+}
+
+impl InvocationStatus {
+    /// The name in usage records and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InvocationStatus::Success => "success",
+            InvocationStatus::Error => "error",
+            InvocationStatus::Timeout => "timeout",
+            InvocationStatus::Crash => "crash",
+            InvocationStatus::OutOfMemory => "out-of-memory",
+            InvocationStatus::InitError => "init-error",
+        }
+    }
+
+    /// Whether the caller is told of an error.
+    pub fn function_error(self) -> Option<FunctionError> {
+        match self {
+            InvocationStatus::Success => None,
+            _ => Some(FunctionError::Unhandled),
+        }
+    }
+
+    /// Whether the instance can take another invocation afterwards.
+    pub fn leaves_instance_usable(self) -> bool {
+        matches!(self, InvocationStatus::Success | InvocationStatus::Error)
+    }
+}
+
+impl FunctionError {
+    /// The name AWS uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FunctionError::Unhandled => "Unhandled",
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Kiln's vocabulary: the nouns every other crate speaks in.
+//!
+//! Invariants: no I/O, no async, no wire names of AWS's API, and no way to build an invalid value.
+//! Start reading at [`function`] (what is deployed) and [`invocation`] (what runs it).
+
+pub mod account;
+pub mod arn;
+pub mod clock;
+pub mod digest;
+pub mod environment;
+pub mod function;
+pub mod id;
+pub mod invocation;
+pub mod limits;
+pub mod log;
+pub mod name;
+pub mod policy;
+pub mod runtime;
+pub mod units;
+pub mod url;
+pub mod usage;
+
+pub use account::{AccountId, Region};
+pub use arn::{FunctionArn, FunctionRef};
+pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
+pub use digest::Sha256;
+pub use environment::RESERVED_VARIABLES;
+pub use function::{
+    Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
+};
+pub use id::{InstanceId, RequestId, RevisionId, UrlId};
+pub use invocation::{FunctionError, Invocation, InvocationReport, InvocationStatus, Outcome};
+pub use log::{LogRecord, LogStream};
+pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
+pub use runtime::{Architecture, Language, Runtime};
+pub use units::{EphemeralMb, InvalidUnit, MemoryMb, TimeoutSecs};
+pub use usage::UsageRecord;

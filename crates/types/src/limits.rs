@@ -1,0 +1,55 @@
+//! Every limit of the platform, with AWS's value and where it is documented.
+//!
+//! Sources: the Lambda quotas page, and the constraints of the `lambda` service model (botocore).
+
+/// Longest function name (service model, `FunctionName`).
+pub const FUNCTION_NAME_LENGTH_MAX: usize = 64;
+/// Longest alias (service model, `Alias`).
+pub const ALIAS_LENGTH_MAX: usize = 128;
+/// Least memory of a function (quotas page).
+pub const MEMORY_MB_MIN: u32 = 128;
+/// Most memory of a function (quotas page; the model's 32,768 is for accelerators).
+pub const MEMORY_MB_MAX: u32 = 10_240;
+/// Memory that comes with one virtual CPU (developer guide, "Configure Lambda function memory").
+pub const MEMORY_MB_PER_VCPU: u64 = 1_769;
+/// Smallest `/tmp` (quotas page).
+pub const EPHEMERAL_MB_MIN: u32 = 512;
+/// Largest `/tmp` (quotas page).
+pub const EPHEMERAL_MB_MAX: u32 = 10_240;
+/// Longest invocation (quotas page).
+pub const TIMEOUT_SECS_MAX: u32 = 900;
+/// Longest init phase of an on-demand instance (developer guide, "Lambda execution environment").
+pub const INIT_TIMEOUT_SECS: u64 = 10;
+/// Largest event and largest response of a synchronous invocation, 6 MiB (quotas page).
+pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Largest response a runtime may post: the payload limit and 100 bytes of slack. Recorded from
+/// AWS, whose error text names 6,291,556 bytes.
+pub const RESPONSE_BYTES_MAX: usize = SYNC_PAYLOAD_BYTES_MAX + 100;
+/// Largest event of an asynchronous invocation, 1 MiB (service model, `Invoke`).
+pub const ASYNC_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Largest client context, in base64 (service model, `Invoke`).
+pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+/// How much of the log `LogType: Tail` returns (service model, `Invoke`).
+pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
+/// Largest zip in a request body (quotas page).
+pub const ZIPPED_BYTES_MAX: u64 = 50 * 1024 * 1024;
+/// Largest unpacked deployment package, layers included (quotas page).
+pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
+/// All code of one account (quotas page: 75 GB).
+pub const CODE_STORAGE_BYTES_MAX: u64 = 75 * 1024 * 1024 * 1024;
+/// Environment variables of a function, as JSON (quotas page).
+pub const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
+/// A function's resource policy (quotas page).
+pub const POLICY_BYTES_MAX: usize = 20 * 1024;
+/// Layers of a function (quotas page).
+pub const LAYERS_MAX: usize = 5;
+/// Tags of a resource (developer guide, "Using tags on Lambda functions").
+pub const TAGS_MAX: usize = 50;
+/// Open files of a sandbox (quotas page).
+pub const OPEN_FILES_MAX: u64 = 1_024;
+/// Processes and threads of a sandbox (quotas page).
+pub const PROCESSES_MAX: u64 = 1_024;
+/// Invocations in flight in an account unless configured (quotas page).
+pub const ACCOUNT_CONCURRENCY: u32 = 1_000;
+/// Concurrency that reservations must leave to all other functions (`PutFunctionConcurrency`).
+pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;

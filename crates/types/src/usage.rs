@@ -1,0 +1,41 @@
+//! What one invocation used.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::RequestId;
+use crate::invocation::InvocationStatus;
+use crate::name::{FunctionId, Version};
+use crate::runtime::Architecture;
+use crate::units::{EphemeralMb, MemoryMb};
+
+/// The record kept of every invocation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsageRecord {
+    /// Which invocation.
+    pub request_id: RequestId,
+    /// Of which function.
+    pub function: FunctionId,
+    /// The version that ran.
+    pub version: Version,
+    /// When it was handed to the runtime.
+    pub started: Timestamp,
+    /// Init time in microseconds when the invocation paid for one.
+    pub init_us: Option<u64>,
+    /// Run time in microseconds.
+    pub duration_us: u64,
+    /// What is charged, in whole milliseconds: init and run time together, rounded up.
+    pub billed_ms: u64,
+    /// The memory it was given.
+    pub memory: MemoryMb,
+    /// The most memory its instance has used, in MiB, rounded up.
+    pub memory_peak_mb: u32,
+    /// The size of its `/tmp`.
+    pub ephemeral: EphemeralMb,
+    /// What it ran on.
+    pub architecture: Architecture,
+    /// CPU time in microseconds.
+    pub cpu_us: u64,
+    /// How it ended.
+    pub status: InvocationStatus,
+}
