@@ -1,0 +1,293 @@
+//! Code packages by the SHA-256 of their zip: checked, unpacked once, served read-only.
+//!
+//! A package is unpacked in `tmp/`, synced, and renamed to its place: what stands under `sha256/`
+//! is whole. What a crash left in `tmp/` is removed when the store is opened. One blocking task
+//! does the work of a package and owns all that it holds, so that a caller who goes away leaves
+//! nothing half-done.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_types::function::Code;
+use kiln_types::{Clock, Sha256, limits};
+use sha2::Digest;
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
+
+use crate::error::Error;
+use crate::handle::make_private_dir;
+
+mod check;
+mod index;
+mod link;
+mod package;
+#[cfg(test)]
+mod tests;
+mod unpack;
+
+use index::{Index, Reservation};
+use package::Draft;
+
+/// Packages unpacked at once: each is held in memory meanwhile. Further ones wait.
+const UNPACKS_MAX: usize = 4;
+/// Packages are put and removed under one of so many locks, chosen by their digest.
+const LOCKS: usize = 64;
+/// How long after its upload a package is safe from [`Artifacts::collect`]: its function may be
+/// about to be created.
+const COLLECT_GRACE: Duration = Duration::from_secs(1_200);
+
+/// Why a package was not taken. Nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The zip is larger than this way of uploading allows.
+    #[error("the zip has {bytes} bytes, {max} are allowed")]
+    TooLargeZipped {
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// The files together are larger than allowed; AWS says
+    /// `Unzipped size must be smaller than 262144000 bytes`.
+    #[error("Unzipped size must be smaller than {max} bytes")]
+    TooLargeUnzipped {
+        /// The limit.
+        max: u64,
+    },
+    /// More files and directories than allowed.
+    #[error("the zip has more than {max} files and directories")]
+    TooManyEntries {
+        /// The limit.
+        max: usize,
+    },
+    /// The zip has no entries.
+    #[error("the zip is empty")]
+    Empty,
+    /// It cannot be read as a zip; AWS says `Could not unzip uploaded file. Please check your
+    /// file, then try to upload again.`
+    #[error("could not unzip: {why}")]
+    NotAZip {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An entry would harm whoever unpacks or runs it.
+    #[error("entry '{entry}' of the zip {why}")]
+    Unsafe {
+        /// The entry's name.
+        entry: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// All code together would be larger than allowed; AWS's is `CodeStorageExceededException`.
+    #[error("code storage limit of {max} bytes exceeded")]
+    StorageFull {
+        /// The limit.
+        max: u64,
+    },
+    /// There is no such package.
+    #[error("package {0} does not exist")]
+    NotFound(Sha256),
+    /// The files could not be read or written.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// How much may be kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quota {
+    /// The files of one package.
+    pub(crate) unzipped_bytes_max: u64,
+    /// Files, links and directories of one package.
+    pub(crate) entries_max: usize,
+    /// The zips of all packages.
+    pub(crate) total_bytes_max: u64,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        Self {
+            unzipped_bytes_max: limits::UNZIPPED_BYTES_MAX,
+            // AWS names no limit. A package of the largest size with more has 2.6 kB a file.
+            entries_max: 100_000,
+            total_bytes_max: limits::CODE_STORAGE_BYTES_MAX,
+        }
+    }
+}
+
+/// All code packages.
+#[derive(Clone)]
+pub struct Artifacts {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    root: PathBuf,
+    quota: Quota,
+    index: Arc<Index>,
+    locks: Vec<Arc<Mutex<()>>>,
+    unpacks: Arc<Semaphore>,
+    drafts: AtomicU64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Artifacts {
+    pub(crate) fn open(data: &Path, quota: Quota, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let root = data.join("artifacts");
+        make_private_dir(&root)?;
+        make_private_dir(&root.join("sha256"))?;
+        let drafts = root.join("tmp");
+        make_private_dir(&drafts)?;
+        fs::remove_dir_all(&drafts).map_err(Error::file("empty", &drafts))?;
+        make_private_dir(&drafts)?;
+        let index = Index::default();
+        for code in package::scan(&root)? {
+            index.add_found(code);
+        }
+        let shared = Shared {
+            root,
+            quota,
+            index: Arc::new(index),
+            locks: (0..LOCKS).map(|_| Arc::default()).collect(),
+            unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
+            drafts: AtomicU64::new(0),
+            clock,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Takes a package: checks it, unpacks it and keeps both forms; all is on disk when this
+    /// returns. One that is known already costs its digest only, and several uploads of the same
+    /// do the work once. `zipped_bytes_max` depends on how it was uploaded:
+    /// [`limits::ZIPPED_BYTES_MAX`] in a request body, [`limits::UNZIPPED_BYTES_MAX`] from a
+    /// bucket.
+    ///
+    /// A package is refused whole when an entry is absolute, has `..`, a backslash or NUL in its
+    /// name, is a device or the like, is there twice, lies below a file or link, or is a link that
+    /// leads out of the package, be it through other links. Of the permissions only "executable"
+    /// is kept: everything is readable by all and belongs to the server's user.
+    pub async fn put_zip(&self, zip: Bytes, zipped_bytes_max: u64) -> Result<Code, ArtifactError> {
+        let (bytes, max) = (zip.len() as u64, zipped_bytes_max);
+        if bytes > max {
+            return Err(ArtifactError::TooLargeZipped { bytes, max });
+        }
+        let hashed = zip.clone();
+        let sha256 = blocking("hash package", move || {
+            Ok(Sha256::from_bytes(sha2::Sha256::digest(&hashed).into()))
+        })
+        .await?;
+        let shared = self.shared.clone();
+        let lock = shared.lock(&sha256).await;
+        if let Some(code) = shared.index.touch(&sha256, shared.clock.now()) {
+            return Ok(code);
+        }
+        let reservation = Index::reserve(&shared.index, bytes, shared.quota.total_bytes_max)?;
+        let unpacks = shared.unpacks.clone();
+        let permit = unpacks
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        blocking("unpack package", move || {
+            let kept = shared.keep(&sha256, &zip, reservation);
+            drop((permit, lock));
+            kept
+        })
+        .await
+    }
+
+    /// The directory with the unpacked files, to be mounted read-only as `/var/task`: nothing may
+    /// be written there, not even compiled bytecode. From memory; the path of a package that was
+    /// never put does not exist.
+    pub fn dir(&self, sha256: &Sha256) -> PathBuf {
+        package::path(&self.shared.root, sha256).join(package::CODE)
+    }
+
+    /// The zip as it was uploaded.
+    pub async fn zip(&self, sha256: &Sha256) -> Result<Bytes, ArtifactError> {
+        if !self.shared.index.contains(sha256) {
+            return Err(ArtifactError::NotFound(sha256.clone()));
+        }
+        let path = package::path(&self.shared.root, sha256).join(package::ZIP);
+        let read = move || Ok(fs::read(&path).map_err(Error::file("read", &path))?.into());
+        blocking("read package", read).await
+    }
+
+    /// The zips together, in bytes: what AWS counts as code storage.
+    pub fn total_bytes(&self) -> u64 {
+        self.shared.index.total_bytes()
+    }
+
+    /// Removes packages that are not in `keep` and were not uploaded within the last twenty minutes
+    /// (their function may be about to be created), and returns how many bytes of zips that were.
+    /// The caller sees to it that no instance runs on what it does not keep.
+    pub async fn collect(&self, keep: &HashSet<Sha256>) -> Result<u64, Error> {
+        let mut freed = 0;
+        for sha256 in self.shared.index.known() {
+            if !keep.contains(&sha256) {
+                freed += self.remove(sha256).await?;
+            }
+        }
+        Ok(freed)
+    }
+
+    async fn remove(&self, sha256: Sha256) -> Result<u64, Error> {
+        let shared = self.shared.clone();
+        let lock = shared.lock(&sha256).await;
+        let now = shared.clock.now();
+        if !shared.index.is_untouched_for(&sha256, COLLECT_GRACE, now) {
+            return Ok(0);
+        }
+        let remove = move || {
+            // Out of sight at once; what a crash leaves of it is removed on the next start.
+            let draft = shared.draft_path();
+            let path = package::path(&shared.root, &sha256);
+            fs::rename(&path, &draft).map_err(Error::file("remove", &path))?;
+            let freed = shared.index.remove(&sha256);
+            drop(lock);
+            fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
+            Ok(freed)
+        };
+        tokio::task::spawn_blocking(remove)
+            .await
+            .map_err(|_| Error::Panicked("remove package"))?
+    }
+}
+
+impl Shared {
+    async fn lock(&self, sha256: &Sha256) -> OwnedMutexGuard<()> {
+        let first = usize::from(sha256.to_bytes()[0]);
+        self.locks[first % LOCKS].clone().lock_owned().await
+    }
+
+    fn draft_path(&self) -> PathBuf {
+        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
+        self.root.join("tmp").join(number.to_string())
+    }
+
+    fn keep(
+        &self,
+        sha256: &Sha256,
+        zip: &Bytes,
+        reservation: Reservation,
+    ) -> Result<Code, ArtifactError> {
+        let draft = Draft::new(self.draft_path())?;
+        let code = draft.fill(sha256, zip, &self.quota)?;
+        draft.publish(&self.root, sha256)?;
+        reservation.fulfil(code.clone(), self.clock.now());
+        Ok(code)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T, ArtifactError> + Send + 'static,
+) -> Result<T, ArtifactError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Error::Panicked(doing))?
+}

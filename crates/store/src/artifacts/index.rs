@@ -1,0 +1,141 @@
+//! Which packages there are, in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kiln_types::function::Code;
+use kiln_types::{Moment, Sha256};
+
+use super::ArtifactError;
+
+/// Which packages there are, and what they and those being unpacked take together.
+#[derive(Default)]
+pub(super) struct Index {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    packages: HashMap<Sha256, Package>,
+    total_bytes: u64,
+}
+
+struct Package {
+    code: Code,
+    /// When it was last uploaded, if since the store was opened.
+    uploaded: Option<Moment>,
+}
+
+/// Room for a package that is being unpacked; given back on drop.
+pub(super) struct Reservation {
+    index: Arc<Index>,
+    bytes: u64,
+}
+
+impl Index {
+    pub(super) fn add_found(&self, code: Code) {
+        let mut state = self.state.lock().expect("no holder panics");
+        state.total_bytes += code.zipped_bytes;
+        state.packages.insert(
+            code.sha256.clone(),
+            Package {
+                code,
+                uploaded: None,
+            },
+        );
+    }
+
+    pub(super) fn contains(&self, sha256: &Sha256) -> bool {
+        self.state
+            .lock()
+            .expect("no holder panics")
+            .packages
+            .contains_key(sha256)
+    }
+
+    /// Notes an upload of a package that is here already.
+    pub(super) fn touch(&self, sha256: &Sha256, now: Moment) -> Option<Code> {
+        let mut state = self.state.lock().expect("no holder panics");
+        let package = state.packages.get_mut(sha256)?;
+        package.uploaded = Some(now);
+        Some(package.code.clone())
+    }
+
+    pub(super) fn reserve(
+        index: &Arc<Self>,
+        bytes: u64,
+        max: u64,
+    ) -> Result<Reservation, ArtifactError> {
+        let mut state = index.state.lock().expect("no holder panics");
+        if state.total_bytes + bytes > max {
+            return Err(ArtifactError::StorageFull { max });
+        }
+        state.total_bytes += bytes;
+        Ok(Reservation {
+            index: index.clone(),
+            bytes,
+        })
+    }
+
+    pub(super) fn known(&self) -> Vec<Sha256> {
+        self.state
+            .lock()
+            .expect("no holder panics")
+            .packages
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn is_untouched_for(&self, sha256: &Sha256, grace: Duration, now: Moment) -> bool {
+        let state = self.state.lock().expect("no holder panics");
+        match state.packages.get(sha256) {
+            Some(package) => package
+                .uploaded
+                .is_none_or(|uploaded| now.since(uploaded) >= grace),
+            None => false,
+        }
+    }
+
+    /// Forgets a package and tells how many bytes its zip had.
+    pub(super) fn remove(&self, sha256: &Sha256) -> u64 {
+        let mut state = self.state.lock().expect("no holder panics");
+        let bytes = state
+            .packages
+            .remove(sha256)
+            .map_or(0, |package| package.code.zipped_bytes);
+        state.total_bytes -= bytes;
+        bytes
+    }
+
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.state.lock().expect("no holder panics").total_bytes
+    }
+}
+
+impl Reservation {
+    /// The package is in its place.
+    pub(super) fn fulfil(mut self, code: Code, now: Moment) {
+        let mut state = self.index.state.lock().expect("no holder panics");
+        state.packages.insert(
+            code.sha256.clone(),
+            Package {
+                code,
+                uploaded: Some(now),
+            },
+        );
+        drop(state);
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.index
+            .state
+            .lock()
+            .expect("no holder panics")
+            .total_bytes -= self.bytes;
+    }
+}

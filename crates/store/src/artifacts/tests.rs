@@ -1,0 +1,117 @@
+//! The limits of what is kept, made small.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kiln_types::ManualClock;
+use zip::write::SimpleFileOptions;
+
+use super::*;
+
+const ROOMY: Quota = Quota {
+    unzipped_bytes_max: 1_000,
+    entries_max: 10,
+    total_bytes_max: 10_000,
+};
+
+fn open(dir: &Path, quota: Quota) -> Artifacts {
+    Artifacts::open(dir, quota, Arc::new(ManualClock::default())).unwrap()
+}
+
+fn zip_of(files: &[(&str, usize)]) -> Bytes {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer
+            .start_file(*name, SimpleFileOptions::default())
+            .unwrap();
+        writer.write_all(&vec![b'x'; *bytes]).unwrap();
+    }
+    writer.finish().unwrap().into_inner().into()
+}
+
+#[tokio::test]
+async fn storage_is_full_at_its_limit_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (zip_of(&[("a", 1)]), zip_of(&[("b", 1)]));
+    let total_bytes_max = (first.len() + second.len()) as u64 - 1;
+    let artifacts = open(
+        dir.path(),
+        Quota {
+            total_bytes_max,
+            ..ROOMY
+        },
+    );
+    artifacts.put_zip(first.clone(), 9_999).await.unwrap();
+    let full = artifacts.put_zip(second.clone(), 9_999).await;
+    assert!(matches!(full, Err(ArtifactError::StorageFull { max }) if max == total_bytes_max));
+    assert_eq!(artifacts.total_bytes(), first.len() as u64);
+    artifacts.put_zip(first, 9_999).await.unwrap();
+    drop(artifacts);
+    let artifacts = open(dir.path(), ROOMY);
+    artifacts.put_zip(second, 9_999).await.unwrap();
+    assert_eq!(artifacts.total_bytes(), total_bytes_max + 1);
+}
+
+#[tokio::test]
+async fn a_refused_package_gives_its_room_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    let refused = artifacts.put_zip(zip_of(&[("large", 1_001)]), 9_999).await;
+    assert!(matches!(
+        refused,
+        Err(ArtifactError::TooLargeUnzipped { max: 1_000 })
+    ));
+    assert_eq!(artifacts.total_bytes(), 0);
+    artifacts
+        .put_zip(zip_of(&[("large", 1_000)]), 9_999)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn directories_count_as_entries() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    let refused = artifacts
+        .put_zip(zip_of(&[("1/2/3/4/5/6/7/8/9/10/11", 1)]), 9_999)
+        .await;
+    assert!(matches!(
+        refused,
+        Err(ArtifactError::TooManyEntries { max: 10 })
+    ));
+    artifacts
+        .put_zip(zip_of(&[("1/2/3/4/5/6/7/8/9/10", 1)]), 9_999)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_nothing_half_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    for size in 0..50 {
+        let put = artifacts.put_zip(zip_of(&[("a", size)]), 9_999);
+        let gone_away = tokio::time::timeout(Duration::from_micros(size as u64 * 20), put);
+        let _ = gone_away.await;
+    }
+    for size in 0..50 {
+        let code = artifacts
+            .put_zip(zip_of(&[("a", size)]), 9_999)
+            .await
+            .unwrap();
+        let file = artifacts.dir(&code.sha256).join("a");
+        assert_eq!(fs::metadata(file).unwrap().len(), size as u64);
+    }
+    let kept = artifacts.shared.index.known().len();
+    assert_eq!(
+        (
+            kept,
+            fs::read_dir(dir.path().join("artifacts/tmp"))
+                .unwrap()
+                .count()
+        ),
+        (50, 0)
+    );
+}

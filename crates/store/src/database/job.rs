@@ -1,0 +1,153 @@
+//! Changes waiting for the writer thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::{Connection, Transaction};
+use tokio::sync::oneshot;
+
+use crate::error::{Doing, Error};
+
+/// A change: run inside a transaction, finished after its commit.
+pub(super) trait Job: Send {
+    /// Whether somebody waits for it.
+    fn is_urgent(&self) -> bool;
+    fn run(&mut self, transaction: &mut Transaction<'_>);
+    /// `failure` says why the commit failed, if it did.
+    fn finish(self: Box<Self>, failure: Option<&str>);
+}
+
+/// A change whose caller waits for the commit.
+pub(super) struct Urgent<W, P, T, E> {
+    doing: &'static str,
+    work: Option<W>,
+    publish: P,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+/// A change that nobody waits for.
+pub(super) struct Lazy<W, F> {
+    doing: &'static str,
+    work: Option<W>,
+    failed: F,
+    result: Result<(), Error>,
+}
+
+impl<W, P, T, E> Urgent<W, P, T, E> {
+    pub(super) fn new(
+        doing: &'static str,
+        work: W,
+        publish: P,
+        reply: oneshot::Sender<Result<T, E>>,
+    ) -> Self {
+        Self {
+            doing,
+            work: Some(work),
+            publish,
+            result: None,
+            reply,
+        }
+    }
+}
+
+impl<W, F> Lazy<W, F> {
+    pub(super) fn new(doing: &'static str, work: W, failed: F) -> Self {
+        let result = Ok(());
+        Self {
+            doing,
+            work: Some(work),
+            failed,
+            result,
+        }
+    }
+}
+
+impl<W, P, T, E> Job for Urgent<W, P, T, E>
+where
+    W: FnOnce(&Connection) -> Result<T, E> + Send,
+    P: FnOnce(&T) + Send,
+    T: Send,
+    E: From<Error> + Send,
+{
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn run(&mut self, transaction: &mut Transaction<'_>) {
+        self.result = self
+            .work
+            .take()
+            .map(|work| in_savepoint(self.doing, transaction, work));
+    }
+
+    fn finish(self: Box<Self>, failure: Option<&str>) {
+        let lost = |why: &str| {
+            let source = why.to_owned().into();
+            Err(Error::Database {
+                doing: self.doing,
+                source,
+            }
+            .into())
+        };
+        let result = match (self.result, failure) {
+            (Some(Err(refusal)), _) => Err(refusal),
+            (Some(Ok(value)), None) => Ok(value),
+            (_, Some(failure)) => lost(failure),
+            (None, None) => lost("the change was not run"),
+        };
+        if let Ok(value) = &result {
+            (self.publish)(value);
+        }
+        // A caller that went away cancels nothing: the change is made all the same.
+        let _ = self.reply.send(result);
+    }
+}
+
+impl<W, F> Job for Lazy<W, F>
+where
+    W: FnOnce(&Connection) -> Result<(), Error> + Send,
+    F: FnOnce() + Send,
+{
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    fn run(&mut self, transaction: &mut Transaction<'_>) {
+        if let Some(work) = self.work.take() {
+            self.result = in_savepoint(self.doing, transaction, work);
+        }
+    }
+
+    fn finish(self: Box<Self>, failure: Option<&str>) {
+        let error = match (self.result, failure) {
+            (Ok(()), None) => return,
+            (Err(error), _) => error.to_string(),
+            (Ok(()), Some(failure)) => failure.to_owned(),
+        };
+        tracing::error!(
+            doing = self.doing,
+            error,
+            "a change in the background failed"
+        );
+        (self.failed)();
+    }
+}
+
+/// What `work` wrote before it refused or panicked is rolled back.
+fn in_savepoint<T, E: From<Error>>(
+    doing: &'static str,
+    transaction: &mut Transaction<'_>,
+    work: impl FnOnce(&Connection) -> Result<T, E>,
+) -> Result<T, E> {
+    let savepoint = transaction.savepoint().doing(doing)?;
+    // Nothing that a panic could leave half-done survives: the savepoint is dropped unreleased,
+    // and callers' own state is published only after a commit.
+    match catch_unwind(AssertUnwindSafe(|| work(&savepoint))) {
+        Ok(Ok(value)) => {
+            savepoint.commit().doing(doing)?;
+            Ok(value)
+        }
+        Ok(Err(refusal)) => Err(refusal),
+        Err(_) => Err(Error::Panicked(doing).into()),
+    }
+}

@@ -1,0 +1,99 @@
+//! What the store could not do, and to what.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kiln_types::{FunctionId, UrlId};
+
+/// Why a method of the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name is taken. Nothing was changed.
+    #[error("function {0} exists already")]
+    AlreadyExists(FunctionId),
+    /// There is no such function. Nothing was changed.
+    #[error("function {0} does not exist")]
+    NotFound(FunctionId),
+    /// Another function has this URL id. Nothing was changed.
+    #[error("URL id {0} belongs to another function")]
+    UrlTaken(UrlId),
+    /// Another process has the data directory open.
+    #[error("data directory {dir} is in use by process {pid}; stop it or choose another directory")]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// The holder's process id, or `unknown`.
+        pid: String,
+    },
+    /// The data was written by a newer Kiln.
+    #[error(
+        "{file} has format {found}, this version of Kiln knows up to {known}; use a newer Kiln"
+    )]
+    Newer {
+        /// The database file.
+        file: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this build reads.
+        known: u32,
+    },
+    /// A file could not be read, written or made.
+    #[error("{doing} {path}: {source}")]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The database refused. The change was not made.
+    #[error("{doing}: {source}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Stored data cannot be read back.
+    #[error("{what} is damaged: {why}")]
+    Damaged {
+        /// Which data.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The change panicked. It was not made; the same change will panic again.
+    #[error("{0}: the change panicked")]
+    Panicked(&'static str),
+    /// No randomness for a new key.
+    #[error("draw random bytes: {0}")]
+    Random(String),
+    /// The store has been closed. The change was not made.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl Error {
+    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Says what was being done when the database failed.
+pub(crate) trait Doing<T> {
+    fn doing(self, what: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for rusqlite::Result<T> {
+    fn doing(self, what: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Database {
+            doing: what,
+            source: Box::new(source),
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! Functions: one document each, kept in `meta.db` and in memory.
+//!
+//! Changes run on the writer thread, where they see each other; the copy in memory is changed
+//! after the commit, in the same order, so that it never shows what could still be lost.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use kiln_types::account::AccountId;
+use kiln_types::{Function, FunctionId, Qualifier, UrlId};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::broadcast;
+
+use crate::database::{Database, Durability, Spec};
+use crate::error::{Doing, Error};
+
+mod snapshot;
+
+use snapshot::Snapshot;
+
+/// Changes that a subscriber may fall behind.
+const CHANGES_MAX: usize = 1_024;
+
+/// `meta.db`: functions, the index of their URLs, and access keys.
+pub(crate) const META: Spec = Spec {
+    file: "meta.db",
+    durability: Durability::Disk,
+    linger: Duration::ZERO,
+    migrations: &["
+        CREATE TABLE function (
+            account TEXT NOT NULL,
+            name TEXT NOT NULL,
+            document TEXT NOT NULL,
+            PRIMARY KEY (account, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE function_url (
+            id TEXT NOT NULL PRIMARY KEY,
+            account TEXT NOT NULL,
+            name TEXT NOT NULL,
+            FOREIGN KEY (account, name) REFERENCES function (account, name) ON DELETE CASCADE
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX function_url_of ON function_url (account, name);
+        CREATE TABLE access_key (
+            id TEXT NOT NULL PRIMARY KEY,
+            secret TEXT NOT NULL,
+            account TEXT NOT NULL,
+            name TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            active INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    "],
+};
+
+/// All functions of all accounts.
+pub(crate) struct Functions {
+    database: Arc<Database>,
+    snapshot: Arc<RwLock<Snapshot>>,
+    changes: broadcast::Sender<FunctionId>,
+}
+
+impl Functions {
+    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
+        let documents = database.read_now("read functions", |connection| {
+            let mut statement = connection.prepare("SELECT document FROM function")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let mut snapshot = Snapshot::default();
+        for document in documents {
+            snapshot.put(Arc::new(decode(&document)?));
+        }
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+        Ok(Self {
+            database,
+            snapshot: Arc::new(RwLock::new(snapshot)),
+            changes,
+        })
+    }
+
+    pub(crate) async fn create(&self, function: Function) -> Result<Arc<Function>, Error> {
+        let work = move |connection: &Connection| {
+            if read(connection, &function.id)?.is_some() {
+                return Err(Error::AlreadyExists(function.id));
+            }
+            insert(connection, &function)?;
+            write_urls(connection, &function)?;
+            Ok(Arc::new(function))
+        };
+        self.database
+            .write_then("create function", work, self.publish())
+            .await
+    }
+
+    pub(crate) async fn update<E, F>(&self, id: &FunctionId, change: F) -> Result<Arc<Function>, E>
+    where
+        F: FnOnce(&mut Function) -> Result<(), E> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.update_with(id, move |_, function| change(function))
+            .await
+    }
+
+    pub(crate) async fn update_among<E, F>(
+        &self,
+        id: &FunctionId,
+        change: F,
+    ) -> Result<Arc<Function>, E>
+    where
+        F: FnOnce(&mut Function, &[Function]) -> Result<(), E> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        // Read where changes are made: the copy in memory lacks those that are not committed yet.
+        self.update_with(id, move |connection, function| {
+            let others = read_others(connection, &function.id)?;
+            change(function, &others)
+        })
+        .await
+    }
+
+    async fn update_with<E, F>(&self, id: &FunctionId, change: F) -> Result<Arc<Function>, E>
+    where
+        F: FnOnce(&Connection, &mut Function) -> Result<(), E> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let id = id.clone();
+        let work = move |connection: &Connection| {
+            let mut function = read(connection, &id)?.ok_or_else(|| Error::NotFound(id.clone()))?;
+            change(connection, &mut function)?;
+            function.id = id;
+            replace(connection, &function)?;
+            write_urls(connection, &function)?;
+            Ok(Arc::new(function))
+        };
+        self.database
+            .write_then("update function", work, self.publish())
+            .await
+    }
+
+    pub(crate) async fn delete(&self, id: &FunctionId) -> Result<Arc<Function>, Error> {
+        let id = id.clone();
+        let work = move |connection: &Connection| {
+            let function = read(connection, &id)?.ok_or(Error::NotFound(id))?;
+            let delete = "DELETE FROM function WHERE account = ?1 AND name = ?2";
+            let key = [function.id.account.as_str(), function.id.name.as_str()];
+            connection.execute(delete, key).doing("delete function")?;
+            Ok(Arc::new(function))
+        };
+        let snapshot = self.snapshot.clone();
+        let changes = self.changes.clone();
+        let publish = move |function: &Arc<Function>| {
+            snapshot
+                .write()
+                .expect("no holder panics")
+                .remove(&function.id);
+            let _ = changes.send(function.id.clone());
+        };
+        self.database
+            .write_then("delete function", work, publish)
+            .await
+    }
+
+    pub(crate) fn get(&self, id: &FunctionId) -> Option<Arc<Function>> {
+        self.snapshot.read().expect("no holder panics").get(id)
+    }
+
+    pub(crate) fn list(&self, account: &AccountId) -> Vec<Arc<Function>> {
+        self.snapshot
+            .read()
+            .expect("no holder panics")
+            .list(account)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Function>> {
+        self.snapshot.read().expect("no holder panics").all()
+    }
+
+    pub(crate) fn by_url(&self, url: &UrlId) -> Option<(Arc<Function>, Option<Qualifier>)> {
+        self.snapshot.read().expect("no holder panics").by_url(url)
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<FunctionId> {
+        self.changes.subscribe()
+    }
+
+    fn publish(&self) -> impl FnOnce(&Arc<Function>) + Send + 'static {
+        let snapshot = self.snapshot.clone();
+        let changes = self.changes.clone();
+        move |function| {
+            snapshot
+                .write()
+                .expect("no holder panics")
+                .put(function.clone());
+            // Fails when nobody listens, which is nobody's loss.
+            let _ = changes.send(function.id.clone());
+        }
+    }
+}
+
+fn read(connection: &Connection, id: &FunctionId) -> Result<Option<Function>, Error> {
+    let select = "SELECT document FROM function WHERE account = ?1 AND name = ?2";
+    let document = connection
+        .prepare_cached(select)
+        .and_then(|mut statement| {
+            let key = [id.account.as_str(), id.name.as_str()];
+            statement
+                .query_row(key, |row| row.get::<_, String>(0))
+                .optional()
+        })
+        .doing("read function")?;
+    document.map(|document| decode(&document)).transpose()
+}
+
+/// The account's functions but for this one.
+fn read_others(connection: &Connection, id: &FunctionId) -> Result<Vec<Function>, Error> {
+    let read = || {
+        let select = "SELECT document FROM function WHERE account = ?1 AND name <> ?2";
+        let mut statement = connection.prepare_cached(select)?;
+        let key = [id.account.as_str(), id.name.as_str()];
+        let rows = statement.query_map(key, |row| row.get::<_, String>(0))?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let documents = read().doing("read functions")?;
+    documents.iter().map(|document| decode(document)).collect()
+}
+
+fn insert(connection: &Connection, function: &Function) -> Result<(), Error> {
+    let insert = "INSERT INTO function (document, account, name) VALUES (?1, ?2, ?3)";
+    write(connection, insert, function)
+}
+
+fn replace(connection: &Connection, function: &Function) -> Result<(), Error> {
+    let update = "UPDATE function SET document = ?1 WHERE account = ?2 AND name = ?3";
+    write(connection, update, function)
+}
+
+fn write(connection: &Connection, sql: &str, function: &Function) -> Result<(), Error> {
+    let document = serde_json::to_string(function).map_err(|error| Error::Damaged {
+        what: format!("function {}", function.id),
+        why: error.to_string(),
+    })?;
+    let id = &function.id;
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| {
+            statement.execute(params![document, id.account.as_str(), id.name.as_str()])
+        })
+        .doing("write function")?;
+    Ok(())
+}
+
+fn write_urls(connection: &Connection, function: &Function) -> Result<(), Error> {
+    let id = &function.id;
+    let (account, name) = (id.account.as_str(), id.name.as_str());
+    let write = || {
+        let delete = "DELETE FROM function_url WHERE account = ?1 AND name = ?2";
+        connection
+            .prepare_cached(delete)?
+            .execute([account, name])?;
+        let insert = "INSERT INTO function_url (id, account, name) VALUES (?1, ?2, ?3)
+                      ON CONFLICT (id) DO NOTHING";
+        for url in function.urls.values() {
+            let mut statement = connection.prepare_cached(insert)?;
+            if statement.execute([url.id.as_str(), account, name])? == 0 {
+                return Ok(Some(url.id.clone()));
+            }
+        }
+        Ok(None)
+    };
+    match write().doing("write function URLs")? {
+        Some(taken) => Err(Error::UrlTaken(taken)),
+        None => Ok(()),
+    }
+}
+
+fn decode(document: &str) -> Result<Function, Error> {
+    serde_json::from_str(document).map_err(|error| Error::Damaged {
+        what: "a function".to_owned(),
+        why: error.to_string(),
+    })
+}

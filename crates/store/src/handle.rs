@@ -1,0 +1,214 @@
+//! [`Store`]: the one handle through which everything is remembered.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use kiln_types::account::AccountId;
+use kiln_types::{Clock, Function, FunctionId, Qualifier, UrlId};
+use tokio::sync::broadcast;
+
+use crate::artifacts::{Artifacts, Quota};
+use crate::buckets::Buckets;
+use crate::config::Config;
+use crate::database::Database;
+use crate::error::Error;
+use crate::functions::Functions;
+use crate::keys::Keys;
+use crate::logs::Logs;
+use crate::usage::Usage;
+
+/// An open data directory. Clones share it; it is given up on [`Store::close`], or when the last
+/// clone is dropped.
+#[derive(Clone)]
+pub struct Store {
+    parts: Arc<Parts>,
+}
+
+/// The databases stand before the lock, so that they are finished when it is given up.
+struct Parts {
+    functions: Functions,
+    keys: Keys,
+    logs: Logs,
+    usage: Usage,
+    artifacts: Artifacts,
+    buckets: Buckets,
+    meta: Arc<Database>,
+    lock: Mutex<Option<File>>,
+}
+
+impl Store {
+    /// Opens a data directory, making it when it does not exist, and brings its files to this
+    /// version's format. Blocks for as long as that takes: call it before serving.
+    ///
+    /// Fails with [`Error::InUse`] while another process has it open and with [`Error::Newer`]
+    /// when a newer Kiln wrote it.
+    pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let dir = config.dir;
+        make_private_dir(&dir)?;
+        let lock = take_lock(&dir)?;
+        let meta = Arc::new(Database::open(&dir, &crate::functions::META)?);
+        let parts = Parts {
+            functions: Functions::open(meta.clone())?,
+            keys: Keys::open(meta.clone(), clock.clone())?,
+            logs: Logs::open(&dir, clock.clone())?,
+            usage: Usage::open(&dir)?,
+            artifacts: Artifacts::open(&dir, Quota::default(), clock)?,
+            buckets: Buckets::open(&dir)?,
+            meta,
+            lock: Mutex::new(Some(lock)),
+        };
+        Ok(Self {
+            parts: Arc::new(parts),
+        })
+    }
+
+    /// Waits until everything accepted is on disk, then gives the directory up. Later changes
+    /// fail with [`Error::Closed`]; what is in memory can still be read.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.parts.logs.close().await?;
+        self.parts.usage.close().await?;
+        self.parts.meta.close().await?;
+        self.parts.lock.lock().expect("no holder panics").take();
+        Ok(())
+    }
+
+    /// Remembers a new function, or fails with [`Error::AlreadyExists`].
+    pub async fn create_function(&self, function: Function) -> Result<Arc<Function>, Error> {
+        self.parts.functions.create(function).await
+    }
+
+    /// The function as of the last change that was made durable. From memory.
+    pub fn function(&self, id: &FunctionId) -> Option<Arc<Function>> {
+        self.parts.functions.get(id)
+    }
+
+    /// All functions of an account, ordered by name. From memory.
+    pub fn functions(&self, account: &AccountId) -> Vec<Arc<Function>> {
+        self.parts.functions.list(account)
+    }
+
+    /// All functions of all accounts, ordered by account and name. From memory.
+    pub fn all_functions(&self) -> Vec<Arc<Function>> {
+        self.parts.functions.all()
+    }
+
+    /// Reads a function, lets `change` alter it, and keeps the result; no other change of the
+    /// function comes in between. When `change` refuses, nothing is kept and its error is
+    /// returned. The id cannot be changed: an altered one is put back.
+    ///
+    /// `change` runs on the store's writer thread: it must not block or do anything long.
+    pub async fn update_function<E, F>(
+        &self,
+        id: &FunctionId,
+        change: F,
+    ) -> Result<Arc<Function>, E>
+    where
+        F: FnOnce(&mut Function) -> Result<(), E> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.parts.functions.update(id, change).await
+    }
+
+    /// The same for a change that depends on the other functions of the account: `change` also gets
+    /// those, as all changes before this one left them. Costs a read of them all.
+    pub async fn update_function_among<E, F>(
+        &self,
+        id: &FunctionId,
+        change: F,
+    ) -> Result<Arc<Function>, E>
+    where
+        F: FnOnce(&mut Function, &[Function]) -> Result<(), E> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.parts.functions.update_among(id, change).await
+    }
+
+    /// Forgets a function and its URLs, and returns it as it was. Its code, logs and usage stay.
+    pub async fn delete_function(&self, id: &FunctionId) -> Result<Arc<Function>, Error> {
+        self.parts.functions.delete(id).await
+    }
+
+    /// The function behind a function URL, and which version or alias the URL points at; none
+    /// means `$LATEST`. From memory.
+    pub fn function_by_url(&self, url: &UrlId) -> Option<(Arc<Function>, Option<Qualifier>)> {
+        self.parts.functions.by_url(url)
+    }
+
+    /// Tells of every function that was created, updated or deleted from now on, after the change
+    /// is visible. A receiver that falls 1,024 changes behind gets `Lagged` and must assume that
+    /// every function changed.
+    pub fn subscribe(&self) -> broadcast::Receiver<FunctionId> {
+        self.parts.functions.subscribe()
+    }
+
+    /// Code packages.
+    pub fn artifacts(&self) -> &Artifacts {
+        &self.parts.artifacts
+    }
+
+    /// Directory-backed buckets.
+    pub fn buckets(&self) -> &Buckets {
+        &self.parts.buckets
+    }
+
+    /// Log groups, streams and events.
+    pub fn logs(&self) -> &Logs {
+        &self.parts.logs
+    }
+
+    /// What invocations used.
+    pub fn usage(&self) -> &Usage {
+        &self.parts.usage
+    }
+
+    /// Access keys.
+    pub fn keys(&self) -> &Keys {
+        &self.parts.keys
+    }
+}
+
+/// Makes a directory that only the server's own user may enter: it holds keys and users' code.
+pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(Error::file("make directory", dir))?;
+    let owner_only = Permissions::from_mode(0o700);
+    fs::set_permissions(dir, owner_only).map_err(Error::file("set permissions of", dir))
+}
+
+/// The kernel gives the lock up when the process ends, however it ends, so that the file may stay.
+fn take_lock(dir: &Path) -> Result<File, Error> {
+    let path: PathBuf = dir.join("lock");
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let mut file = opened.map_err(Error::file("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let known = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+            let pid = if known {
+                pid.trim().to_owned()
+            } else {
+                "unknown".to_owned()
+            };
+            return Err(Error::InUse {
+                dir: dir.to_owned(),
+                pid,
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
+    }
+    let written = file
+        .set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(Error::file("write", &path))?;
+    Ok(file)
+}

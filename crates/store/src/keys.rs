@@ -1,0 +1,226 @@
+//! Access keys: who may call, and the secrets with which requests are signed.
+//!
+//! Verifying a signature needs the secret itself, so it is kept as it is, in a file and directory
+//! that only the server's user can read.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kiln_types::account::AccountId;
+use kiln_types::{Clock, Timestamp};
+use rusqlite::{Connection, Row, params};
+
+use crate::database::Database;
+use crate::error::{Doing, Error};
+
+/// The name of the keys that [`Keys::administrator`] makes.
+const ADMINISTRATOR: &str = "administrator";
+/// The alphabet of key ids after `AKIA`: AWS's are base32.
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// One access key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKey {
+    /// `AKIA` and 16 letters and digits: names the key in requests.
+    pub id: String,
+    /// 40 characters: what requests are signed with.
+    pub secret: String,
+    /// Whose key it is.
+    pub account: AccountId,
+    /// For people.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Whether requests signed with it are accepted.
+    pub active: bool,
+}
+
+/// All access keys.
+#[derive(Clone)]
+pub struct Keys {
+    database: Arc<Database>,
+    keys: Arc<RwLock<HashMap<String, Arc<AccessKey>>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Keys {
+    pub(crate) fn open(database: Arc<Database>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let stored = database.read_now("read access keys", |connection| {
+            let select = "SELECT id, secret, account, name, created, active FROM access_key";
+            let mut statement = connection.prepare(select)?;
+            let rows = statement.query_map([], key_of)?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let keys = stored
+            .into_iter()
+            .map(|key| (key.id.clone(), Arc::new(key)))
+            .collect();
+        Ok(Self {
+            database,
+            keys: Arc::new(RwLock::new(keys)),
+            clock,
+        })
+    }
+
+    /// Makes a key of an account, active at once.
+    pub async fn create(&self, account: &AccountId, name: &str) -> Result<Arc<AccessKey>, Error> {
+        let key = AccessKey {
+            id: random_id()?,
+            secret: random_secret()?,
+            account: account.clone(),
+            name: name.to_owned(),
+            created: self.clock.timestamp(),
+            active: true,
+        };
+        let keys = self.keys.clone();
+        let publish = move |key: &Arc<AccessKey>| {
+            keys.write()
+                .expect("no holder panics")
+                .insert(key.id.clone(), key.clone());
+        };
+        self.database
+            .write_then("create access key", move |to| insert(to, key), publish)
+            .await
+    }
+
+    /// The key with this id, active or not. From memory.
+    pub fn get(&self, id: &str) -> Option<Arc<AccessKey>> {
+        self.keys.read().expect("no holder panics").get(id).cloned()
+    }
+
+    /// All keys of an account, the oldest first. From memory.
+    pub fn list(&self, account: &AccountId) -> Vec<Arc<AccessKey>> {
+        let keys = self.keys.read().expect("no holder panics");
+        let mut keys: Vec<_> = keys
+            .values()
+            .filter(|key| key.account == *account)
+            .cloned()
+            .collect();
+        keys.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
+        keys
+    }
+
+    /// Switches a key on or off and returns it; none when there is no such key.
+    pub async fn set_active(
+        &self,
+        id: &str,
+        active: bool,
+    ) -> Result<Option<Arc<AccessKey>>, Error> {
+        let id = id.to_owned();
+        let work = move |connection: &Connection| {
+            let update = "UPDATE access_key SET active = ?2 WHERE id = ?1
+                          RETURNING id, secret, account, name, created, active";
+            let mut statement = connection.prepare(update)?;
+            let rows = statement.query_map(params![id, active], key_of)?;
+            Ok(rows.last().transpose()?.map(Arc::new))
+        };
+        let keys = self.keys.clone();
+        let publish = move |key: &Option<Arc<AccessKey>>| {
+            if let Some(key) = key {
+                keys.write()
+                    .expect("no holder panics")
+                    .insert(key.id.clone(), key.clone());
+            }
+        };
+        let doing = "change access key";
+        self.database
+            .write_then(doing, move |to| work(to).doing(doing), publish)
+            .await
+    }
+
+    /// Forgets a key; tells whether there was one.
+    pub async fn delete(&self, id: &str) -> Result<bool, Error> {
+        let (deleted, keys) = (id.to_owned(), self.keys.clone());
+        let id = deleted.clone();
+        let doing = "delete access key";
+        let work = move |connection: &Connection| {
+            let delete = "DELETE FROM access_key WHERE id = ?1";
+            Ok(connection.execute(delete, [&id]).doing(doing)? > 0)
+        };
+        let publish = move |_: &bool| {
+            keys.write().expect("no holder panics").remove(&deleted);
+        };
+        self.database.write_then(doing, work, publish).await
+    }
+
+    /// The account's oldest active administrator key, made when there is none: on the first
+    /// start, or after the last one was deleted or switched off.
+    pub async fn administrator(&self, account: &AccountId) -> Result<Arc<AccessKey>, Error> {
+        let known = self.list(account);
+        match known
+            .into_iter()
+            .find(|key| key.active && key.name == ADMINISTRATOR)
+        {
+            Some(key) => Ok(key),
+            None => self.create(account, ADMINISTRATOR).await,
+        }
+    }
+}
+
+/// Never shows the secret.
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey")
+            .field("id", &self.id)
+            .field("account", &self.account)
+            .field("name", &self.name)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
+fn insert(connection: &Connection, key: AccessKey) -> Result<Arc<AccessKey>, Error> {
+    let insert = "INSERT INTO access_key (id, secret, account, name, created, active)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let created = key.created.as_millis();
+    let values = params![
+        key.id,
+        key.secret,
+        key.account.as_str(),
+        key.name,
+        created,
+        key.active
+    ];
+    connection
+        .execute(insert, values)
+        .doing("create access key")?;
+    Ok(Arc::new(key))
+}
+
+fn key_of(row: &Row<'_>) -> rusqlite::Result<AccessKey> {
+    let account: String = row.get(2)?;
+    Ok(AccessKey {
+        id: row.get(0)?,
+        secret: row.get(1)?,
+        account: account.parse().map_err(|error| {
+            let kind = rusqlite::types::Type::Text;
+            rusqlite::Error::FromSqlConversionFailure(2, kind, Box::new(error))
+        })?,
+        name: row.get(3)?,
+        created: Timestamp::from_millis(row.get(4)?),
+        active: row.get(5)?,
+    })
+}
+
+fn random_id() -> Result<String, Error> {
+    let mut random = [0; 16];
+    fill(&mut random)?;
+    let digits = random
+        .iter()
+        .map(|byte| BASE32[usize::from(byte % 32)] as char);
+    Ok("AKIA".chars().chain(digits).collect())
+}
+
+/// 30 bytes are 40 characters of base64, as AWS's secrets are.
+fn random_secret() -> Result<String, Error> {
+    let mut random = [0; 30];
+    fill(&mut random)?;
+    Ok(STANDARD.encode(random))
+}
+
+fn fill(random: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(random).map_err(|error| Error::Random(error.to_string()))
+}

@@ -1,0 +1,45 @@
+//! The memory of the system: functions, code, logs, usage and keys.
+//!
+//! Everything lives under one data directory, which one server at a time may open:
+//!
+//! ```text
+//! <dir>/lock                     held for as long as the store is open, names the holder's pid
+//! <dir>/meta.db                  functions, URL index, access keys     (every commit is synced)
+//! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
+//! <dir>/usage.db                 one record per invocation             (every commit is synced)
+//! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
+//! <dir>/buckets/<bucket>/<key>   put there by the administrator
+//! ```
+//!
+//! Invariants:
+//! - The only crate that knows SQL or the layout on disk; neither shows in its public items.
+//! - Each public method is one transaction. What a method of functions, keys or usage returned
+//!   survives a crash of the process and of the machine.
+//! - What an invocation needs ([`Store::function`], [`Store::function_by_url`], [`Keys::get`],
+//!   [`Artifacts::dir`]) is answered from memory, never by SQL.
+//!
+//! Start reading at [`Store`] in `handle.rs`, then `database.rs` (the writer thread that all
+//! three databases share) and `artifacts.rs`.
+
+mod artifacts;
+mod buckets;
+mod config;
+mod database;
+mod error;
+mod functions;
+mod handle;
+mod keys;
+mod logs;
+mod usage;
+
+pub use artifacts::{ArtifactError, Artifacts};
+pub use buckets::{BucketError, Buckets};
+pub use config::Config;
+pub use error::Error;
+pub use handle::Store;
+pub use keys::{AccessKey, Keys};
+pub use logs::{
+    EventQuery, Events, FilterQuery, Filtered, LogError, LogEvent, LogGroup, Logs, Page, Paged,
+    StreamOrder, StreamQuery, StreamSelection, StreamSummary,
+};
+pub use usage::{Usage, UsageSummary};

@@ -1,0 +1,172 @@
+//! Logs of functions: groups, streams and events, with the queries CloudWatch Logs needs.
+//!
+//! `logs.db` is not synced with every commit: a crash of the process costs at most the records of
+//! the last 50 ms, a power cut those since the database's last checkpoint.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kiln_types::account::AccountId;
+use kiln_types::log::LogRecord;
+use kiln_types::{Clock, Timestamp};
+use rusqlite::Connection;
+
+use crate::database::Database;
+use crate::error::Error;
+
+mod event;
+mod filter;
+mod group;
+mod page;
+mod query;
+mod queue;
+mod retention;
+mod schema;
+mod stream;
+
+pub use event::LogEvent;
+pub use filter::{FilterQuery, Filtered, StreamSelection};
+pub use group::LogGroup;
+pub use page::{Page, Paged};
+pub use query::{EventQuery, Events};
+pub use stream::{StreamOrder, StreamQuery, StreamSummary};
+
+use queue::Queue;
+
+/// How long records may gather before they are written together: one transaction per line would
+/// cost more than the lines. [`Logs::flush`] does not wait for it.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// Why a question about logs has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// There is no such group in the account.
+    #[error("log group {0} does not exist")]
+    NoSuchGroup(String),
+    /// There is no such stream in the group.
+    #[error("log stream {0} does not exist")]
+    NoSuchStream(String),
+    /// The token is not one that this query returned.
+    #[error("the token is invalid; start again without one")]
+    BadToken,
+    /// The logs could not be read or written.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// All logs.
+#[derive(Clone)]
+pub struct Logs {
+    database: Arc<Database>,
+    queue: Arc<Queue>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Logs {
+    pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let database = Arc::new(Database::open(dir, &schema::LOGS)?);
+        Ok(Self {
+            database,
+            queue: Arc::default(),
+            clock,
+        })
+    }
+
+    /// Queues records; groups and streams are made with their first record. Never blocks: beyond
+    /// 32 MiB of waiting records further ones are dropped and counted.
+    pub fn append(&self, records: Vec<LogRecord>) {
+        if !self.queue.push(records, self.clock.timestamp()) {
+            return;
+        }
+        let (queue, failed) = (self.queue.clone(), self.queue.clone());
+        let write = move |to: &Connection| queue.write(to);
+        let lose = move || failed.drop_written();
+        let written = self.database.write_later("write logs", write, lose);
+        if written.is_err() {
+            self.queue.drop_all();
+        }
+    }
+
+    /// Records lost since the store was opened: the queue was full, the disk failed, or the store
+    /// was closed.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+
+    /// Waits until every record appended before the call can be queried.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.database.write("flush logs", |_| Ok(())).await
+    }
+
+    /// Makes a group; tells whether it is new.
+    pub async fn create_group(&self, account: &AccountId, group: &str) -> Result<bool, Error> {
+        let (account, group) = (account.clone(), group.to_owned());
+        let now = self.clock.timestamp();
+        let create = move |to: &Connection| group::create(to, &account, &group, now);
+        self.database.write("create log group", create).await
+    }
+
+    /// Forgets a group with all its streams and events. Records that come later make it anew.
+    pub async fn delete_group(&self, account: &AccountId, group: &str) -> Result<(), LogError> {
+        let (account, group) = (account.clone(), group.to_owned());
+        let delete = move |to: &Connection| group::delete(to, &account, &group);
+        self.database.write("delete log group", delete).await
+    }
+
+    /// Sets for how many days events are kept; none is for ever.
+    pub async fn set_retention(
+        &self,
+        account: &AccountId,
+        group: &str,
+        days: Option<u32>,
+    ) -> Result<(), LogError> {
+        let (account, group) = (account.clone(), group.to_owned());
+        let set = move |to: &Connection| group::set_retention(to, &account, &group, days);
+        self.database.write("set log retention", set).await
+    }
+
+    /// Removes events older than their group keeps them, and streams that are empty then; returns
+    /// how many events. Call it now and then; it lets other writers in between.
+    pub async fn expire(&self, now: Timestamp) -> Result<u64, Error> {
+        retention::expire(&self.database, now).await
+    }
+
+    /// The account's groups whose names begin with `prefix`, ordered by name.
+    pub async fn groups(
+        &self,
+        account: &AccountId,
+        prefix: &str,
+        page: Page,
+    ) -> Result<Paged<LogGroup>, LogError> {
+        let (account, prefix) = (account.clone(), prefix.to_owned());
+        let after = page.token.as_deref().map(page::decode).transpose()?;
+        let list = move |from: &Connection| group::list(from, &account, &prefix, after, page.limit);
+        Ok(self.database.read("list log groups", list).await?)
+    }
+
+    /// The streams of a group.
+    pub async fn streams(&self, query: StreamQuery) -> Result<Paged<StreamSummary>, LogError> {
+        stream::list(&self.database, query).await
+    }
+
+    /// A page of one stream's events, the earliest first, with tokens that lead on in both
+    /// directions.
+    pub async fn events(&self, query: EventQuery) -> Result<Events, LogError> {
+        query::events(&self.database, query).await
+    }
+
+    /// A page of those events of a group's streams whose message `matches`, the earliest first.
+    /// A page may be empty and still have a successor: each reads a bounded number of events.
+    pub async fn filter(
+        &self,
+        query: FilterQuery,
+        matches: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Filtered, LogError> {
+        filter::filter(&self.database, query, matches).await
+    }
+
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        self.database.close().await
+    }
+}

@@ -1,0 +1,186 @@
+//! Records waiting to be written, and their writing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use kiln_types::Timestamp;
+use kiln_types::log::{LogRecord, LogStream};
+use rusqlite::{Connection, params};
+
+use super::event::OVERHEAD_BYTES;
+use super::group;
+use crate::error::{Doing, Error};
+
+/// Waiting records, in bytes. Beyond it new records are dropped and counted.
+pub(super) const BYTES_MAX: usize = 32 << 20;
+/// What a waiting record costs beside its message.
+const RECORD_BYTES: usize = 64;
+
+/// Records waiting to be written.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Those that were taken to be written last.
+    written: AtomicU64,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    records: Vec<(Timestamp, LogRecord)>,
+    bytes: usize,
+}
+
+/// The records of one stream in one batch, in the order in which they came.
+#[derive(Default)]
+struct Batch {
+    records: Vec<(Timestamp, LogRecord)>,
+}
+
+impl Queue {
+    /// Takes what there is room for. Tells whether somebody must be sent to write: a writer is on
+    /// its way already when there were records before.
+    pub(super) fn push(&self, records: Vec<LogRecord>, now: Timestamp) -> bool {
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        let was_empty = waiting.records.is_empty();
+        for record in records {
+            let bytes = record.message.len() + RECORD_BYTES;
+            if waiting.bytes + bytes > BYTES_MAX {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            waiting.bytes += bytes;
+            waiting.records.push((now, record));
+        }
+        was_empty && !waiting.records.is_empty()
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The store is closed: what waits will not be written.
+    pub(super) fn drop_all(&self) {
+        let lost = self.take().len();
+        self.dropped.fetch_add(lost as u64, Ordering::Relaxed);
+    }
+
+    /// Writes all that waits.
+    pub(super) fn write(&self, connection: &Connection) -> Result<(), Error> {
+        let records = self.take();
+        self.written.store(records.len() as u64, Ordering::Relaxed);
+        write(connection, records)
+    }
+
+    /// What was written last was not committed.
+    pub(super) fn drop_written(&self) {
+        let lost = self.written.swap(0, Ordering::Relaxed);
+        self.dropped.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Vec<(Timestamp, LogRecord)> {
+        let mut waiting = self.waiting.lock().expect("no holder panics");
+        waiting.bytes = 0;
+        std::mem::take(&mut waiting.records)
+    }
+}
+
+fn write(connection: &Connection, records: Vec<(Timestamp, LogRecord)>) -> Result<(), Error> {
+    let mut streams: HashMap<Arc<LogStream>, Batch> = HashMap::new();
+    for (ingested, record) in records {
+        match streams.get_mut(&record.stream) {
+            Some(batch) => batch.records.push((ingested, record)),
+            None => {
+                let stream = record.stream.clone();
+                streams.insert(
+                    stream,
+                    Batch {
+                        records: vec![(ingested, record)],
+                    },
+                );
+            }
+        }
+    }
+    let mut seq = read_count(connection).doing("count log events")?;
+    for (stream, batch) in streams {
+        let created = batch.records[0].0;
+        group::create(connection, &stream.account, &stream.group, created)?;
+        batch
+            .write(connection, &stream, &mut seq)
+            .doing("write log events")?;
+    }
+    let update = "UPDATE event_count SET seq = ?1";
+    connection
+        .execute(update, [seq])
+        .doing("count log events")?;
+    Ok(())
+}
+
+fn read_count(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT seq FROM event_count", [], |row| row.get(0))
+}
+
+impl Batch {
+    fn write(
+        self,
+        connection: &Connection,
+        stream: &LogStream,
+        seq: &mut i64,
+    ) -> rusqlite::Result<()> {
+        let (group_id, stream_id) = self.upsert_stream(connection, stream)?;
+        let insert = "INSERT INTO log_event (group_id, time, seq, stream_id, ingested, message)
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut insert = connection.prepare_cached(insert)?;
+        for (ingested, record) in &self.records {
+            *seq += 1;
+            let (time, ingested) = (time_of(record), ingested.as_millis());
+            insert.execute(params![
+                group_id,
+                time,
+                *seq,
+                stream_id,
+                ingested,
+                record.message
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn upsert_stream(
+        &self,
+        connection: &Connection,
+        stream: &LogStream,
+    ) -> rusqlite::Result<(i64, i64)> {
+        let times = || self.records.iter().map(|(_, record)| time_of(record));
+        let messages = self.records.iter().map(|(_, record)| record.message.len());
+        let bytes: usize = messages.map(|length| length + OVERHEAD_BYTES).sum();
+        let ingested = |(time, _): &(Timestamp, LogRecord)| time.as_millis();
+        let upsert = "INSERT INTO log_stream (group_id, name, created, first_event, last_event,
+                last_ingestion, stored_bytes)
+            SELECT id, ?3, ?4, ?5, ?6, ?7, ?8 FROM log_group WHERE account = ?1 AND name = ?2
+            ON CONFLICT (group_id, name) DO UPDATE SET
+                first_event = min(first_event, excluded.first_event),
+                last_event = max(last_event, excluded.last_event),
+                last_ingestion = excluded.last_ingestion,
+                stored_bytes = stored_bytes + excluded.stored_bytes
+            RETURNING group_id, id";
+        let mut statement = connection.prepare_cached(upsert)?;
+        let values = params![
+            stream.account.as_str(),
+            stream.group,
+            stream.name,
+            self.records.first().map(ingested),
+            times().min(),
+            times().max(),
+            self.records.last().map(ingested),
+            bytes as i64,
+        ];
+        statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+}
+
+/// Ids and tokens have no sign: what a broken clock stamped before 1970 counts as 1970.
+fn time_of(record: &LogRecord) -> i64 {
+    record.time.as_millis().max(0)
+}

@@ -1,0 +1,124 @@
+//! Usage: one record per invocation, and sums of them. Integers only.
+//!
+//! `usage.db` is synced with every commit: what [`Usage::append`] has returned from is never lost.
+//! Callers append in batches (the meter once a second), so what a crash can cost is the batch that
+//! was not yet appended, at most a second's worth.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kiln_types::account::AccountId;
+use kiln_types::{Architecture, FunctionId, Timestamp, UsageRecord};
+
+use crate::database::{Database, Durability, Spec};
+use crate::error::Error;
+
+mod record;
+mod summary;
+
+const USAGE: Spec = Spec {
+    file: "usage.db",
+    durability: Durability::Disk,
+    linger: Duration::ZERO,
+    migrations: &["
+        CREATE TABLE usage (
+            seq INTEGER PRIMARY KEY,
+            account TEXT NOT NULL,
+            name TEXT NOT NULL,
+            version TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            init_us INTEGER,
+            duration_us INTEGER NOT NULL,
+            billed_ms INTEGER NOT NULL,
+            memory_mb INTEGER NOT NULL,
+            memory_peak_mb INTEGER NOT NULL,
+            ephemeral_mb INTEGER NOT NULL,
+            architecture TEXT NOT NULL,
+            cpu_us INTEGER NOT NULL,
+            status TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX usage_of_function ON usage (account, name, started);
+    "],
+};
+
+/// Records of invocations.
+#[derive(Clone)]
+pub struct Usage {
+    database: Arc<Database>,
+}
+
+/// What a function used on one architecture: prices differ by architecture, so one that changed
+/// it within the period has two summaries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageSummary {
+    /// Which function.
+    pub function: FunctionId,
+    /// What it ran on.
+    pub architecture: Architecture,
+    /// Invocations.
+    pub count: u64,
+    /// Those whose status is not success.
+    pub errors: u64,
+    /// Those that waited for an init phase.
+    pub inits: u64,
+    /// Milliseconds charged.
+    pub billed_ms: u64,
+    /// Memory given times milliseconds charged, in MiB·ms.
+    pub memory_mb_ms: u64,
+    /// `/tmp` beyond the 512 MiB that come free, times milliseconds charged, in MiB·ms.
+    pub ephemeral_extra_mb_ms: u64,
+    /// CPU time in microseconds.
+    pub cpu_us: u64,
+    /// The most memory any invocation's instance used, in MiB.
+    pub memory_peak_mb: u32,
+    /// The median run time in microseconds: of `n` sorted run times, the `⌈n/2⌉`-th.
+    pub duration_p50_us: u64,
+    /// The run time that 99 % did not exceed, in microseconds: the `⌈99n/100⌉`-th.
+    pub duration_p99_us: u64,
+}
+
+impl Usage {
+    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            database: Arc::new(Database::open(dir, &USAGE)?),
+        })
+    }
+
+    /// Remembers records; they are on disk when this returns.
+    pub async fn append(&self, records: Vec<UsageRecord>) -> Result<(), Error> {
+        self.database
+            .write("append usage", move |to| record::insert(to, &records))
+            .await
+    }
+
+    /// Sums of the invocations of an account's functions that started within `[since, until)`,
+    /// ordered by function name. Reads every record of the period. Percentiles are exact, for
+    /// which 8 bytes per invocation of a function are held in memory meanwhile.
+    pub async fn summary(
+        &self,
+        account: &AccountId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<UsageSummary>, Error> {
+        let account = account.clone();
+        let read = move |from: &rusqlite::Connection| summary::read(from, &account, since, until);
+        self.database.read("sum usage", read).await
+    }
+
+    /// The function's last invocations, the latest first, `count_max` at most.
+    pub async fn recent(
+        &self,
+        function: &FunctionId,
+        count_max: u32,
+    ) -> Result<Vec<UsageRecord>, Error> {
+        let function = function.clone();
+        let read = move |from: &rusqlite::Connection| record::recent(from, &function, count_max);
+        self.database.read("list usage", read).await
+    }
+
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        self.database.close().await
+    }
+}

@@ -1,0 +1,21 @@
+//! What the store promises, through its public interface.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of this is test code, its helpers too"
+)]
+
+mod artifacts;
+mod attacks;
+mod buckets;
+mod crash;
+mod functions;
+mod keys;
+mod log_filter;
+mod log_groups;
+mod logs;
+mod model;
+mod open;
+mod raw_zip;
+mod sample;
+mod usage;

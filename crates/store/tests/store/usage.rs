@@ -1,0 +1,127 @@
+//! Usage records and their sums.
+
+use kiln_types::{
+    Architecture, EphemeralMb, InvocationStatus, MemoryMb, RequestId, Timestamp, UsageRecord,
+    Version,
+};
+
+use crate::sample::{Sample, account, id};
+
+fn record(name: &str, started_ms: i64) -> UsageRecord {
+    UsageRecord {
+        request_id: RequestId::random(),
+        function: id(name),
+        version: Version::Latest,
+        started: Timestamp::from_millis(started_ms),
+        init_us: None,
+        duration_us: 1_500,
+        billed_ms: 2,
+        memory: MemoryMb::new(128).unwrap(),
+        memory_peak_mb: 40,
+        ephemeral: EphemeralMb::new(512).unwrap(),
+        architecture: Architecture::X86_64,
+        cpu_us: 900,
+        status: InvocationStatus::Success,
+    }
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(ms)
+}
+
+#[tokio::test]
+async fn records_read_back_the_latest_first_also_after_a_restart() {
+    let sample = Sample::new();
+    let mut records: Vec<_> = (0..5).map(|i| record("sum", i)).collect();
+    records[1].init_us = Some(70_000);
+    records[2].status = InvocationStatus::OutOfMemory;
+    records[3].version = Version::Published(7);
+    records[4].architecture = Architecture::Arm64;
+    sample.store.usage().append(records.clone()).await.unwrap();
+    sample
+        .store
+        .usage()
+        .append(vec![record("other", 9)])
+        .await
+        .unwrap();
+    let sample = sample.reopened().await;
+    records.reverse();
+    assert_eq!(
+        sample.store.usage().recent(&id("sum"), 100).await.unwrap(),
+        records
+    );
+    assert_eq!(
+        sample.store.usage().recent(&id("sum"), 2).await.unwrap(),
+        records[..2]
+    );
+}
+
+#[tokio::test]
+async fn a_summary_adds_up_what_started_within_the_period() {
+    let sample = Sample::new();
+    let mut failed = record("sum", 20);
+    failed.status = InvocationStatus::Timeout;
+    failed.memory = MemoryMb::new(1_024).unwrap();
+    failed.billed_ms = 3_000;
+    failed.duration_us = 3_000_000;
+    failed.ephemeral = EphemeralMb::new(1_512).unwrap();
+    failed.memory_peak_mb = 900;
+    failed.init_us = Some(5);
+    let records = vec![
+        record("sum", 9),
+        record("sum", 10),
+        failed,
+        record("sum", 30),
+    ];
+    sample.store.usage().append(records).await.unwrap();
+    let sums = sample
+        .store
+        .usage()
+        .summary(&account(), at(10), at(30))
+        .await
+        .unwrap();
+    let [sum] = sums.as_slice() else {
+        panic!("one function, one summary: {sums:?}")
+    };
+    assert_eq!(sum.function, id("sum"));
+    assert_eq!((sum.count, sum.errors, sum.inits), (2, 1, 1));
+    assert_eq!(sum.billed_ms, 3_002);
+    assert_eq!(sum.memory_mb_ms, 128 * 2 + 1_024 * 3_000);
+    assert_eq!(sum.ephemeral_extra_mb_ms, 1_000 * 3_000);
+    assert_eq!((sum.cpu_us, sum.memory_peak_mb), (1_800, 900));
+    assert_eq!(
+        (sum.duration_p50_us, sum.duration_p99_us),
+        (1_500, 3_000_000)
+    );
+}
+
+#[tokio::test]
+async fn summaries_are_per_function_and_architecture_and_account() {
+    let sample = Sample::new();
+    let mut arm = record("b", 2);
+    arm.architecture = Architecture::Arm64;
+    let mut foreign = record("a", 2);
+    foreign.function.account = "123456789012".parse().unwrap();
+    let records = vec![record("b", 1), arm, record("b", 3), record("a", 4), foreign];
+    sample.store.usage().append(records).await.unwrap();
+    let sums = sample
+        .store
+        .usage()
+        .summary(&account(), at(0), at(100))
+        .await
+        .unwrap();
+    let found: Vec<_> = sums
+        .iter()
+        .map(|sum| {
+            (
+                sum.function.name.as_str(),
+                sum.architecture.as_str(),
+                sum.count,
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [("a", "x86_64", 1), ("b", "x86_64", 2), ("b", "arm64", 1)]
+    );
+}
