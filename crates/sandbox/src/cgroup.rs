@@ -1,0 +1,302 @@
+//! Control groups: what a sandbox may use, what it used, and its freezing.
+//!
+//! The layout of the machine is read from `/proc/self/mountinfo`: pure v2, pure v1, or v1 with a v2
+//! tree that holds no controllers (then limits go to v1 and freezing to v2, which is 20 times
+//! faster than the v1 freezer). Kiln touches only its own `kiln-<name>` directory in each tree.
+
+mod leftovers;
+mod meters;
+mod v1;
+mod v2;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::request::Limits;
+
+pub(crate) use meters::Meters;
+
+/// Which interface a directory speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+/// Where one controller of this machine is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub version: Version,
+    pub mount: PathBuf,
+}
+
+/// Where each controller of this machine is; `None` where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub memory: Option<Place>,
+    pub cpu: Option<Place>,
+    pub cpu_time: Option<Place>,
+    pub pids: Option<Place>,
+    pub freezer: Option<Place>,
+}
+
+/// This server's directories in every tree.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    memory: Place,
+    cpu: Place,
+    cpu_time: Place,
+    pids: Place,
+    freezer: Place,
+}
+
+/// The control groups of one sandbox. Cheap to clone; holds no descriptors.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    tree: Arc<Tree>,
+    id: u64,
+}
+
+impl Layout {
+    /// Reads the layout of this machine.
+    pub fn detect() -> io::Result<Self> {
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo")?;
+        let controllers =
+            |mount: &Path| fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
+        Ok(Self::parse(&mountinfo, controllers))
+    }
+
+    fn parse(mountinfo: &str, v2_controllers: impl Fn(&Path) -> String) -> Self {
+        let mut v1: Vec<(PathBuf, Vec<String>)> = Vec::new();
+        let mut v2: Option<(PathBuf, Vec<String>)> = None;
+        for line in mountinfo.lines() {
+            let Some((mount, fs_type, options)) = fields(line) else {
+                continue;
+            };
+            match fs_type {
+                "cgroup" => v1.push((mount, options.split(',').map(str::to_owned).collect())),
+                "cgroup2" if v2.is_none() => {
+                    let names = v2_controllers(&mount);
+                    v2 = Some((mount, names.split_whitespace().map(str::to_owned).collect()));
+                }
+                _ => {}
+            }
+        }
+        let in_v1 = |name: &str| {
+            let found = v1.iter().find(|(_, names)| names.iter().any(|n| n == name));
+            found.map(|(mount, _)| Place {
+                version: Version::V1,
+                mount: mount.clone(),
+            })
+        };
+        let in_v2 = |name: &str| {
+            let found = v2.iter().find(|(_, names)| names.iter().any(|n| n == name));
+            found.map(|(mount, _)| Place {
+                version: Version::V2,
+                mount: mount.clone(),
+            })
+        };
+        let any_v2 = v2
+            .iter()
+            .map(|(m, _)| Place {
+                version: Version::V2,
+                mount: m.clone(),
+            })
+            .next();
+        let cpu = in_v1("cpu").or_else(|| in_v2("cpu"));
+        Layout {
+            memory: in_v1("memory").or_else(|| in_v2("memory")),
+            cpu_time: in_v1("cpuacct").or_else(|| any_v2.clone()),
+            cpu,
+            pids: in_v1("pids").or_else(|| in_v2("pids")),
+            freezer: any_v2.or_else(|| in_v1("freezer")),
+        }
+    }
+
+    /// The directories of the server with this name, when every controller is there.
+    pub fn tree(&self, name: &str) -> Option<Tree> {
+        let own = |place: &Option<Place>| {
+            let place = place.as_ref()?;
+            let mount = place.mount.join(format!("kiln-{name}"));
+            Some(Place {
+                version: place.version,
+                mount,
+            })
+        };
+        Some(Tree {
+            memory: own(&self.memory)?,
+            cpu: own(&self.cpu)?,
+            cpu_time: own(&self.cpu_time)?,
+            pids: own(&self.pids)?,
+            freezer: own(&self.freezer)?,
+        })
+    }
+}
+
+impl Tree {
+    /// The distinct directories, in which each sandbox has a directory named for its id.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let places = [
+            &self.memory,
+            &self.cpu,
+            &self.cpu_time,
+            &self.pids,
+            &self.freezer,
+        ];
+        let mut found: Vec<PathBuf> = Vec::new();
+        for place in places {
+            if !found.contains(&place.mount) {
+                found.push(place.mount.clone());
+            }
+        }
+        found
+    }
+
+    /// Makes the directories.
+    pub fn create(&self) -> io::Result<()> {
+        for directory in self.directories() {
+            match fs::create_dir(&directory) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        let wanted = [
+            ("memory", &self.memory),
+            ("cpu", &self.cpu),
+            ("pids", &self.pids),
+        ];
+        for (name, place) in wanted {
+            if place.version == Version::V2 {
+                v2::enable(&place.mount, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills what an earlier server of this name left running and removes its directories.
+    pub fn remove_leftovers(&self) -> io::Result<usize> {
+        leftovers::remove(&self.directories())
+    }
+
+    /// The groups of one sandbox.
+    pub fn group(self: &Arc<Self>, id: u64) -> Group {
+        Group {
+            tree: Arc::clone(self),
+            id,
+        }
+    }
+}
+
+impl Group {
+    /// Sets every limit.
+    pub fn limit(&self, limits: &Limits) -> io::Result<()> {
+        let memory = self.directory(&self.tree.memory);
+        match self.tree.memory.version {
+            Version::V1 => v1::limit_memory(&memory, limits.memory_bytes)?,
+            Version::V2 => v2::limit_memory(&memory, limits.memory_bytes)?,
+        }
+        self.limit_cpu(limits.cpu_millis)?;
+        // One more than asked for: the sandbox's init counts.
+        let processes = limits.processes.saturating_add(1).to_string();
+        fs::write(self.directory(&self.tree.pids).join("pids.max"), processes)
+    }
+
+    /// Sets the share of processor time, in thousandths of a core.
+    pub fn limit_cpu(&self, millis: u32) -> io::Result<()> {
+        let directory = self.directory(&self.tree.cpu);
+        match self.tree.cpu.version {
+            Version::V1 => v1::limit_cpu(&directory, millis),
+            Version::V2 => v2::limit_cpu(&directory, millis),
+        }
+    }
+
+    /// Stops all processes where they are.
+    pub fn freeze(&self) -> io::Result<()> {
+        let directory = self.directory(&self.tree.freezer);
+        match self.tree.freezer.version {
+            Version::V1 => v1::freeze(&directory),
+            Version::V2 => v2::freeze(&directory),
+        }
+    }
+
+    /// Lets all processes run on.
+    pub fn thaw(&self) -> io::Result<()> {
+        let directory = self.directory(&self.tree.freezer);
+        match self.tree.freezer.version {
+            Version::V1 => v1::thaw(&directory),
+            Version::V2 => v2::thaw(&directory),
+        }
+    }
+
+    /// Whether frozen processes must be thawed before they can die of a signal.
+    pub fn must_thaw_to_die(&self) -> bool {
+        self.tree.freezer.version == Version::V1
+    }
+
+    /// Opens what tells peak memory and processor time.
+    pub fn meters(&self) -> io::Result<Meters> {
+        let (memory, cpu) = (&self.tree.memory, &self.tree.cpu_time);
+        Meters::open(
+            (&self.directory(memory), memory.version),
+            (&self.directory(cpu), cpu.version),
+        )
+    }
+
+    /// Processes killed because the memory limit was reached.
+    pub fn out_of_memory_kills(&self) -> io::Result<u64> {
+        let directory = self.directory(&self.tree.memory);
+        match self.tree.memory.version {
+            Version::V1 => value_of(&directory.join("memory.oom_control"), "oom_kill"),
+            Version::V2 => value_of(&directory.join("memory.events"), "oom_kill"),
+        }
+    }
+
+    /// The files to which a process writes `0` to join.
+    pub fn join_files(&self) -> Vec<PathBuf> {
+        let directories = self.tree.directories();
+        directories
+            .iter()
+            .map(|d| d.join(self.id.to_string()).join("cgroup.procs"))
+            .collect()
+    }
+
+    fn directory(&self, place: &Place) -> PathBuf {
+        place.mount.join(self.id.to_string())
+    }
+}
+
+/// Mount point, file system type and super block options of a line of mountinfo (proc(5)).
+fn fields(line: &str) -> Option<(PathBuf, &str, &str)> {
+    let (left, right) = line.split_once(" - ")?;
+    let mount = left.split(' ').nth(4)?;
+    let mut right = right.split(' ');
+    let fs_type = right.next()?;
+    let options = right.nth(1)?;
+    Some((PathBuf::from(unescape(mount)), fs_type, options))
+}
+
+/// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
+fn unescape(text: &str) -> String {
+    [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// The number after a name in a file of `name number` lines.
+fn value_of(path: &Path, name: &str) -> io::Result<u64> {
+    let text = fs::read_to_string(path)?;
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    let found = lines.find(|(key, _)| *key == name);
+    let (_, value) = found.ok_or_else(|| io::Error::other(format!("no {name} in the file")))?;
+    value.trim().parse().map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! What a server of sandboxes is told at start.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything [`Sandboxes::start`](crate::Sandboxes::start) needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What to execute, with the argument `__spawner`, as the spawner: usually `/proc/self/exe`.
+    pub exe: PathBuf,
+    /// A directory of this server's own; it is created when missing.
+    pub state_dir: PathBuf,
+    /// Names this server's cgroups (`kiln-<name>`). Only one running server may have a name.
+    pub name: String,
+    /// The first of the uids (and gids) that sandboxes run as.
+    pub uid_base: u32,
+    /// How many sandboxes may exist at once, pooled ones included. Beyond it a lease fails with
+    /// [`Error::Full`](crate::Error::Full).
+    pub sandboxes_max: usize,
+    /// What sandboxes can be made of.
+    pub images: Vec<Image>,
+    /// How many sandboxes to keep prepared.
+    pub pool: PoolConfig,
+    /// Walls to leave out. For tests of defence in depth only.
+    pub layers_off: LayersOff,
+}
+
+impl Config {
+    /// The default of [`Config::uid_base`]: in the range that no convention gives to anybody (see
+    /// "Users, Groups, UIDs and GIDs on systemd Systems"), above people, services and `subuid` users.
+    pub const UID_BASE: u32 = 1_900_000_000;
+    /// The least [`Config::uid_base`]: below are root, services, people and `nobody`.
+    pub const UID_BASE_MIN: u32 = 65_536;
+
+    /// The uids that sandboxes run as, one each; `None` where the first is too small or the last
+    /// is beyond what the kernel has (its largest number means "none").
+    pub(crate) fn uids(&self) -> Option<Range<u32>> {
+        let count = u32::try_from(self.sandboxes_max).ok()?;
+        let end = self.uid_base.checked_add(count)?;
+        (self.uid_base >= Self::UID_BASE_MIN).then_some(self.uid_base..end)
+    }
+}
+
+/// How many sandboxes are kept prepared. A lease that finds its pool empty makes one at need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// Shells: namespaces, cgroups, mounts and an init, but no program yet.
+    pub shells: usize,
+    /// Stems of each image with a zygote: shells with a booted and warmed interpreter inside.
+    pub stems_per_image: usize,
+}
+
+/// Walls that a test leaves out to see that the next one holds. Never used by a server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayersOff {
+    /// No system call filter.
+    pub seccomp: bool,
+    /// No landlock rules.
+    pub landlock: bool,
+}
+
+/// What a kind of sandbox contains besides the machine's own software.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// For example `python3.11`.
+    pub name: String,
+    /// For example the interpreter at `/var/lang` and the runtime pack at `/var/runtime`. The
+    /// targets must be among the directories that every sandbox has: `/opt`, `/var/lang`,
+    /// `/var/runtime`, `/var/task`, `/mnt`.
+    pub mounts: Vec<Mount>,
+    /// The program, as seen inside a sandbox, that forks children on request; it must be trusted.
+    pub zygote: Option<Vec<String>>,
+    /// The zygote's environment, which its children start with.
+    pub env: Vec<(String, String)>,
+}
+
+/// A directory of the host that a sandbox sees, read-only, without devices and setuid programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The directory on the host.
+    pub source: PathBuf,
+    /// Where the sandbox sees it.
+    pub target: PathBuf,
+}

@@ -1,0 +1,127 @@
+//! Puts mounts and limits on a sandbox that already exists: about 60 µs instead of a round trip to
+//! another process.
+//!
+//! Only a thread with file system state of its own (`CLONE_FS`) may enter another mount namespace,
+//! so one thread of the daemon is set aside for it. It enters, attaches, and goes back; it never
+//! opens a path of the sandbox for reading.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::config::Mount;
+use crate::error::Error;
+use crate::request::Limits;
+use crate::sandbox::Body;
+use crate::{mount, sys};
+
+/// What to put on one sandbox.
+#[derive(Debug)]
+pub(crate) struct Injection {
+    pub body: Arc<Body>,
+    pub mounts: Vec<Mount>,
+    pub limits: Option<Limits>,
+    /// The new size of `/tmp`, where it differs from what the sandbox was made with.
+    pub tmp_bytes: Option<u64>,
+}
+
+type Job = (Injection, oneshot::Sender<Result<(), Error>>);
+
+/// The thread's handle. The thread ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Injector {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Injector {
+    pub fn start() -> Result<Self, Error> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let (started, ready) = mpsc::channel();
+        let thread = thread::Builder::new().name("injector".into());
+        let running = thread.spawn(move || {
+            let home = leave_shared_file_system_state();
+            let failed = home.is_err();
+            let (home, result) = match home {
+                Ok(home) => (Some(home), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            if started.send(result).is_err() || failed {
+                return;
+            }
+            let home = home.expect("it did not fail");
+            while let Ok((injection, reply)) = queue.recv() {
+                // Nobody waits any more: the lease was given up and the sandbox is being killed.
+                let _ = reply.send(inject(&home, &injection));
+            }
+        });
+        running.map_err(Error::system("start the injector's thread"))?;
+        let result = ready
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
+        result.map_err(Error::system("separate the injector's thread"))?;
+        Ok(Self { jobs })
+    }
+
+    /// Returns when everything is in place.
+    pub async fn inject(&self, injection: Injection) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        if self.jobs.send((injection, reply)).is_err() {
+            return Err(Error::ShutDown);
+        }
+        answer.await.unwrap_or(Err(Error::ShutDown))
+    }
+}
+
+/// Gives this thread file system state of its own and says which mount namespace is home.
+fn leave_shared_file_system_state() -> io::Result<OwnedFd> {
+    let home = File::open("/proc/thread-self/ns/mnt")?;
+    sys::unshare(libc::CLONE_FS)?;
+    Ok(home.into())
+}
+
+fn inject(home: &OwnedFd, injection: &Injection) -> Result<(), Error> {
+    if let Some(limits) = &injection.limits {
+        injection
+            .body
+            .group
+            .limit(limits)
+            .map_err(Error::system("limit a sandbox"))?;
+    }
+    if injection.mounts.is_empty() && injection.tmp_bytes.is_none() {
+        return Ok(());
+    }
+    let mut detached = Vec::with_capacity(injection.mounts.len());
+    for wanted in &injection.mounts {
+        let mount = mount::detached(&wanted.source, false).map_err(failed(wanted))?;
+        detached.push((mount, wanted));
+    }
+    sys::enter(&injection.body.init, libc::CLONE_NEWNS)
+        .map_err(Error::system("enter a sandbox"))?;
+    let result = attach(&detached, injection.tmp_bytes);
+    sys::enter(home, libc::CLONE_NEWNS).expect("the daemon's own namespace cannot vanish");
+    result
+}
+
+fn attach(mounts: &[(OwnedFd, &Mount)], tmp_bytes: Option<u64>) -> Result<(), Error> {
+    for (mount, wanted) in mounts {
+        mount::attach(mount, &wanted.target).map_err(failed(wanted))?;
+    }
+    if let Some(bytes) = tmp_bytes {
+        mount::resize_tmpfs(Path::new("/tmp"), bytes).map_err(Error::system("resize /tmp"))?;
+    }
+    Ok(())
+}
+
+fn failed(mount: &Mount) -> impl FnOnce(io::Error) -> Error {
+    let (source_dir, target): (PathBuf, PathBuf) = (mount.source.clone(), mount.target.clone());
+    move |source| Error::Mount {
+        source_dir,
+        target,
+        source,
+    }
+}

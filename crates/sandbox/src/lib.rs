@@ -1,0 +1,43 @@
+//! Isolation: namespaces, cgroups, seccomp, landlock, zygotes and pools of prepared sandboxes.
+//!
+//! Knows nothing of functions, HTTP or AWS. The daemon holds [`Sandboxes`]; a separate small
+//! process, the spawner ([`spawner_main`]), makes every other process. A sandbox begins as a *shell*
+//! (namespaces, control groups, mounts, an init); a program executed in it, or a child forked from
+//! its image's *zygote*, is its main process. A *stem* is a shell with such a child, booted and
+//! waiting. Start reading at `handle.rs` (lease), then `maker.rs` (how), then `spawner.rs`.
+//!
+//! Invariants: the daemon never forks; nothing in a sandbox descends from a process that could see
+//! the host's files; untrusted code begins only behind `lockdown.rs` (or its Python twin); when the
+//! daemon's connection to the spawner ends, everything ends.
+#![allow(unsafe_code)]
+
+mod cgroup;
+mod config;
+mod error;
+mod examine;
+mod handle;
+mod injector;
+mod landlock;
+mod lockdown;
+mod maker;
+mod mount;
+mod pool;
+mod protocol;
+mod registry;
+mod request;
+mod sandbox;
+mod seccomp;
+mod server;
+mod spawner;
+mod supervisor;
+mod sys;
+mod wire;
+mod zygote;
+
+pub use config::{Config, Image, LayersOff, Mount, PoolConfig};
+pub use error::Error;
+pub use examine::{Finding, Status, examine};
+pub use handle::{Sandboxes, Statistics};
+pub use request::{Limits, Request, Start};
+pub use sandbox::{Exit, Sandbox};
+pub use spawner::spawner_main;

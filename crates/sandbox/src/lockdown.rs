@@ -1,0 +1,75 @@
+//! The last steps before untrusted code: identity, capabilities, limits, landlock and seccomp.
+//! `runtimes/python/kiln_runtime/lockdown.py` does the same for children of a Python zygote; keep
+//! the two alike.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use kiln_types::limits;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, Gid, Uid, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+use seccompiler::sock_filter;
+
+use crate::seccomp;
+use crate::sys;
+
+/// Makes the calling process an ordinary, unprivileged one. What comes after must not rely on any
+/// right.
+pub(crate) fn lock_down(
+    uid: u32,
+    landlock: Option<BorrowedFd<'_>>,
+    filter: Option<&[sock_filter]>,
+) -> io::Result<()> {
+    limit_resources()?;
+    drop_bounding_set(CapabilitySet::empty());
+    set_thread_groups(&[])?;
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    keep_capabilities(CapabilitySet::empty())?;
+    set_no_new_privs(true)?;
+    if let Some(ruleset) = landlock {
+        sys::restrict_to(ruleset)?;
+    }
+    if let Some(filter) = filter {
+        seccomp::install(filter)?;
+    }
+    Ok(())
+}
+
+/// Leaves the calling process these capabilities and no way to regain others.
+pub(crate) fn keep_capabilities(kept: CapabilitySet) -> io::Result<()> {
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(set_capabilities(None, sets)?)
+}
+
+/// Takes all other capabilities out of what an exec could give.
+pub(crate) fn drop_bounding_set(kept: CapabilitySet) {
+    for bit in 0..64 {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        if !kept.contains(capability) {
+            // EINVAL ends the kernel's list; EPERM (already without CAP_SETPCAP) changes nothing,
+            // and no_new_privs makes the bounding set moot.
+            let _ = remove_capability_from_bounding_set(capability);
+        }
+    }
+}
+
+fn limit_resources() -> io::Result<()> {
+    let exactly = |most: u64| Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    setrlimit(Resource::Nofile, exactly(limits::OPEN_FILES_MAX))?;
+    // Counted by uid, which is the sandbox's alone.
+    setrlimit(Resource::Nproc, exactly(limits::PROCESSES_MAX))?;
+    setrlimit(Resource::Core, exactly(0))?;
+    Ok(())
+}

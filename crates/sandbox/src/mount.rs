@@ -1,0 +1,89 @@
+//! Mounts by descriptor: a directory of the host becomes a detached mount first, which is then
+//! attached in the namespace where it is needed. No path of the host is ever looked up inside a
+//! sandbox.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::CWD;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags,
+    fsconfig_create, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
+    fspick, move_mount, open_tree,
+};
+
+use crate::sys;
+
+const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// A read-only copy of a directory's mount, attached nowhere. Without `recursive` other mounts
+/// beneath the directory are not part of it.
+pub(crate) fn detached(source: &Path, recursive: bool) -> io::Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let mount = open_tree(CWD, source, flags)?;
+    sys::set_mount_attributes(&mount, READ_ONLY, recursive)?;
+    Ok(mount)
+}
+
+/// Attaches a detached mount in the calling thread's mount namespace.
+pub(crate) fn attach(mount: impl AsFd, target: &Path) -> io::Result<()> {
+    Ok(move_mount(
+        mount,
+        "",
+        CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )?)
+}
+
+/// A new file system in memory, attached nowhere.
+pub(crate) fn tmpfs(options: &[(&str, &str)], attributes: MountAttrFlags) -> io::Result<OwnedFd> {
+    new_file_system("tmpfs", options, &[], attributes)
+}
+
+/// A new view of the processes of the calling process's pid namespace, attached nowhere.
+pub(crate) fn proc(hide_others: bool) -> io::Result<OwnedFd> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let options: &[(&str, &str)] = if hide_others {
+        &[("hidepid", "invisible")]
+    } else {
+        &[]
+    };
+    new_file_system("proc", options, &[], attributes)
+}
+
+fn new_file_system(
+    kind: &str,
+    options: &[(&str, &str)],
+    switches: &[&str],
+    attributes: MountAttrFlags,
+) -> io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in options {
+        fsconfig_set_string(context.as_fd(), *key, *value)?;
+    }
+    for switch in switches {
+        fsconfig_set_flag(context.as_fd(), *switch)?;
+    }
+    fsconfig_create(context.as_fd())?;
+    Ok(fsmount(
+        context.as_fd(),
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        attributes,
+    )?)
+}
+
+/// Changes the size of the file system in memory that is attached at `target`. In place, because
+/// landlock rules hold on to it.
+pub(crate) fn resize_tmpfs(target: &Path, bytes: u64) -> io::Result<()> {
+    let context = fspick(CWD, target, FsPickFlags::FSPICK_CLOEXEC)?;
+    fsconfig_set_string(context.as_fd(), "size", bytes.to_string())?;
+    Ok(fsconfig_reconfigure(context.as_fd())?)
+}

@@ -1,0 +1,248 @@
+//! The first process of a sandbox: starts the main process when asked to, and reaps what nobody
+//! else waits for. When it ends the kernel ends everything in the sandbox.
+
+use std::ffi::{CStr, CString};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::process::{WaitOptions, wait};
+
+use super::shell::Made;
+use super::{Setting, exit_of, step};
+use crate::protocol::{FromInit, ToInit};
+use crate::sys::Fork;
+use crate::{lockdown, sys, wire};
+
+/// The longest message of init: a program with its environment.
+const BUFFER_BYTES: usize = wire::MESSAGE_BYTES_MAX;
+
+struct Program {
+    argv: Vec<String>,
+    env: Vec<(String, String)>,
+    cwd: PathBuf,
+    channel: OwnedFd,
+    output: OwnedFd,
+}
+
+/// Serves the daemon until the connection ends, or after [`ToInit::Detach`] until killed.
+pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
+    let Ok(children) = sys::child_events() else {
+        return;
+    };
+    let Made { control, ruleset } = made;
+    let mut main = None;
+    loop {
+        let (message, child) = sys::wait_readable(control.as_fd(), children.as_fd(), -1);
+        if child {
+            sys::clear_child_events(&children);
+            reap(&control, main);
+        }
+        if !message {
+            continue;
+        }
+        let mut buffer = vec![0; BUFFER_BYTES];
+        match wire::receive::<ToInit>(&control, &mut buffer) {
+            Ok(Some((ToInit::Exec { argv, env, cwd }, fds))) => {
+                let answer = match <[OwnedFd; 2]>::try_from(fds) {
+                    Ok([channel, output]) => {
+                        let program = Program {
+                            argv,
+                            env,
+                            cwd,
+                            channel,
+                            output,
+                        };
+                        start(setting, uid, ruleset.as_ref(), program)
+                    }
+                    Err(_) => Err(io::Error::other("a program needs two descriptors")),
+                };
+                let answer = match answer {
+                    Ok(pid) => {
+                        main = Some(pid);
+                        FromInit::Started
+                    }
+                    Err(error) => FromInit::ExecFailed {
+                        reason: error.to_string(),
+                    },
+                };
+                let _ = wire::send(&control, &answer, &[]);
+            }
+            Ok(Some((ToInit::Detach, _))) => {
+                drop((control, ruleset));
+                return reap_for_ever(&children);
+            }
+            // The daemon is gone, or has gone mad: end the sandbox.
+            Ok(None) | Err(_) => return,
+        }
+    }
+}
+
+fn reap_for_ever(children: &OwnedFd) {
+    loop {
+        let (child, _) = sys::wait_readable(children.as_fd(), children.as_fd(), -1);
+        if child {
+            sys::clear_child_events(children);
+            while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+        }
+    }
+}
+
+fn reap(control: &OwnedFd, main: Option<i32>) {
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if Some(pid.as_raw_nonzero().get()) == main {
+            // A daemon that is gone needs no news; the connection's end is seen next.
+            let _ = wire::send(
+                control,
+                &FromInit::Exited {
+                    exit: exit_of(status),
+                },
+                &[],
+            );
+        }
+    }
+}
+
+/// Starts the main process and waits until its program runs.
+fn start(
+    setting: &Setting,
+    uid: u32,
+    ruleset: Option<&OwnedFd>,
+    program: Program,
+) -> io::Result<i32> {
+    let (mut status, report) = io::pipe()?;
+    // SAFETY: init has a single thread.
+    match unsafe { sys::fork(0) }? {
+        Fork::Child => {
+            let error = become_program(setting, uid, ruleset, &program, report.into());
+            // `become_program` has left the report on this descriptor.
+            let text = error.to_string();
+            // SAFETY: it is open until the exec that has just failed.
+            let _ = rustix::io::write(unsafe { sys::inherited(REPORT) }, text.as_bytes());
+            sys::exit_now(127)
+        }
+        Fork::Parent(pid, _) => {
+            drop(report);
+            let mut error = String::new();
+            status.read_to_string(&mut error)?;
+            if error.is_empty() {
+                Ok(pid)
+            } else {
+                Err(io::Error::other(error))
+            }
+        }
+    }
+}
+
+/// Where the child reports why it could not become the program; closed by a successful exec.
+const REPORT: i32 = 4;
+const RULESET: i32 = 5;
+
+fn become_program(
+    setting: &Setting,
+    uid: u32,
+    ruleset: Option<&OwnedFd>,
+    program: &Program,
+    report: OwnedFd,
+) -> io::Error {
+    let has_ruleset = match arrange_descriptors(ruleset, program, &report) {
+        Ok(()) => ruleset.is_some(),
+        Err(error) => return error,
+    };
+    std::mem::forget(report);
+    let result = (|| {
+        let _ = rustix::process::setsid();
+        sys::reset_signals();
+        let strings = Strings::of(program)?;
+        // SAFETY: arranged above, and owned by nobody in this process.
+        let ruleset = has_ruleset.then(|| unsafe { sys::inherited(RULESET) });
+        let filter = (!setting.layers_off.seccomp).then_some(setting.filter.as_slice());
+        std::env::set_current_dir(&program.cwd).map_err(step("enter the working directory"))?;
+        lockdown::lock_down(uid, ruleset.as_ref().map(AsFd::as_fd), filter)
+            .map_err(step("lock down"))?;
+        Ok::<_, io::Error>(strings.execute())
+    })();
+    match result {
+        Ok(error) | Err(error) => error,
+    }
+}
+
+/// 0 = /dev/null, 1 and 2 = output, 3 = channel, and until the exec 4 = report, 5 = ruleset.
+fn arrange_descriptors(
+    ruleset: Option<&OwnedFd>,
+    program: &Program,
+    report: &OwnedFd,
+) -> io::Result<()> {
+    let null_file = std::fs::File::open("/dev/null")?;
+    let high = |fd: &dyn AsFd| rustix::io::fcntl_dupfd_cloexec(fd.as_fd(), 64);
+    // All out of the way first, so that none is overwritten before its turn.
+    let sources = [
+        high(&null_file)?,
+        high(&program.output)?,
+        high(&program.channel)?,
+        high(report)?,
+    ];
+    let ruleset = ruleset.map(|fd| high(fd)).transpose()?;
+    let [null, output, channel, report] = &sources;
+    let order = [
+        (null, 0),
+        (output, 1),
+        (output, 2),
+        (channel, 3),
+        (report, REPORT),
+    ];
+    // SAFETY: this process only arranges descriptors and execs or exits; no owner runs again.
+    unsafe {
+        for (source, target) in order {
+            sys::duplicate_to(source.as_raw_fd(), target)?;
+        }
+        if let Some(ruleset) = &ruleset {
+            sys::duplicate_to(ruleset.as_raw_fd(), RULESET)?;
+        }
+        sys::close_from(if ruleset.is_some() {
+            RULESET + 1
+        } else {
+            REPORT + 1
+        });
+    }
+    std::mem::forget((null_file, sources, ruleset));
+    for fd in [REPORT, RULESET] {
+        // SAFETY: takes numbers only. There may be no ruleset.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
+}
+
+struct Strings {
+    argv: Vec<CString>,
+    env: Vec<CString>,
+}
+
+impl Strings {
+    fn of(program: &Program) -> io::Result<Self> {
+        let text = |text: String| CString::new(text).map_err(io::Error::other);
+        let argv = program
+            .argv
+            .iter()
+            .cloned()
+            .map(text)
+            .collect::<io::Result<Vec<_>>>()?;
+        if argv.is_empty() {
+            return Err(io::Error::other("no program is named"));
+        }
+        let env = program
+            .env
+            .iter()
+            .map(|(key, value)| text(format!("{key}={value}")));
+        Ok(Self {
+            argv,
+            env: env.collect::<io::Result<_>>()?,
+        })
+    }
+
+    fn execute(&self) -> io::Error {
+        let argv: Vec<&CStr> = self.argv.iter().map(CString::as_c_str).collect();
+        let env: Vec<&CStr> = self.env.iter().map(CString::as_c_str).collect();
+        sys::execute(argv[0], &argv, &env)
+    }
+}

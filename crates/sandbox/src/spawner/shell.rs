@@ -1,0 +1,182 @@
+//! A shell: everything that isolates, made before it is known for whom.
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::MountAttrFlags;
+use rustix::process::Signal;
+use rustix::thread::{CapabilitySet, set_no_new_privs};
+
+use super::{Setting, init, step};
+use crate::protocol::FromInit;
+use crate::sys::Fork;
+use crate::{landlock, lockdown, mount, sys, wire};
+
+/// Everything but the network namespace: that one takes long, so init makes it itself and the
+/// spawner goes on.
+const NAMESPACES: libc::c_int =
+    libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+/// What init needs to turn a child into an ordinary user.
+const KEPT: CapabilitySet = CapabilitySet::SETUID
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETPCAP);
+const SHARED_MEMORY_BYTES: &str = "67108864";
+/// Of `/proc`: files about the whole machine that no function needs. Some can be read by root only;
+/// they are here so that this does not depend on permissions.
+const MASKED_FILES: &[&str] = &[
+    "kcore",
+    "keys",
+    "key-users",
+    "kallsyms",
+    "kmsg",
+    "interrupts",
+    "latency_stats",
+    "sched_debug",
+    "sysrq-trigger",
+    "timer_list",
+    "vmallocinfo",
+];
+const MASKED_DIRECTORIES: &[&str] = &["acpi", "asound", "bus", "driver", "fs", "irq", "scsi"];
+
+/// The shell to make.
+pub(super) struct Plan {
+    pub id: u64,
+    pub uid: u32,
+    pub tmp_bytes: u64,
+    pub control: OwnedFd,
+}
+
+/// What init needs when the shell is made.
+pub(super) struct Made {
+    pub control: OwnedFd,
+    pub ruleset: Option<OwnedFd>,
+}
+
+/// Forks the init of a new shell.
+pub(super) fn spawn(setting: &Setting, plan: Plan) -> io::Result<(i32, OwnedFd)> {
+    // SAFETY: the spawner has a single thread.
+    match unsafe { sys::fork(NAMESPACES) }? {
+        Fork::Parent(pid, pidfd) => Ok((pid, pidfd)),
+        Fork::Child => child(setting, plan),
+    }
+}
+
+fn child(setting: &Setting, plan: Plan) -> ! {
+    // A panic must not unwind into the spawner's loop, of which this process has a copy.
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let uid = plan.uid;
+        // Never dropped: when `make` succeeds its number is closed already.
+        let control = ManuallyDrop::new(plan.control.try_clone());
+        match make(setting, plan) {
+            Ok(made) => init::run(setting, uid, made),
+            Err(error) => {
+                let failed = FromInit::Failed {
+                    reason: error.to_string(),
+                };
+                // When this does not arrive either, the daemon sees the connection end.
+                if let Ok(control) = &*control {
+                    let _ = wire::send(control, &failed, &[]);
+                }
+            }
+        }
+    }));
+    sys::exit_now(i32::from(result.is_err()) + 1)
+}
+
+fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // First, so that all memory from here on is counted.
+    join(setting, plan.id).map_err(step("join the control groups"))?;
+    sys::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP).map_err(step("make namespaces"))?;
+    sys::raise_loopback().map_err(step("raise the loopback interface"))?;
+    rustix::system::sethostname(b"kiln")?;
+    attach_own_file_systems(plan.tmp_bytes)?;
+    let ruleset = if setting.layers_off.landlock {
+        None
+    } else {
+        landlock::ruleset()
+            .map_err(io::Error::other)
+            .map_err(step("make landlock rules"))?
+    };
+    set_no_new_privs(true)?;
+    lockdown::drop_bounding_set(KEPT);
+    lockdown::keep_capabilities(KEPT)?;
+    let made = keep_only(plan.control, ruleset)?;
+    let ruleset: Vec<_> = made.ruleset.iter().map(AsFd::as_fd).collect();
+    wire::send(&made.control, &FromInit::Ready, &ruleset)?;
+    Ok(made)
+}
+
+fn join(setting: &Setting, id: u64) -> io::Result<()> {
+    for cgroup in &setting.cgroups {
+        let file = format!("{id}/cgroup.procs");
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&cgroup.directory, file, flags, Mode::empty())?;
+        rustix::io::write(file, b"0")?;
+    }
+    Ok(())
+}
+
+fn attach_own_file_systems(tmp_bytes: u64) -> io::Result<()> {
+    let plain = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let size = tmp_bytes.to_string();
+    let tmp =
+        mount::tmpfs(&[("mode", "1777"), ("size", &size)], plain).map_err(step("make /tmp"))?;
+    mount::attach(tmp, Path::new("/tmp")).map_err(step("attach /tmp"))?;
+    let options = [("mode", "1777"), ("size", SHARED_MEMORY_BYTES)];
+    let shm = mount::tmpfs(&options, plain | MountAttrFlags::MOUNT_ATTR_NOEXEC)
+        .map_err(step("make /dev/shm"))?;
+    mount::attach(shm, Path::new("/dev/shm")).map_err(step("attach /dev/shm"))?;
+    let proc = mount::proc(true).map_err(step("make /proc"))?;
+    mount::attach(proc, Path::new("/proc")).map_err(step("attach /proc"))?;
+    mask().map_err(step("mask /proc"))
+}
+
+/// Covers what of `/proc` is about the machine.
+fn mask() -> io::Result<()> {
+    let proc = Path::new("/proc");
+    for file in MASKED_FILES
+        .iter()
+        .map(|name| proc.join(name))
+        .filter(|path| path.exists())
+    {
+        // An empty device that fails or gives nothing, whatever is done to it.
+        mount::attach(mount::detached(Path::new("/dev/null"), false)?, &file)?;
+    }
+    for path in MASKED_DIRECTORIES
+        .iter()
+        .map(|name| proc.join(name))
+        .filter(|p| p.exists())
+    {
+        // An empty directory of the root.
+        mount::attach(mount::detached(Path::new("/mnt"), false)?, &path)?;
+    }
+    Ok(())
+}
+
+/// Closes all descriptors but the standard ones, the connection (3) and the ruleset (4).
+fn keep_only(control: OwnedFd, ruleset: Option<OwnedFd>) -> io::Result<Made> {
+    let has_ruleset = ruleset.is_some();
+    // Both out of the way first, so that neither is overwritten by the other.
+    let control = ManuallyDrop::new(control);
+    let ruleset = ManuallyDrop::new(ruleset);
+    let high = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, 64).map(ManuallyDrop::new);
+    let control = high(&control)?;
+    let ruleset = ruleset.as_ref().map(high).transpose()?;
+    // SAFETY: every owner of a descriptor in this copy of the spawner's memory is forgotten: this
+    // process never returns to the spawner's code.
+    unsafe {
+        sys::duplicate_to(control.as_raw_fd(), 3)?;
+        if let Some(ruleset) = &ruleset {
+            sys::duplicate_to(ruleset.as_raw_fd(), 4)?;
+        }
+        sys::close_from(if has_ruleset { 5 } else { 4 });
+        Ok(Made {
+            control: sys::inherited(3),
+            ruleset: has_ruleset.then(|| sys::inherited(4)),
+        })
+    }
+}

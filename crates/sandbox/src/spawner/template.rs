@@ -1,0 +1,197 @@
+//! The root that every sandbox starts from: the machine's software, read-only, and nothing else of
+//! the machine.
+//!
+//! The spawner lives in it too, with the host's root detached, so a child cannot inherit more than
+//! this by any mistake.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::Path;
+
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
+
+use super::step;
+use crate::{mount, sys};
+
+/// Directories of software, bound where the host has them. `/usr/local` is left out: people keep
+/// scripts with secrets there. `/usr/share/nodejs` is part of Debian's Node.
+const SOFTWARE: &[&str] = &[
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib",
+    "usr/lib32",
+    "usr/lib64",
+    "usr/libexec",
+    "usr/share/zoneinfo",
+    "usr/share/nodejs",
+    "usr/share/ca-certificates",
+    "etc/alternatives",
+];
+/// Links to the above on today's distributions, directories of their own on older ones.
+const SHORT_NAMES: &[&str] = &["bin", "sbin", "lib", "lib32", "lib64"];
+/// Where a sandbox's own mounts go.
+const EMPTY: &[&str] = &[
+    "proc",
+    "tmp",
+    "dev",
+    "opt",
+    "mnt",
+    "var/task",
+    "var/runtime",
+    "var/lang",
+    "etc",
+];
+/// Files of the host's `/etc` that programs need and that tell nothing about the machine's users
+/// or services.
+const COPIED: &[&str] = &[
+    "etc/ld.so.cache",
+    "etc/ld.so.conf",
+    "etc/mime.types",
+    "etc/protocols",
+    "etc/services",
+    "etc/ssl/openssl.cnf",
+    "etc/ssl/certs/ca-certificates.crt",
+    "etc/pki/tls/certs/ca-bundle.crt",
+    "etc/pki/tls/openssl.cnf",
+];
+const GENERATED: &[(&str, &str)] = &[
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:1000:1000::/tmp:/bin/sh\n",
+    ),
+    ("etc/group", "root:x:0:\nsandbox:x:1000:\n"),
+    ("etc/hosts", "127.0.0.1 localhost kiln\n::1 localhost\n"),
+    ("etc/hostname", "kiln\n"),
+    (
+        "etc/nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n",
+    ),
+    ("etc/resolv.conf", ""),
+    ("etc/machine-id", ""),
+];
+/// Number and name of the harmless character devices.
+const DEVICES: &[(u32, &str)] = &[
+    (3, "null"),
+    (5, "zero"),
+    (7, "full"),
+    (8, "random"),
+    (9, "urandom"),
+];
+const DEVICE_LINKS: &[(&str, &str)] = &[
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+];
+
+/// Moves the calling process into a mount namespace and a root of its own, built over `root`.
+pub(super) fn enter(root: &Path) -> io::Result<()> {
+    sys::unshare(libc::CLONE_NEWNS).map_err(step("make a mount namespace"))?;
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", private).map_err(|e| step("make mounts private")(e.into()))?;
+    rustix::process::umask(Mode::empty());
+    let plain = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let base = mount::tmpfs(&[("mode", "755"), ("size", "16m")], plain)
+        .map_err(step("make the root's file system"))?;
+    mount::attach(&base, root).map_err(step("attach the root"))?;
+    std::env::set_current_dir(root)?;
+
+    bind_software()?;
+    for directory in EMPTY {
+        make_directory(Path::new(directory))?;
+    }
+    write_etc().map_err(step("write /etc"))?;
+    make_devices().map_err(step("make /dev"))?;
+
+    rustix::process::pivot_root(".", ".").map_err(|e| step("change the root")(e.into()))?;
+    unmount(".", UnmountFlags::DETACH).map_err(|e| step("detach the host's root")(e.into()))?;
+    std::env::set_current_dir("/")?;
+    let sealed = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    sys::set_mount_attributes(&base, sealed, false).map_err(step("make the root read-only"))
+}
+
+fn bind_software() -> io::Result<()> {
+    for path in SOFTWARE {
+        bind(path)?;
+    }
+    for path in SHORT_NAMES {
+        let host = Path::new("/").join(path);
+        if let Ok(target) = fs::read_link(&host) {
+            symlink(target, path)?;
+        } else {
+            bind(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Binds a directory of the host, when there is one, read-only with all that is mounted in it.
+fn bind(path: &str) -> io::Result<()> {
+    let host = Path::new("/").join(path);
+    // A link (as /usr/lib64 is on some distributions) is copied: what it points to is here too.
+    if let Ok(target) = fs::read_link(&host) {
+        return symlink(target, path);
+    }
+    if !host.is_dir() {
+        return Ok(());
+    }
+    make_directory(Path::new(path))?;
+    let software = mount::detached(&host, true)?;
+    mount::attach(software, Path::new(path)).map_err(step(&format!("bind /{path}")))
+}
+
+fn write_etc() -> io::Result<()> {
+    for path in COPIED {
+        if let Ok(content) = fs::read(Path::new("/").join(path)) {
+            write(path, &content)?;
+        }
+    }
+    for (path, content) in GENERATED {
+        write(path, content.as_bytes())?;
+    }
+    // Where other programs look for the certificates.
+    if Path::new("etc/ssl/certs/ca-certificates.crt").exists() {
+        symlink("certs/ca-certificates.crt", "etc/ssl/cert.pem")?;
+    }
+    symlink("/usr/share/zoneinfo/UTC", "etc/localtime")
+}
+
+fn write(path: &str, content: &[u8]) -> io::Result<()> {
+    if let Some(parent) = Path::new(path).parent() {
+        make_directory(parent)?;
+    }
+    fs::write(path, content)?;
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+}
+
+fn make_devices() -> io::Result<()> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let devices = mount::tmpfs(&[("mode", "755"), ("size", "64k")], attributes)?;
+    mount::attach(&devices, Path::new("dev"))?;
+    for (minor, name) in DEVICES {
+        let mode = Mode::from_raw_mode(0o666);
+        let path = Path::new("dev").join(name);
+        mknodat(
+            CWD,
+            &path,
+            FileType::CharacterDevice,
+            mode,
+            makedev(1, *minor),
+        )?;
+    }
+    for (name, target) in DEVICE_LINKS {
+        symlink(target, Path::new("dev").join(name))?;
+    }
+    make_directory(Path::new("dev/shm"))?;
+    let sealed = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+    sys::set_mount_attributes(&devices, sealed, false)
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+}

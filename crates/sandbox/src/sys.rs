@@ -1,0 +1,245 @@
+//! System calls that rustix does not have, each behind a safe function.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    /// The new process.
+    Child,
+    /// The calling process, with the child's pid and pidfd.
+    Parent(i32, OwnedFd),
+}
+
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// Forks into the namespaces named by `flags`.
+///
+/// # Safety
+/// The calling process must have a single thread: only then is the child's copy of memory (locks,
+/// allocator) in a usable state.
+pub(crate) unsafe fn fork(flags: libc::c_int) -> io::Result<Fork> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all-zero is a valid clone_args: no flags, no pointers.
+    let mut arguments: libc::clone_args = unsafe { mem::zeroed() };
+    arguments.flags = (flags | libc::CLONE_PIDFD) as u32 as u64;
+    arguments.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: without CLONE_VM the child runs on a copy of this stack; the caller vouches for the
+    // single thread.
+    let pid = check(unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of_val(&arguments),
+        )
+    })?;
+    if pid == 0 {
+        return Ok(Fork::Child);
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(Fork::Parent(pid as i32, unsafe {
+        OwnedFd::from_raw_fd(pidfd)
+    }))
+}
+
+/// Moves the calling thread into new namespaces, or gives it what threads otherwise share.
+pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes a number and touches no memory of ours. Callers pass namespace flags and
+    // CLONE_FS, never CLONE_FILES, so descriptors mean the same afterwards.
+    check(unsafe { libc::unshare(flags) }.into()).map(drop)
+}
+
+/// Moves the calling thread into namespaces of a process (a pidfd) or into one namespace.
+pub(crate) fn enter(target: impl AsFd, flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::setns(target.as_fd().as_raw_fd(), flags) }.into()).map(drop)
+}
+
+/// Sets attributes of a mount, or with `recursive` of all mounts beneath it too, and takes it out
+/// of its peer group so that later mounts on the host do not appear in it.
+pub(crate) fn set_mount_attributes(
+    mount: impl AsFd,
+    attributes: u64,
+    recursive: bool,
+) -> io::Result<()> {
+    let change = libc::mount_attr {
+        attr_set: attributes,
+        attr_clr: 0,
+        propagation: libc::MS_PRIVATE,
+        userns_fd: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a constant string and the structure has the size we say.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const change,
+            size_of_val(&change),
+        )
+    })
+    .map(drop)
+}
+
+/// Closes every descriptor from `first` on.
+///
+/// # Safety
+/// Nothing may own these descriptors any more, or its owner must never run again.
+pub(crate) unsafe fn close_from(first: RawFd) {
+    // SAFETY: takes numbers only; the caller vouches for the owners. It cannot fail with these
+    // arguments.
+    unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, 0) };
+}
+
+/// Makes `target` a duplicate of `source` that stays open on exec.
+///
+/// # Safety
+/// Nothing may own `target`, or its owner must never run again.
+pub(crate) unsafe fn duplicate_to(source: RawFd, target: RawFd) -> io::Result<()> {
+    if source == target {
+        // dup2 does nothing then, and would leave the close-on-exec flag.
+        // SAFETY: takes numbers only.
+        return check(unsafe { libc::fcntl(source, libc::F_SETFD, 0) }.into()).map(drop);
+    }
+    // SAFETY: takes numbers only; the caller vouches for the owner of `target`.
+    check(unsafe { libc::dup2(source, target) }.into()).map(drop)
+}
+
+/// Brings the loopback interface of the calling thread's network namespace up.
+pub(crate) fn raise_loopback() -> io::Result<()> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // SAFETY: all-zero is a valid ifreq.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: SIOCSIFFLAGS reads one ifreq.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    check(result.into()).map(drop)
+}
+
+/// Blocks SIGCHLD and gives a descriptor that is readable when a child has ended.
+pub(crate) fn child_events() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised by sigemptyset before it is read.
+    unsafe {
+        let mut set = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()).into())?;
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        let fd = check(libc::signalfd(-1, &raw const set, flags).into())?;
+        Ok(OwnedFd::from_raw_fd(fd as RawFd))
+    }
+}
+
+/// Takes what `child_events` has queued, so that it is readable again only for later children.
+pub(crate) fn clear_child_events(events: &OwnedFd) {
+    let mut buffer = [0; 4 * size_of::<libc::signalfd_siginfo>()];
+    // An empty queue is fine.
+    while rustix::io::read(events, &mut buffer).is_ok_and(|read| read > 0) {}
+}
+
+/// Gives every signal its default action and unblocks all, as a program expects to find them.
+pub(crate) fn reset_signals() {
+    // SAFETY: the set is initialised before it is read; SIG_DFL is a valid action. Numbers that
+    // cannot be set (SIGKILL, SIGSTOP) fail, which is fine.
+    unsafe {
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut set = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut());
+    }
+}
+
+/// Waits until one of two descriptors is readable or closed, or the time is over. Says which are.
+pub(crate) fn wait_readable(
+    first: BorrowedFd<'_>,
+    second: BorrowedFd<'_>,
+    timeout_ms: i32,
+) -> (bool, bool) {
+    let entry = |fd: BorrowedFd<'_>| libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut entries = [entry(first), entry(second)];
+    // SAFETY: the array has two entries.
+    unsafe { libc::poll(entries.as_mut_ptr(), 2, timeout_ms) };
+    (entries[0].revents != 0, entries[1].revents != 0)
+}
+
+/// Whether a descriptor is readable now; a pidfd is when its process has ended.
+pub(crate) fn is_readable(fd: impl AsFd) -> bool {
+    wait_readable(fd.as_fd(), fd.as_fd(), 0).0
+}
+
+/// Forbids the calling thread what a landlock ruleset forbids. Needs `no_new_privs`.
+pub(crate) fn restrict_to(ruleset: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) })
+        .map(drop)
+}
+
+/// The version of landlock that the kernel has; 0 without it.
+pub(crate) fn landlock_version() -> i64 {
+    const VERSION: libc::c_uint = 1;
+    // SAFETY: with this flag the kernel takes no structure.
+    unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            ptr::null::<u8>(),
+            0,
+            VERSION,
+        )
+    }
+    .max(0)
+}
+
+/// Replaces the program. Returns only when that fails.
+pub(crate) fn execute(program: &CStr, arguments: &[&CStr], environment: &[&CStr]) -> io::Error {
+    let pointers = |strings: &[&CStr]| -> Vec<*const libc::c_char> {
+        strings
+            .iter()
+            .map(|s| s.as_ptr())
+            .chain([ptr::null()])
+            .collect()
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both arrays end with a null pointer and outlive the call.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Ends the process at once, running no destructors.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: always allowed.
+    unsafe { libc::_exit(code) }
+}
+
+/// A descriptor that this process inherited.
+///
+/// # Safety
+/// It must be open and nothing else may own it.
+pub(crate) unsafe fn inherited(number: RawFd) -> OwnedFd {
+    // SAFETY: the caller vouches for it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}

@@ -1,0 +1,7 @@
+//! Black-box tests of the sandbox on the real kernel. They need root.
+
+mod isolation;
+mod limits;
+mod rig;
+mod stem;
+mod teardown;

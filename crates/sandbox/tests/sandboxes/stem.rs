@@ -1,0 +1,364 @@
+//! Stems: children of a zygote inside sandboxes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use kiln_sandbox::{Error, Exit, Image, Limits, Mount, PoolConfig, Request, Sandbox, Start};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use crate::rig::{LIMITS, PATIENCE, Rig, plain_image, until};
+
+/// The machine's Python with our zygote, and a loop that evaluates expressions.
+fn image(directory: &Path) -> Image {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes/python/kiln_runtime");
+    let inside = directory.join("runtime/kiln_runtime");
+    fs::create_dir_all(&inside).expect("the directory is ours");
+    for file in ["__init__.py", "zygote.py", "lockdown.py"] {
+        fs::copy(ours.join(file), inside.join(file)).expect("the runtime is in the repository");
+    }
+    let stand_in = include_str!("stand_in_loop.py");
+    fs::write(inside.join("loop.py"), stand_in).expect("the directory is ours");
+    let zygote = [
+        "/usr/bin/python3",
+        "-I",
+        "-S",
+        "-B",
+        "/var/runtime/kiln_runtime/zygote.py",
+    ];
+    Image {
+        name: "python".into(),
+        mounts: vec![Mount {
+            source: directory.join("runtime"),
+            target: PathBuf::from("/var/runtime"),
+        }],
+        zygote: Some(zygote.map(str::to_owned).to_vec()),
+        env: vec![("RIG".into(), directory.display().to_string())],
+    }
+}
+
+struct Stems {
+    rig: Rig,
+    directory: tempfile::TempDir,
+}
+
+impl Stems {
+    async fn start(stems_per_image: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        // Sandboxes are other users.
+        rustix::fs::chmod(directory.path(), 0o755.into()).expect("the directory is ours");
+        let images = vec![image(directory.path()), plain_image()];
+        let rig = Rig::start_with(
+            images,
+            PoolConfig {
+                shells: 0,
+                stems_per_image,
+            },
+        )
+        .await;
+        let sandboxes = rig.sandboxes.clone();
+        let filled = || sandboxes.statistics().stems_ready["python"] == stems_per_image;
+        until("the pool is full", filled).await;
+        Self { rig, directory }
+    }
+
+    async fn lease(&self, limits: Limits, mounts: Vec<Mount>) -> Python {
+        let request = Request {
+            image: "python".into(),
+            start: Start::Zygote,
+            limits,
+            mounts,
+        };
+        let leased = timeout(PATIENCE, self.rig.sandboxes.lease(request)).await;
+        let mut sandbox = leased.expect("a lease does not hang").expect("a sandbox");
+        let channel = sandbox.take_channel();
+        Python {
+            sandbox,
+            channel,
+            has_booted: false,
+        }
+    }
+}
+
+struct Python {
+    sandbox: Sandbox,
+    channel: UnixStream,
+    has_booted: bool,
+}
+
+impl Python {
+    async fn eval(&mut self, expression: &str) -> String {
+        timeout(PATIENCE, self.ask(expression))
+            .await
+            .expect("an answer")
+    }
+
+    async fn ask(&mut self, expression: &str) -> String {
+        if !self.has_booted {
+            assert_eq!(self.channel.read_u8().await.expect("it boots"), b'R');
+            self.has_booted = true;
+        }
+        self.channel
+            .write_all(expression.as_bytes())
+            .await
+            .expect("it listens");
+        let mut answer = Vec::new();
+        loop {
+            match self.channel.read_u8().await {
+                Ok(0) => return String::from_utf8(answer).expect("text"),
+                Ok(byte) => answer.push(byte),
+                Err(_) => return "ended".into(),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stem_is_an_ordinary_user_without_any_right() {
+    let stems = Stems::start(1).await;
+    let mut python = stems.lease(LIMITS, vec![]).await;
+    assert!(python.sandbox.was_pooled());
+    let status = python.eval("open('/proc/self/status').read()").await;
+    for line in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert!(
+            status.contains(&format!("{line}:\\t0000000000000000\\n")),
+            "{line}: {status}"
+        );
+    }
+    assert!(status.contains("NoNewPrivs:\\t1"), "{status}");
+    assert!(status.contains("Seccomp:\\t2"), "{status}");
+    assert!(status.contains("Groups:\\t \\n"), "{status}");
+    let uid: u32 = python.eval("os.getuid()").await.parse().expect("a number");
+    assert!(uid >= 1_900_000_000);
+    assert_eq!(
+        python.eval("os.getresuid()").await,
+        format!("({uid}, {uid}, {uid})")
+    );
+    assert_eq!(
+        python.eval("os.getresgid()").await,
+        format!("({uid}, {uid}, {uid})")
+    );
+    assert_eq!(
+        python
+            .eval("sorted(map(int, os.listdir('/proc/self/fd')))[:4]")
+            .await,
+        "[0, 1, 2, 3]"
+    );
+    // The listing itself has the fifth descriptor.
+    assert_eq!(python.eval("len(os.listdir('/proc/self/fd'))").await, "5");
+    assert!(
+        python
+            .eval("os.listdir('/root')")
+            .await
+            .starts_with("raised FileNotFoundError")
+    );
+    stems.rig.end().await;
+}
+
+/// The zygote whose image is in this directory.
+fn zygote_of(directory: &Path) -> Option<Pid> {
+    let is_ours = |process: &PathBuf| {
+        let read = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
+        // Its children have another uid.
+        read("environ").contains(&format!("RIG={}", directory.display()))
+            && read("status").contains("\nUid:\t0\t")
+            && read("cmdline").contains("zygote.py")
+    };
+    let processes = fs::read_dir("/proc")
+        .expect("readable")
+        .flatten()
+        .map(|entry| entry.path());
+    let found = processes.into_iter().find(is_ours)?;
+    found
+        .file_name()?
+        .to_str()?
+        .parse()
+        .ok()
+        .and_then(Pid::from_raw)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stem_has_its_own_namespaces_and_cannot_leave_them() {
+    let stems = Stems::start(1).await;
+    let mut python = stems.lease(LIMITS, vec![]).await;
+    for kind in ["mnt", "pid", "ipc", "uts", "net", "cgroup"] {
+        let ours = fs::read_link(format!("/proc/self/ns/{kind}")).expect("readable");
+        let theirs = python
+            .eval(&format!("os.readlink('/proc/self/ns/{kind}')"))
+            .await;
+        assert_ne!(theirs, format!("{:?}", ours).replace('"', "'"), "{kind}");
+    }
+    assert_eq!(python.eval("os.getpid()").await, "2");
+    let groups = python.eval("open('/proc/self/cgroup').read()").await;
+    assert!(!groups.contains("kiln"), "{groups}");
+    let unshare = "__import__('ctypes').CDLL(None).unshare(0x10000000)";
+    assert_eq!(python.eval(unshare).await, "-1");
+    assert!(
+        python
+            .eval("open('/proc/1/environ').read()")
+            .await
+            .starts_with("raised")
+    );
+    assert!(python.eval("os.kill(1, 9)").await.starts_with("raised"));
+    stems.rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn siblings_draw_different_random_numbers() {
+    let stems = Stems::start(3).await;
+    let sources = [
+        "__import__('random').random()",
+        "__import__('ssl').RAND_bytes(16)",
+        "str(__import__('uuid').uuid4())",
+        "__import__('secrets').token_hex(16)",
+    ];
+    let mut drawn = BTreeSet::new();
+    for _ in 0..4 {
+        let mut python = stems.lease(LIMITS, vec![]).await;
+        for source in sources {
+            drawn.insert(python.eval(source).await);
+        }
+    }
+    assert_eq!(drawn.len(), 4 * sources.len(), "{drawn:?}");
+    stems.rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leased_stem_sees_its_code_and_its_limits() {
+    let stems = Stems::start(1).await;
+    let code = stems.directory.path().join("code");
+    fs::create_dir(&code).expect("the directory is ours");
+    fs::write(code.join("app.py"), "answer = 42\n").expect("the directory is ours");
+    let mounts = vec![Mount {
+        source: code,
+        target: "/var/task".into(),
+    }];
+    let limits = Limits {
+        memory_bytes: 64 << 20,
+        tmp_bytes: 1 << 20,
+        ..LIMITS
+    };
+    let mut python = stems.lease(limits, mounts).await;
+    assert_eq!(
+        python.eval("open('/var/task/app.py').read()").await,
+        "'answer = 42\\n'"
+    );
+    let write = "open('/var/task/new', 'w')";
+    let refused = python.eval(write).await;
+    assert!(
+        refused.contains("OSError(30") || refused.contains("PermissionError"),
+        "{refused}"
+    );
+    let full = python
+        .eval("open('/tmp/big', 'wb').write(bytes(2 << 20))")
+        .await;
+    assert!(full.contains("OSError(28"), "{full}");
+    assert_eq!(
+        python.eval("len(bytearray(8 << 20))").await,
+        (8 << 20).to_string()
+    );
+    assert_eq!(python.eval("len(bytearray(100 << 20))").await, "ended");
+    assert_eq!(python.sandbox.exited().await, Exit::Signal(9));
+    assert_eq!(python.sandbox.out_of_memory_kills(), 1);
+    assert!(python.sandbox.memory_peak_bytes() > 60 << 20);
+    stems.rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dry_pool_forks_at_need() {
+    let stems = Stems::start(0).await;
+    let mut python = stems.lease(LIMITS, vec![]).await;
+    assert!(!python.sandbox.was_pooled());
+    assert_eq!(python.eval("6 * 7").await, "42");
+    assert_eq!(stems.rig.sandboxes.statistics().forked_on_demand, 1);
+    stems.rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_of_a_stem_is_reported() {
+    let stems = Stems::start(1).await;
+    let mut python = stems.lease(LIMITS, vec![]).await;
+    assert_eq!(python.eval("os._exit(7)").await, "ended");
+    assert_eq!(python.sandbox.exited().await, Exit::Code(7));
+    let mut python = stems.lease(LIMITS, vec![]).await;
+    assert_eq!(python.eval("os.kill(os.getpid(), 15)").await, "ended");
+    assert_eq!(python.sandbox.exited().await, Exit::Signal(15));
+    stems.rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_zygote_is_replaced_and_its_children_live_on() {
+    let stems = Stems::start(1).await;
+    let mut python = stems.lease(LIMITS, vec![]).await;
+    assert_eq!(python.eval("1").await, "1");
+    let zygote = zygote_of(stems.directory.path()).expect("it runs");
+    kill_process(zygote, Signal::KILL).expect("it runs");
+    assert_eq!(python.eval("2").await, "2");
+    assert_eq!(python.eval("os._exit(5)").await, "ended");
+    assert_eq!(python.sandbox.exited().await, Exit::Code(5));
+    let is_new = |pid: Pid| pid != zygote;
+    until("a new one runs", || {
+        zygote_of(stems.directory.path()).is_some_and(is_new)
+    })
+    .await;
+    let mut python = stems.lease(LIMITS, vec![]).await;
+    assert_eq!(python.eval("3").await, "3");
+    stems.rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn image_without_a_zygote_has_no_stems() {
+    let rig = Rig::start().await;
+    let request = Request {
+        image: "plain".into(),
+        start: Start::Zygote,
+        limits: LIMITS,
+        mounts: vec![],
+    };
+    assert!(matches!(
+        rig.sandboxes.lease(request).await,
+        Err(Error::NoZygote(_))
+    ));
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
+    let directory = tempfile::tempdir().expect("a directory");
+    rustix::fs::chmod(directory.path(), 0o755.into()).expect("the directory is ours");
+    let broken = |name: &str| Image {
+        name: name.into(),
+        zygote: Some(vec!["/bin/false".into()]),
+        ..plain_image()
+    };
+    let images = vec![
+        broken("a"),
+        broken("b"),
+        broken("c"),
+        image(directory.path()),
+    ];
+    let pool = PoolConfig {
+        shells: 0,
+        stems_per_image: 1,
+    };
+    let rig = Rig::start_with(images, pool).await;
+    until("the good one is full", || {
+        rig.sandboxes.statistics().stems_ready["python"] == 1
+    })
+    .await;
+    let request = |image: &str| Request {
+        image: image.into(),
+        start: Start::Zygote,
+        limits: LIMITS,
+        mounts: vec![],
+    };
+    let refused = timeout(PATIENCE, rig.sandboxes.lease(request("b"))).await;
+    let error = refused.expect("no hang").expect_err("it cannot fork");
+    let expected = "the zygote of image `b` does not run: it ended while starting; its error \
+                    output says why";
+    assert_eq!(error.to_string(), expected);
+    rig.end().await;
+}
