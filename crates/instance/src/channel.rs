@@ -1,0 +1,165 @@
+//! Length-prefixed frames between the daemon and a built-in runtime, over a Unix socket.
+//!
+//! A frame is `u32` length of the rest, `u8` kind, `u32` header length, header (JSON), body; all
+//! numbers big-endian. The peer runs the user's code, so every length is checked before memory is
+//! reserved for it, and anything unexpected is an [`Error`] that ends the instance.
+
+mod frame;
+mod outbox;
+
+use bytes::{Buf, Bytes, BytesMut};
+use kiln_types::limits;
+use rustix::io::Errno;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+
+pub(crate) use frame::{Init, Invoke, Reply};
+use outbox::Outbox;
+
+/// Bytes of the length field.
+const LENGTH_BYTES: usize = 4;
+/// Bytes between the length field and the header: kind and header length.
+const PREFIX_BYTES: usize = 5;
+/// The longest header a runtime may send. Its fields are an id, a content type and an error type.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// The longest body a runtime may send: a response, with the slack that AWS gives it.
+const BODY_BYTES_MAX: usize = limits::RESPONSE_BYTES_MAX;
+/// The longest frame, with its length field.
+pub(crate) const FRAME_BYTES_MAX: usize =
+    LENGTH_BYTES + PREFIX_BYTES + HEADER_BYTES_MAX + BODY_BYTES_MAX;
+/// Room made before a read. Small: an idle instance keeps its buffer.
+const READ_BYTES: usize = 4 * 1024;
+
+/// The peer is gone or broke the protocol.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The peer closed its end.
+    #[error("the runtime closed its channel")]
+    Closed,
+    /// The peer sent something that is not a frame.
+    #[error("the runtime sent {0}")]
+    Malformed(&'static str),
+    /// The socket failed.
+    #[error("the channel to the runtime failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The daemon's end of the socket.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    stream: UnixStream,
+    received: BytesMut,
+    outbox: Outbox,
+}
+
+impl Channel {
+    pub(crate) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            received: BytesMut::new(),
+            outbox: Outbox::default(),
+        }
+    }
+
+    /// Adds a frame to what [`send`](Self::send) sends.
+    pub(crate) fn queue_init(&mut self, init: &Init<'_>) {
+        self.outbox.push(frame::INIT, init, Bytes::new());
+    }
+
+    /// Adds a frame to what [`send`](Self::send) sends.
+    pub(crate) fn queue_invoke(&mut self, invoke: &Invoke<'_>, event: Bytes) {
+        self.outbox.push(frame::INVOKE, invoke, event);
+    }
+
+    /// Sends what is queued as far as the socket takes it at once; [`next`](Self::next) sends the
+    /// rest.
+    pub(crate) fn send(&mut self) -> Result<(), Error> {
+        Ok(self.outbox.write_to(&self.stream)?)
+    }
+
+    /// The next frame from the runtime. May be dropped and called again at any time.
+    pub(crate) async fn next(&mut self) -> Result<Reply, Error> {
+        loop {
+            if let Some(reply) = self.decode()? {
+                return Ok(reply);
+            }
+            if self.outbox.is_empty() {
+                let read = self.stream.read_buf(&mut self.received).await;
+                check_read(read)?;
+                continue;
+            }
+            // The runtime may be unable to read before we have read: never only write.
+            let (mut reader, writer) = self.stream.split();
+            tokio::select! {
+                read = reader.read_buf(&mut self.received) => check_read(read)?,
+                ready = writer.writable() => {
+                    ready?;
+                    self.outbox.try_write_to(writer.as_ref())?;
+                }
+            }
+        }
+    }
+
+    /// The next frame among those that have arrived, past tokio; none when there is none. Takes
+    /// what it reads from `bytes_left` and reads nothing when that is used up: a process may write
+    /// as fast as it is read.
+    pub(crate) fn next_received(&mut self, bytes_left: &mut usize) -> Result<Option<Reply>, Error> {
+        let mut buffer = [0; READ_BYTES];
+        loop {
+            if let Some(reply) = self.decode()? {
+                return Ok(Some(reply));
+            }
+            if *bytes_left == 0 {
+                return Ok(None);
+            }
+            let room = READ_BYTES.min(*bytes_left);
+            match rustix::io::read(&self.stream, &mut buffer[..room]) {
+                Ok(0) | Err(Errno::AGAIN) => return Ok(None),
+                Ok(read) => {
+                    *bytes_left -= read;
+                    self.received.extend_from_slice(&buffer[..read]);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(Error::Io(error.into())),
+            }
+        }
+    }
+
+    /// Takes one whole frame out of what was received, or makes room for more of it.
+    fn decode(&mut self) -> Result<Option<Reply>, Error> {
+        let Some(length) = self.received.get(..LENGTH_BYTES) else {
+            self.received.reserve(READ_BYTES);
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(length.try_into().expect("four bytes were taken")) as usize;
+        if !(PREFIX_BYTES..=FRAME_BYTES_MAX - LENGTH_BYTES).contains(&length) {
+            return Err(Error::Malformed("a frame of impossible length"));
+        }
+        let missing = (LENGTH_BYTES + length).saturating_sub(self.received.len());
+        if missing > 0 {
+            self.received.reserve(missing);
+            return Ok(None);
+        }
+        self.received.advance(LENGTH_BYTES);
+        let mut frame = self.received.split_to(length).freeze();
+        let kind = frame.get_u8();
+        let header_bytes = frame.get_u32() as usize;
+        if header_bytes > frame.len().min(HEADER_BYTES_MAX) {
+            return Err(Error::Malformed("a header of impossible length"));
+        }
+        let header = frame.split_to(header_bytes);
+        Reply::parse(kind, &header, frame).map(Some)
+    }
+}
+
+fn check_read(read: std::io::Result<usize>) -> Result<(), Error> {
+    match read {
+        Ok(0) => Err(Error::Closed),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Err(Error::Closed),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Frames whole, in pieces and hostile.
+
+use bytes::{BufMut, BytesMut};
+use kiln_types::RequestId;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+fn frame(kind: u8, header: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    bytes.put_u32((5 + header.len() + body.len()) as u32);
+    bytes.put_u8(kind);
+    bytes.put_u32(header.len() as u32);
+    bytes.extend_from_slice(header);
+    bytes.extend_from_slice(body);
+    bytes.to_vec()
+}
+
+fn response(id: RequestId, body: &[u8]) -> Vec<u8> {
+    frame(
+        19,
+        format!(r#"{{"request_id":"{id}","content_type":"x"}}"#).as_bytes(),
+        body,
+    )
+}
+
+fn invoke(id: RequestId) -> Invoke<'static> {
+    Invoke {
+        request_id: id,
+        deadline_ms: Some(1),
+        timeout_ms: None,
+        invoked_arn: "arn",
+        trace: None,
+        client_context: Some("{}"),
+    }
+}
+
+fn pair() -> (Channel, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    (Channel::new(ours), theirs)
+}
+
+#[tokio::test]
+async fn frames_survive_any_cut() {
+    let (mut channel, mut peer) = pair();
+    let id = RequestId::random();
+    let bytes = [
+        frame(17, b"", b""),
+        response(id, b"first"),
+        response(id, b""),
+    ]
+    .concat();
+    let writer = async {
+        for byte in bytes {
+            peer.write_all(&[byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let reader = async {
+        assert_eq!(channel.next().await.unwrap(), Reply::InitDone);
+        for body in ["first", ""] {
+            let expected = Reply::Response {
+                request_id: id,
+                body: Some(body.into()),
+            };
+            assert_eq!(channel.next().await.unwrap(), expected);
+        }
+    };
+    tokio::join!(writer, reader);
+    drop(peer);
+    assert!(matches!(channel.next().await, Err(Error::Closed)));
+}
+
+#[tokio::test]
+async fn an_event_larger_than_the_socket_is_sent_while_frames_come_in() {
+    let (mut channel, mut peer) = pair();
+    let id = RequestId::random();
+    let event = Bytes::from(vec![b'e'; limits::SYNC_PAYLOAD_BYTES_MAX]);
+    channel.queue_invoke(&invoke(id), event.clone());
+    channel.send().unwrap();
+    let peer_side = async {
+        // The peer speaks before it listens, more than the socket holds.
+        peer.write_all(&response(id, &vec![b'r'; limits::SYNC_PAYLOAD_BYTES_MAX]))
+            .await
+            .unwrap();
+        let length = peer.read_u32().await.unwrap() as usize;
+        let mut received = vec![0; length];
+        peer.read_exact(&mut received).await.unwrap();
+        assert_eq!(received[0], 2);
+        assert!(received.ends_with(&event));
+        peer.write_all(&frame(16, b"{}", b"")).await.unwrap();
+        peer
+    };
+    let our_side = async {
+        let Reply::Response {
+            body: Some(body), ..
+        } = channel.next().await.unwrap()
+        else {
+            panic!("expected the response");
+        };
+        assert_eq!(body.len(), limits::SYNC_PAYLOAD_BYTES_MAX);
+        assert_eq!(channel.next().await.unwrap(), Reply::Ready);
+    };
+    tokio::join!(peer_side, our_side);
+}
+
+#[tokio::test]
+async fn what_is_not_a_frame_is_refused_before_memory_is_reserved_for_it() {
+    let id = RequestId::random();
+    let mut too_long_header = frame(19, b"{}", b"");
+    too_long_header[5..9].copy_from_slice(&u32::MAX.to_be_bytes());
+    let table: Vec<(&str, Vec<u8>)> = vec![
+        ("length", u32::MAX.to_be_bytes().to_vec()),
+        ("length", 4u32.to_be_bytes().to_vec()),
+        ("header of impossible length", too_long_header),
+        (
+            "header that cannot be read",
+            frame(19, b"{\"request_id\":", b""),
+        ),
+        (
+            "header that cannot be read",
+            frame(19, br#"{"request_id":"nonsense"}"#, b""),
+        ),
+        ("without request id", frame(19, b"{}", b"")),
+        ("unknown kind", frame(99, b"{}", b"")),
+        ("too long", response(id, &vec![0; BODY_BYTES_MAX + 1])),
+    ];
+    for (expected, bytes) in table {
+        let (mut channel, mut peer) = pair();
+        let (result, _) = tokio::join!(channel.next(), async {
+            let _ = peer.write_all(&bytes).await;
+        });
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error} does not name {expected}");
+        assert!(channel.received.capacity() <= BODY_BYTES_MAX + HEADER_BYTES_MAX + READ_BYTES);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), kind in 14u8..22) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for bytes in [bytes.clone(), frame(kind, &bytes, &bytes)] {
+                let (mut channel, mut peer) = pair();
+                peer.write_all(&bytes).await.unwrap();
+                drop(peer);
+                while channel.next().await.is_ok() {}
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_taken_of_what_has_arrived_than_was_allowed() {
+    let (mut channel, mut peer) = pair();
+    let ready = frame(16, b"", b"");
+    peer.write_all(&ready.repeat(10)).await.unwrap();
+    let mut bytes_left = 3 * ready.len() + 1;
+    let mut taken = 0;
+    while channel.next_received(&mut bytes_left).unwrap().is_some() {
+        taken += 1;
+    }
+    assert_eq!((taken, bytes_left), (3, 0));
+}

@@ -1,0 +1,366 @@
+//! The task that owns one instance: it waits for what happens, lets the lifecycle decide, and does
+//! what it says.
+
+mod finish;
+mod perform;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_sandbox::Exit;
+use kiln_types::log::LogStream;
+use kiln_types::{InstanceId, Invocation, InvocationReport, Moment, Timestamp};
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
+
+use crate::channel::{self, Channel, Reply};
+use crate::environment;
+use crate::error::Error;
+use crate::handle::{Command, Shared};
+use crate::host::Context;
+use crate::isolation::{Cell, Future};
+use crate::journal::Journal;
+use crate::lifecycle::{Event, Lifecycle, State};
+use crate::log_stream;
+use crate::output::{Piece, Splitter};
+use crate::report::Reporter;
+use crate::spec::Spec;
+use wait::Input;
+
+/// How long a process that closed its channel may take to end by itself before it is killed:
+/// its own exit status says more than ours.
+const EXIT_GRACE: Duration = Duration::from_millis(100);
+/// How many frames from which nothing follows one process may send. Our runtimes send one (READY);
+/// the function can write to the channel too, and one that goes on has broken it.
+const STRAY_FRAMES_MAX: u32 = 16;
+
+/// Owns one instance from its start to its end.
+pub(crate) struct Driver {
+    id: InstanceId,
+    context: Arc<Context>,
+    spec: Arc<Spec>,
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    lifecycle: Lifecycle,
+    leasing: Option<Lease>,
+    process: Option<Process>,
+    alarm: Pin<Box<Sleep>>,
+    in_flight: Option<InFlight>,
+    evidence: Evidence,
+    stream: Arc<LogStream>,
+    variables: BTreeMap<String, String>,
+    journal: Journal,
+    reporter: Reporter,
+    pieces: Vec<Piece>,
+}
+
+type Lease = Future<'static, Result<Box<dyn Cell>, String>>;
+
+/// The sandbox and our ends of its pipes.
+struct Process {
+    cell: Box<dyn Cell>,
+    channel: Channel,
+    /// Whether the channel can still be used.
+    listening: bool,
+    /// Frames from which nothing followed, so far.
+    stray_frames: u32,
+    output: Output,
+    /// CPU time when the last invocation ended.
+    cpu: Duration,
+}
+
+struct Output {
+    pipe: pipe::Receiver,
+    open: bool,
+    splitter: Splitter,
+    /// Whether init is over, so that output is the invocation's.
+    init_over: bool,
+}
+
+/// The invocation that was accepted and is not answered yet.
+struct InFlight {
+    invocation: Invocation,
+    answer: oneshot::Sender<Result<InvocationReport, Error>>,
+    started: Timestamp,
+}
+
+/// What the next ending will be made of.
+#[derive(Default)]
+struct Evidence {
+    /// How the process ended.
+    exit: Option<Exit>,
+    /// What the runtime answered: the error's class when it is one, and the body.
+    answer: Option<Answer>,
+    /// Why init failed: class and document.
+    init_error: Option<(Option<String>, Bytes)>,
+    /// Why there is no sandbox.
+    lease_error: Option<String>,
+    /// What was wrong with the runtime.
+    broken: Option<String>,
+}
+
+enum Answer {
+    Response(Bytes),
+    TooLarge,
+    Error {
+        error_type: Option<String>,
+        document: Bytes,
+    },
+}
+
+impl Driver {
+    /// An instance whose time counts from `now`.
+    pub(crate) fn new(
+        id: InstanceId,
+        context: Arc<Context>,
+        spec: Arc<Spec>,
+        commands: mpsc::Receiver<Command>,
+        shared: Arc<Shared>,
+        now: Moment,
+    ) -> Self {
+        let configuration = &spec.configuration;
+        let (init_timeout, timeout) = (
+            context.config.init_timeout,
+            configuration.timeout.duration(),
+        );
+        let stream = log_stream::new(&spec, context.clock.timestamp());
+        Self {
+            id,
+            shared,
+            commands,
+            lifecycle: Lifecycle::new(init_timeout, timeout, now),
+            leasing: None,
+            process: None,
+            alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            in_flight: None,
+            evidence: Evidence::default(),
+            variables: environment::variables(&context.config, &spec, &stream),
+            journal: Journal::new(Arc::clone(&context.logs), Arc::clone(&stream), now),
+            reporter: Reporter::new(
+                &configuration.logging,
+                configuration.version,
+                configuration.memory,
+            ),
+            stream,
+            pieces: Vec::new(),
+            context,
+            spec,
+        }
+    }
+
+    /// Lives the instance's life.
+    pub(crate) async fn run(mut self) {
+        tracing::debug!(instance = %self.id, stream = %self.stream.name, "an instance starts");
+        self.lease();
+        while !matches!(self.lifecycle.state(), State::Stopped) {
+            let input = self.wait().await;
+            self.take(input).await;
+            self.journal.flush();
+        }
+        self.end().await;
+    }
+
+    /// Turns what was waited for into an event.
+    async fn take(&mut self, input: Input) {
+        match input {
+            Input::Command(Command::Invoke(invocation, answer)) => self.accept(invocation, answer),
+            Input::Command(Command::Freeze) => self.on(Event::Freeze),
+            Input::Stop => self.on(Event::Stop),
+            Input::Kill => self.on(Event::Kill),
+            Input::Leased(Ok(cell)) => {
+                self.process = Some(Process::new(cell));
+                self.on(Event::Leased);
+            }
+            Input::Leased(Err(why)) => {
+                self.evidence.lease_error = Some(why);
+                self.on(Event::LeaseFailed);
+            }
+            Input::Reply(Ok(reply)) => self.on_reply(reply),
+            Input::Reply(Err(channel::Error::Closed)) => self.on_closed().await,
+            Input::Reply(Err(error)) => self.on_broken(error.to_string()),
+            Input::Output => self.read_announced_output(),
+            Input::Exited(exit) => self.on_exited(exit),
+            Input::Alarm => {
+                // Who answered in time has answered.
+                self.take_received();
+                self.on(Event::Alarm);
+            }
+        }
+    }
+
+    fn accept(
+        &mut self,
+        invocation: Invocation,
+        answer: oneshot::Sender<Result<InvocationReport, Error>>,
+    ) {
+        if let Some(refusal) = self.lifecycle.refusal() {
+            // A caller that is gone does not care.
+            let _ = answer.send(Err(refusal));
+            return;
+        }
+        let request_id = invocation.request_id;
+        if invocation.wants_log_tail {
+            self.journal.keep_tail();
+        }
+        self.evidence = Evidence::default();
+        let started = self.context.clock.timestamp();
+        self.in_flight = Some(InFlight {
+            invocation,
+            answer,
+            started,
+        });
+        self.on(Event::Invoke(request_id));
+    }
+
+    fn on_reply(&mut self, reply: Reply) {
+        let meant_something = match reply {
+            Reply::Ready if self.lifecycle.is_initialised() => {
+                return self.on_broken("the runtime booted twice".to_owned());
+            }
+            Reply::Ready => false,
+            Reply::InitDone => self.follows(Event::InitDone),
+            Reply::InitError {
+                error_type,
+                document,
+            } => {
+                self.evidence.init_error = Some((error_type, document));
+                let first = self.follows(Event::InitFailed);
+                self.evidence.init_error = None;
+                first
+            }
+            Reply::Response { request_id, body } => {
+                self.evidence.answer = Some(body.map_or(Answer::TooLarge, Answer::Response));
+                self.follows(Event::Answered(request_id))
+            }
+            Reply::Error {
+                request_id,
+                error_type,
+                document,
+            } => {
+                self.evidence.answer = Some(Answer::Error {
+                    error_type,
+                    document,
+                });
+                self.follows(Event::Answered(request_id))
+            }
+        };
+        // An answer that nobody waited for is not kept.
+        self.evidence.answer = None;
+        if !meant_something {
+            self.on_stray_frame();
+        }
+    }
+
+    /// Nothing followed from a frame. Each costs a wake-up, so they have an end.
+    fn on_stray_frame(&mut self) {
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        process.stray_frames += 1;
+        if process.stray_frames > STRAY_FRAMES_MAX {
+            self.on_broken("the runtime sent frames that nobody asked for".to_owned());
+        }
+    }
+
+    /// The channel cannot be used any more, and the process with it.
+    fn on_broken(&mut self, why: String) {
+        self.stop_listening();
+        tracing::warn!(instance = %self.id, %why, "a runtime broke its protocol");
+        self.evidence.broken = Some(why);
+        self.on(Event::Broken);
+    }
+
+    /// Takes what the runtime has sent by now, also what tokio has not announced: one frame of
+    /// the longest kind at most.
+    fn take_received(&mut self) {
+        let mut bytes_left = channel::FRAME_BYTES_MAX;
+        while let Some(process) = &mut self.process
+            && process.listening
+        {
+            match process.channel.next_received(&mut bytes_left) {
+                Ok(Some(reply)) => self.on_reply(reply),
+                Ok(None) => return,
+                Err(_) => self.stop_listening(),
+            }
+        }
+    }
+
+    fn stop_listening(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.listening = false;
+        }
+    }
+
+    /// The process closed its channel: it is ending, or it cannot be used any more.
+    async fn on_closed(&mut self) {
+        self.stop_listening();
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let by_itself = tokio::time::timeout(EXIT_GRACE, process.cell.exited()).await;
+        if by_itself.is_err() {
+            process.cell.kill();
+        }
+        let exit = match by_itself {
+            Ok(exit) => exit,
+            Err(_) => process.cell.exited().await,
+        };
+        self.on_exited(exit);
+    }
+
+    /// The process has ended. What it said before that counts, also what tokio has not announced.
+    fn on_exited(&mut self, exit: Exit) {
+        // A process it left behind may hold the channel open and write for ever.
+        if let Some(process) = &self.process {
+            process.cell.kill();
+        }
+        self.take_received();
+        self.stop_listening();
+        self.evidence.exit = Some(exit);
+        self.on(Event::Exited);
+    }
+
+    /// Nothing is left to do: what still waits was not run.
+    async fn end(mut self) {
+        self.leasing = None;
+        self.process = None;
+        self.commands.close();
+        while let Some(command) = self.commands.recv().await {
+            if let Command::Invoke(_, answer) = command {
+                let _ = answer.send(Err(Error::Lost));
+            }
+        }
+        self.journal.flush();
+        self.shared.stopped.cancel();
+        tracing::debug!(instance = %self.id, "an instance has ended");
+    }
+}
+
+impl Process {
+    fn new(mut cell: Box<dyn Cell>) -> Self {
+        let channel = Channel::new(cell.take_channel());
+        let pipe = cell.take_output();
+        let output = Output {
+            pipe,
+            open: true,
+            splitter: Splitter::default(),
+            init_over: false,
+        };
+        Self {
+            cell,
+            channel,
+            listening: true,
+            stray_frames: 0,
+            output,
+            cpu: Duration::ZERO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The end of an invocation: what is reported, logged and answered.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_sandbox::Exit;
+use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId};
+
+use super::{Answer, Driver, InFlight};
+use crate::failure::{self, Failure};
+use crate::lifecycle::{Ending, InitFailure};
+use crate::report::Finished;
+
+/// How an invocation ended, in the words of its report.
+struct Verdict {
+    status: InvocationStatus,
+    payload: Bytes,
+    error_type: Option<String>,
+    /// What the platform writes in the log about it.
+    line: Option<String>,
+}
+
+impl Driver {
+    /// Answers the invocation and writes the last records of its log.
+    pub(super) fn finish(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
+        self.end_output();
+        let Some(in_flight) = self.in_flight.take() else {
+            return;
+        };
+        let request = in_flight.invocation.request_id;
+        let verdict = self.verdict(ending, request);
+        let (memory_peak_bytes, cpu) = self.used();
+        let mut report = InvocationReport {
+            status: verdict.status,
+            payload: verdict.payload,
+            started: in_flight.started,
+            duration,
+            init,
+            memory_peak_bytes,
+            cpu,
+            log_tail: None,
+        };
+        let now = self.context.clock.timestamp();
+        if let Some(line) = verdict.line
+            && self.spec.configuration.logging.format == LogFormat::Text
+        {
+            self.journal.platform(line, now);
+        }
+        let error_type = verdict.error_type.as_deref();
+        let InFlight {
+            invocation, answer, ..
+        } = in_flight;
+        // The log costs microseconds: a caller who does not ask for it does not wait for it.
+        if invocation.wants_log_tail {
+            self.log_end(&Finished {
+                request,
+                report: &report,
+                error_type,
+            });
+            report.log_tail = self.journal.take_tail();
+            let _ = answer.send(Ok(report));
+        } else {
+            let said = report.clone();
+            let _ = answer.send(Ok(report));
+            self.log_end(&Finished {
+                request,
+                report: &said,
+                error_type,
+            });
+        }
+    }
+
+    fn log_end(&mut self, finished: &Finished<'_>) {
+        let now = self.context.clock.timestamp();
+        self.journal.end_of_invocation(now);
+        for record in self.reporter.finish(finished, now) {
+            self.journal.platform(record, now);
+        }
+    }
+
+    fn verdict(&mut self, ending: Ending, request: RequestId) -> Verdict {
+        match ending {
+            Ending::Answered => self.answered(),
+            Ending::TimedOut => self.timed_out(request),
+            Ending::Exited => self.exited(request),
+            Ending::Broken => self.broken(request, InvocationStatus::Crash),
+            Ending::InitFailed(InitFailure::Error) => self.init_error(),
+            Ending::InitFailed(InitFailure::TimedOut) => self.timed_out(request),
+            Ending::InitFailed(InitFailure::Exited) => Verdict {
+                status: InvocationStatus::InitError,
+                ..self.exited(request)
+            },
+            Ending::InitFailed(InitFailure::Broken) => {
+                self.broken(request, InvocationStatus::InitError)
+            }
+        }
+    }
+
+    fn answered(&mut self) -> Verdict {
+        let (status, payload, error_type) = match self.evidence.answer.take() {
+            Some(Answer::Response(body)) => (InvocationStatus::Success, body, None),
+            Some(Answer::Error {
+                error_type,
+                document,
+            }) => (InvocationStatus::Error, document, error_type),
+            Some(Answer::TooLarge) | None => {
+                let failure = Failure::response_too_large();
+                let error_type = Some(failure.error_type.to_owned());
+                (InvocationStatus::Error, failure.document(), error_type)
+            }
+        };
+        Verdict {
+            status,
+            payload,
+            error_type,
+            line: None,
+        }
+    }
+
+    fn timed_out(&self, request: RequestId) -> Verdict {
+        let timeout = self.spec.configuration.timeout.duration();
+        let failure = Failure::timed_out(request, timeout);
+        let now = self.context.clock.timestamp();
+        let line = format!("{now} {request} {}", failure::timeout_sentence(timeout));
+        Verdict {
+            line: Some(line),
+            ..Verdict::of(&failure, InvocationStatus::Timeout)
+        }
+    }
+
+    fn exited(&self, request: RequestId) -> Verdict {
+        let out_of_memory = self.out_of_memory();
+        let exit = self.evidence.exit.unwrap_or(Exit::Signal(9));
+        let failure = Failure::exited(request, exit, out_of_memory);
+        let status = match out_of_memory {
+            true => InvocationStatus::OutOfMemory,
+            false => InvocationStatus::Crash,
+        };
+        let line = format!("{}\n{}", failure.message, failure.error_type);
+        Verdict {
+            line: Some(line),
+            ..Verdict::of(&failure, status)
+        }
+    }
+
+    fn broken(&self, request: RequestId, status: InvocationStatus) -> Verdict {
+        let why = self
+            .evidence
+            .broken
+            .as_deref()
+            .unwrap_or("the runtime broke its protocol");
+        Verdict::of(&Failure::broken(request, why), status)
+    }
+
+    fn init_error(&mut self) -> Verdict {
+        let (error_type, payload) = self.evidence.init_error.take().unwrap_or_default();
+        Verdict {
+            status: InvocationStatus::InitError,
+            payload,
+            error_type,
+            line: None,
+        }
+    }
+
+    /// The class of an init that failed, for its report.
+    pub(super) fn init_error_type(&self, failure: InitFailure) -> &str {
+        match failure {
+            InitFailure::Error => {
+                let class = self
+                    .evidence
+                    .init_error
+                    .as_ref()
+                    .and_then(|(class, _)| class.as_deref());
+                class.unwrap_or("Runtime.Unknown")
+            }
+            InitFailure::TimedOut => "Sandbox.Timedout",
+            InitFailure::Exited if self.out_of_memory() => "Runtime.OutOfMemory",
+            InitFailure::Exited => "Runtime.ExitError",
+            InitFailure::Broken => "Runtime.Unknown",
+        }
+    }
+
+    fn out_of_memory(&self) -> bool {
+        self.process
+            .as_ref()
+            .is_some_and(|process| process.cell.out_of_memory_kills() > 0)
+    }
+
+    /// The memory peak, and the CPU time since the invocation before.
+    fn used(&mut self) -> (u64, Duration) {
+        let Some(process) = &mut self.process else {
+            return (0, Duration::ZERO);
+        };
+        let cpu = process.cell.cpu();
+        let spent = cpu.saturating_sub(process.cpu);
+        process.cpu = cpu;
+        (process.cell.memory_peak_bytes(), spent)
+    }
+}
+
+impl Verdict {
+    fn of(failure: &Failure, status: InvocationStatus) -> Self {
+        Self {
+            status,
+            payload: failure.document(),
+            error_type: Some(failure.error_type.to_owned()),
+            line: None,
+        }
+    }
+}

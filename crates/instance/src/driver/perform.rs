@@ -1,0 +1,331 @@
+//! Doing what the lifecycle says.
+
+use std::io;
+use std::path::PathBuf;
+
+use kiln_sandbox::{Limits, Mount, Request, Start};
+use kiln_types::function::StartMode;
+use kiln_types::{LogFormat, limits};
+use tokio::net::unix::pipe::Receiver;
+
+use super::{Driver, Evidence};
+use crate::channel::{Init, Invoke};
+use crate::environment;
+use crate::error::Error;
+use crate::lifecycle::{Action, Event, InitFailure, Phase};
+use crate::output::Piece;
+
+/// How much output one drain reads. A process may write as fast as it is read, so there is an end.
+const DRAIN_BYTES_MAX: usize = 1024 * 1024;
+/// Room for pieces that is kept between reads.
+const PIECES_KEPT: usize = 1024;
+/// How much output may wait for the first invocation to begin. The mark that it waits behind can be
+/// written by the function too: beyond this, it is not believed and the output is logged.
+const HELD_BYTES_MAX: usize = 1024 * 1024;
+
+/// The processor time that init may use whatever the function's memory, in thousandths of a core:
+/// loading code under the share of a small function would take seconds. AWS too lets init run
+/// faster than invocations. The limit of ten seconds bounds what a function can gain by it.
+const INIT_CPU_MILLIS: u32 = 1_000;
+
+impl Driver {
+    /// Lets the lifecycle decide and does what it says.
+    pub(super) fn on(&mut self, event: Event) {
+        self.follows(event);
+    }
+
+    /// The same, and whether anything followed.
+    pub(super) fn follows(&mut self, event: Event) -> bool {
+        let now = self.context.clock.now();
+        let actions = self.lifecycle.on(event, now);
+        let anything = !actions.is_empty();
+        for action in actions {
+            self.perform(action);
+        }
+        anything
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Lease => self.lease(),
+            Action::Discard => {
+                self.end_output();
+                self.process = None;
+                self.log_pieces();
+            }
+            Action::Initialise => self.initialise(),
+            Action::DeliverAfterInit => self.deliver(true),
+            Action::Deliver => self.deliver(false),
+            Action::Freeze => self.freeze(),
+            Action::Thaw => self.thaw(),
+            Action::Alarm(moment) => {
+                let wait = moment.since(self.context.clock.now());
+                self.alarm
+                    .as_mut()
+                    .reset(tokio::time::Instant::now() + wait);
+            }
+            Action::InitOver => self.end_init(),
+            Action::Begin => self.begin(),
+            Action::Finish {
+                ending,
+                duration,
+                init,
+            } => self.finish(ending, duration, init),
+            Action::RefuseStart => {
+                let why = self.evidence.lease_error.take();
+                let error = why.map_or(Error::Lost, Error::StartFailed);
+                if let Some(in_flight) = self.in_flight.take() {
+                    let _ = in_flight.answer.send(Err(error));
+                }
+            }
+            Action::ReportInit {
+                phase,
+                failure,
+                duration,
+            } => {
+                self.report_init(phase, failure, duration);
+            }
+            Action::Kill => {
+                if let Some(process) = &self.process {
+                    process.cell.kill();
+                }
+            }
+        }
+    }
+
+    /// Begins to lease a sandbox.
+    pub(super) fn lease(&mut self) {
+        self.leasing = Some(match self.request() {
+            Ok(request) => self.context.isolation.lease(request),
+            Err(why) => Box::pin(std::future::ready(Err(why))),
+        });
+    }
+
+    fn request(&self) -> Result<Request, String> {
+        let configuration = &self.spec.configuration;
+        let runtime = configuration.runtime.as_ref();
+        let image = runtime.and_then(|runtime| environment::image(runtime.language()));
+        let runtimes = &self.context.config.runtimes;
+        let installed =
+            image.and_then(|image| runtimes.get(&image).cloned().map(|argv| (image, argv)));
+        let Some((image, argv)) = installed else {
+            let name = runtime.map_or("container image", |runtime| runtime.as_str());
+            return Err(format!("Runtime {name} is not installed on this server"));
+        };
+        let start = match self.spec.start {
+            StartMode::Zygote => Start::Zygote,
+            StartMode::Fresh => Start::Exec {
+                argv,
+                env: self.variables.clone().into_iter().collect(),
+                cwd: PathBuf::from("/var/task"),
+            },
+        };
+        let limits = Limits {
+            memory_bytes: configuration.memory.bytes(),
+            cpu_millis: configuration.memory.cpu_millis().max(INIT_CPU_MILLIS),
+            processes: limits::PROCESSES_MAX,
+            tmp_bytes: configuration.ephemeral.bytes(),
+        };
+        let code = Mount {
+            source: self.spec.code_dir.clone(),
+            target: PathBuf::from("/var/task"),
+        };
+        Ok(Request {
+            image,
+            start,
+            limits,
+            mounts: vec![code],
+        })
+    }
+
+    fn initialise(&mut self) {
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let configuration = &self.spec.configuration;
+        let logging = &configuration.logging;
+        let level = logging
+            .application_level
+            .filter(|_| logging.format == LogFormat::Json);
+        process.channel.queue_init(&Init {
+            handler: configuration.handler.as_deref().unwrap_or_default(),
+            env: &self.variables,
+            log_format: logging.format.as_str(),
+            log_level: level.map(|level| level.as_str()),
+        });
+        self.send();
+    }
+
+    /// Sends the invocation; before init is done its deadline is not known yet.
+    fn deliver(&mut self, before_init: bool) {
+        let (Some(process), Some(in_flight)) = (&mut self.process, &mut self.in_flight) else {
+            return;
+        };
+        let timeout = self.spec.configuration.timeout.duration();
+        let now = self.context.clock.timestamp();
+        let invocation = &in_flight.invocation;
+        let invoke = Invoke {
+            request_id: invocation.request_id,
+            deadline_ms: (!before_init).then(|| (now + timeout).as_millis()),
+            timeout_ms: before_init.then_some(timeout.as_millis() as u64),
+            invoked_arn: &invocation.invoked_arn.to_string(),
+            trace: invocation.trace.as_deref(),
+            client_context: invocation.client_context.as_deref(),
+        };
+        process
+            .channel
+            .queue_invoke(&invoke, invocation.payload.clone());
+        self.send();
+    }
+
+    /// What cannot be sent shows as a closed channel when it is read.
+    fn send(&mut self) {
+        if let Some(process) = &mut self.process
+            && let Err(error) = process.channel.send()
+        {
+            tracing::debug!(instance = %self.id, %error, "a runtime does not take a message");
+        }
+    }
+
+    /// The invocation's time begins.
+    fn begin(&mut self) {
+        let Some(in_flight) = &mut self.in_flight else {
+            return;
+        };
+        let now = self.context.clock.timestamp();
+        in_flight.started = now;
+        if let Some(record) = self.reporter.start(in_flight.invocation.request_id, now) {
+            self.journal.platform(record, now);
+        }
+        self.log_pieces();
+    }
+
+    /// Logs the output of init. When init and a short invocation end together, a mark in the
+    /// output tells the two apart.
+    fn end_init(&mut self) {
+        self.read_output();
+        let share = self.spec.configuration.memory.cpu_millis();
+        if let Some(process) = &mut self.process {
+            process.output.init_over = true;
+            if share < INIT_CPU_MILLIS
+                && let Err(error) = process.cell.limit_cpu(share)
+            {
+                tracing::warn!(instance = %self.id, %error, "an instance keeps the processor time of its init");
+            }
+        }
+    }
+
+    fn freeze(&mut self) {
+        let Some(process) = &self.process else { return };
+        if let Err(error) = process.cell.freeze() {
+            tracing::warn!(instance = %self.id, %error, "an idle instance could not be frozen");
+        }
+    }
+
+    fn thaw(&mut self) {
+        let Some(process) = &self.process else { return };
+        if let Err(error) = process.cell.thaw() {
+            // It cannot answer: its time will run out, or its end will be seen.
+            tracing::warn!(instance = %self.id, %error, "a frozen instance could not be thawed");
+        }
+    }
+
+    fn report_init(&mut self, phase: Phase, failure: InitFailure, duration: std::time::Duration) {
+        self.read_output();
+        let now = self.context.clock.timestamp();
+        let error_type = self.init_error_type(failure).to_owned();
+        let record = self
+            .reporter
+            .init_failed(phase, failure, &error_type, duration, now);
+        if let Some(record) = record {
+            self.journal.platform(record, now);
+        }
+        if phase == Phase::Init {
+            self.evidence = Evidence::default();
+        }
+    }
+
+    /// Reads what the process has written, without waiting, and logs it.
+    pub(super) fn read_output(&mut self) {
+        // Past tokio: it may not have heard yet of what is there already.
+        self.read_output_with(|pipe, buffer| Ok(rustix::io::read(pipe, buffer)?));
+    }
+
+    /// The same when tokio has announced output, so that it learns when there is no more.
+    pub(super) fn read_announced_output(&mut self) {
+        self.read_output_with(|pipe, buffer| pipe.try_read(buffer));
+    }
+
+    fn read_output_with(&mut self, read: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>) {
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        let output = &mut process.output;
+        let mut buffer = [0; 16 * 1024];
+        let mut total = 0;
+        while output.open && total < DRAIN_BYTES_MAX {
+            match read(&output.pipe, &mut buffer) {
+                Ok(0) => output.open = false,
+                Ok(read) => {
+                    total += read;
+                    output.splitter.feed(&buffer[..read], &mut self.pieces);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    output.open = error.kind() == io::ErrorKind::WouldBlock;
+                    break;
+                }
+            }
+        }
+        self.log_pieces();
+    }
+
+    /// Logs an unfinished line too: nothing more will come of this invocation.
+    pub(super) fn end_output(&mut self) {
+        self.read_output();
+        if let Some(process) = &mut self.process {
+            process.output.splitter.flush(&mut self.pieces);
+        }
+        self.log_pieces();
+    }
+
+    /// Logs what was read; what follows the end of init waits for the invocation to begin.
+    fn log_pieces(&mut self) {
+        let init_over = self
+            .process
+            .as_ref()
+            .is_none_or(|process| process.output.init_over);
+        let end = match init_over {
+            true => self.pieces.len(),
+            false => self.pieces_of_init(),
+        };
+        if end == 0 {
+            return;
+        }
+        let (now, time) = (self.context.clock.now(), self.context.clock.timestamp());
+        for piece in self.pieces.drain(..end) {
+            if let Piece::Record(message) = piece {
+                self.journal.function(message, time, now);
+            }
+        }
+        // A mebibyte of empty lines is a large list, and an instance lives for long.
+        self.pieces.shrink_to(PIECES_KEPT);
+    }
+
+    /// How many of the pieces that were read are init's.
+    fn pieces_of_init(&self) -> usize {
+        let mark = self
+            .pieces
+            .iter()
+            .position(|piece| *piece == Piece::InitOver);
+        let Some(mark) = mark else {
+            return self.pieces.len();
+        };
+        let held: usize = self.pieces[mark..].iter().map(Piece::bytes).sum();
+        if held > HELD_BYTES_MAX {
+            self.pieces.len()
+        } else {
+            mark
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The environment variables of a function (developer guide, "Defined runtime environment
+//! variables").
+//!
+//! Precedence, weakest first: Kiln's additions and the variables that AWS lets a function extend
+//! (`PATH`, `TZ`, …), the function's own, then the reserved ones, which a function cannot set.
+
+use std::collections::BTreeMap;
+
+use kiln_types::log::LogStream;
+use kiln_types::{Language, LogFormat, RESERVED_VARIABLES};
+
+use crate::config::Config;
+use crate::spec::Spec;
+
+const TASK_ROOT: &str = "/var/task";
+const RUNTIME_DIR: &str = "/var/runtime";
+
+/// Everything the process of an instance finds in its environment.
+pub(crate) fn variables(
+    config: &Config,
+    spec: &Spec,
+    stream: &LogStream,
+) -> BTreeMap<String, String> {
+    let mut variables = defaults(config);
+    let own = &spec.configuration.environment;
+    let allowed = own
+        .iter()
+        .filter(|(name, _)| !RESERVED_VARIABLES.contains(&name.as_str()));
+    variables.extend(allowed.map(|(name, value)| (name.clone(), value.clone())));
+    variables.extend(reserved(config, spec, stream).map(|(name, value)| (name.to_owned(), value)));
+    variables
+}
+
+/// What a function may replace.
+fn defaults(config: &Config) -> BTreeMap<String, String> {
+    let fixed = [
+        ("LANG", "en_US.UTF-8"),
+        ("TZ", ":UTC"),
+        (
+            "PATH",
+            "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        ),
+        (
+            "LD_LIBRARY_PATH",
+            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+        ),
+        ("PYTHONPATH", RUNTIME_DIR),
+        ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+    ];
+    let endpoint = config
+        .endpoint
+        .iter()
+        .map(|url| ("AWS_ENDPOINT_URL", url.as_str()));
+    let all = fixed.into_iter().chain(endpoint);
+    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// What only the platform sets.
+fn reserved(
+    config: &Config,
+    spec: &Spec,
+    stream: &LogStream,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let configuration = &spec.configuration;
+    let logging = &configuration.logging;
+    let level = logging
+        .application_level
+        .filter(|_| logging.format == LogFormat::Json);
+    let credentials = spec.credentials.as_ref();
+    let token = credentials.and_then(|keys| keys.session_token.clone());
+    let runtime = configuration.runtime.as_ref();
+    let certain = [
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.id.name.to_string()),
+        (
+            "AWS_LAMBDA_FUNCTION_VERSION",
+            configuration.version.to_string(),
+        ),
+        (
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            configuration.memory.get().to_string(),
+        ),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", stream.group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", stream.name.clone()),
+        ("AWS_LAMBDA_LOG_FORMAT", logging.format.as_str().to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_REGION", config.region.to_string()),
+        ("AWS_DEFAULT_REGION", config.region.to_string()),
+        ("LAMBDA_TASK_ROOT", TASK_ROOT.to_owned()),
+        ("LAMBDA_RUNTIME_DIR", RUNTIME_DIR.to_owned()),
+    ];
+    let possible = [
+        ("_HANDLER", configuration.handler.clone()),
+        (
+            "AWS_EXECUTION_ENV",
+            runtime.map(|runtime| format!("AWS_Lambda_{runtime}")),
+        ),
+        (
+            "AWS_LAMBDA_LOG_LEVEL",
+            level.map(|level| level.as_str().to_owned()),
+        ),
+        (
+            "AWS_ACCESS_KEY_ID",
+            credentials.map(|keys| keys.access_key_id.clone()),
+        ),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            credentials.map(|keys| keys.secret_access_key.clone()),
+        ),
+        ("AWS_SESSION_TOKEN", token),
+    ];
+    let possible = possible
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    certain.into_iter().chain(possible)
+}
+
+/// The sandbox image that runs a function written for this.
+pub(crate) fn image(language: Language) -> Option<String> {
+    match language {
+        Language::Python { minor } => Some(format!("python3.{minor}")),
+        Language::Node { .. } | Language::Provided | Language::Other => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Credentials;
+    use crate::testing;
+
+    fn variables_of(change: impl FnOnce(&mut Spec)) -> BTreeMap<String, String> {
+        let mut spec = testing::spec("python3.11");
+        change(&mut spec);
+        let stream = LogStream {
+            account: spec.id.account.clone(),
+            group: "/aws/lambda/sum".to_owned(),
+            name: "2026/11/23/[$LATEST]0".to_owned(),
+        };
+        variables(&Config::default(), &spec, &stream)
+    }
+
+    #[test]
+    fn a_function_sees_aws_s_variables() {
+        let variables = variables_of(|_| {});
+        let table = [
+            ("_HANDLER", "index.handler"),
+            ("AWS_EXECUTION_ENV", "AWS_Lambda_python3.11"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "sum"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/sum"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/23/[$LATEST]0"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("LAMBDA_TASK_ROOT", "/var/task"),
+            ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
+            ("TZ", ":UTC"),
+            ("LANG", "en_US.UTF-8"),
+        ];
+        for (name, value) in table {
+            assert_eq!(
+                variables.get(name).map(String::as_str),
+                Some(value),
+                "{name}"
+            );
+        }
+        assert!(!variables.contains_key("AWS_ACCESS_KEY_ID"));
+    }
+
+    #[test]
+    fn a_function_extends_some_variables_and_never_the_reserved_ones() {
+        let variables = variables_of(|spec| {
+            let own = [
+                ("TZ", "Asia/Tokyo"),
+                ("AWS_REGION", "moon-1"),
+                ("AWS_SESSION_TOKEN", "x"),
+            ];
+            let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            std::sync::Arc::make_mut(&mut spec.configuration).environment = own.into();
+            spec.credentials = Some(Credentials {
+                access_key_id: "AKID".to_owned(),
+                secret_access_key: "secret".to_owned(),
+                session_token: None,
+            });
+        });
+        assert_eq!(variables["TZ"], "Asia/Tokyo");
+        assert_eq!(variables["AWS_REGION"], "us-east-1");
+        assert_eq!(variables["AWS_ACCESS_KEY_ID"], "AKID");
+        assert!(!variables.contains_key("AWS_SESSION_TOKEN"));
+    }
+
+    #[test]
+    fn every_variable_that_the_platform_alone_sets_is_reserved() {
+        let spec = testing::spec("python3.11");
+        let stream = log_stream_of(&spec);
+        for (name, _) in reserved(&Config::default(), &spec, &stream) {
+            assert!(RESERVED_VARIABLES.contains(&name), "{name}");
+        }
+    }
+
+    fn log_stream_of(spec: &Spec) -> LogStream {
+        (*crate::log_stream::new(spec, kiln_types::Timestamp::default())).clone()
+    }
+}

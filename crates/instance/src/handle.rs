@@ -1,0 +1,100 @@
+//! What others hold of an instance: a cheap clone that talks to the task which owns it.
+
+use std::sync::Arc;
+
+use kiln_types::{InstanceId, Invocation, InvocationReport};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+
+/// Commands that may wait for one instance. The scheduler sends one invocation at a time and now
+/// and then a freeze: a sender that finds the queue full waits (invoke) or is ignored (freeze).
+pub(crate) const COMMANDS_MAX: usize = 8;
+
+/// Refers to one instance. When the last handle is dropped the instance stops.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    id: InstanceId,
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+/// What an instance's task is asked to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Run this and say how it went.
+    Invoke(Invocation, oneshot::Sender<Result<InvocationReport, Error>>),
+    /// Freeze when idle.
+    Freeze,
+}
+
+/// What the task and its handles both see.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Cancelled by [`Handle::stop`].
+    pub(crate) stop: CancellationToken,
+    /// Cancelled by [`Handle::kill`].
+    pub(crate) kill: CancellationToken,
+    /// Cancelled by the task when nothing is left of the instance.
+    pub(crate) stopped: CancellationToken,
+}
+
+impl Handle {
+    pub(crate) fn new(
+        id: InstanceId,
+        commands: mpsc::Sender<Command>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            id,
+            commands,
+            shared,
+        }
+    }
+
+    /// Names the instance.
+    pub fn id(&self) -> InstanceId {
+        self.id
+    }
+
+    /// Runs one invocation to its end. A frozen instance is thawed first; a new one is
+    /// initialised first. Dropping the future cancels nothing: the invocation runs to its end.
+    ///
+    /// # Errors
+    /// The invocation did not run and can be retried on another instance, unless the error is
+    /// [`Error::Unknown`].
+    pub async fn invoke(&self, invocation: Invocation) -> Result<InvocationReport, Error> {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Invoke(invocation, answer);
+        self.commands.send(command).await.map_err(|_| Error::Lost)?;
+        answered.await.unwrap_or(Err(Error::Unknown))
+    }
+
+    /// Freezes the instance when it is idle; a busy one is left alone.
+    pub fn freeze(&self) {
+        // A full queue holds an invocation, and then the instance is about to be busy anyway.
+        let _ = self.commands.try_send(Command::Freeze);
+    }
+
+    /// Stops the instance: at once when it is idle, after its invocation when it runs one.
+    pub fn stop(&self) {
+        self.shared.stop.cancel();
+    }
+
+    /// Ends the instance at once, whatever it does. An invocation that runs ends as one whose
+    /// process was killed.
+    pub fn kill(&self) {
+        self.shared.kill.cancel();
+    }
+
+    /// Waits until nothing is left of the instance.
+    pub async fn stopped(&self) {
+        self.shared.stopped.cancelled().await;
+    }
+
+    /// Whether nothing is left of the instance.
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stopped.is_cancelled()
+    }
+}

@@ -1,0 +1,100 @@
+//! What the driver needs of a sandbox, so that its tests can run a process without one.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use kiln_sandbox::{Exit, Request, Sandbox, Sandboxes};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+
+pub(crate) type Future<'a, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
+
+/// Where cells come from.
+pub(crate) trait Isolation: Send + Sync + 'static {
+    /// A process in a sandbox of its own; the error says why there is none.
+    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, String>>;
+}
+
+/// One sandbox with its main process. Dropping it kills and removes everything.
+pub(crate) trait Cell: Send + Sync {
+    /// The socket whose other end is the process's fd 3. Once.
+    fn take_channel(&mut self) -> UnixStream;
+    /// What the process writes to stdout and stderr. Once.
+    fn take_output(&mut self) -> pipe::Receiver;
+    /// Changes its share of processor time, in thousandths of a core.
+    fn limit_cpu(&self, millis: u32) -> Result<(), String>;
+    /// Stops all its processes where they are.
+    fn freeze(&self) -> Result<(), String>;
+    /// Lets them go on.
+    fn thaw(&self) -> Result<(), String>;
+    /// The most memory it ever used.
+    fn memory_peak_bytes(&self) -> u64;
+    /// CPU time of all its processes so far.
+    fn cpu(&self) -> Duration;
+    /// How often the kernel killed one of its processes for memory.
+    fn out_of_memory_kills(&self) -> u64;
+    /// Kills all its processes.
+    fn kill(&self);
+    /// Waits until the main process has ended.
+    fn exited(&mut self) -> Future<'_, Exit>;
+}
+
+impl Isolation for Sandboxes {
+    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, String>> {
+        let sandboxes = self.clone();
+        Box::pin(async move {
+            match Sandboxes::lease(&sandboxes, request).await {
+                Ok(sandbox) => Ok(Box::new(sandbox) as Box<dyn Cell>),
+                Err(error) => Err(chain(&error)),
+            }
+        })
+    }
+}
+
+impl Cell for Sandbox {
+    fn take_channel(&mut self) -> UnixStream {
+        Sandbox::take_channel(self)
+    }
+
+    fn take_output(&mut self) -> pipe::Receiver {
+        Sandbox::take_output(self)
+    }
+
+    fn limit_cpu(&self, millis: u32) -> Result<(), String> {
+        Sandbox::limit_cpu(self, millis).map_err(|error| chain(&error))
+    }
+
+    fn freeze(&self) -> Result<(), String> {
+        Sandbox::freeze(self).map_err(|error| chain(&error))
+    }
+
+    fn thaw(&self) -> Result<(), String> {
+        Sandbox::thaw(self).map_err(|error| chain(&error))
+    }
+
+    fn memory_peak_bytes(&self) -> u64 {
+        Sandbox::memory_peak_bytes(self)
+    }
+
+    fn cpu(&self) -> Duration {
+        Sandbox::cpu(self)
+    }
+
+    fn out_of_memory_kills(&self) -> u64 {
+        Sandbox::out_of_memory_kills(self)
+    }
+
+    fn kill(&self) {
+        Sandbox::kill(self);
+    }
+
+    fn exited(&mut self) -> Future<'_, Exit> {
+        Box::pin(Sandbox::exited(self))
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

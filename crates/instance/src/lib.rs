@@ -1,0 +1,34 @@
+//! One execution environment: a sandbox with a language runtime in it that runs one function,
+//! one invocation at a time, until it is stopped.
+//!
+//! Invariants:
+//! - one task owns one instance ([`Host::start`] starts it); everybody else holds a [`Handle`];
+//! - at most one invocation is in flight, and every accepted one is answered exactly once;
+//! - what to do is decided by the pure state machine in `lifecycle`; `driver` only does it;
+//! - nothing the process inside sends is trusted: not a length, not a request id, not a log line.
+//!
+//! Start reading at `lifecycle`, then `driver`.
+
+mod channel;
+mod config;
+mod driver;
+mod environment;
+mod error;
+mod failure;
+mod handle;
+mod host;
+mod isolation;
+mod journal;
+mod lifecycle;
+mod log_stream;
+mod output;
+mod report;
+mod spec;
+#[cfg(test)]
+mod testing;
+
+pub use config::Config;
+pub use error::Error;
+pub use handle::Handle;
+pub use host::{Host, LogSink};
+pub use spec::{Credentials, Spec};

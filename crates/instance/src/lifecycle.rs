@@ -1,0 +1,411 @@
+//! The life of one instance, as a pure state machine: [`Lifecycle::on`] takes what happened and
+//! when, and returns what to do about it. It never awaits, reads a clock or touches a process.
+//!
+//! ```text
+//!            Leased              InitDone
+//!  Starting ───────► Initialising ───────► Idle ◄──────────┐ Answered
+//!     ▲  │                │ │ │            │ ▲  (frozen or │
+//!     │  │ LeaseFailed    │ │ │ InitDone,  │ │   not)      │
+//!     │  │                │ │ │ waiting    │ Invoke        │
+//!     │  │   init failed, │ │ └────────────┼─┴──► Busy ────┘
+//!     └──┼── first time ──┘ │              │       │
+//!        │                  │ again        │ Stop  │ timeout, exit, broken protocol,
+//!        ▼                  ▼              ▼       ▼ Answered after Stop
+//!     Stopped ◄───────── Stopping ◄────────┴───────┘
+//!               Exited
+//! ```
+//!
+//! Rules that AWS has set and that this machine keeps:
+//! - The init phase has a limit of its own (10 s). When it fails or runs out of time, the function
+//!   is initialised once more *within* the first invocation, under the function's timeout.
+//! - The time of an invocation counts from its hand-over to the runtime. One that waited for init
+//!   is handed over when init is done.
+//! - After a timeout, an exit or a failed init the environment is not used again.
+
+mod action;
+mod event;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use kiln_types::{Moment, RequestId};
+
+pub(crate) use action::{Action, Ending};
+pub(crate) use event::Event;
+pub(crate) use state::{InitFailure, Phase, State};
+
+use crate::error::Error;
+
+/// How long a killed process may take to be gone before the instance counts as stopped.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The state machine of one instance.
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    state: State,
+    /// Asked to stop as soon as no invocation is in flight.
+    stop: bool,
+    init_timeout: Duration,
+    timeout: Duration,
+}
+
+impl Lifecycle {
+    /// A new instance, whose first action is [`Action::Lease`].
+    pub(crate) fn new(init_timeout: Duration, timeout: Duration, now: Moment) -> Self {
+        let state = State::Starting {
+            phase: Phase::Init,
+            since: now,
+            waiting: None,
+        };
+        Self {
+            state,
+            stop: false,
+            init_timeout,
+            timeout,
+        }
+    }
+
+    /// Where the instance is in its life.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Whether it stops as soon as no invocation is in flight.
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.stop
+    }
+
+    /// Whether the function is loaded and may run.
+    pub(crate) fn is_initialised(&self) -> bool {
+        matches!(self.state, State::Idle { .. } | State::Busy { .. })
+    }
+
+    /// Why an invocation cannot be taken now; none when it can, and must then follow as
+    /// [`Event::Invoke`].
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        match &self.state {
+            _ if self.stop => Some(Error::Lost),
+            State::Stopping | State::Stopped => Some(Error::Lost),
+            State::Busy { .. } => Some(Error::Busy),
+            State::Starting { waiting, .. } | State::Initialising { waiting, .. } => {
+                waiting.is_some().then_some(Error::Busy)
+            }
+            State::Idle { .. } => None,
+        }
+    }
+
+    /// Takes what happened and says what to do, in this order.
+    pub(crate) fn on(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        match event {
+            Event::Invoke(request) => self.on_invoke(request, now),
+            Event::Freeze => self.on_freeze(),
+            Event::Stop => self.on_stop(now),
+            Event::Kill => self.on_kill(now),
+            Event::Leased => self.on_leased(),
+            Event::LeaseFailed => self.on_lease_failed(),
+            Event::InitDone => self.on_init_done(now),
+            Event::InitFailed => self.on_trouble(InitFailure::Error, Ending::Broken, now),
+            Event::Answered(request) => self.on_answered(request, now),
+            Event::Broken => self.on_trouble(InitFailure::Broken, Ending::Broken, now),
+            Event::Exited => self.on_exited(now),
+            Event::Alarm => self.on_alarm(now),
+        }
+    }
+
+    fn on_invoke(&mut self, request: RequestId, now: Moment) -> Vec<Action> {
+        match &mut self.state {
+            State::Starting { waiting, .. } => {
+                *waiting = Some(request);
+                Vec::new()
+            }
+            State::Initialising { waiting, .. } => {
+                *waiting = Some(request);
+                vec![Action::DeliverAfterInit]
+            }
+            State::Idle { frozen, init } => {
+                let deadline = now + self.timeout;
+                let mut actions = Vec::with_capacity(4);
+                if *frozen {
+                    actions.push(Action::Thaw);
+                }
+                actions.extend([Action::Deliver, Action::Begin, Action::Alarm(deadline)]);
+                let init = init.take();
+                self.state = State::Busy {
+                    request,
+                    since: now,
+                    deadline,
+                    init,
+                };
+                actions
+            }
+            State::Busy { .. } | State::Stopping | State::Stopped => Vec::new(),
+        }
+    }
+
+    fn on_freeze(&mut self) -> Vec<Action> {
+        match &mut self.state {
+            State::Idle { frozen, .. } if !*frozen => {
+                *frozen = true;
+                vec![Action::Freeze]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn on_stop(&mut self, now: Moment) -> Vec<Action> {
+        self.stop = true;
+        match &self.state {
+            State::Starting { waiting: None, .. } => {
+                self.state = State::Stopped;
+                Vec::new()
+            }
+            State::Initialising { waiting: None, .. } | State::Idle { .. } => self.kill(now),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Like a process that ends at once; an invocation that runs is reported as one whose process
+    /// was killed.
+    fn on_kill(&mut self, now: Moment) -> Vec<Action> {
+        self.stop = true;
+        match self.state {
+            State::Starting { .. } => self.on_lease_failed(),
+            State::Initialising {
+                phase,
+                since,
+                waiting,
+            } => self.give_up(phase, since, waiting, InitFailure::Exited, now),
+            _ => self.on_trouble(InitFailure::Exited, Ending::Exited, now),
+        }
+    }
+
+    fn on_leased(&mut self) -> Vec<Action> {
+        let State::Starting {
+            phase,
+            since,
+            waiting,
+        } = self.state
+        else {
+            return Vec::new();
+        };
+        self.state = State::Initialising {
+            phase,
+            since,
+            waiting,
+        };
+        let limit = match phase {
+            Phase::Init => self.init_timeout,
+            Phase::Invoke => self.timeout,
+        };
+        let mut actions = vec![Action::Initialise, Action::Alarm(since + limit)];
+        if waiting.is_some() {
+            actions.insert(1, Action::DeliverAfterInit);
+        }
+        actions
+    }
+
+    fn on_lease_failed(&mut self) -> Vec<Action> {
+        let State::Starting { waiting, .. } = self.state else {
+            return Vec::new();
+        };
+        self.state = State::Stopped;
+        if waiting.is_some() {
+            vec![Action::RefuseStart]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn on_init_done(&mut self, now: Moment) -> Vec<Action> {
+        let State::Initialising {
+            phase,
+            since,
+            waiting,
+        } = self.state
+        else {
+            return Vec::new();
+        };
+        let init = (phase == Phase::Init).then(|| now.since(since));
+        let Some(request) = waiting else {
+            self.state = State::Idle {
+                frozen: false,
+                init,
+            };
+            let mut actions = vec![Action::InitOver];
+            if self.stop {
+                actions.extend(self.kill(now));
+            }
+            return actions;
+        };
+        let since = if phase == Phase::Init { now } else { since };
+        let deadline = since + self.timeout;
+        self.state = State::Busy {
+            request,
+            since,
+            deadline,
+            init,
+        };
+        vec![Action::InitOver, Action::Begin, Action::Alarm(deadline)]
+    }
+
+    fn on_answered(&mut self, answered: RequestId, now: Moment) -> Vec<Action> {
+        // An answer to nothing, or to an invocation that is over, changes nothing.
+        let State::Busy {
+            request,
+            since,
+            init,
+            ..
+        } = self.state
+        else {
+            return Vec::new();
+        };
+        if answered != request {
+            return Vec::new();
+        }
+        self.state = State::Idle {
+            frozen: false,
+            init: None,
+        };
+        let duration = now.since(since);
+        let mut actions = vec![Action::Finish {
+            ending: Ending::Answered,
+            duration,
+            init,
+        }];
+        if self.stop {
+            actions.extend(self.kill(now));
+        }
+        actions
+    }
+
+    fn on_exited(&mut self, now: Moment) -> Vec<Action> {
+        let actions = match self.state {
+            State::Stopping => Vec::new(),
+            _ => self.on_trouble(InitFailure::Exited, Ending::Exited, now),
+        };
+        if matches!(self.state, State::Stopping) {
+            self.state = State::Stopped;
+        }
+        actions
+    }
+
+    fn on_alarm(&mut self, now: Moment) -> Vec<Action> {
+        match self.state {
+            State::Initialising {
+                phase,
+                since,
+                waiting,
+            } => {
+                let limit = if phase == Phase::Init {
+                    self.init_timeout
+                } else {
+                    self.timeout
+                };
+                if now < since + limit {
+                    return vec![Action::Alarm(since + limit)];
+                }
+                self.init_failed(phase, since, waiting, InitFailure::TimedOut, now)
+            }
+            State::Busy { deadline, .. } if now < deadline => vec![Action::Alarm(deadline)],
+            State::Busy { init, .. } => {
+                // AWS reports the limit itself, not the moment at which it noticed.
+                let duration = self.timeout;
+                let finish = Action::Finish {
+                    ending: Ending::TimedOut,
+                    duration,
+                    init,
+                };
+                let mut actions = self.kill(now);
+                actions.push(finish);
+                actions
+            }
+            State::Stopping => {
+                self.state = State::Stopped;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The process ended, broke the protocol or reported that it cannot initialise.
+    fn on_trouble(&mut self, failure: InitFailure, ending: Ending, now: Moment) -> Vec<Action> {
+        match self.state {
+            State::Initialising {
+                phase,
+                since,
+                waiting,
+            } => self.init_failed(phase, since, waiting, failure, now),
+            // An init error from a runtime that is initialised means nothing.
+            State::Idle { .. } | State::Busy { .. } if failure == InitFailure::Error => Vec::new(),
+            State::Busy { since, init, .. } => {
+                let mut actions = self.kill(now);
+                actions.push(Action::Finish {
+                    ending,
+                    duration: now.since(since),
+                    init,
+                });
+                actions
+            }
+            State::Idle { .. } => self.kill(now),
+            State::Starting { .. } | State::Stopping | State::Stopped => Vec::new(),
+        }
+    }
+
+    fn init_failed(
+        &mut self,
+        phase: Phase,
+        since: Moment,
+        waiting: Option<RequestId>,
+        failure: InitFailure,
+        now: Moment,
+    ) -> Vec<Action> {
+        if phase == Phase::Invoke || waiting.is_none() {
+            return self.give_up(phase, since, waiting, failure, now);
+        }
+        self.state = State::Starting {
+            phase: Phase::Invoke,
+            since: now,
+            waiting,
+        };
+        let report = Action::ReportInit {
+            phase,
+            failure,
+            duration: now.since(since),
+        };
+        vec![report, Action::Discard, Action::Lease]
+    }
+
+    /// Ends an instance that could not be initialised.
+    fn give_up(
+        &mut self,
+        phase: Phase,
+        since: Moment,
+        waiting: Option<RequestId>,
+        failure: InitFailure,
+        now: Moment,
+    ) -> Vec<Action> {
+        let duration = now.since(since);
+        let mut actions = self.kill(now);
+        actions.push(Action::ReportInit {
+            phase,
+            failure,
+            duration,
+        });
+        if waiting.is_some() {
+            let finish = Action::Finish {
+                ending: Ending::InitFailed(failure),
+                duration: duration.min(self.timeout),
+                init: None,
+            };
+            actions.extend([Action::Begin, finish]);
+        }
+        actions
+    }
+
+    fn kill(&mut self, now: Moment) -> Vec<Action> {
+        self.state = State::Stopping;
+        vec![Action::Kill, Action::Alarm(now + STOP_TIMEOUT)]
+    }
+}

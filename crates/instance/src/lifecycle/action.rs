@@ -1,0 +1,69 @@
+//! What an instance's task is told to do.
+
+use std::time::Duration;
+
+use kiln_types::Moment;
+
+use super::state::{InitFailure, Phase};
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Get a sandbox with a runtime in it.
+    Lease,
+    /// Give the sandbox up: kill and forget it.
+    Discard,
+    /// Tell the runtime what function it is.
+    Initialise,
+    /// Send the invocation behind the init message: its time counts from the end of init.
+    DeliverAfterInit,
+    /// Send the invocation: its time counts from now.
+    Deliver,
+    /// Freeze the processes.
+    Freeze,
+    /// Let the processes run again.
+    Thaw,
+    /// Raise [`Event::Alarm`](super::Event::Alarm) then; replaces an earlier alarm.
+    Alarm(Moment),
+    /// Init is over: output so far is its own.
+    InitOver,
+    /// The invocation has begun: its log starts here.
+    Begin,
+    /// The invocation is over: log it and answer it.
+    Finish {
+        /// How.
+        ending: Ending,
+        /// Its run time.
+        duration: Duration,
+        /// The init time it reports.
+        init: Option<Duration>,
+    },
+    /// The waiting invocation did not run, for want of a sandbox or of time to get one.
+    RefuseStart,
+    /// Log that init failed.
+    ReportInit {
+        /// On whose time.
+        phase: Phase,
+        /// Why.
+        failure: InitFailure,
+        /// How long it took.
+        duration: Duration,
+    },
+    /// Kill the process.
+    Kill,
+}
+
+/// How an invocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The runtime answered, with a result or an error.
+    Answered,
+    /// Its time was up.
+    TimedOut,
+    /// The process ended.
+    Exited,
+    /// The runtime broke the protocol.
+    Broken,
+    /// The function could not be initialised, twice.
+    InitFailed(InitFailure),
+}

@@ -1,0 +1,32 @@
+//! What can happen to an instance.
+
+use kiln_types::RequestId;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// An invocation came that [`refusal`](super::Lifecycle::refusal) does not refuse.
+    Invoke(RequestId),
+    /// Nobody needs the instance soon.
+    Freeze,
+    /// Nobody needs the instance any more.
+    Stop,
+    /// It must end, whatever it does.
+    Kill,
+    /// The sandbox is there.
+    Leased,
+    /// There is no sandbox.
+    LeaseFailed,
+    /// The runtime has loaded the function.
+    InitDone,
+    /// The runtime could not load the function.
+    InitFailed,
+    /// The runtime answered this invocation.
+    Answered(RequestId),
+    /// The runtime sent something that makes no sense.
+    Broken,
+    /// The process has ended.
+    Exited,
+    /// The time set by [`Action::Alarm`](super::Action::Alarm) has come.
+    Alarm,
+}

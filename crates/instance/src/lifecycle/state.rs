@@ -1,0 +1,72 @@
+//! Where an instance is in its life; each state carries only what is valid in it.
+
+use std::time::Duration;
+
+use kiln_types::{Moment, RequestId};
+
+/// Where an instance is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// A sandbox is being leased.
+    Starting {
+        /// On whose time.
+        phase: Phase,
+        /// Since when.
+        since: Moment,
+        /// The invocation that comes first.
+        waiting: Option<RequestId>,
+    },
+    /// The runtime loads the function.
+    Initialising {
+        /// On whose time.
+        phase: Phase,
+        /// Since when, the lease included.
+        since: Moment,
+        /// The invocation that comes first; the runtime has it already.
+        waiting: Option<RequestId>,
+    },
+    /// Ready for an invocation.
+    Idle {
+        /// Whether its processes are frozen.
+        frozen: bool,
+        /// How long init took, until an invocation has reported it.
+        init: Option<Duration>,
+    },
+    /// Runs an invocation.
+    Busy {
+        /// Which.
+        request: RequestId,
+        /// Since when it has it.
+        since: Moment,
+        /// When its time is up.
+        deadline: Moment,
+        /// How long init took, when this is the first invocation.
+        init: Option<Duration>,
+    },
+    /// Killed, not gone yet.
+    Stopping,
+    /// Nothing is left.
+    Stopped,
+}
+
+/// On whose time a function is initialised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The init phase, before any invocation.
+    Init,
+    /// The first invocation, because the init phase failed.
+    Invoke,
+}
+
+/// Why init failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InitFailure {
+    /// The runtime said so and why.
+    Error,
+    /// Its time was up.
+    TimedOut,
+    /// The process ended.
+    Exited,
+    /// The runtime broke the protocol.
+    Broken,
+}

@@ -1,0 +1,277 @@
+//! The life of an instance: tables for what AWS documents, properties for the rest.
+
+use std::time::Duration;
+
+use kiln_types::{Moment, RequestId};
+use proptest::prelude::*;
+
+use super::*;
+
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+fn at(millis: u64) -> Moment {
+    Moment::after_start(Duration::from_millis(millis))
+}
+
+fn new() -> Lifecycle {
+    Lifecycle::new(INIT_TIMEOUT, TIMEOUT, at(0))
+}
+
+/// An instance whose init is done, idle since 100 ms.
+fn idle() -> Lifecycle {
+    let mut life = new();
+    life.on(Event::Leased, at(1));
+    life.on(Event::InitDone, at(100));
+    life
+}
+
+fn finish(ending: Ending, millis: u64, init_millis: Option<u64>) -> Action {
+    Action::Finish {
+        ending,
+        duration: Duration::from_millis(millis),
+        init: init_millis.map(Duration::from_millis),
+    }
+}
+
+#[test]
+fn the_first_invocation_travels_with_init_and_reports_it() {
+    let mut life = new();
+    let id = RequestId::random();
+    assert_eq!(life.on(Event::Invoke(id), at(0)), []);
+    assert_eq!(
+        life.on(Event::Leased, at(1)),
+        [
+            Action::Initialise,
+            Action::DeliverAfterInit,
+            Action::Alarm(at(10_000))
+        ]
+    );
+    assert_eq!(
+        life.on(Event::InitDone, at(100)),
+        [Action::InitOver, Action::Begin, Action::Alarm(at(3_100))]
+    );
+    assert_eq!(
+        life.on(Event::Answered(id), at(150)),
+        [finish(Ending::Answered, 50, Some(100))]
+    );
+    let next = RequestId::random();
+    let actions = life.on(Event::Invoke(next), at(200));
+    assert_eq!(
+        actions,
+        [Action::Deliver, Action::Begin, Action::Alarm(at(3_200))]
+    );
+    assert_eq!(
+        life.on(Event::Answered(next), at(201)),
+        [finish(Ending::Answered, 1, None)]
+    );
+}
+
+#[test]
+fn an_init_that_nobody_waited_for_is_reported_by_the_first_invocation() {
+    let mut life = idle();
+    let id = RequestId::random();
+    life.on(Event::Invoke(id), at(500));
+    assert_eq!(
+        life.on(Event::Answered(id), at(501)),
+        [finish(Ending::Answered, 1, Some(100))]
+    );
+}
+
+#[test]
+fn a_failed_init_runs_once_more_within_the_invocation() {
+    let failures = [
+        (Event::InitFailed, InitFailure::Error),
+        (Event::Exited, InitFailure::Exited),
+        (Event::Broken, InitFailure::Broken),
+        (Event::Alarm, InitFailure::TimedOut),
+    ];
+    for (event, failure) in failures {
+        let mut life = new();
+        let id = RequestId::random();
+        life.on(Event::Invoke(id), at(0));
+        life.on(Event::Leased, at(1));
+        let duration = INIT_TIMEOUT;
+        let report = Action::ReportInit {
+            phase: Phase::Init,
+            failure,
+            duration,
+        };
+        let actions = life.on(event, at(10_000));
+        assert_eq!(
+            actions,
+            [report, Action::Discard, Action::Lease],
+            "{event:?}"
+        );
+        // The second init runs on the function's own time.
+        assert!(
+            life.on(Event::Leased, at(10_001))
+                .contains(&Action::Alarm(at(13_000)))
+        );
+        let actions = life.on(event, at(13_000));
+        assert!(actions.contains(&Action::Kill), "{event:?}");
+        let ending = Ending::InitFailed(failure);
+        assert_eq!(
+            actions.last(),
+            Some(&finish(ending, 3_000, None)),
+            "{event:?}"
+        );
+        life.on(Event::Exited, at(13_001));
+        assert_eq!(*life.state(), State::Stopped);
+    }
+}
+
+#[test]
+fn a_second_init_that_succeeds_leaves_the_rest_of_the_time() {
+    let mut life = new();
+    let id = RequestId::random();
+    life.on(Event::Invoke(id), at(0));
+    life.on(Event::Leased, at(1));
+    life.on(Event::Alarm, at(10_000));
+    life.on(Event::Leased, at(10_001));
+    let actions = life.on(Event::InitDone, at(12_000));
+    assert_eq!(
+        actions,
+        [Action::InitOver, Action::Begin, Action::Alarm(at(13_000))]
+    );
+    assert_eq!(
+        life.on(Event::Answered(id), at(12_500)),
+        [finish(Ending::Answered, 2_500, None)]
+    );
+}
+
+#[test]
+fn time_that_runs_out_kills_and_reports_the_limit() {
+    let mut life = idle();
+    life.on(Event::Invoke(RequestId::random()), at(1_000));
+    assert_eq!(life.on(Event::Alarm, at(3_999)), [Action::Alarm(at(4_000))]);
+    let actions = life.on(Event::Alarm, at(4_002));
+    assert_eq!(actions.first(), Some(&Action::Kill));
+    assert_eq!(
+        actions.last(),
+        Some(&finish(Ending::TimedOut, 3_000, Some(100)))
+    );
+    assert_eq!(life.refusal(), Some(Error::Lost));
+}
+
+#[test]
+fn an_answer_with_a_wrong_id_or_to_nothing_is_ignored() {
+    let mut life = idle();
+    assert_eq!(life.on(Event::Answered(RequestId::random()), at(200)), []);
+    life.on(Event::Invoke(RequestId::random()), at(300));
+    assert_eq!(life.on(Event::Answered(RequestId::random()), at(301)), []);
+    assert!(matches!(life.state(), State::Busy { .. }));
+}
+
+#[test]
+fn a_frozen_instance_is_thawed_before_it_gets_an_event() {
+    let mut life = idle();
+    assert_eq!(life.on(Event::Freeze, at(200)), [Action::Freeze]);
+    assert_eq!(life.on(Event::Freeze, at(201)), []);
+    let actions = life.on(Event::Invoke(RequestId::random()), at(300));
+    assert_eq!(actions[..2], [Action::Thaw, Action::Deliver]);
+}
+
+#[test]
+fn a_stop_waits_for_the_invocation_in_flight() {
+    let mut life = idle();
+    let id = RequestId::random();
+    life.on(Event::Invoke(id), at(200));
+    assert_eq!(life.on(Event::Stop, at(201)), []);
+    let actions = life.on(Event::Answered(id), at(202));
+    assert_eq!(actions[0], finish(Ending::Answered, 2, Some(100)));
+    assert_eq!(actions[1], Action::Kill);
+    let mut life = idle();
+    assert!(life.on(Event::Stop, at(200)).contains(&Action::Kill));
+    // A process that cannot be killed does not keep the instance for ever.
+    life.on(Event::Alarm, at(5_200));
+    assert_eq!(*life.state(), State::Stopped);
+}
+
+#[test]
+fn a_kill_ends_every_state_and_answers_who_waits() {
+    let id = RequestId::random();
+    let mut starting = new();
+    starting.on(Event::Invoke(id), at(0));
+    assert_eq!(starting.on(Event::Kill, at(1)), [Action::RefuseStart]);
+    assert_eq!(*starting.state(), State::Stopped);
+    let mut initialising = new();
+    initialising.on(Event::Invoke(id), at(0));
+    initialising.on(Event::Leased, at(1));
+    let mut idle_one = idle();
+    let mut busy = idle();
+    busy.on(Event::Invoke(id), at(200));
+    let exited = Ending::InitFailed(InitFailure::Exited);
+    let table = [
+        (&mut initialising, Some(finish(exited, 300, None))),
+        (&mut idle_one, None),
+        (&mut busy, Some(finish(Ending::Exited, 100, Some(100)))),
+    ];
+    for (life, last) in table {
+        let actions = life.on(Event::Kill, at(300));
+        assert_eq!(actions[0], Action::Kill);
+        assert_eq!(*life.state(), State::Stopping);
+        if let Some(last) = last {
+            assert_eq!(actions.last(), Some(&last));
+        }
+        assert_eq!(life.on(Event::Kill, at(301)), []);
+    }
+}
+
+fn events() -> impl Strategy<Value = Vec<(u8, u64)>> {
+    prop::collection::vec((0u8..12, 0u64..4_000), 1..60)
+}
+
+proptest! {
+    /// Whatever happens in whatever order: every invocation that was taken is answered once, none
+    /// is delivered to a frozen instance, and none runs beside another.
+    #[test]
+    fn every_invocation_that_is_taken_is_answered_once(events in events()) {
+        let mut life = new();
+        let (mut open, mut frozen) = (None, false);
+        let mut now = at(0);
+        let mut last = RequestId::random();
+        for (kind, wait) in events.into_iter().chain([(3, 1), (10, 9_000), (10, 20_000), (9, 1)]) {
+            now = now + Duration::from_millis(wait);
+            let event = match kind {
+                0 if life.refusal().is_none() => {
+                    prop_assert_eq!(open, None);
+                    last = RequestId::random();
+                    open = Some(last);
+                    Event::Invoke(last)
+                }
+                1 => Event::Freeze,
+                2 => Event::Stop,
+                3 => Event::Leased,
+                4 => Event::LeaseFailed,
+                5 => Event::InitDone,
+                6 => Event::InitFailed,
+                7 => Event::Answered(last),
+                8 => Event::Broken,
+                9 => Event::Exited,
+                11 => Event::Kill,
+                _ => Event::Alarm,
+            };
+            for action in life.on(event, now) {
+                match action {
+                    Action::Freeze => {
+                        prop_assert_eq!(open, None);
+                        frozen = true;
+                    }
+                    Action::Thaw => frozen = false,
+                    Action::Deliver | Action::DeliverAfterInit => {
+                        prop_assert!(!frozen);
+                        prop_assert!(open.is_some());
+                    }
+                    Action::Finish { .. } | Action::RefuseStart => {
+                        prop_assert!(open.take().is_some());
+                    }
+                    _ => {}
+                }
+            }
+            if *life.state() == State::Stopped {
+                prop_assert_eq!(open, None);
+            }
+        }
+    }
+}

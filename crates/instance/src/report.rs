@@ -1,0 +1,212 @@
+//! The platform's own log records: `START`, `END`, `REPORT` and `INIT_REPORT` lines, or the
+//! `platform.*` documents of the JSON log format.
+
+use std::time::Duration;
+
+use kiln_types::{
+    InvocationReport, InvocationStatus, LogFormat, LogLevel, LoggingConfig, MemoryMb, RequestId,
+    Timestamp, Version,
+};
+use serde_json::{Value, json};
+
+use crate::lifecycle::{InitFailure, Phase};
+
+/// Writes the platform's records of one function.
+#[derive(Debug, Clone)]
+pub(crate) struct Reporter {
+    format: LogFormat,
+    level: LogLevel,
+    version: Version,
+    memory: MemoryMb,
+}
+
+/// What the last records of an invocation say.
+#[derive(Debug)]
+pub(crate) struct Finished<'a> {
+    pub(crate) request: RequestId,
+    pub(crate) report: &'a InvocationReport,
+    /// The class of the error that the platform found or the runtime named.
+    pub(crate) error_type: Option<&'a str>,
+}
+
+impl Reporter {
+    pub(crate) fn new(logging: &LoggingConfig, version: Version, memory: MemoryMb) -> Self {
+        let level = logging.system_level.unwrap_or(LogLevel::Info);
+        Self {
+            format: logging.format,
+            level,
+            version,
+            memory,
+        }
+    }
+
+    /// The record with which an invocation's log begins.
+    pub(crate) fn start(&self, request: RequestId, now: Timestamp) -> Option<String> {
+        match self.format {
+            LogFormat::Text => Some(format!(
+                "START RequestId: {request} Version: {}",
+                self.version
+            )),
+            LogFormat::Json => self.document(
+                now,
+                LogLevel::Info,
+                "platform.start",
+                || json!({ "requestId": request, "version": self.version.to_string() }),
+            ),
+        }
+    }
+
+    /// The records with which it ends.
+    pub(crate) fn finish(&self, finished: &Finished<'_>, now: Timestamp) -> Vec<String> {
+        match self.format {
+            LogFormat::Text => {
+                vec![
+                    format!("END RequestId: {}", finished.request),
+                    self.report_line(finished),
+                ]
+            }
+            LogFormat::Json => self
+                .finish_documents(finished, now)
+                .into_iter()
+                .flatten()
+                .collect(),
+        }
+    }
+
+    /// The record of an init that failed; one that succeeds is part of the invocation's report.
+    pub(crate) fn init_failed(
+        &self,
+        phase: Phase,
+        failure: InitFailure,
+        error_type: &str,
+        duration: Duration,
+        now: Timestamp,
+    ) -> Option<String> {
+        let phase = match phase {
+            Phase::Init => "init",
+            Phase::Invoke => "invoke",
+        };
+        let status = if failure == InitFailure::TimedOut {
+            "timeout"
+        } else {
+            "error"
+        };
+        let error_type = (failure != InitFailure::TimedOut).then_some(error_type);
+        let init = millis(duration);
+        match self.format {
+            LogFormat::Text => {
+                let suffix = error_type.map(|class| format!("\tError Type: {class}"));
+                Some(format!(
+                    "INIT_REPORT Init Duration: {init:.2} ms\tPhase: {phase}\tStatus: {status}{}",
+                    suffix.unwrap_or_default(),
+                ))
+            }
+            LogFormat::Json => self.document(now, LogLevel::Warn, "platform.initReport", || {
+                let mut record = json!({
+                    "initializationType": "on-demand",
+                    "phase": phase,
+                    "status": status,
+                    "metrics": { "durationMs": rounded(duration) },
+                });
+                if let Some(class) = error_type {
+                    record["errorType"] = class.into();
+                }
+                record
+            }),
+        }
+    }
+
+    fn report_line(&self, finished: &Finished<'_>) -> String {
+        let report = finished.report;
+        let mut line = format!(
+            "REPORT RequestId: {}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t",
+            finished.request,
+            millis(report.duration),
+            report.billed_ms(),
+            self.memory.get(),
+            report.memory_peak_mb(),
+        );
+        if let Some(init) = report.init {
+            line.push_str(&format!("Init Duration: {:.2} ms\t", millis(init)));
+        }
+        match (report.status, finished.error_type) {
+            (InvocationStatus::Success | InvocationStatus::Error, _) => {}
+            (InvocationStatus::Timeout, _) => line.push_str("Status: timeout"),
+            (_, class) => {
+                line.push_str("Status: error");
+                if let Some(class) = class {
+                    line.push_str(&format!("\tError Type: {class}"));
+                }
+            }
+        }
+        line
+    }
+
+    fn finish_documents(&self, finished: &Finished<'_>, now: Timestamp) -> [Option<String>; 2] {
+        let report = finished.report;
+        let (status, healthy) = match report.status {
+            InvocationStatus::Success => ("success", true),
+            InvocationStatus::Timeout => ("timeout", false),
+            InvocationStatus::Error => ("error", false),
+            _ => ("failure", false),
+        };
+        let with_status = |mut record: Value| {
+            record["status"] = status.into();
+            if let Some(class) = finished.error_type {
+                record["errorType"] = class.into();
+            }
+            record
+        };
+        // Severities of the "system log level event mapping" table in the developer guide.
+        let (done, reported) = match healthy {
+            true => (LogLevel::Debug, LogLevel::Info),
+            false => (LogLevel::Warn, LogLevel::Warn),
+        };
+        let runtime_done = self.document(now, done, "platform.runtimeDone", || {
+            with_status(json!({
+                "requestId": finished.request,
+                "metrics": {
+                    "durationMs": rounded(report.duration),
+                    "producedBytes": report.payload.len(),
+                },
+            }))
+        });
+        let reported = self.document(now, reported, "platform.report", || {
+            let mut metrics = json!({
+                "durationMs": rounded(report.duration),
+                "billedDurationMs": report.billed_ms(),
+                "memorySizeMB": self.memory.get(),
+                "maxMemoryUsedMB": report.memory_peak_mb(),
+            });
+            if let Some(init) = report.init {
+                metrics["initDurationMs"] = rounded(init).into();
+            }
+            with_status(json!({ "requestId": finished.request, "metrics": metrics }))
+        });
+        [runtime_done, reported]
+    }
+
+    fn document(
+        &self,
+        now: Timestamp,
+        level: LogLevel,
+        kind: &str,
+        record: impl FnOnce() -> Value,
+    ) -> Option<String> {
+        (level >= self.level).then(|| {
+            json!({ "time": now.to_string(), "type": kind, "record": record() }).to_string()
+        })
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+/// Milliseconds with three decimals, as AWS writes them in JSON.
+fn rounded(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! What an instance is started for: one version of one function.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kiln_types::function::StartMode;
+use kiln_types::{Configuration, FunctionArn, FunctionId};
+
+/// One version of a function, ready to run.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Its ARN with the version as qualifier.
+    pub arn: FunctionArn,
+    /// Whose it is and its name.
+    pub id: FunctionId,
+    /// Its settings.
+    pub configuration: Arc<Configuration>,
+    /// The unpacked code, mounted read-only at `/var/task`.
+    pub code_dir: PathBuf,
+    /// How its process starts.
+    pub start: StartMode,
+    /// The keys of its execution role, when it has any.
+    pub credentials: Option<Credentials>,
+}
+
+/// Keys that a function's AWS clients sign with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<String>,
+}
+
+/// Shows the key id only: debug output ends in logs.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish()
+    }
+}
