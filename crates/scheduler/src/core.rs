@@ -1,0 +1,434 @@
+//! The decisions: who gets which instance, what is started, frozen and ended.
+//!
+//! [`Core::on`] is told an [`Event`] and the time, and answers with [`Action`]s to be done in order.
+//! It never awaits, reads a clock or draws randomness; the same events give the same actions.
+//!
+//! - A request takes the most recently used idle instance of its key (its caches are warm and
+//!   the others may expire); without one an instance is started.
+//! - Concurrency limits refuse at once, as AWS's do. Only memory is waited for, because ended
+//!   instances give it back within milliseconds.
+//! - Who waits for the same key is served in the order of asking; keys take turns.
+//!
+//! Every event costs O(log n) in the number of instances and waiting requests; `Retired`, `Drain`
+//! and `Halt` cost that for each instance they end.
+
+mod action;
+mod admission;
+mod arena;
+mod event;
+mod eviction;
+mod numbered;
+pub(crate) mod state;
+mod waiting;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
+
+pub use action::Action;
+use arena::{Arena, No};
+pub use event::{Event, FunctionKey, Ticket};
+use numbered::Numbered;
+use state::{Account, Function, Instance, Pool, Promised, State, Waiter};
+
+use crate::config::Config;
+use crate::statistics::{FunctionStatistics, Statistics};
+
+/// The scheduler's state machine.
+pub struct Core {
+    config: Config,
+    phase: Phase,
+    accounts: Arena<Account>,
+    account_of: HashMap<AccountId, No<Account>>,
+    functions: Arena<Function>,
+    function_of: HashMap<FunctionId, No<Function>>,
+    pools: Arena<Pool>,
+    pool_of: HashMap<FunctionKey, No<Pool>>,
+    instances: Numbered<InstanceId, Instance>,
+    instance_last: u64,
+    tickets: Numbered<Ticket, Waiter>,
+    /// When uncovered requests are refused.
+    deadlines: BTreeSet<(Moment, Ticket)>,
+    /// Pools with uncovered requests, whose turn it is first. May hold pools that need nothing any
+    /// more; they leave when their turn comes.
+    rotation: VecDeque<No<Pool>>,
+    /// All idle instances by turn, and since when: the first is the least recently used.
+    idle: BTreeMap<u64, (Moment, InstanceId)>,
+    turn_last: u64,
+    /// The idle instances of this turn and later are not frozen yet.
+    freeze_from: u64,
+    live: Promised,
+    live_idle: Promised,
+    live_stopping: Promised,
+    actions: Vec<Action>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+}
+
+impl Core {
+    /// A scheduler without functions and instances.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            phase: Phase::Serving,
+            accounts: Arena::new(),
+            account_of: HashMap::new(),
+            functions: Arena::new(),
+            function_of: HashMap::new(),
+            pools: Arena::new(),
+            pool_of: HashMap::new(),
+            instances: Numbered::default(),
+            instance_last: 0,
+            tickets: Numbered::default(),
+            deadlines: BTreeSet::new(),
+            rotation: VecDeque::new(),
+            idle: BTreeMap::new(),
+            turn_last: 0,
+            freeze_from: 0,
+            live: Promised::default(),
+            live_idle: Promised::default(),
+            live_stopping: Promised::default(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Decides what follows from an event.
+    pub fn on(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        match event {
+            Event::Requested {
+                ticket,
+                key,
+                memory,
+            } => {
+                self.requested(ticket, key, memory, now);
+            }
+            Event::Abandoned { ticket } => self.abandoned(ticket, now),
+            Event::Started { instance, init } => self.started(instance, init, now),
+            Event::Released {
+                instance,
+                usable,
+                init,
+            } => {
+                self.released(instance, usable, init, now);
+            }
+            Event::Ended { instance } => self.ended(instance, now),
+            Event::Tick => self.tick(now),
+            Event::Retired { function, keep } => self.retire(&function, keep, now),
+            Event::Reserved {
+                function,
+                concurrency,
+            } => {
+                let no = self.function_no(&function);
+                self.functions[no].deleted = false;
+                self.reserve(no, concurrency);
+            }
+            Event::AccountLimit {
+                account,
+                concurrency,
+            } => {
+                let no = self.account_no(&account);
+                self.accounts[no].concurrency = concurrency;
+            }
+            Event::MemoryPressure { bytes } => self.relieve(bytes),
+            Event::Drain => self.drain(now),
+            Event::Halt => self.halt(),
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When `Tick` is due next, if nothing else happens.
+    pub fn deadline(&self) -> Option<Moment> {
+        let refusal = self.deadlines.first().map(|(deadline, _)| *deadline);
+        [refusal, self.next_freeze(), self.next_expiry()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether no instance is left.
+    pub fn is_empty(&self) -> bool {
+        self.instances.is_empty()
+    }
+
+    /// How things stand.
+    pub fn statistics(&self) -> Statistics {
+        let functions = self.functions.iter().map(|function| {
+            let mut one = FunctionStatistics {
+                counts: function.counts,
+                ..Default::default()
+            };
+            for pool in function.pools.iter().map(|no| &self.pools[*no]) {
+                one.idle += pool.idle.len();
+                one.frozen += pool.frozen as usize;
+                one.busy += pool.busy as usize;
+                one.starting += pool.starting as usize;
+                one.stopping += pool.stopping as usize;
+                one.waiting += pool.covered.len() + pool.uncovered.len();
+            }
+            (function.id.clone(), one)
+        });
+        Statistics {
+            functions: functions.collect(),
+            memory_promised_bytes: self.live.memory_mb << 20,
+            memory_budget_bytes: self.config.memory_budget_bytes,
+        }
+    }
+
+    fn requested(&mut self, ticket: Ticket, key: FunctionKey, memory: MemoryMb, now: Moment) {
+        let pool = self.pool_no(key, memory);
+        let function = self.pools[pool].function;
+        if let Err(refused) = self.admit(pool, now) {
+            self.refuse(ticket, function, refused);
+            self.forget_if_empty(pool);
+            return;
+        }
+        self.enter(function);
+        if let Some(instance) = self.take_idle(pool) {
+            self.grant(ticket, instance, pool);
+        } else {
+            self.wait(ticket, pool, now);
+            self.serve_rotation(now);
+            if self.tickets.contains_key(&ticket) {
+                self.functions[function].counts.waited += 1;
+            }
+        }
+    }
+
+    fn started(&mut self, id: InstanceId, init: Duration, now: Moment) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        if instance.state != State::Starting {
+            return;
+        }
+        let no = instance.pool;
+        let pool = &mut self.pools[no];
+        pool.starting -= 1;
+        pool.learn(init);
+        self.offer(id, no, now);
+        self.rebalance(no, now);
+        self.serve_rotation(now);
+    }
+
+    fn released(&mut self, id: InstanceId, usable: bool, init: Option<Duration>, now: Moment) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        if instance.state != State::Busy {
+            return;
+        }
+        let no = instance.pool;
+        let pool = &mut self.pools[no];
+        pool.busy -= 1;
+        if let Some(init) = init {
+            pool.learn(init);
+        }
+        let function = pool.function;
+        self.leave(function);
+        if usable && !self.must_yield(no, now) {
+            self.offer(id, no, now);
+        } else {
+            self.stop(id, no);
+        }
+        if !self.rotation.is_empty() {
+            self.serve_rotation(now);
+        }
+    }
+
+    /// Gives an instance that is free now to who waits, or to nobody.
+    fn offer(&mut self, id: InstanceId, no: No<Pool>, now: Moment) {
+        let pool = &self.pools[no];
+        if self.phase != Phase::Serving {
+            self.stop(id, no);
+        } else if let Some(ticket) = pool.first_waiter() {
+            self.forget_waiter(ticket);
+            self.rebalance(no, now);
+            self.end_turn(no);
+            self.grant(ticket, id, no);
+        } else if pool.retired {
+            self.stop(id, no);
+        } else {
+            self.rest(id, no, now);
+        }
+    }
+
+    fn ended(&mut self, id: InstanceId, now: Moment) {
+        let Some(instance) = self.instances.remove(&id) else {
+            return;
+        };
+        let no = instance.pool;
+        let pool = &mut self.pools[no];
+        let memory_mb = pool.memory_mb;
+        self.live.take(memory_mb);
+        match instance.state {
+            State::Starting => {
+                pool.starting -= 1;
+                // The next one is bound to a request at once, so that its failure reaches somebody.
+                pool.init = None;
+                self.rebalance(no, now);
+            }
+            State::Busy => {
+                pool.busy -= 1;
+                let function = pool.function;
+                self.leave(function);
+            }
+            State::Idle { turn, frozen } => {
+                pool.idle.remove(&turn);
+                pool.frozen -= u32::from(frozen);
+                self.idle.remove(&turn);
+                self.live_idle.take(memory_mb);
+            }
+            State::Stopping => {
+                pool.stopping -= 1;
+                self.live_stopping.take(memory_mb);
+            }
+        }
+        // Before the turns: they drop pools that need nothing any more, this one among them.
+        self.forget_if_empty(no);
+        self.serve_rotation(now);
+    }
+
+    fn tick(&mut self, now: Moment) {
+        self.refuse_overdue(now);
+        self.freeze_rested(now);
+        self.expire_idle(now);
+        self.serve_rotation(now);
+    }
+
+    /// The instance runs the request from here on.
+    fn grant(&mut self, ticket: Ticket, id: InstanceId, no: No<Pool>) {
+        let instance = self
+            .instances
+            .get_mut(&id)
+            .expect("only live instances are granted");
+        instance.state = State::Busy;
+        let pool = &mut self.pools[no];
+        pool.busy += 1;
+        self.functions[pool.function].counts.granted += 1;
+        self.actions.push(Action::Grant {
+            ticket,
+            instance: id,
+        });
+    }
+
+    /// Starts an instance for the requests of a pool, of which one is uncovered.
+    fn start(&mut self, no: No<Pool>, now: Moment) {
+        self.instance_last += 1;
+        let id = InstanceId(self.instance_last);
+        let pool = &mut self.pools[no];
+        let like = *pool
+            .uncovered
+            .first()
+            .expect("started for an uncovered request");
+        // With nothing under way, nothing can come back before the new one is there.
+        let quick = |from| pool.init.unwrap_or_default() < from;
+        let bound =
+            self.config.late_binding_from.is_none_or(quick) || pool.busy + pool.starting == 0;
+        self.live.add(pool.memory_mb);
+        self.functions[pool.function].counts.started += 1;
+        self.actions.push(Action::Start {
+            instance: id,
+            like,
+            bound,
+        });
+        self.instances.insert(
+            id,
+            Instance {
+                pool: no,
+                state: State::Starting,
+            },
+        );
+        if bound {
+            self.forget_waiter(like);
+            self.grant(like, id, no);
+        } else {
+            pool.starting += 1;
+            self.rebalance(no, now);
+        }
+    }
+
+    /// Ends an instance that no list holds any more.
+    fn stop(&mut self, id: InstanceId, no: No<Pool>) {
+        let instance = self
+            .instances
+            .get_mut(&id)
+            .expect("only live instances are stopped");
+        instance.state = State::Stopping;
+        let pool = &mut self.pools[no];
+        pool.stopping += 1;
+        self.live_stopping.add(pool.memory_mb);
+        self.actions.push(Action::Stop { instance: id });
+    }
+
+    fn pool_no(&mut self, key: FunctionKey, memory: MemoryMb) -> No<Pool> {
+        if let Some(no) = self.pool_of.get(&key) {
+            return *no;
+        }
+        let function = self.function_no(&key.id);
+        let no = self
+            .pools
+            .insert(Pool::new(key.clone(), function, memory.get().into()));
+        // A request that was admitted before the deletion runs; its instance is not kept.
+        self.pools[no].retired = self.functions[function].deleted;
+        self.functions[function].pools.push(no);
+        self.pool_of.insert(key, no);
+        no
+    }
+
+    fn function_no(&mut self, id: &FunctionId) -> No<Function> {
+        if let Some(no) = self.function_of.get(id) {
+            return *no;
+        }
+        let account = self.account_no(&id.account);
+        let no = self.functions.insert(Function::new(id.clone(), account));
+        self.function_of.insert(id.clone(), no);
+        no
+    }
+
+    fn account_no(&mut self, id: &AccountId) -> No<Account> {
+        if let Some(no) = self.account_of.get(id) {
+            return *no;
+        }
+        let no = self.accounts.insert(Account {
+            concurrency: self.config.account_concurrency,
+            reserved: 0,
+            unreserved_in_flight: 0,
+        });
+        self.account_of.insert(id.clone(), no);
+        no
+    }
+
+    /// Drops a pool of which nothing is left, and its function when that is deleted.
+    fn forget_if_empty(&mut self, no: No<Pool>) {
+        if !self.pools[no].is_empty() {
+            return;
+        }
+        let pool = self.pools.remove(no);
+        self.pool_of.remove(&pool.key);
+        let function = &mut self.functions[pool.function];
+        function.pools.retain(|other| *other != no);
+        self.forget_if_deleted(pool.function);
+    }
+
+    fn forget_if_deleted(&mut self, no: No<Function>) {
+        let function = &self.functions[no];
+        if function.deleted && function.pools.is_empty() && function.reserved.is_none() {
+            let function = self.functions.remove(no);
+            self.function_of.remove(&function.id);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What the core decides.
+
+use kiln_types::InstanceId;
+
+use super::event::Ticket;
+use crate::refusal::Refused;
+
+/// Something to be done, in the order given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Start an instance.
+    Start {
+        /// Its name.
+        instance: InstanceId,
+        /// A request of the same key, for what to start. It still waits, or is granted next.
+        like: Ticket,
+        /// Whether the instance is granted at once, its init running under the invocation; if not,
+        /// its `Started` is awaited.
+        bound: bool,
+    },
+    /// The request gets this instance.
+    Grant {
+        /// Which request.
+        ticket: Ticket,
+        /// Which instance.
+        instance: InstanceId,
+    },
+    /// The request gets none.
+    Refuse {
+        /// Which request.
+        ticket: Ticket,
+        /// Why, and when to come again.
+        refused: Refused,
+    },
+    /// Freeze an idle instance.
+    Freeze {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// End an instance when it runs nothing; its `Ended` is awaited.
+    Stop {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// End an instance that was told to stop, whatever it does; its `Ended` is awaited.
+    Kill {
+        /// Which.
+        instance: InstanceId,
+    },
+}

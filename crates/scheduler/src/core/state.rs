@@ -1,0 +1,197 @@
+//! What the core remembers: instances, pools, functions, accounts and memory.
+//!
+//! ```text
+//!            Start(bound)                    Released(usable), nobody waits
+//!          ┌─────────────► Busy ───────────────────────────────► Idle ── grace ─► Idle(frozen)
+//!  (none) ─┤                ▲ ▲  ◄────────── Requested ────────── │                  │
+//!          └─► Starting ────┘ └── Released(usable), next waiter   │ keep-alive, LRU, │
+//!                │   Started, somebody waits                      ▼ retired          ▼
+//!                └── Started, nobody waits ─► Idle            Stopping ── Ended ─► (none)
+//! ```
+//! `Ended` leads from every state to none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use kiln_types::{FunctionId, InstanceId, Moment};
+
+use super::arena::No;
+use super::event::{FunctionKey, Ticket};
+use crate::refusal::ThrottleReason;
+
+/// One live instance.
+pub(super) struct Instance {
+    pub(super) pool: No<Pool>,
+    pub(super) state: State,
+}
+
+/// What an instance does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// In its init, granted to nobody yet.
+    Starting,
+    /// Granted.
+    Busy,
+    /// Waits for work. `turn` orders by the time of becoming idle, in the pool and globally.
+    Idle { turn: u64, frozen: bool },
+    /// Told to end; its memory is not free yet.
+    Stopping,
+}
+
+/// The instances of one key, and who waits for one.
+pub(super) struct Pool {
+    pub(super) key: FunctionKey,
+    pub(super) function: No<Function>,
+    pub(super) memory_mb: u64,
+    /// By turn: the last is the most recently used.
+    pub(super) idle: BTreeMap<u64, InstanceId>,
+    pub(super) frozen: u32,
+    pub(super) starting: u32,
+    pub(super) busy: u32,
+    pub(super) stopping: u32,
+    /// Requests for each of which an instance is starting: the oldest ones.
+    pub(super) covered: BTreeSet<Ticket>,
+    /// Requests for which there was no memory yet, all younger than the covered ones.
+    pub(super) uncovered: BTreeSet<Ticket>,
+    /// Whether the pool stands in the rotation of those that wait for memory.
+    pub(super) in_rotation: bool,
+    /// What runs is out of date: nothing becomes idle any more.
+    pub(super) retired: bool,
+    /// What init took lately; none when unknown.
+    pub(super) init: Option<Duration>,
+}
+
+/// A function, over all its versions and revisions.
+pub(super) struct Function {
+    pub(super) id: FunctionId,
+    pub(super) account: No<Account>,
+    pub(super) reserved: Option<u32>,
+    /// Granted and waiting requests.
+    pub(super) in_flight: u32,
+    /// When the bucket of starts is full again (the "theoretical arrival time" of GCRA).
+    pub(super) starts_full_at: Moment,
+    pub(super) pools: Vec<No<Pool>>,
+    pub(super) deleted: bool,
+    pub(super) counts: Counts,
+}
+
+/// What happened to a function since the server started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that got an instance.
+    pub granted: u64,
+    /// Requests that had to wait for an instance to start or to come back.
+    pub waited: u64,
+    /// Instances started.
+    pub started: u64,
+    /// Idle instances ended to make room for others.
+    pub evicted: u64,
+    /// Idle instances ended because nobody came.
+    pub expired: u64,
+    /// Refusals, by [`ThrottleReason::index`].
+    pub refused: [u64; ThrottleReason::ALL.len()],
+}
+
+/// An account.
+pub(super) struct Account {
+    pub(super) concurrency: u32,
+    /// The sum of its functions' reservations.
+    pub(super) reserved: u64,
+    /// Granted and waiting requests of functions without a reservation.
+    pub(super) unreserved_in_flight: u32,
+}
+
+/// A request that waits.
+pub(super) struct Waiter {
+    pub(super) pool: No<Pool>,
+    pub(super) since: Moment,
+    /// When it is refused, if it is uncovered.
+    pub(super) deadline: Option<Moment>,
+}
+
+/// What live instances were promised together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Promised {
+    pub(super) memory_mb: u64,
+    pub(super) instances: usize,
+}
+
+impl Pool {
+    pub(super) fn new(key: FunctionKey, function: No<Function>, memory_mb: u64) -> Self {
+        Self {
+            key,
+            function,
+            memory_mb,
+            idle: BTreeMap::new(),
+            frozen: 0,
+            starting: 0,
+            busy: 0,
+            stopping: 0,
+            covered: BTreeSet::new(),
+            uncovered: BTreeSet::new(),
+            in_rotation: false,
+            retired: false,
+            init: None,
+        }
+    }
+
+    /// Whether nothing of it is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.idle.is_empty()
+            && self.starting + self.busy + self.stopping == 0
+            && self.first_waiter().is_none()
+            && !self.in_rotation
+    }
+
+    /// The request that has waited longest.
+    pub(super) fn first_waiter(&self) -> Option<Ticket> {
+        self.covered
+            .first()
+            .or_else(|| self.uncovered.first())
+            .copied()
+    }
+
+    /// What its instances were promised together, without those that end.
+    pub(super) fn owned_mb(&self) -> u64 {
+        self.memory_mb * (self.idle.len() as u64 + u64::from(self.starting + self.busy))
+    }
+
+    /// Takes note of an init, giving the past three quarters of the weight.
+    pub(super) fn learn(&mut self, init: Duration) {
+        self.init = Some(self.init.map_or(init, |past| (past * 3 + init) / 4));
+    }
+}
+
+impl Function {
+    pub(super) fn new(id: FunctionId, account: No<Account>) -> Self {
+        Self {
+            id,
+            account,
+            reserved: None,
+            in_flight: 0,
+            starts_full_at: Moment::default(),
+            pools: Vec::new(),
+            deleted: false,
+            counts: Counts::default(),
+        }
+    }
+}
+
+impl Account {
+    /// What functions without a reservation may use together.
+    pub(super) fn unreserved(&self) -> u64 {
+        u64::from(self.concurrency).saturating_sub(self.reserved)
+    }
+}
+
+impl Promised {
+    pub(super) fn add(&mut self, memory_mb: u64) {
+        self.memory_mb += memory_mb;
+        self.instances += 1;
+    }
+
+    pub(super) fn take(&mut self, memory_mb: u64) {
+        self.memory_mb -= memory_mb;
+        self.instances -= 1;
+    }
+}

@@ -1,0 +1,144 @@
+//! [`Scheduler`]: what other crates hold.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kiln_types::{AccountId, Clock, FunctionId, InstanceId, RevisionId};
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::core::{Event, Ticket};
+use crate::driver::{Asked, Driver};
+use crate::host::{Demand, Host};
+use crate::lease::Lease;
+use crate::local::LocalHost;
+use crate::refusal::{Refused, ThrottleReason};
+use crate::statistics::Statistics;
+
+/// Hands out instances. Clones mean the same scheduler.
+pub struct Scheduler<H: Host = LocalHost> {
+    driver: Arc<Driver<H>>,
+}
+
+impl<H: Host> Scheduler<H> {
+    /// A scheduler for one host. Its tasks run on the tracker and end with [`Scheduler::drain`],
+    /// or when the last clone and the last instance are gone.
+    pub fn new(config: Config, host: H, clock: Arc<dyn Clock>, tracker: TaskTracker) -> Self {
+        Self {
+            driver: Driver::start(config, host, clock, tracker),
+        }
+    }
+
+    /// An instance to run one invocation on: at once when one is idle, else when one has started or
+    /// comes back. Dropping the future gives up the request; nothing is lost.
+    ///
+    /// # Errors
+    /// A limit is reached. Concurrency limits and the rate of starts refuse at once, memory after
+    /// [`Config::memory_wait`].
+    pub async fn lease(&self, spec: &Arc<H::Spec>) -> Result<Lease<H>, Refused> {
+        let key = spec.key();
+        let memory = spec.memory();
+        let asked = self.driver.ask(spec, |ticket| Event::Requested {
+            ticket,
+            key,
+            memory,
+        });
+        match asked {
+            Asked::Granted(id, instance) => Ok(Lease::new(self.clone(), id, instance)),
+            Asked::Refused(refused) => Err(refused),
+            Asked::Waits(ticket, answer) => {
+                let waiting = Waiting {
+                    scheduler: self,
+                    ticket,
+                };
+                let answer = answer.await;
+                std::mem::forget(waiting);
+                // The sender is dropped unused only when the whole scheduler is.
+                let gone = Refused {
+                    reason: ThrottleReason::Draining,
+                    retry_after: Duration::ZERO,
+                };
+                answer.unwrap_or(Err(gone))
+            }
+        }
+    }
+
+    /// Sets an account's concurrency.
+    pub fn set_account_limit(&self, account: &AccountId, concurrency: u32) {
+        self.driver.tell(Event::AccountLimit {
+            account: account.clone(),
+            concurrency,
+        });
+    }
+
+    /// Says that a function is there, and sets or takes away its reserved concurrency. Reservations reduce what all other
+    /// functions of the account may use, so they must be told before the function is first called.
+    pub fn reserve(&self, function: &FunctionId, concurrency: Option<u32>) {
+        self.driver.tell(Event::Reserved {
+            function: function.clone(),
+            concurrency,
+        });
+    }
+
+    /// Ends the function's instances of `$LATEST` that are not of revision `keep`, busy ones when
+    /// they come back; with none, every instance of the function, which was deleted.
+    pub fn retire(&self, function: &FunctionId, keep: Option<RevisionId>) {
+        self.driver.tell(Event::Retired {
+            function: function.clone(),
+            keep,
+        });
+    }
+
+    /// Ends idle instances that were promised this much memory together, the least recently used
+    /// first: for a machine that runs short.
+    pub fn relieve(&self, bytes: u64) {
+        self.driver.tell(Event::MemoryPressure { bytes });
+    }
+
+    /// How things stand.
+    pub fn statistics(&self) -> Statistics {
+        self.driver.statistics()
+    }
+
+    /// Shuts down: refuses new requests and those that wait, ends idle instances, waits until busy
+    /// ones come back, and ends those that have not after `patience`. Returns when no
+    /// instance is left.
+    pub async fn drain(&self, patience: Duration) {
+        self.driver.drain(patience).await;
+    }
+
+    pub(crate) fn release(&self, instance: InstanceId, usable: bool, init: Option<Duration>) {
+        self.driver.tell(Event::Released {
+            instance,
+            usable,
+            init,
+        });
+    }
+}
+
+impl<H: Host> Clone for Scheduler<H> {
+    fn clone(&self) -> Self {
+        Self {
+            driver: self.driver.clone(),
+        }
+    }
+}
+
+impl<H: Host> From<Arc<Driver<H>>> for Scheduler<H> {
+    fn from(driver: Arc<Driver<H>>) -> Self {
+        Self { driver }
+    }
+}
+
+/// Takes the request back when its future is dropped. A lease granted meanwhile comes back by
+/// itself: it is dropped with the channel it was sent through.
+struct Waiting<'a, H: Host> {
+    scheduler: &'a Scheduler<H>,
+    ticket: Ticket,
+}
+
+impl<H: Host> Drop for Waiting<'_, H> {
+    fn drop(&mut self) {
+        self.scheduler.driver.abandon(self.ticket);
+    }
+}

@@ -1,0 +1,68 @@
+//! The right to use one instance for one invocation.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use kiln_types::{InstanceId, Invocation, InvocationReport};
+
+use crate::handle::Scheduler;
+use crate::host::{Host, Instance, NoReport};
+use crate::local::LocalHost;
+
+/// One instance, for one invocation. Dropped, it gives the instance back: to whoever waits, or
+/// to its pool, or to its end when it cannot be used again.
+pub struct Lease<H: Host = LocalHost> {
+    scheduler: Scheduler<H>,
+    id: InstanceId,
+    instance: H::Instance,
+    usable: bool,
+    init: Option<Duration>,
+}
+
+impl<H: Host> Lease<H> {
+    pub(crate) fn new(scheduler: Scheduler<H>, id: InstanceId, instance: H::Instance) -> Self {
+        Self {
+            scheduler,
+            id,
+            instance,
+            usable: true,
+            init: None,
+        }
+    }
+
+    /// Which instance.
+    pub fn id(&self) -> InstanceId {
+        self.id
+    }
+
+    /// Runs the invocation. Whether the instance can be used again follows from how it ended; one
+    /// that is not awaited to its end leaves an instance in an unknown state, which is ended.
+    pub async fn invoke(&mut self, invocation: Invocation) -> Result<InvocationReport, NoReport> {
+        self.usable = false;
+        let result = self.instance.invoke(invocation).await;
+        if let Ok(report) = &result {
+            self.usable = report.status.leaves_instance_usable();
+            self.init = report.init;
+        }
+        result
+    }
+
+    /// Gives the instance back to be ended.
+    pub fn discard(mut self) {
+        self.usable = false;
+    }
+}
+
+impl<H: Host> Deref for Lease<H> {
+    type Target = H::Instance;
+
+    fn deref(&self) -> &H::Instance {
+        &self.instance
+    }
+}
+
+impl<H: Host> Drop for Lease<H> {
+    fn drop(&mut self) {
+        self.scheduler.release(self.id, self.usable, self.init);
+    }
+}

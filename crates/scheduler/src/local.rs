@@ -1,0 +1,84 @@
+//! Instances on this machine.
+
+use std::sync::Arc;
+
+use kiln_instance::{Error, Handle, Spec};
+use kiln_types::{InstanceId, Invocation, InvocationReport, MemoryMb};
+
+use crate::core::FunctionKey;
+use crate::host::{Demand, Host, Instance, NoReport};
+
+/// Starts instances on this machine.
+#[derive(Clone)]
+pub struct LocalHost {
+    host: kiln_instance::Host,
+}
+
+impl LocalHost {
+    /// Starts them with `host`.
+    pub fn new(host: kiln_instance::Host) -> Self {
+        Self { host }
+    }
+}
+
+impl Host for LocalHost {
+    type Spec = Spec;
+    type Instance = Handle;
+
+    const SAYS_READY: bool = false;
+
+    fn start(&self, id: InstanceId, spec: &Arc<Spec>) -> Handle {
+        self.host.start(id, spec.clone())
+    }
+}
+
+impl Demand for Spec {
+    fn key(&self) -> FunctionKey {
+        FunctionKey {
+            id: self.id.clone(),
+            version: self.configuration.version,
+            revision: self.configuration.revision,
+        }
+    }
+
+    fn memory(&self) -> MemoryMb {
+        self.configuration.memory
+    }
+}
+
+impl Instance for Handle {
+    async fn invoke(&self, invocation: Invocation) -> Result<InvocationReport, NoReport> {
+        Ok(Handle::invoke(self, invocation).await?)
+    }
+
+    async fn ready(&self) -> Result<(), NoReport> {
+        Handle::stopped(self).await;
+        Err(NoReport::Lost)
+    }
+
+    async fn stopped(&self) {
+        Handle::stopped(self).await;
+    }
+
+    fn freeze(&self) {
+        Handle::freeze(self);
+    }
+
+    fn stop(&self) {
+        Handle::stop(self);
+    }
+
+    fn kill(&self) {
+        Handle::kill(self);
+    }
+}
+
+impl From<Error> for NoReport {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Lost | Error::Busy => NoReport::Lost,
+            Error::StartFailed(why) => NoReport::StartFailed(why),
+            Error::Unknown => NoReport::Unknown,
+        }
+    }
+}

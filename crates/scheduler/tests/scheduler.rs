@@ -1,0 +1,308 @@
+//! The scheduler as other crates use it, on a simulated host. Time is tokio's, paused: it jumps to the
+//! next timer whenever everybody waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_scheduler::simulated::{Behaviour, SimulatedHost, SimulatedInstance};
+use kiln_scheduler::{
+    Config, Demand, FunctionKey, Lease, NoReport, Refused, Scheduler, ThrottleReason,
+};
+use kiln_types::{
+    Clock, FunctionArn, FunctionId, Invocation, InvocationStatus, MemoryMb, Moment, RequestId,
+    RevisionId, Timestamp, Version,
+};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+struct Spec(FunctionKey);
+
+impl Demand for Spec {
+    fn key(&self) -> FunctionKey {
+        self.0.clone()
+    }
+
+    fn memory(&self) -> MemoryMb {
+        MemoryMb::default()
+    }
+}
+
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Moment {
+        Moment::after_start(self.0.elapsed())
+    }
+
+    fn timestamp(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.elapsed().as_millis() as i64)
+    }
+}
+
+struct Fixture {
+    scheduler: Scheduler<SimulatedHost<Spec>>,
+    host: SimulatedHost<Spec>,
+    tracker: TaskTracker,
+    specs: Vec<Arc<Spec>>,
+}
+
+type Leased = Result<Lease<SimulatedHost<Spec>>, Refused>;
+
+impl Fixture {
+    fn new(instances: u64, behaviour: Behaviour) -> Self {
+        let (host, tracker) = (SimulatedHost::new(behaviour), TaskTracker::new());
+        let config = Config {
+            memory_budget_bytes: instances * (128 << 20),
+            ..Config::default()
+        };
+        let clock = Arc::new(TokioClock(Instant::now()));
+        let scheduler = Scheduler::new(config, host.clone(), clock, tracker.clone());
+        let spec = |no| {
+            let name = format!("f{no}").parse().expect("a valid name");
+            let id = FunctionId {
+                account: Default::default(),
+                name,
+            };
+            let revision = RevisionId::random();
+            Arc::new(Spec(FunctionKey {
+                id,
+                version: Version::Latest,
+                revision,
+            }))
+        };
+        Self {
+            scheduler,
+            host,
+            tracker,
+            specs: (0..4).map(spec).collect(),
+        }
+    }
+
+    async fn lease(&self, function: usize) -> Leased {
+        self.scheduler.lease(&self.specs[function]).await
+    }
+
+    fn invocation(&self, function: usize) -> Invocation {
+        Invocation {
+            request_id: RequestId::random(),
+            payload: Bytes::from_static(b"{}"),
+            invoked_arn: FunctionArn::new(Default::default(), &self.specs[function].0.id),
+            client_context: None,
+            trace: None,
+            wants_log_tail: false,
+        }
+    }
+
+    /// Shuts down and checks that no instance and no task is left.
+    async fn close(self) {
+        self.scheduler.drain(Duration::from_secs(60)).await;
+        assert_eq!(self.host.seen().live, 0);
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+async fn invoke_many(seed: u64, behaviour: Behaviour) {
+    let fixture = Arc::new(Fixture::new(8, Behaviour { seed, ..behaviour }));
+    let tasks: Vec<_> = (0..400)
+        .map(|no: usize| {
+            let fixture = fixture.clone();
+            fixture.tracker.clone().spawn(async move {
+                tokio::time::sleep(millis((no as u64 * 7) % 900)).await;
+                match fixture.lease(no % 4).await {
+                    Ok(mut lease) => lease.invoke(fixture.invocation(no % 4)).await.is_ok(),
+                    Err(refused) => {
+                        assert_eq!(refused.reason, ThrottleReason::Capacity);
+                        false
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut ran = 0;
+    for task in tasks {
+        ran += u64::from(task.await.expect("the task does not panic"));
+    }
+    let seen = fixture.host.seen();
+    assert_eq!(seen.overlaps, 0, "one invocation per instance; seed {seed}");
+    assert_eq!(seen.invocations, ran, "seed {seed}");
+    assert!(ran > 200, "most ran: {ran} of 400; seed {seed}");
+    assert!(seen.memory_bytes_max <= 8 * (128 << 20), "seed {seed}");
+    Arc::into_inner(fixture)
+        .expect("all tasks have ended")
+        .close()
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_hundred_requests_share_eight_instances() {
+    for seed in 0..20 {
+        invoke_many(seed, Behaviour::default()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_instances_are_replaced_and_none_leaks() {
+    let failing = Behaviour {
+        start_failures: 50,
+        losses: 30,
+        crashes: 100,
+        ..Behaviour::default()
+    };
+    for seed in 0..20 {
+        invoke_many(seed, failing.clone()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn functions_with_slow_init_share_what_comes_back() {
+    let slow = Behaviour {
+        init: millis(200)..millis(400),
+        ..Behaviour::default()
+    };
+    for seed in 0..20 {
+        invoke_many(seed, slow.clone()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_lease_is_leased_again() {
+    let fixture = Fixture::new(1, Behaviour::default());
+    let first = fixture.lease(0).await.unwrap().id();
+    assert_eq!(fixture.lease(0).await.unwrap().id(), first);
+    fixture.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn discarded_instance_is_not_leased_again() {
+    let fixture = Fixture::new(2, Behaviour::default());
+    let lease = fixture.lease(0).await.unwrap();
+    let first = lease.id();
+    lease.discard();
+    assert_ne!(fixture.lease(0).await.unwrap().id(), first);
+    fixture.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn instance_of_an_invocation_that_was_given_up_is_not_leased_again() {
+    let fixture = Fixture::new(
+        2,
+        Behaviour {
+            run: millis(50)..millis(60),
+            ..Default::default()
+        },
+    );
+    let mut lease = fixture.lease(0).await.unwrap();
+    let first = lease.id();
+    let given_up = tokio::time::timeout(millis(20), lease.invoke(fixture.invocation(0))).await;
+    assert!(given_up.is_err());
+    drop(lease);
+    assert_ne!(fixture.lease(0).await.unwrap().id(), first);
+    fixture.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_given_up_while_it_waits_takes_nothing() {
+    let fixture = Fixture::new(1, Behaviour::default());
+    let lease = fixture.lease(0).await.unwrap();
+    let given_up = tokio::time::timeout(millis(10), fixture.lease(0)).await;
+    assert!(given_up.is_err());
+    let id = lease.id();
+    drop(lease);
+    assert_eq!(fixture.scheduler.statistics().total().waiting, 0);
+    assert_eq!(fixture.lease(0).await.unwrap().id(), id);
+    fixture.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_request_is_refused_by_the_timer() {
+    let fixture = Fixture::new(1, Behaviour::default());
+    let _busy = fixture.lease(0).await.unwrap();
+    let since = Instant::now();
+    let refused = fixture.lease(1).await.err().expect("there is no memory");
+    assert_eq!(refused.reason, ThrottleReason::Capacity);
+    assert_eq!(since.elapsed().as_millis() / 10, 100, "after a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_instances_are_ended_by_the_timer() {
+    let fixture = Fixture::new(1, Behaviour::default());
+    drop(fixture.lease(0).await.unwrap());
+    tokio::time::sleep(millis(300)).await;
+    assert_eq!(fixture.scheduler.statistics().total().frozen, 1);
+    tokio::time::sleep(Duration::from_secs(601)).await;
+    assert_eq!(fixture.host.seen().live, 0);
+    fixture.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_waits_for_the_busy_and_refuses_the_new() {
+    let fixture = Fixture::new(2, Behaviour::default());
+    let lease = fixture.lease(0).await.unwrap();
+    let scheduler = fixture.scheduler.clone();
+    let drained = fixture.tracker.spawn(async move {
+        scheduler.drain(Duration::from_secs(60)).await;
+    });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!drained.is_finished());
+    let refused = fixture.lease(0).await.err().expect("it drains");
+    assert_eq!(refused.reason, ThrottleReason::Draining);
+    drop(lease);
+    drained.await.unwrap();
+    assert_eq!(fixture.host.seen().live, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_ends_what_stays_busy_beyond_its_patience() {
+    let fixture = Fixture::new(1, Behaviour::default());
+    let mut lease = fixture.lease(0).await.unwrap();
+    fixture.scheduler.drain(Duration::from_secs(1)).await;
+    assert_eq!(fixture.host.seen().live, 0);
+    assert_eq!(
+        lease.invoke(fixture.invocation(0)).await.err(),
+        Some(NoReport::Lost)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_ends_an_invocation_that_runs_beyond_its_patience() {
+    let minutes = Duration::from_secs(600)..Duration::from_secs(900);
+    let behaviour = Behaviour {
+        run: minutes,
+        ..Behaviour::default()
+    };
+    let fixture = Fixture::new(2, behaviour);
+    let since = Instant::now();
+    let mut lease = fixture.lease(0).await.unwrap();
+    let (report, ()) = tokio::join!(
+        lease.invoke(fixture.invocation(0)),
+        fixture.scheduler.drain(Duration::from_secs(1))
+    );
+    assert_eq!(report.unwrap().status, InvocationStatus::Crash);
+    assert!(since.elapsed() < Duration::from_secs(2));
+    assert_eq!(fixture.host.seen().live, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgotten_scheduler_leaves_no_task_behind() {
+    let fixture = Fixture::new(1, Behaviour::default());
+    let Fixture {
+        scheduler, tracker, ..
+    } = fixture;
+    drop(scheduler);
+    tracker.close();
+    tracker.wait().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn lease_gives_access_to_its_instance() {
+    let fixture = Fixture::new(1, Behaviour::default());
+    let lease = fixture.lease(0).await.unwrap();
+    let instance: &SimulatedInstance = &lease;
+    assert_eq!(instance.id(), lease.id());
+}
