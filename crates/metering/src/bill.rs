@@ -1,0 +1,127 @@
+//! The record of one invocation.
+
+use std::time::Duration;
+
+use kiln_types::{Configuration, FunctionId, InvocationReport, RequestId, UsageRecord};
+
+/// Which invocation is billed, and to what.
+#[derive(Debug, Clone, Copy)]
+pub struct Billed<'a> {
+    /// The invocation.
+    pub request_id: RequestId,
+    /// Its function.
+    pub function: &'a FunctionId,
+    /// What ran.
+    pub configuration: &'a Configuration,
+}
+
+/// What the invocation used. The bill and the memory peak are those of its REPORT line.
+pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
+    let configuration = billed.configuration;
+    UsageRecord {
+        request_id: billed.request_id,
+        function: billed.function.clone(),
+        version: configuration.version,
+        started: report.started,
+        init_us: report.init.map(micros),
+        duration_us: micros(report.duration),
+        billed_ms: report.billed_ms(),
+        memory: configuration.memory,
+        memory_peak_mb: report.memory_peak_mb(),
+        ephemeral: configuration.ephemeral,
+        architecture: configuration.architecture,
+        cpu_us: micros(report.cpu),
+        status: report.status,
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kiln_types::function::{Code, State};
+    use kiln_types::{
+        Architecture, EphemeralMb, InvocationStatus, LoggingConfig, MemoryMb, RevisionId, Sha256,
+        TimeoutSecs, Timestamp, UpdateStatus, Version,
+    };
+
+    use super::*;
+
+    fn configuration(id: &FunctionId) -> Configuration {
+        Configuration {
+            version: Version::Latest,
+            revision: RevisionId::random(),
+            modified: Timestamp::default(),
+            runtime: None,
+            handler: None,
+            role: String::new(),
+            description: String::new(),
+            timeout: TimeoutSecs::default(),
+            memory: MemoryMb::new(512).unwrap(),
+            ephemeral: EphemeralMb::default(),
+            environment: Default::default(),
+            architecture: Architecture::X86_64,
+            logging: LoggingConfig::of(id),
+            code: Code {
+                sha256: Sha256::from_bytes([0; 32]),
+                zipped_bytes: 0,
+                unzipped_bytes: 0,
+            },
+            state: State::Active,
+            update: UpdateStatus::Successful,
+            start: None,
+            kept: Default::default(),
+        }
+    }
+
+    fn record(duration: Duration, init: Option<Duration>, peak_bytes: u64) -> UsageRecord {
+        let id = FunctionId {
+            account: Default::default(),
+            name: "sum".parse().unwrap(),
+        };
+        let report = InvocationReport {
+            status: InvocationStatus::Success,
+            payload: Bytes::new(),
+            started: Timestamp::from_millis(5),
+            duration,
+            init,
+            memory_peak_bytes: peak_bytes,
+            cpu: Duration::from_micros(7),
+            log_tail: None,
+        };
+        let configuration = configuration(&id);
+        let billed = Billed {
+            request_id: RequestId::random(),
+            function: &id,
+            configuration: &configuration,
+        };
+        bill(billed, &report)
+    }
+
+    #[test]
+    fn a_begun_millisecond_is_billed_whole() {
+        assert_eq!(record(Duration::from_micros(1_000), None, 0).billed_ms, 1);
+        assert_eq!(record(Duration::from_micros(1_001), None, 0).billed_ms, 2);
+        assert_eq!(record(Duration::ZERO, None, 0).billed_ms, 0);
+    }
+
+    #[test]
+    fn init_and_run_time_are_rounded_up_together_not_each() {
+        let init = Some(Duration::from_micros(1_400));
+        let paid = record(Duration::from_micros(1_500), init, 0);
+        assert_eq!(paid.billed_ms, 3);
+        assert_eq!(paid.init_us, Some(1_400));
+        assert_eq!(paid.duration_us, 1_500);
+    }
+
+    #[test]
+    fn memory_peak_is_rounded_up_to_a_mebibyte() {
+        assert_eq!(
+            record(Duration::ZERO, None, (30 << 20) + 1).memory_peak_mb,
+            31
+        );
+    }
+}
