@@ -1,0 +1,42 @@
+//! Whether an invocation may run, and what exactly runs: the place where qualifiers are resolved
+//! and where permissions of callers belong. From memory: nothing here waits.
+
+use std::sync::Arc;
+
+use kiln_store::Store;
+use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
+use kiln_types::{Configuration, Function, Qualifier, State, Version};
+
+use crate::error::Error;
+use crate::request::Request;
+
+/// What runs, if it may. Checks in AWS's order: the function first, its state next, the event last.
+pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuration>, Error> {
+    let function = store.function(&request.function);
+    let found = function.and_then(|function| resolve(&function, request.qualifier.as_ref()));
+    let configuration = found.ok_or_else(|| Error::NotFound {
+        function: request.function.clone(),
+        qualifier: request.qualifier.clone(),
+    })?;
+    match configuration.state {
+        State::Active => {}
+        state @ (State::Pending | State::Failed) => return Err(Error::NotReady(state)),
+    }
+    let bytes = request.payload.len();
+    if bytes > SYNC_PAYLOAD_BYTES_MAX {
+        return Err(Error::TooLarge {
+            bytes,
+            bytes_max: SYNC_PAYLOAD_BYTES_MAX,
+        });
+    }
+    Ok(configuration)
+}
+
+/// What a qualifier means. Functions have no published versions and no aliases yet: asking for one
+/// finds nothing.
+fn resolve(function: &Function, qualifier: Option<&Qualifier>) -> Option<Arc<Configuration>> {
+    match qualifier {
+        None | Some(Qualifier::Version(Version::Latest)) => Some(function.latest.clone()),
+        Some(Qualifier::Version(Version::Published(_)) | Qualifier::Alias(_)) => None,
+    }
+}

@@ -1,0 +1,48 @@
+//! Why there is no outcome. Nothing ran, unless a variant says otherwise.
+
+use std::time::Duration;
+
+use kiln_scheduler::ThrottleReason;
+use kiln_types::{FunctionId, Qualifier, State};
+
+/// The invocation has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such function, or no such version or alias of it.
+    #[error("there is no function {function}{}", .qualifier.as_ref().map(|q| format!(":{q}")).unwrap_or_default())]
+    NotFound {
+        /// The function.
+        function: FunctionId,
+        /// What was asked for of it.
+        qualifier: Option<Qualifier>,
+    },
+    /// The version cannot be invoked now.
+    #[error("the function is not ready: its state is {0:?}; wait until it is Active")]
+    NotReady(State),
+    /// The event is too large.
+    #[error("the event has {bytes} bytes, and {bytes_max} are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// A limit on concurrency, on the rate of starts, or of the server's capacity.
+    #[error("{reason}; retry in {retry_after:?}")]
+    Throttled {
+        /// Which.
+        reason: ThrottleReason,
+        /// When another attempt may succeed.
+        retry_after: Duration,
+    },
+    /// No instance could be started. A retry is safe, but the cause is likely to stay.
+    #[error("start an instance of the function: {0}")]
+    StartFailed(String),
+    /// The server shuts down, or lost two instances in a row. A retry is safe.
+    #[error("the invocation did not run: {0}; retry")]
+    Unavailable(&'static str),
+    /// The invocation was handed over and its outcome is not known: a bug. A retry may run the
+    /// function twice.
+    #[error("the outcome of the invocation is unknown: a task that ran it failed")]
+    Unknown,
+}

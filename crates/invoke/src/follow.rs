@@ -1,0 +1,54 @@
+//! Follows the changes of functions: what is out of date stops running, and the scheduler knows all
+//! reservations, those of functions that nobody has called yet too.
+
+use std::sync::Weak;
+
+use kiln_scheduler::{Host, Spec};
+use kiln_types::FunctionId;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::invoker::Shared;
+
+impl<H: Host<Spec = Spec>> Shared<H> {
+    /// Tells the scheduler of every function. Ends what runs of functions that are gone.
+    pub(crate) fn follow_all(&self) {
+        for function in self.store.all_functions() {
+            self.follow(&function.id);
+        }
+        for id in self.specs.known() {
+            if self.store.function(&id).is_none() {
+                self.follow(&id);
+            }
+        }
+    }
+
+    fn follow(&self, id: &FunctionId) {
+        self.specs.forget(id);
+        match self.store.function(id) {
+            Some(function) => {
+                self.scheduler.reserve(id, function.reserved_concurrency);
+                self.scheduler.retire(id, Some(function.latest.revision));
+            }
+            None => self.scheduler.retire(id, None),
+        }
+    }
+}
+
+/// Follows changes until the store or the last invoker is gone.
+pub(crate) async fn follow<H: Host<Spec = Spec>>(
+    invoker: Weak<Shared<H>>,
+    mut changes: Receiver<FunctionId>,
+) {
+    loop {
+        let change = changes.recv().await;
+        let Some(invoker) = invoker.upgrade() else {
+            return;
+        };
+        match change {
+            Ok(id) => invoker.follow(&id),
+            Err(RecvError::Lagged(_)) => invoker.follow_all(),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! [`Invoker`]: what the gateway and the triggers hold.
+
+use std::sync::Arc;
+
+use kiln_metering::Meter;
+use kiln_scheduler::{Host, LocalHost, Scheduler, Spec};
+use kiln_store::Store;
+use kiln_types::{Invocation, Outcome};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::admit::admit;
+use crate::config::Config;
+use crate::dispatch::Dispatch;
+use crate::error::Error;
+use crate::follow::follow;
+use crate::request::{Kind, Request};
+use crate::specs::Specs;
+
+/// Invokes functions. Clones mean the same invoker.
+pub struct Invoker<H: Host<Spec = Spec> = LocalHost> {
+    shared: Arc<Shared<H>>,
+}
+
+pub(crate) struct Shared<H: Host<Spec = Spec>> {
+    pub(crate) store: Store,
+    pub(crate) scheduler: Scheduler<H>,
+    pub(crate) specs: Specs,
+    meter: Meter,
+    tracker: TaskTracker,
+    /// Ends the task that follows changes.
+    _following: DropGuard,
+}
+
+impl<H: Host<Spec = Spec>> Invoker<H> {
+    /// An invoker of the store's functions. Tells the scheduler of their reservations and follows
+    /// their changes from here on. Invocations run on the tracker.
+    pub fn new(
+        store: Store,
+        scheduler: Scheduler<H>,
+        meter: Meter,
+        config: Config,
+        tracker: TaskTracker,
+    ) -> Self {
+        let changes = store.subscribe();
+        let specs = Specs::new(config);
+        let gone = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            store,
+            scheduler,
+            specs,
+            meter,
+            tracker,
+            _following: gone.clone().drop_guard(),
+        });
+        shared.follow_all();
+        let following = follow(Arc::downgrade(&shared), changes);
+        shared
+            .tracker
+            .spawn(async move { gone.run_until_cancelled(following).await });
+        Self { shared }
+    }
+
+    /// Invokes a function and waits for its outcome. A function that fails is an outcome, not
+    /// an error. Dropping the future gives up the wait only: the invocation runs to its end, is
+    /// recorded, and gives its instance back.
+    ///
+    /// # Errors
+    /// Nothing ran; see [`Error`] for which ones are worth a retry.
+    pub async fn invoke(&self, request: Request) -> Result<Outcome, Error> {
+        let shared = &self.shared;
+        let configuration = admit(&shared.store, &request)?;
+        if request.kind == Kind::DryRun {
+            return Ok(Outcome {
+                request_id: request.request_id,
+                executed_version: configuration.version,
+                report: None,
+            });
+        }
+        let dispatch = Dispatch {
+            scheduler: shared.scheduler.clone(),
+            meter: shared.meter.clone(),
+            spec: shared
+                .specs
+                .get(&shared.store, &request.function, &configuration),
+            invocation: Invocation {
+                request_id: request.request_id,
+                payload: request.payload,
+                invoked_arn: request.invoked_arn,
+                client_context: request.client_context,
+                trace: request.trace,
+                wants_log_tail: request.wants_log_tail,
+            },
+        };
+        // A task of its own costs about a microsecond, and is what makes the invocation
+        // independent of its caller.
+        shared
+            .tracker
+            .spawn(dispatch.run())
+            .await
+            .unwrap_or(Err(Error::Unknown))
+    }
+}
+
+impl<H: Host<Spec = Spec>> Clone for Invoker<H> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The one road from an event to an outcome: the API, function URLs, schedules and queues all
+//! call [`Invoker::invoke`].
+//!
+//! admit (which version, is it ready, is the event small enough) → lease an instance → run → bill.
+//!
+//! Invariants: nothing else asks the scheduler for instances; a caller that goes away cancels
+//! nothing; every invocation that ran is recorded once.
+//! Start reading at [`Invoker::invoke`], then `admit` and `dispatch`.
+
+mod admit;
+mod config;
+mod dispatch;
+mod error;
+mod follow;
+mod invoker;
+mod request;
+mod specs;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::Config;
+pub use error::Error;
+pub use invoker::Invoker;
+pub use kiln_scheduler::ThrottleReason;
+pub use request::{Kind, Request};
