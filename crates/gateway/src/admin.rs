@@ -1,0 +1,103 @@
+//! What only Kiln has, under `/_kiln/`. Described in `docs/reference/admin-api.md`.
+//!
+//! Requests are signed like those to AWS, for the service `kiln`.
+
+use bytes::Bytes;
+use http::{Method, Response};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+use crate::wire::{Protocol, fault};
+
+pub(crate) mod artifact;
+mod usage;
+
+/// Answers a request of an administrator's.
+pub(crate) async fn handle(
+    context: &Context,
+    method: &Method,
+    path: &str,
+    query: &str,
+) -> Response<Bytes> {
+    let answer = answer(context, method, path, query).await;
+    answer.unwrap_or_else(|error| fault::response(&error, Protocol::RestJson, context.request_id))
+}
+
+async fn answer(
+    context: &Context,
+    method: &Method,
+    path: &str,
+    query: &str,
+) -> Result<Response<Bytes>> {
+    let Some(rest) = path.strip_prefix("/_kiln/") else {
+        return Err(unknown(method, path));
+    };
+    match (method, rest) {
+        (&Method::GET, "runtimes") => Ok(json(&Runtimes {
+            runtimes: &context.deps.runtimes,
+        })),
+        (&Method::GET, "usage") => usage::handle(context, query)
+            .await
+            .map(|usage| json(&usage)),
+        (&Method::GET, rest) if rest.starts_with(artifact::PREFIX) => {
+            artifact::handle(context, &rest[artifact::PREFIX.len()..]).await
+        }
+        _ => Err(unknown(method, path)),
+    }
+}
+
+fn unknown(method: &Method, path: &str) -> ApiError {
+    ApiError::new(
+        Exception::UnknownOperation,
+        format!("Kiln has no {method} {path}; see docs/reference/admin-api.md."),
+    )
+}
+
+/// The runtimes that functions may name.
+#[derive(Serialize)]
+struct Runtimes<'a> {
+    runtimes: &'a [String],
+}
+
+fn json(document: &impl Serialize) -> Response<Bytes> {
+    let body = serde_json::to_vec(document).expect("numbers, texts and lists are always JSON");
+    with_type("application/json", body.into())
+}
+
+fn with_type(content_type: &'static str, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    let value = http::HeaderValue::from_static(content_type);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, value);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lambda::fixture::Fixture;
+
+    #[tokio::test]
+    async fn runtimes_are_those_the_server_was_given() {
+        let fixture = Fixture::new().await;
+        let answer = handle(&fixture.context, &Method::GET, "/_kiln/runtimes", "").await;
+        assert_eq!(answer.body(), r#"{"runtimes":["python3.11","python3.12"]}"#);
+    }
+
+    #[tokio::test]
+    async fn unknown_paths_and_methods_are_not_found() {
+        let fixture = Fixture::new().await;
+        for (method, path) in [
+            (Method::GET, "/_kiln/x"),
+            (Method::POST, "/_kiln/runtimes"),
+            (Method::GET, "/_kiln//_kiln/runtimes"),
+            (Method::GET, "runtimes"),
+            (Method::GET, "/runtimes"),
+        ] {
+            let answer = handle(&fixture.context, &method, path, "").await;
+            assert_eq!(answer.status(), 404, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Who is it? Verification of AWS Signature Version 4, in headers and in presigned URLs.
+//!
+//! Three steps, because the first two are possible before the body is read, so that a stranger
+//! cannot make us keep one:
+//! 1. [`Claim::read`]: what the request says of itself. The router reads the service from it.
+//! 2. [`Authenticator::admit`]: is the key ours and active, are time and scope right?
+//! 3. [`Authenticator::verify`]: is the signature the one that the key's owner would have made, and
+//!    is the body the one that was signed?
+//!
+//! Sources: the IAM user guide, "Signature Version 4 for API requests"; the texts of refusals are
+//! AWS's own, see [`refusal`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use kiln_store::{AccessKey, Keys};
+use kiln_types::{AccountId, Region, Timestamp};
+
+use crate::config::{Auth, Config};
+use crate::context::Caller;
+use crate::error::Result;
+
+mod chunked;
+mod claim;
+mod payload;
+mod presign;
+mod refusal;
+mod sigv4;
+#[cfg(test)]
+mod tests;
+mod time;
+
+pub(crate) use claim::Claim;
+pub(crate) use presign::presign_get;
+
+/// Decides who a caller is.
+pub(crate) struct Authenticator {
+    auth: Auth,
+    region: Region,
+    account: AccountId,
+    keys: Keys,
+}
+
+/// A claim whose key, time and scope are right; its signature is yet to be verified.
+pub(crate) struct Admitted {
+    claim: Claim,
+    key: Arc<AccessKey>,
+}
+
+/// Who asks, and the body without the framing it may have travelled in.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+impl Authenticator {
+    /// Verifies with the keys of a store.
+    pub(crate) fn new(config: &Config, keys: Keys) -> Self {
+        let (region, account) = (config.region.clone(), config.account.clone());
+        Self {
+            auth: config.auth,
+            region,
+            account,
+            keys,
+        }
+    }
+
+    /// Checks what can be checked before the body is there. `None` when any credentials will do.
+    ///
+    /// `service` is what the request is for; its scope must say the same.
+    pub(crate) fn admit(
+        &self,
+        claim: Result<Claim>,
+        service: &str,
+        now: Timestamp,
+    ) -> Result<Option<Admitted>> {
+        if self.auth == Auth::AnyCredentials {
+            return Ok(None);
+        }
+        let claim = claim?;
+        // Kiln hands out no session tokens yet, so one that is sent is not one of ours.
+        let key = self.keys.get(&claim.access_key_id).filter(|key| key.active);
+        let Some(key) = key.filter(|_| claim.session_token.is_none()) else {
+            return Err(refusal::unrecognized());
+        };
+        claim.check_scope(&self.region, service)?;
+        claim.check_time(now)?;
+        Ok(Some(Admitted { claim, key }))
+    }
+
+    /// Checks the signature and the body.
+    pub(crate) fn verify(
+        &self,
+        admitted: Option<Admitted>,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<Verified> {
+        let Some(Admitted { claim, key }) = admitted else {
+            return Ok(Verified {
+                caller: self.anybody(head),
+                body: payload::unframed(head, body)?,
+            });
+        };
+        let body = check(&claim, &key.secret, head, body)?;
+        Ok(Verified {
+            caller: caller(&key),
+            body,
+        })
+    }
+
+    /// The caller when any credentials will do: the configured account.
+    fn anybody(&self, head: &Parts) -> Caller {
+        let claim = Claim::read(head).ok();
+        Caller {
+            account: self.account.clone(),
+            access_key_id: claim.map(|claim| claim.access_key_id).unwrap_or_default(),
+            arn: format!("arn:aws:iam::{}:root", self.account),
+            user_id: self.account.to_string(),
+        }
+    }
+}
+
+/// Refuses a request that the owner of the secret did not sign; otherwise its body, unframed.
+fn check(claim: &Claim, secret: &str, head: &Parts, body: Bytes) -> Result<Bytes> {
+    let payload = payload::Payload::read(head, claim, &body)?;
+    sigv4::verify(claim, secret, head, payload.signed_as())?;
+    payload.open(claim, secret, body)
+}
+
+/// A key's owner is shown as a user of the key's name. AWS's user ids are 21 characters that begin
+/// with `AIDA`; ours repeat the key's own letters, so that they are stable.
+fn caller(key: &AccessKey) -> Caller {
+    let letters = key.id.strip_prefix("AKIA").unwrap_or(&key.id);
+    Caller {
+        account: key.account.clone(),
+        access_key_id: key.id.clone(),
+        arn: format!("arn:aws:iam::{}:user/{}", key.account, key.name),
+        user_id: format!("AIDA{letters}"),
+    }
+}

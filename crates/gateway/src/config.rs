@@ -1,0 +1,89 @@
+//! What the gateway is told, and what it is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kiln_types::{AccountId, Clock, Region};
+use tokio_util::task::TaskTracker;
+
+use crate::invoke::Invoke;
+
+/// Settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The region that Kiln answers for; signatures must be scoped to it.
+    pub region: Region,
+    /// The account of callers when [`Auth::AnyCredentials`] is set.
+    pub account: AccountId,
+    /// Whether signatures are verified.
+    pub auth: Auth,
+    /// Where clients reach the server, such as `localhost:4566`: the end of function URLs.
+    pub endpoint_host: String,
+    /// Invocations in flight in an account, as `GetAccountSettings` shows it.
+    pub account_concurrency: u32,
+    /// Limits against slow or greedy clients.
+    pub limits: Limits,
+}
+
+/// Whether signatures are verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Every request to an AWS API must be signed with a key of the store.
+    Enforce,
+    /// Any credentials will do, also none: for development, on loopback only.
+    AnyCredentials,
+}
+
+/// Limits against slow or greedy clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time; further ones wait in the kernel's queue until one closes.
+    pub connections_max: usize,
+    /// Headers of a request; with more, the client gets 431.
+    pub headers_max: usize,
+    /// Bytes of a request's head; with more, the client gets 431. Approximate: what one read from
+    /// the socket brings, up to as much again, still counts as small enough.
+    pub head_bytes_max: usize,
+    /// How long a client may take for a request's head, and how long a connection may be idle
+    /// between requests; then it is closed.
+    pub head_timeout: Duration,
+    /// How long a client may pause within a request's body; then it gets 408.
+    pub body_pause_timeout: Duration,
+    /// How long a client may take for a request's whole body; then it gets 408.
+    pub body_timeout: Duration,
+    /// Bytes of the bodies that are in memory at a time, from their arrival until their request is
+    /// done, rounded up to KiB each; beyond, clients get 503 with `Retry-After`.
+    pub body_bytes_in_flight_max: usize,
+    /// How long requests in flight may take after shutdown began; then they are cut off.
+    pub shutdown_timeout: Duration,
+}
+
+/// The components that the gateway calls.
+pub struct Deps {
+    /// Functions, keys, logs, usage.
+    pub store: kiln_store::Store,
+    /// The one road to an instance.
+    pub invoker: Arc<dyn Invoke>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Owns the tasks that outlive their caller, until the server has drained.
+    pub tracker: TaskTracker,
+    /// The runtimes that can really run here, such as `python3.11`.
+    pub runtimes: Vec<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            headers_max: 100,
+            head_bytes_max: 64 * 1024,
+            head_timeout: Duration::from_secs(60),
+            body_pause_timeout: Duration::from_secs(30),
+            // The largest body, 70 MB, from a line of 1 Mbit/s.
+            body_timeout: Duration::from_secs(600),
+            body_bytes_in_flight_max: 1 << 30,
+            shutdown_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What can go wrong: for the server that runs us ([`Error`]) and for a caller ([`ApiError`]).
+//!
+//! This is the one file that maps our words to AWS's exceptions. How an exception travels
+//! depends on the protocol and is in [`crate::wire::fault`].
+
+use std::borrow::Cow;
+
+/// Why the gateway could not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The listener gave an error that another attempt does not cure.
+    #[error("accept a connection")]
+    Accept(#[source] std::io::Error),
+}
+
+/// The result of an operation.
+pub(crate) type Result<T> = std::result::Result<T, ApiError>;
+
+/// What a caller is told instead of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    /// Which exception.
+    pub(crate) exception: Exception,
+    /// AWS's words, or ours where AWS has none.
+    pub(crate) message: Cow<'static, str>,
+    /// `Reason`, which only throttling has.
+    pub(crate) reason: Option<&'static str>,
+    /// The `Retry-After` header in seconds.
+    pub(crate) retry_after_secs: Option<u64>,
+}
+
+impl ApiError {
+    /// An exception with its message.
+    pub(crate) fn new(exception: Exception, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            exception,
+            message: message.into(),
+            reason: None,
+            retry_after_secs: None,
+        }
+    }
+
+    /// The same with a `Reason`.
+    pub(crate) fn with_reason(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    /// The same with a `Retry-After` header.
+    pub(crate) fn with_retry_after(mut self, secs: u64) -> Self {
+        self.retry_after_secs = Some(secs);
+        self
+    }
+
+    /// An operation that Kiln does not have yet. AWS's SDKs raise it under this name and, as it is
+    /// neither throttling nor a failure of the server's, do not try again.
+    pub(crate) fn not_implemented(what: impl std::fmt::Display) -> Self {
+        Self::new(
+            Exception::NotImplemented,
+            format!("Kiln does not have {what} yet."),
+        )
+    }
+
+    /// A failure of ours, which the caller may try again.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            Exception::Service,
+            "Kiln could not finish the request; try again.",
+        )
+    }
+}
+
+/// How an exception's JSON document names its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MessageKey {
+    /// `Message`, beside `Type`.
+    Upper,
+    /// `message`, beside `Type`.
+    Lower,
+    /// `message` alone: what comes from AWS's common front end rather than from the service.
+    Front,
+}
+
+macro_rules! exceptions {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal, $key:ident;)*) => {
+        /// Every exception that Kiln raises.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) enum Exception {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Exception {
+            /// The name on the wire.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Exception::$variant => $name,)*
+                }
+            }
+
+            /// The status in the REST protocol.
+            pub(crate) fn status(self) -> u16 {
+                match self {
+                    $(Exception::$variant => $status,)*
+                }
+            }
+
+            /// How its JSON document names its message.
+            pub(crate) fn message_key(self) -> MessageKey {
+                match self {
+                    $(Exception::$variant => MessageKey::$key,)*
+                }
+            }
+        }
+    };
+}
+
+exceptions! {
+    /// The caller may not do this.
+    AccessDenied = "AccessDeniedException", 403, Front;
+    /// There is no such code-signing configuration.
+    CodeSigningConfigNotFound = "CodeSigningConfigNotFoundException", 404, Upper;
+    /// The account's code storage is full.
+    CodeStorageExceeded = "CodeStorageExceededException", 400, Lower;
+    /// The signature lacks a part.
+    IncompleteSignature = "IncompleteSignatureException", 400, Front;
+    /// A log operation's parameter is wrong.
+    InvalidParameter = "InvalidParameterException", 400, Lower;
+    /// A parameter is wrong.
+    InvalidParameterValue = "InvalidParameterValueException", 400, Lower;
+    /// The event is not JSON.
+    InvalidRequestContent = "InvalidRequestContentException", 400, Lower;
+    /// The signature does not match, is out of its time or of its scope.
+    InvalidSignature = "InvalidSignatureException", 403, Front;
+    /// There is no signature.
+    MissingAuthenticationToken = "MissingAuthenticationTokenException", 403, Front;
+    /// Kiln does not have this operation yet. Not an exception of AWS's.
+    NotImplemented = "NotImplementedException", 501, Front;
+    /// The resource policy would grow too large.
+    PolicyLengthExceeded = "PolicyLengthExceededException", 400, Lower;
+    /// The revision is not the latest.
+    PreconditionFailed = "PreconditionFailedException", 412, Lower;
+    /// The request is larger than the operation takes.
+    RequestEntityTooLarge = "RequestEntityTooLargeException", 413, Lower;
+    /// The request did not arrive in time.
+    RequestTimeout = "RequestTimeoutException", 408, Front;
+    /// It exists already or is being changed.
+    ResourceConflict = "ResourceConflictException", 409, Lower;
+    /// It does not exist.
+    ResourceNotFound = "ResourceNotFoundException", 404, Upper;
+    /// The request cannot be read.
+    Serialization = "SerializationException", 400, Front;
+    /// Kiln failed.
+    Service = "ServiceException", 500, Upper;
+    /// Kiln cannot take the request now.
+    ServiceUnavailable = "ServiceUnavailableException", 503, Front;
+    /// Too many at once or too fast.
+    TooManyRequests = "TooManyRequestsException", 429, Lower;
+    /// The service has no operation of this name or at this path.
+    UnknownOperation = "UnknownOperationException", 404, Front;
+    /// The access key or the session token is not one of ours.
+    UnrecognizedClient = "UnrecognizedClientException", 403, Front;
+    /// Members break the model's constraints.
+    Validation = "ValidationException", 400, Front;
+}

@@ -1,0 +1,22 @@
+//! What the gateway asks of an invoker, so that handlers can be tested without sandboxes.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use kiln_invoke::{Error, Invoker, Request};
+use kiln_types::Outcome;
+
+/// The one road to an instance, as the gateway sees it.
+pub trait Invoke: Send + Sync + 'static {
+    /// See [`Invoker::invoke`].
+    fn invoke(&self, request: Request) -> Invoking<'_>;
+}
+
+/// An invocation in flight.
+pub type Invoking<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send + 'a>>;
+
+impl Invoke for Invoker {
+    fn invoke(&self, request: Request) -> Invoking<'_> {
+        Box::pin(Invoker::invoke(self, request))
+    }
+}

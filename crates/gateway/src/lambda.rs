@@ -1,0 +1,48 @@
+//! The Lambda API, one file per operation.
+//!
+//! An operation's file is found by its subject: `function/create_function.rs`. What several
+//! operations share stands beside them: [`target`] (which function is meant), [`page`] (lists in
+//! pages) and [`refusal`] (AWS's words for what is refused).
+
+pub(crate) mod generated;
+
+pub(crate) mod account;
+pub(crate) mod concurrency;
+pub(crate) mod function;
+pub(crate) mod invocation;
+pub(crate) mod permission;
+pub(crate) mod tag;
+pub(crate) mod url;
+
+pub(crate) mod page;
+pub(crate) mod refusal;
+pub(crate) mod target;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+crate::wire::dispatch! {
+    AddPermission => permission::add_permission::handle,
+    CreateFunction => function::create_function::handle,
+    CreateFunctionUrlConfig => url::create_function_url_config::handle,
+    DeleteFunction => function::delete_function::handle,
+    DeleteFunctionConcurrency => concurrency::delete_function_concurrency::handle,
+    DeleteFunctionUrlConfig => url::delete_function_url_config::handle,
+    GetAccountSettings => account::get_account_settings::handle,
+    GetFunction => function::get_function::handle,
+    GetFunctionConcurrency => concurrency::get_function_concurrency::handle,
+    GetFunctionConfiguration => function::get_function_configuration::handle,
+    GetFunctionUrlConfig => url::get_function_url_config::handle,
+    GetPolicy => permission::get_policy::handle,
+    Invoke => invocation::invoke::handle,
+    ListFunctionUrlConfigs => url::list_function_url_configs::handle,
+    ListFunctions => function::list_functions::handle,
+    ListTags => tag::list_tags::handle,
+    PutFunctionConcurrency => concurrency::put_function_concurrency::handle,
+    RemovePermission => permission::remove_permission::handle,
+    TagResource => tag::tag_resource::handle,
+    UntagResource => tag::untag_resource::handle,
+    UpdateFunctionCode => function::update_function_code::handle,
+    UpdateFunctionConfiguration => function::update_function_configuration::handle,
+    UpdateFunctionUrlConfig => url::update_function_url_config::handle,
+}

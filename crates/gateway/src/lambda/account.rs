@@ -1,0 +1,3 @@
+//! Operations on the account.
+
+pub(crate) mod get_account_settings;

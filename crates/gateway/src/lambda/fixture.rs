@@ -1,0 +1,226 @@
+//! A gateway's surroundings for tests: a real store in a directory of its own, and an invoker
+//! that answers as told and remembers what it was asked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_invoke::{Error, Request};
+use kiln_store::Store;
+use kiln_types::{
+    Architecture, Clock, Configuration, Function, FunctionId, InvocationReport, InvocationStatus,
+    LoggingConfig, ManualClock, Outcome, RequestId, RevisionId, Sha256, State, Timestamp,
+    UpdateStatus, Version, function::Code,
+};
+use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
+
+use super::function::create_function;
+use super::generated as wire;
+use crate::config::{Auth, Config, Deps, Limits};
+use crate::context::{Caller, Context};
+use crate::invoke::{Invoke, Invoking};
+
+pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/r";
+
+pub(crate) struct Fixture {
+    pub(crate) context: Context,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) invoker: Arc<FakeInvoker>,
+    dir: TempDir,
+}
+
+/// Answers with the outcomes it was given, in order; with the event itself when it has none.
+#[derive(Default)]
+pub(crate) struct FakeInvoker {
+    pub(crate) answers: Mutex<VecDeque<Result<Outcome, Error>>>,
+    pub(crate) asked: Mutex<Vec<Request>>,
+}
+
+impl Invoke for FakeInvoker {
+    fn invoke(&self, request: Request) -> Invoking<'_> {
+        self.asked.lock().unwrap().push(request.clone());
+        let answer = self.answers.lock().unwrap().pop_front();
+        let answer =
+            answer.unwrap_or_else(|| Ok(outcome(InvocationStatus::Success, request.payload)));
+        Box::pin(async move { answer })
+    }
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::default());
+        clock.advance(Duration::from_millis(1_795_440_180_000));
+        let config = kiln_store::Config {
+            dir: dir.path().to_owned(),
+        };
+        let store = Store::open(config, clock.clone()).unwrap();
+        let invoker = Arc::new(FakeInvoker::default());
+        let deps = Deps {
+            store,
+            invoker: invoker.clone(),
+            clock: clock.clone(),
+            tracker: TaskTracker::new(),
+            runtimes: vec!["python3.11".into(), "python3.12".into()],
+        };
+        let config = Config {
+            region: "us-east-1".parse().unwrap(),
+            account: "000000000000".parse().unwrap(),
+            auth: Auth::Enforce,
+            endpoint_host: "localhost:4566".into(),
+            account_concurrency: 1_000,
+            limits: Limits::default(),
+        };
+        let context = Context {
+            caller: Caller {
+                account: config.account.clone(),
+                access_key_id: "AKIATEST".into(),
+                arn: "arn:aws:iam::000000000000:user/administrator".into(),
+                user_id: "AIDATEST".into(),
+            },
+            config: Arc::new(config),
+            deps: Arc::new(deps),
+            request_id: RequestId::random(),
+            now: clock.timestamp(),
+        };
+        Self {
+            context,
+            clock,
+            invoker,
+            dir,
+        }
+    }
+
+    pub(crate) fn id(&self, name: &str) -> FunctionId {
+        FunctionId {
+            account: self.context.config.account.clone(),
+            name: name.parse().unwrap(),
+        }
+    }
+
+    pub(crate) fn function(&self, id: &FunctionId) -> Arc<Function> {
+        self.context.deps.store.function(id).unwrap()
+    }
+
+    /// Creates a function through the API and waits until it is active.
+    pub(crate) async fn create(&self, name: &str) -> FunctionId {
+        let request = self.create_request(name);
+        create_function::handle(&self.context, request)
+            .await
+            .unwrap();
+        self.settle().await;
+        self.id(name)
+    }
+
+    pub(crate) fn create_request(&self, name: &str) -> wire::CreateFunctionRequest {
+        wire::CreateFunctionRequest {
+            function_name: name.into(),
+            role: ROLE.into(),
+            runtime: Some("python3.11".into()),
+            handler: Some("index.handler".into()),
+            code: wire::FunctionCode {
+                zip_file: Some(zip_of(&[("index.py", b"def handler(e, c): return 1")])),
+                ..Default::default()
+            },
+            ..Default::default()
+        }
+    }
+
+    /// A function as a crash right after its creation leaves it.
+    pub(crate) async fn create_pending(&self, name: &str) -> FunctionId {
+        let id = self.id(name);
+        let latest = Configuration {
+            version: Version::Latest,
+            revision: RevisionId::random(),
+            modified: Timestamp::default(),
+            runtime: Some("python3.11".parse().unwrap()),
+            handler: Some("index.handler".into()),
+            role: ROLE.into(),
+            description: String::new(),
+            timeout: Default::default(),
+            memory: Default::default(),
+            ephemeral: Default::default(),
+            environment: BTreeMap::new(),
+            architecture: Architecture::of_this_machine(),
+            logging: LoggingConfig::of(&id),
+            code: Code {
+                sha256: Sha256::from_bytes([7; 32]),
+                zipped_bytes: 1,
+                unzipped_bytes: 1,
+            },
+            state: State::Pending,
+            update: UpdateStatus::InProgress,
+            start: None,
+            kept: BTreeMap::new(),
+        };
+        let function = Function {
+            id: id.clone(),
+            created: Timestamp::default(),
+            latest: Arc::new(latest),
+            reserved_concurrency: None,
+            tags: BTreeMap::new(),
+            policy: Default::default(),
+            urls: BTreeMap::new(),
+        };
+        self.context
+            .deps
+            .store
+            .create_function(function)
+            .await
+            .unwrap();
+        id
+    }
+
+    /// Waits until all background tasks have ended.
+    pub(crate) async fn settle(&self) {
+        let tracker = &self.context.deps.tracker;
+        tracker.close();
+        tracker.wait().await;
+        tracker.reopen();
+    }
+
+    /// Puts a file into a directory-backed bucket.
+    pub(crate) fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        let path = self.dir.path().join("buckets").join(bucket).join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    /// What the invoker answers next.
+    pub(crate) fn answer(&self, answer: Result<Outcome, Error>) {
+        self.invoker.answers.lock().unwrap().push_back(answer);
+    }
+}
+
+/// An outcome of `$LATEST` with this status and payload.
+pub(crate) fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Outcome {
+    Outcome {
+        request_id: RequestId::random(),
+        executed_version: Version::Latest,
+        report: Some(InvocationReport {
+            status,
+            payload: payload.into(),
+            started: Timestamp::default(),
+            duration: Duration::from_millis(1),
+            init: None,
+            memory_peak_bytes: 1,
+            cpu: Duration::ZERO,
+            log_tail: None,
+        }),
+    }
+}
+
+/// A zip of these files.
+pub(crate) fn zip_of(files: &[(&str, &[u8])]) -> Bytes {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer
+            .start_file(*name, zip::write::SimpleFileOptions::default())
+            .unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner().into()
+}

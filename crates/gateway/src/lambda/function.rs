@@ -1,0 +1,18 @@
+//! Operations on functions, and what they share.
+
+pub(crate) mod create_function;
+pub(crate) mod delete_function;
+pub(crate) mod get_function;
+pub(crate) mod get_function_configuration;
+pub(crate) mod list_functions;
+pub(crate) mod update_function_code;
+pub(crate) mod update_function_configuration;
+
+pub(crate) mod change;
+pub(crate) mod configuration;
+mod environment;
+mod logging;
+pub(crate) mod package;
+pub(crate) mod prepare;
+mod runtime;
+mod settings;

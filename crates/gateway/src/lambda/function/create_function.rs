@@ -1,0 +1,255 @@
+//! `CreateFunction`: takes code and settings and answers before the function is ready.
+//!
+//! AWS differs: the role is kept and given back but not assumed; `Publish`, container images and
+//! other parts that Kiln does not have are refused with 501.
+
+use std::sync::Arc;
+
+use kiln_types::function::Code;
+use kiln_types::{
+    Configuration, Function, FunctionId, LoggingConfig, RevisionId, State, UpdateStatus, Version,
+};
+
+use super::configuration::render;
+use super::package::Source;
+use super::prepare;
+use super::runtime::check_architecture;
+use super::settings::Settings;
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
+use crate::lambda::refusal::{conflict, invalid};
+use crate::lambda::tag;
+use crate::lambda::target::Target;
+
+pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
+    let target = Target::read_new(context, &input.function_name)?;
+    let id = target.id();
+    let change = Settings::of_new(&mut input)?.check(&context.deps.runtimes)?;
+    if change.runtime.is_none() || change.handler.is_none() {
+        return Err(invalid(
+            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+        ));
+    }
+    if let Some(arn) = &input.code_signing_config_arn {
+        return Err(no_signing_config(arn));
+    }
+    let architecture = check_architecture(input.architectures.as_deref())?;
+    let tags = input.tags.take().unwrap_or_default();
+    tag::check(&tags)?;
+    if context.deps.store.function(&id).is_some() {
+        return Err(already_exists(&id));
+    }
+    let code = Source::of_new(input.code)?.take(context).await?;
+    let mut latest = blank(context, &id, code);
+    latest.architecture = architecture;
+    latest.start = tag::start_mode(&tags)?;
+    change.apply(&mut latest);
+    let function = Function {
+        created: context.now,
+        latest: Arc::new(latest),
+        reserved_concurrency: None,
+        tags,
+        policy: Default::default(),
+        urls: Default::default(),
+        id,
+    };
+    let created =
+        context
+            .deps
+            .store
+            .create_function(function)
+            .await
+            .map_err(|error| match error {
+                kiln_store::Error::AlreadyExists(id) => already_exists(&id),
+                other => other.into(),
+            })?;
+    prepare::start(&context.deps, &created);
+    Ok(render(&target.arn, &created.latest))
+}
+
+/// A new function with AWS's defaults.
+fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
+    Configuration {
+        version: Version::Latest,
+        revision: RevisionId::random(),
+        modified: context.now,
+        runtime: None,
+        handler: None,
+        role: String::new(),
+        description: String::new(),
+        timeout: Default::default(),
+        memory: Default::default(),
+        ephemeral: Default::default(),
+        environment: Default::default(),
+        architecture: Default::default(),
+        logging: LoggingConfig::of(id),
+        code,
+        state: State::Pending,
+        update: UpdateStatus::InProgress,
+        start: None,
+        kept: Default::default(),
+    }
+}
+
+fn already_exists(id: &FunctionId) -> ApiError {
+    conflict(format!("Function already exist: {}", id.name))
+}
+
+fn no_signing_config(arn: &str) -> ApiError {
+    let message = format!(
+        "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+    );
+    ApiError::new(Exception::CodeSigningConfigNotFound, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::lambda::fixture::{Fixture, ROLE};
+    use crate::lambda::generated as wire;
+
+    #[tokio::test]
+    async fn a_new_function_is_pending_and_has_the_defaults() {
+        let fixture = Fixture::new().await;
+        let request = fixture.create_request("sum");
+        let digest = Sha256::digest(request.code.zip_file.as_ref().unwrap());
+        let output = handle(&fixture.context, request).await.unwrap();
+        let shown = serde_json::to_value(&output).unwrap();
+        for (pointer, value) in [
+            ("/FunctionName", "sum"),
+            (
+                "/FunctionArn",
+                "arn:aws:lambda:us-east-1:000000000000:function:sum",
+            ),
+            ("/Runtime", "python3.11"),
+            ("/Role", ROLE),
+            ("/Handler", "index.handler"),
+            ("/Description", ""),
+            ("/Version", "$LATEST"),
+            ("/LastModified", "2026-11-23T13:23:00.000+0000"),
+            ("/State", "Pending"),
+            ("/StateReason", "The function is being created."),
+            ("/StateReasonCode", "Creating"),
+            ("/PackageType", "Zip"),
+            ("/TracingConfig/Mode", "PassThrough"),
+            ("/SnapStart/ApplyOn", "None"),
+            ("/SnapStart/OptimizationStatus", "Off"),
+            ("/LoggingConfig/LogFormat", "Text"),
+            ("/LoggingConfig/LogGroup", "/aws/lambda/sum"),
+            ("/CodeSha256", BASE64_STANDARD.encode(digest).as_str()),
+        ] {
+            assert_eq!(shown.pointer(pointer).unwrap(), value, "{pointer}");
+        }
+        assert_eq!(shown["Timeout"], 3);
+        assert_eq!(shown["MemorySize"], 128);
+        assert_eq!(shown["EphemeralStorage"]["Size"], 512);
+        assert!(shown.get("LastUpdateStatus").is_none());
+        assert!(shown.get("LastUpdateStatusReason").is_none());
+        assert!(shown.get("Environment").is_none());
+    }
+
+    #[tokio::test]
+    async fn it_becomes_active_soon() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let latest = &fixture.function(&id).latest;
+        assert_eq!(
+            (latest.state, latest.update),
+            (State::Active, UpdateStatus::Successful)
+        );
+    }
+
+    #[tokio::test]
+    async fn settings_are_kept_and_given_back() {
+        let fixture = Fixture::new().await;
+        let output = handle(
+            &fixture.context,
+            Input {
+                timeout: Some(30),
+                memory_size: Some(512),
+                description: Some("adds".into()),
+                environment: Some(wire::Environment {
+                    variables: Some([("A".into(), "1".into())].into()),
+                }),
+                tracing_config: Some(wire::TracingConfig {
+                    mode: Some("Active".into()),
+                }),
+                snap_start: Some(wire::SnapStart {
+                    apply_on: Some("None".into()),
+                }),
+                tags: Some([("team".into(), "a".into())].into()),
+                ..fixture.create_request("sum")
+            },
+        );
+        let shown = serde_json::to_value(output.await.unwrap()).unwrap();
+        assert_eq!(shown["Timeout"], 30);
+        assert_eq!(shown["MemorySize"], 512);
+        assert_eq!(shown["Description"], "adds");
+        assert_eq!(shown["Environment"]["Variables"]["A"], "1");
+        assert_eq!(shown["TracingConfig"]["Mode"], "Active");
+        assert_eq!(shown["SnapStart"]["ApplyOn"], "None");
+        assert_eq!(fixture.function(&fixture.id("sum")).tags["team"], "a");
+    }
+
+    #[tokio::test]
+    async fn a_name_is_taken_once() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let again = handle(&fixture.context, fixture.create_request("sum"))
+            .await
+            .unwrap_err();
+        assert_eq!(again.exception, Exception::ResourceConflict);
+        assert_eq!(again.message, "Function already exist: sum");
+    }
+
+    #[tokio::test]
+    async fn runtime_and_handler_are_needed() {
+        let fixture = Fixture::new().await;
+        let bare = Input {
+            handler: None,
+            ..fixture.create_request("sum")
+        };
+        let refused = handle(&fixture.context, bare).await.unwrap_err();
+        assert!(
+            refused
+                .message
+                .starts_with("Runtime and Handler are mandatory")
+        );
+    }
+
+    #[tokio::test]
+    async fn what_would_not_happen_is_refused() {
+        let fixture = Fixture::new().await;
+        let publish = Input {
+            publish: Some(true),
+            ..fixture.create_request("sum")
+        };
+        let image = Input {
+            package_type: Some("Image".into()),
+            ..fixture.create_request("sum")
+        };
+        for request in [publish, image] {
+            let refused = handle(&fixture.context, request).await.unwrap_err();
+            assert_eq!(refused.exception, Exception::NotImplemented);
+        }
+        let signed = Input {
+            code_signing_config_arn: Some("arn:x".into()),
+            ..fixture.create_request("sum")
+        };
+        let refused = handle(&fixture.context, signed).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::CodeSigningConfigNotFound);
+        assert!(
+            fixture
+                .context
+                .deps
+                .store
+                .function(&fixture.id("sum"))
+                .is_none()
+        );
+    }
+}

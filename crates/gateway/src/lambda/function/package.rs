@@ -1,0 +1,236 @@
+//! Takes the code of a function from a request or a bucket into the artifact store.
+
+use bytes::Bytes;
+use kiln_store::{ArtifactError, BucketError};
+use kiln_types::function::Code;
+use kiln_types::limits;
+
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+use crate::lambda::generated as wire;
+use crate::lambda::refusal::invalid;
+
+/// Where the caller says the code is.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    zip_file: Option<Bytes>,
+    s3_bucket: Option<String>,
+    s3_key: Option<String>,
+    s3_object_version: Option<String>,
+}
+
+impl Source {
+    /// Takes the source out of a request to create a function.
+    pub(crate) fn of_new(code: wire::FunctionCode) -> Result<Self> {
+        refuse(&code.source_kms_key_arn, &code.s3_object_storage_mode)?;
+        if code.image_uri.is_some() {
+            return Err(ApiError::not_implemented("container images"));
+        }
+        Ok(Self {
+            zip_file: code.zip_file,
+            s3_bucket: code.s3_bucket,
+            s3_key: code.s3_key,
+            s3_object_version: code.s3_object_version,
+        })
+    }
+
+    /// Takes the source out of a request to update a function.
+    pub(crate) fn of_update(request: &mut wire::UpdateFunctionCodeRequest) -> Result<Self> {
+        refuse(&request.source_kms_key_arn, &request.s3_object_storage_mode)?;
+        if request.image_uri.is_some() {
+            return Err(invalid(
+                "Please don't provide ImageUri when updating a function with packageType Zip.",
+            ));
+        }
+        Ok(Self {
+            zip_file: request.zip_file.take(),
+            s3_bucket: request.s3_bucket.take(),
+            s3_key: request.s3_key.take(),
+            s3_object_version: request.s3_object_version.take(),
+        })
+    }
+
+    /// Checks the code and keeps it.
+    pub(crate) async fn take(self, context: &Context) -> Result<Code> {
+        let store = &context.deps.store;
+        let (zip, zipped_bytes_max) = match (self.zip_file, self.s3_bucket, self.s3_key) {
+            (Some(zip), _, _) => (zip, limits::ZIPPED_BYTES_MAX),
+            (None, Some(bucket), Some(key)) => {
+                if self.s3_object_version.is_some() {
+                    return Err(s3("NoSuchVersion", "The specified version does not exist."));
+                }
+                let zip = store
+                    .buckets()
+                    .get_object(&bucket, &key)
+                    .await
+                    .map_err(no_object)?;
+                (zip, limits::UNZIPPED_BYTES_MAX)
+            }
+            _ => return Err(invalid("Please provide a source for function code.")),
+        };
+        store
+            .artifacts()
+            .put_zip(zip, zipped_bytes_max)
+            .await
+            .map_err(unusable)
+    }
+}
+
+fn refuse(key: &Option<String>, storage_mode: &Option<String>) -> Result<()> {
+    if key.as_ref().is_some_and(|key| !key.is_empty()) {
+        return Err(ApiError::not_implemented("customer managed keys"));
+    }
+    match storage_mode.as_deref() {
+        Some("REFERENCE") => Err(ApiError::not_implemented("code that stays in its bucket")),
+        _ => Ok(()),
+    }
+}
+
+fn s3(code: &str, message: &str) -> ApiError {
+    invalid(format!(
+        "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+    ))
+}
+
+fn no_object(error: BucketError) -> ApiError {
+    let hint = "On this Kiln server a bucket is a directory under buckets/ in the data directory.";
+    match error {
+        BucketError::NoSuchBucket(_) => s3(
+            "NoSuchBucket",
+            &format!("The specified bucket does not exist. {hint}"),
+        ),
+        BucketError::NoSuchKey { .. } => s3(
+            "NoSuchKey",
+            &format!("The specified key does not exist. {hint}"),
+        ),
+        BucketError::TooLarge { max, .. } => too_large(max),
+        BucketError::Store(error) => error.into(),
+    }
+}
+
+fn unusable(error: ArtifactError) -> ApiError {
+    match error {
+        ArtifactError::TooLargeZipped { max, .. } => too_large(max),
+        ArtifactError::TooLargeUnzipped { max } => {
+            invalid(format!("Unzipped size must be smaller than {max} bytes"))
+        }
+        ArtifactError::Empty => invalid("Uploaded file must be a non-empty zip"),
+        ArtifactError::NotAZip { .. } => invalid(
+            "Could not unzip uploaded file. Please check your file, then try to upload again.",
+        ),
+        ArtifactError::TooManyEntries { .. } | ArtifactError::Unsafe { .. } => {
+            invalid(format!("The uploaded file cannot be used: {error}."))
+        }
+        ArtifactError::StorageFull { .. } => ApiError::new(
+            Exception::CodeStorageExceeded,
+            "Code storage limit exceeded.",
+        ),
+        ArtifactError::NotFound(_) => ApiError::internal(),
+        ArtifactError::Store(error) => error.into(),
+    }
+}
+
+fn too_large(max: u64) -> ApiError {
+    let message = format!("Zipped size must be smaller than {max} bytes");
+    ApiError::new(Exception::RequestEntityTooLarge, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lambda::fixture::{Fixture, zip_of};
+
+    async fn refusal(fixture: &Fixture, source: Source) -> ApiError {
+        source.take(&fixture.context).await.unwrap_err()
+    }
+
+    fn object(bucket: &str, key: &str) -> Source {
+        Source {
+            s3_bucket: Some(bucket.into()),
+            s3_key: Some(key.into()),
+            ..Source::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn code_comes_from_the_request_or_a_bucket() {
+        let fixture = Fixture::new().await;
+        let zip = zip_of(&[("index.py", b"def handler(e, c): return 1")]);
+        let from_request = Source {
+            zip_file: Some(zip.clone()),
+            ..Source::default()
+        };
+        let code = from_request.take(&fixture.context).await.unwrap();
+        assert_eq!(code.zipped_bytes, zip.len() as u64);
+        fixture.put_object("code", "a/f.zip", &zip);
+        assert_eq!(
+            object("code", "a/f.zip")
+                .take(&fixture.context)
+                .await
+                .unwrap(),
+            code
+        );
+    }
+
+    #[tokio::test]
+    async fn missing_objects_are_reported_in_the_words_of_s3() {
+        let fixture = Fixture::new().await;
+        fixture.put_object("code", "f.zip", b"x");
+        let bucket = refusal(&fixture, object("nowhere", "f.zip")).await;
+        assert_eq!(bucket.exception, Exception::InvalidParameterValue);
+        assert!(
+            bucket.message.starts_with("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist"),
+            "{}", bucket.message
+        );
+        assert!(bucket.message.contains("directory"), "{}", bucket.message);
+        assert!(
+            refusal(&fixture, object("code", "g.zip"))
+                .await
+                .message
+                .contains("NoSuchKey")
+        );
+        let versioned = Source {
+            s3_object_version: Some("1".into()),
+            ..object("code", "f.zip")
+        };
+        assert!(
+            refusal(&fixture, versioned)
+                .await
+                .message
+                .contains("NoSuchVersion")
+        );
+    }
+
+    #[tokio::test]
+    async fn unusable_code_is_refused_in_the_words_of_lambda() {
+        let fixture = Fixture::new().await;
+        let zip = |zip: Bytes| Source {
+            zip_file: Some(zip),
+            ..Source::default()
+        };
+        let refused = refusal(&fixture, zip(Bytes::from_static(b"not a zip"))).await;
+        assert_eq!(
+            refused.message,
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        );
+        let climbing = zip_of(&[("../evil.py", b"x")]);
+        assert!(
+            refusal(&fixture, zip(climbing))
+                .await
+                .message
+                .contains("../evil.py")
+        );
+        let large = zip(vec![0; limits::ZIPPED_BYTES_MAX as usize + 1].into());
+        let large = refusal(&fixture, large).await;
+        assert_eq!(large.exception, Exception::RequestEntityTooLarge);
+        assert_eq!(
+            large.message,
+            "Zipped size must be smaller than 52428800 bytes"
+        );
+        let nothing = refusal(&fixture, Source::default()).await;
+        assert_eq!(
+            nothing.message,
+            "Please provide a source for function code."
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! `UpdateFunctionCode`: replaces the code of `$LATEST`.
+
+use std::sync::Arc;
+
+use super::change::{change_latest, check_revision};
+use super::configuration::render;
+use super::package::Source;
+use super::prepare::is_unfinished;
+use super::runtime::check_architecture;
+use crate::context::Context;
+use crate::error::{ApiError, Result};
+use crate::lambda::generated::{
+    FunctionConfiguration as Output, UpdateFunctionCodeRequest as Input,
+};
+use crate::lambda::refusal::update_in_progress;
+use crate::lambda::target::Target;
+
+pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
+    let target = Target::read_unqualified(context, &input.function_name)?;
+    let function = target.function(context)?;
+    if input.publish == Some(true) || input.publish_to.is_some() {
+        return Err(ApiError::not_implemented("published versions"));
+    }
+    if is_unfinished(&function) {
+        return Err(update_in_progress(&target.arn));
+    }
+    check_revision(&function, input.revision_id.as_deref())?;
+    let architectures = input.architectures.take();
+    let architecture = match &architectures {
+        Some(named) => check_architecture(Some(named))?,
+        None => function.latest.architecture,
+    };
+    let code = Source::of_update(&mut input)?.take(context).await?;
+    if input.dry_run == Some(true) {
+        let mut latest = Arc::unwrap_or_clone(function.latest.clone());
+        (latest.code, latest.architecture) = (code, architecture);
+        return Ok(render(&target.arn, &latest));
+    }
+    let changed = change_latest(context, &target, input.revision_id, move |latest| {
+        (latest.code, latest.architecture) = (code, architecture);
+    });
+    Ok(render(&target.arn, &changed.await?.latest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exception;
+    use crate::lambda::fixture::{Fixture, zip_of};
+
+    fn update(name: &str) -> Input {
+        let zip = zip_of(&[("index.py", b"def handler(e, c): return 2")]);
+        Input {
+            function_name: name.into(),
+            zip_file: Some(zip),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn new_code_gets_a_new_digest_and_revision() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let before = fixture.function(&id);
+        let output = handle(&fixture.context, update("sum")).await.unwrap();
+        assert_ne!(
+            output.revision_id.unwrap(),
+            before.latest.revision.to_string()
+        );
+        assert_eq!(output.last_update_status.as_deref(), Some("InProgress"));
+        assert_eq!(output.state.as_deref(), Some("Active"));
+        fixture.settle().await;
+        let after = fixture.function(&id);
+        assert_ne!(after.latest.code.sha256, before.latest.code.sha256);
+        assert_eq!(after.latest.update, kiln_types::UpdateStatus::Successful);
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_shows_the_result_and_changes_nothing() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let before = fixture.function(&id);
+        let dry = Input {
+            dry_run: Some(true),
+            ..update("sum")
+        };
+        let output = handle(&fixture.context, dry).await.unwrap();
+        assert_eq!(fixture.function(&id).latest, before.latest);
+        let real = handle(&fixture.context, update("sum")).await.unwrap();
+        assert_eq!(output.code_sha256, real.code_sha256);
+    }
+
+    #[tokio::test]
+    async fn an_unseen_revision_is_a_failed_precondition() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let stale = Input {
+            revision_id: Some("1".into()),
+            ..update("sum")
+        };
+        let refused = handle(&fixture.context, stale).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::PreconditionFailed);
+        assert_eq!(
+            refused.message,
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id"
+        );
+        let seen = fixture.function(&id).latest.revision.to_string();
+        let fresh = Input {
+            revision_id: Some(seen),
+            ..update("sum")
+        };
+        assert!(handle(&fixture.context, fresh).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_change_at_a_time() {
+        let fixture = Fixture::new().await;
+        fixture.create_pending("sum").await;
+        let refused = handle(&fixture.context, update("sum")).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::ResourceConflict);
+        assert_eq!(
+            refused.message,
+            "The operation cannot be performed at this time. An update is in progress for resource: arn:aws:lambda:us-east-1:000000000000:function:sum"
+        );
+    }
+
+    #[tokio::test]
+    async fn unknown_functions_and_versions_are_refused() {
+        let fixture = Fixture::new().await;
+        let missing = handle(&fixture.context, update("sum")).await.unwrap_err();
+        assert_eq!(missing.exception, Exception::ResourceNotFound);
+        fixture.create("sum").await;
+        let publish = Input {
+            publish: Some(true),
+            ..update("sum")
+        };
+        let refused = handle(&fixture.context, publish).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::NotImplemented);
+    }
+}

@@ -1,0 +1,90 @@
+//! `UpdateFunctionConfiguration`: changes the settings of `$LATEST`; what is absent stays.
+
+use super::change::change_latest;
+use super::configuration::render;
+use super::settings::Settings;
+use crate::context::Context;
+use crate::error::Result;
+use crate::lambda::generated::{
+    FunctionConfiguration as Output, UpdateFunctionConfigurationRequest as Input,
+};
+use crate::lambda::target::Target;
+
+pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
+    let target = Target::read_unqualified(context, &input.function_name)?;
+    target.function(context)?;
+    let revision = input.revision_id.take();
+    let change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
+    let changed = change_latest(context, &target, revision, |latest| change.apply(latest));
+    Ok(render(&target.arn, &changed.await?.latest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exception;
+    use crate::lambda::fixture::{Fixture, ROLE};
+    use crate::lambda::generated as wire;
+
+    #[tokio::test]
+    async fn what_is_absent_stays() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let request = Input {
+            function_name: "sum".into(),
+            timeout: Some(60),
+            ..Default::default()
+        };
+        let output = handle(&fixture.context, request).await.unwrap();
+        assert_eq!(output.timeout, Some(60));
+        assert_eq!(output.handler.as_deref(), Some("index.handler"));
+        assert_eq!(output.role.as_deref(), Some(ROLE));
+        assert_eq!(output.last_update_status.as_deref(), Some("InProgress"));
+        assert_eq!(
+            output.last_update_status_reason_code.as_deref(),
+            Some("Creating")
+        );
+    }
+
+    #[tokio::test]
+    async fn settings_can_be_taken_away() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let set = Input {
+            function_name: "sum".into(),
+            environment: Some(wire::Environment {
+                variables: Some([("A".into(), "1".into())].into()),
+            }),
+            ..Default::default()
+        };
+        let output = handle(&fixture.context, set).await.unwrap();
+        assert!(output.environment.is_some());
+        fixture.settle().await;
+        let unset = Input {
+            function_name: "sum".into(),
+            environment: Some(wire::Environment {
+                variables: Some(Default::default()),
+            }),
+            dead_letter_config: Some(wire::DeadLetterConfig {
+                target_arn: Some(String::new()),
+            }),
+            ..Default::default()
+        };
+        let output = handle(&fixture.context, unset).await.unwrap();
+        assert!(output.environment.is_none());
+        assert!(output.dead_letter_config.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_unseen_revision_is_a_failed_precondition() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let stale = Input {
+            function_name: "sum".into(),
+            revision_id: Some("1".into()),
+            ..Default::default()
+        };
+        let refused = handle(&fixture.context, stale).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::PreconditionFailed);
+    }
+}

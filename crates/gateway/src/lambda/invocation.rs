@@ -1,0 +1,175 @@
+//! Operations that run functions, and what they share with function URLs.
+
+use std::time::Duration;
+
+use kiln_invoke::{Error, Request};
+use kiln_types::{FunctionId, Outcome, State, Timestamp};
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::refusal::{conflict, function_not_found};
+use crate::config::Deps;
+use crate::error::{ApiError, Exception};
+
+pub(crate) mod invoke;
+
+/// How long an invocation waits for a new function to become active; then the caller is told of
+/// its state. Preparing takes milliseconds.
+const READY_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Invokes a function, waiting a moment when it has only just been created.
+pub(crate) async fn run(deps: &Deps, request: Request) -> Result<Outcome, Error> {
+    let first = deps.invoker.invoke(request.clone()).await;
+    if !matches!(first, Err(Error::NotReady(State::Pending))) {
+        return first;
+    }
+    let _ = tokio::time::timeout(READY_WAIT_MAX, until_prepared(deps, &request.function)).await;
+    deps.invoker.invoke(request).await
+}
+
+async fn until_prepared(deps: &Deps, id: &FunctionId) {
+    // Subscribed before looking, so that no change falls in between.
+    let mut changes = deps.store.subscribe();
+    let is_pending = || {
+        let function = deps.store.function(id);
+        function.is_some_and(|function| function.latest.state == State::Pending)
+    };
+    while is_pending() {
+        if let Err(RecvError::Closed) = changes.recv().await {
+            return;
+        }
+    }
+}
+
+/// A tracing header for a caller who sent none: every invocation has one on AWS.
+pub(crate) fn new_trace(now: Timestamp) -> String {
+    let random = Uuid::new_v4().simple().to_string();
+    format!(
+        "Root=1-{:08x}-{};Sampled=0",
+        now.as_millis() / 1_000,
+        &random[..24]
+    )
+}
+
+/// Why there is no outcome, in AWS's words.
+pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
+    match error {
+        Error::NotFound { .. } => function_not_found(arn),
+        Error::NotReady(state) => conflict(format!(
+            "The operation cannot be performed at this time. The function is currently in the following state: {state:?}"
+        )),
+        Error::TooLarge { bytes_max, .. } => ApiError::new(
+            Exception::RequestEntityTooLarge,
+            format!(
+                "Request must be smaller than {bytes_max} bytes for the InvokeFunction operation"
+            ),
+        ),
+        Error::Throttled {
+            reason,
+            retry_after,
+        } => throttled(reason.aws_name(), retry_after),
+        Error::StartFailed(why) => {
+            tracing::error!(function = arn, why, "could not start an instance");
+            ApiError::new(
+                Exception::Service,
+                "Kiln could not start an instance of the function; the server's log says why.",
+            )
+        }
+        Error::Unavailable(why) => ApiError::new(
+            Exception::ServiceUnavailable,
+            format!("The invocation did not run ({why}); try again."),
+        ),
+        Error::Unknown => ApiError::internal(),
+    }
+}
+
+fn throttled(reason: &'static str, retry_after: Duration) -> ApiError {
+    ApiError::new(Exception::TooManyRequests, "Rate Exceeded.")
+        .with_reason(reason)
+        .with_retry_after(whole_seconds(retry_after))
+}
+
+/// `Retry-After` has whole seconds, and zero would invite a storm.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration
+        .as_millis()
+        .div_ceil(1_000)
+        .max(1)
+        .try_into()
+        .unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use kiln_invoke::ThrottleReason;
+
+    use super::*;
+
+    #[test]
+    fn every_throttled_invocation_has_awss_reason_and_a_time_to_return() {
+        let names = [
+            (
+                ThrottleReason::AccountConcurrency,
+                "ConcurrentInvocationLimitExceeded",
+            ),
+            (
+                ThrottleReason::ReservedConcurrency,
+                "ReservedFunctionConcurrentInvocationLimitExceeded",
+            ),
+            (
+                ThrottleReason::StartRate,
+                "FunctionInvocationRateLimitExceeded",
+            ),
+            (
+                ThrottleReason::ReservedStartRate,
+                "ReservedFunctionInvocationRateLimitExceeded",
+            ),
+            (
+                ThrottleReason::Capacity,
+                "ConcurrentInvocationLimitExceeded",
+            ),
+            (
+                ThrottleReason::Draining,
+                "ConcurrentInvocationLimitExceeded",
+            ),
+        ];
+        assert_eq!(names.map(|(reason, _)| reason), ThrottleReason::ALL);
+        for (reason, name) in names {
+            let throttled = refusal(
+                Error::Throttled {
+                    reason,
+                    retry_after: Duration::from_millis(1_500),
+                },
+                "",
+            );
+            assert_eq!(throttled.exception, Exception::TooManyRequests);
+            assert_eq!(throttled.reason, Some(name), "{reason:?}");
+            assert_eq!(throttled.retry_after_secs, Some(2));
+        }
+    }
+
+    #[test]
+    fn a_trace_has_the_time_and_96_random_bits() {
+        let trace = new_trace(Timestamp::from_millis(1_795_440_180_000));
+        let root = trace.strip_prefix("Root=1-6b043e34-").unwrap();
+        let (random, rest) = root.split_at(24);
+        assert!(random.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_eq!(rest, ";Sampled=0");
+        assert_ne!(trace, new_trace(Timestamp::from_millis(1_795_440_180_000)));
+    }
+
+    #[test]
+    fn throttling_says_why_and_when_to_return() {
+        let error = throttled("CallerRateLimitExceeded", Duration::from_millis(1_500));
+        assert_eq!(error.exception, Exception::TooManyRequests);
+        assert_eq!(error.message, "Rate Exceeded.");
+        assert_eq!(error.reason, Some("CallerRateLimitExceeded"));
+        assert_eq!(error.retry_after_secs, Some(2));
+    }
+
+    #[test]
+    fn retry_after_is_rounded_up_to_a_second() {
+        let secs = |millis| whole_seconds(Duration::from_millis(millis));
+        assert_eq!([secs(0), secs(1), secs(1_000), secs(1_001)], [1, 1, 1, 2]);
+    }
+}

@@ -1,0 +1,316 @@
+//! `Invoke`: runs a function and waits for its result, or only checks that it could run.
+//!
+//! AWS differs: `Event` is refused with 501 until there is a queue that survives a crash; a new
+//! function that is still `Pending` is waited for, two seconds at most.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use kiln_invoke::{Kind, Request};
+use kiln_types::{Outcome, Qualifier, Version, limits};
+
+use super::{new_trace, refusal, run};
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+use crate::lambda::generated::{InvocationRequest as Input, InvocationResponse as Output};
+use crate::lambda::target::Target;
+use crate::wire::json_text;
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
+    let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
+    target.function(context)?;
+    let kind = kind(&input)?;
+    // AWS hands an empty document to a function that is invoked without an event.
+    let payload = input.payload.filter(|payload| !payload.is_empty());
+    let payload = payload.unwrap_or(Bytes::from_static(b"{}"));
+    if payload.len() > limits::SYNC_PAYLOAD_BYTES_MAX {
+        let (bytes, bytes_max) = (payload.len(), limits::SYNC_PAYLOAD_BYTES_MAX);
+        return Err(refusal(
+            kiln_invoke::Error::TooLarge { bytes, bytes_max },
+            "",
+        ));
+    }
+    json_text::check(&payload)?;
+    let request = Request {
+        function: target.id(),
+        qualifier: target
+            .qualifier
+            .as_ref()
+            .map(|_| Qualifier::Version(Version::Latest)),
+        payload,
+        kind,
+        client_context: input
+            .client_context
+            .as_deref()
+            .map(client_context)
+            .transpose()?,
+        trace: Some(new_trace(context.now)),
+        wants_log_tail: input.log_type.as_deref() == Some("Tail"),
+        request_id: context.request_id,
+        invoked_arn: target.latest_arn(),
+    };
+    match run(&context.deps, request).await {
+        Ok(outcome) => Ok(output(outcome)),
+        Err(error) => Err(refusal(error, &target.qualified_arn())),
+    }
+}
+
+fn kind(input: &Input) -> Result<Kind> {
+    if input.durable_execution_name.is_some() {
+        return Err(ApiError::not_implemented("durable executions"));
+    }
+    if input.tenant_id.is_some() {
+        return Err(ApiError::not_implemented("tenant isolation"));
+    }
+    match input.invocation_type.as_deref() {
+        Some("Event") => Err(ApiError::not_implemented(
+            "asynchronous invocation (InvocationType Event)",
+        )),
+        Some("DryRun") => Ok(Kind::DryRun),
+        _ => Ok(Kind::RequestResponse),
+    }
+}
+
+fn client_context(base64: &str) -> Result<String> {
+    let refused = |why: String| ApiError::new(Exception::InvalidRequestContent, why);
+    if base64.len() > limits::CLIENT_CONTEXT_BYTES_MAX {
+        let max = limits::CLIENT_CONTEXT_BYTES_MAX;
+        return Err(refused(format!(
+            "Client context must not have more than {max} bytes."
+        )));
+    }
+    let text = BASE64_STANDARD
+        .decode(base64)
+        .ok()
+        .and_then(|json| String::from_utf8(json).ok());
+    let is_object = |text: &String| {
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
+    };
+    text.filter(is_object).ok_or_else(|| {
+        refused("Client context must be a valid Base64-encoded JSON object.".to_owned())
+    })
+}
+
+fn output(outcome: Outcome) -> Output {
+    let executed_version = Some(outcome.executed_version.to_string());
+    let Some(report) = outcome.report else {
+        return Output {
+            status_code: Some(204),
+            executed_version,
+            ..Default::default()
+        };
+    };
+    Output {
+        status_code: Some(200),
+        function_error: report
+            .status
+            .function_error()
+            .map(|error| error.as_str().to_owned()),
+        log_result: report.log_tail.map(|tail| BASE64_STANDARD.encode(tail)),
+        payload: Some(report.payload),
+        executed_version,
+        durable_execution_arn: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kiln_types::{InvocationStatus, State};
+
+    use super::*;
+    use crate::lambda::fixture::{Fixture, outcome};
+    use crate::lambda::function::prepare;
+
+    fn invoke(payload: &'static str) -> Input {
+        Input {
+            function_name: "sum".into(),
+            payload: Some(Bytes::from_static(payload.as_bytes())),
+            ..Default::default()
+        }
+    }
+
+    async fn refused(input: Input) -> ApiError {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let error = handle(&fixture.context, input).await.unwrap_err();
+        assert!(
+            fixture.invoker.asked.lock().unwrap().is_empty(),
+            "it must not run"
+        );
+        error
+    }
+
+    #[tokio::test]
+    async fn the_event_and_the_result_go_through_unchanged() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let output = handle(&fixture.context, invoke("{\"b\" : 1,\n\"a\":2}"))
+            .await
+            .unwrap();
+        assert_eq!(output.payload.unwrap(), "{\"b\" : 1,\n\"a\":2}");
+        assert_eq!(output.status_code, Some(200));
+        assert_eq!(output.executed_version.as_deref(), Some("$LATEST"));
+        assert_eq!(output.function_error, None);
+        assert_eq!(output.log_result, None);
+        let asked = fixture.invoker.asked.lock().unwrap();
+        assert_eq!(asked[0].function, id);
+        assert_eq!(asked[0].request_id, fixture.context.request_id);
+        assert!(asked[0].invoked_arn.to_string().ends_with(":function:sum"));
+        assert!(!asked[0].wants_log_tail);
+    }
+
+    #[tokio::test]
+    async fn no_event_is_an_empty_document() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        for payload in [None, Some(Bytes::new())] {
+            let output = handle(
+                &fixture.context,
+                Input {
+                    payload,
+                    ..invoke("")
+                },
+            )
+            .await
+            .unwrap();
+            assert_eq!(output.payload.unwrap(), "{}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_function_error_is_a_success_with_a_header() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let mut failed = outcome(InvocationStatus::Error, r#"{"errorType":"E"}"#);
+        failed.report.as_mut().unwrap().log_tail = Some("END".into());
+        fixture.answer(Ok(failed));
+        let tail = Input {
+            log_type: Some("Tail".into()),
+            ..invoke("1")
+        };
+        let output = handle(&fixture.context, tail).await.unwrap();
+        assert_eq!(output.status_code, Some(200));
+        assert_eq!(output.function_error.as_deref(), Some("Unhandled"));
+        assert_eq!(output.log_result.as_deref(), Some("RU5E"));
+        assert_eq!(output.payload.unwrap(), r#"{"errorType":"E"}"#);
+        assert!(fixture.invoker.asked.lock().unwrap()[0].wants_log_tail);
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_has_no_content() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        fixture.answer(Ok(Outcome {
+            report: None,
+            ..outcome(InvocationStatus::Success, "")
+        }));
+        let dry = Input {
+            invocation_type: Some("DryRun".into()),
+            ..invoke("1")
+        };
+        let output = handle(&fixture.context, dry).await.unwrap();
+        assert_eq!((output.status_code, output.payload), (Some(204), None));
+        assert_eq!(fixture.invoker.asked.lock().unwrap()[0].kind, Kind::DryRun);
+    }
+
+    #[tokio::test]
+    async fn events_that_are_not_json_or_too_large_are_refused() {
+        let text = refused(invoke("{'a': 1}")).await;
+        assert_eq!(text.exception, Exception::InvalidRequestContent);
+        assert!(text.message.starts_with(
+            "Could not parse request body into json: Could not parse payload into json: "
+        ));
+        let large = Bytes::from(vec![b'1'; limits::SYNC_PAYLOAD_BYTES_MAX + 1]);
+        let large = refused(Input {
+            payload: Some(large),
+            ..invoke("")
+        })
+        .await;
+        assert_eq!(large.exception, Exception::RequestEntityTooLarge);
+        assert_eq!(
+            large.message,
+            "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_kiln_cannot_do_yet_is_not_pretended() {
+        let event = Input {
+            invocation_type: Some("Event".into()),
+            ..invoke("1")
+        };
+        let durable = Input {
+            durable_execution_name: Some("e".into()),
+            ..invoke("1")
+        };
+        let tenant = Input {
+            tenant_id: Some("t".into()),
+            ..invoke("1")
+        };
+        for input in [event, durable, tenant] {
+            assert_eq!(refused(input).await.exception, Exception::NotImplemented);
+        }
+    }
+
+    #[tokio::test]
+    async fn client_contexts_are_decoded_and_checked() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let with = |context: String| Input {
+            client_context: Some(context),
+            ..invoke("1")
+        };
+        let good = BASE64_STANDARD.encode(r#"{"custom":{}}"#);
+        handle(&fixture.context, with(good)).await.unwrap();
+        let asked = fixture.invoker.asked.lock().unwrap()[0].clone();
+        assert_eq!(asked.client_context.as_deref(), Some(r#"{"custom":{}}"#));
+        for bad in [
+            "%%%".to_owned(),
+            BASE64_STANDARD.encode("[1]"),
+            "A".repeat(3_584),
+        ] {
+            let error = refused(with(bad)).await;
+            assert_eq!(error.exception, Exception::InvalidRequestContent);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_function_is_waited_for() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create_pending("sum").await;
+        fixture.answer(Err(kiln_invoke::Error::NotReady(State::Pending)));
+        prepare::start(&fixture.context.deps, &fixture.function(&id));
+        let output = handle(&fixture.context, invoke("1")).await.unwrap();
+        assert_eq!(output.payload.unwrap(), "1");
+        assert_eq!(fixture.invoker.asked.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_function_that_stays_pending_is_a_conflict() {
+        let fixture = Fixture::new().await;
+        fixture.create_pending("sum").await;
+        for _ in 0..2 {
+            fixture.answer(Err(kiln_invoke::Error::NotReady(State::Pending)));
+        }
+        let error = handle(&fixture.context, invoke("1")).await.unwrap_err();
+        assert_eq!(error.exception, Exception::ResourceConflict);
+        assert_eq!(
+            error.message,
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending"
+        );
+    }
+
+    #[tokio::test]
+    async fn unknown_functions_and_versions_are_not_found() {
+        let missing = Input {
+            function_name: "other".into(),
+            ..invoke("1")
+        };
+        assert!(refused(missing).await.message.ends_with(":function:other"));
+        let version = Input {
+            qualifier: Some("3".into()),
+            ..invoke("1")
+        };
+        assert!(refused(version).await.message.ends_with(":function:sum:3"));
+    }
+}

@@ -1,0 +1,170 @@
+//! Resource policies as AWS writes them: JSON text with keys in AWS's order.
+
+use kiln_types::policy::{Condition, Principal, ResourcePolicy, Statement};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+/// One statement, as `AddPermission` returns it.
+pub(crate) fn statement_text(statement: &Statement) -> String {
+    to_text(&StatementDocument::of(statement))
+}
+
+/// The whole policy, as `GetPolicy` returns it.
+pub(crate) fn policy_text(policy: &ResourcePolicy) -> String {
+    to_text(&PolicyDocument {
+        version: "2012-10-17",
+        id: "default",
+        statement: policy
+            .statements
+            .iter()
+            .map(StatementDocument::of)
+            .collect(),
+    })
+}
+
+fn to_text(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("texts and maps with text keys are always JSON")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyDocument<'a> {
+    version: &'static str,
+    id: &'static str,
+    statement: Vec<StatementDocument<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct StatementDocument<'a> {
+    sid: &'a str,
+    effect: &'static str,
+    principal: PrincipalDocument<'a>,
+    action: &'a str,
+    resource: &'a str,
+    #[serde(skip_serializing_if = "Conditions::is_empty")]
+    condition: Conditions<'a>,
+}
+
+struct PrincipalDocument<'a>(&'a Principal);
+
+struct Conditions<'a>(&'a [Condition]);
+
+/// The conditions of one operator.
+struct Tests<'a>(&'a [Condition], &'a str);
+
+impl<'a> StatementDocument<'a> {
+    fn of(statement: &'a Statement) -> Self {
+        Self {
+            sid: &statement.sid,
+            effect: "Allow",
+            principal: PrincipalDocument(&statement.principal),
+            action: &statement.action,
+            resource: &statement.resource,
+            condition: Conditions(&statement.conditions),
+        }
+    }
+}
+
+impl Serialize for PrincipalDocument<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Principal::Any => to.serialize_str("*"),
+            Principal::Aws(who) => to.collect_map([("AWS", who)]),
+            Principal::Service(who) => to.collect_map([("Service", who)]),
+        }
+    }
+}
+
+impl Conditions<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Conditions<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        let mut written: Vec<&str> = Vec::new();
+        for condition in self.0 {
+            let operator = condition.operator.as_str();
+            if !written.contains(&operator) {
+                written.push(operator);
+                map.serialize_entry(operator, &Tests(self.0, operator))?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Tests<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let tests = self
+            .0
+            .iter()
+            .filter(|condition| condition.operator == self.1);
+        to.collect_map(tests.map(|condition| (&condition.key, &condition.value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statement(principal: Principal, conditions: &[(&str, &str, &str)]) -> Statement {
+        let condition = |(operator, key, value): &(&str, &str, &str)| Condition {
+            operator: (*operator).into(),
+            key: (*key).into(),
+            value: (*value).into(),
+        };
+        Statement {
+            sid: "s1".into(),
+            principal,
+            action: "lambda:InvokeFunction".into(),
+            resource: "arn:aws:lambda:us-east-1:123456789012:function:f".into(),
+            conditions: conditions.iter().map(condition).collect(),
+        }
+    }
+
+    #[test]
+    fn a_statement_without_conditions_has_no_condition_member() {
+        assert_eq!(
+            statement_text(&statement(
+                Principal::Service("s3.amazonaws.com".into()),
+                &[]
+            )),
+            r#"{"Sid":"s1","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:123456789012:function:f"}"#
+        );
+    }
+
+    #[test]
+    fn conditions_are_grouped_by_operator_in_the_order_given() {
+        let conditions = [
+            ("StringEquals", "AWS:SourceAccount", "1"),
+            ("ArnLike", "AWS:SourceArn", "arn:x"),
+            ("StringEquals", "lambda:FunctionUrlAuthType", "NONE"),
+        ];
+        let text = statement_text(&statement(Principal::Any, &conditions));
+        assert!(text.contains(r#""Principal":"*""#), "{text}");
+        assert!(
+            text.ends_with(
+                r#""Condition":{"StringEquals":{"AWS:SourceAccount":"1","lambda:FunctionUrlAuthType":"NONE"},"ArnLike":{"AWS:SourceArn":"arn:x"}}}"#
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_policy_wraps_its_statements() {
+        let root = Principal::Aws("arn:aws:iam::123456789012:root".into());
+        let policy = ResourcePolicy {
+            statements: vec![statement(root, &[])],
+            ..Default::default()
+        };
+        let text = policy_text(&policy);
+        assert!(
+            text.starts_with(r#"{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"s1","#)
+        );
+        assert!(text.contains(r#""Principal":{"AWS":"arn:aws:iam::123456789012:root"}"#));
+    }
+}

@@ -1,0 +1,65 @@
+//! AWS's words for what several operations refuse.
+
+use std::borrow::Cow;
+
+use crate::error::{ApiError, Exception};
+
+/// A parameter is wrong.
+pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> ApiError {
+    ApiError::new(Exception::InvalidParameterValue, message)
+}
+
+/// A member breaks a constraint that is narrower here than in the service model.
+pub(crate) fn constraint(value: impl std::fmt::Display, member: &str, rule: &str) -> ApiError {
+    let message = format!(
+        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: {rule}"
+    );
+    ApiError::new(Exception::Validation, message)
+}
+
+/// There is no such function, version or alias.
+pub(crate) fn function_not_found(arn: impl std::fmt::Display) -> ApiError {
+    not_found(format!("Function not found: {arn}"))
+}
+
+/// There is no such thing.
+pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> ApiError {
+    ApiError::new(Exception::ResourceNotFound, message)
+}
+
+/// There is no such thing, in the words of operations on parts of a function.
+pub(crate) fn resource_not_found() -> ApiError {
+    not_found("The resource you requested does not exist.")
+}
+
+/// It exists already or is being changed.
+pub(crate) fn conflict(message: impl Into<Cow<'static, str>>) -> ApiError {
+    ApiError::new(Exception::ResourceConflict, message)
+}
+
+/// The function is being created or updated.
+pub(crate) fn update_in_progress(arn: impl std::fmt::Display) -> ApiError {
+    conflict(format!(
+        "The operation cannot be performed at this time. An update is in progress for resource: {arn}"
+    ))
+}
+
+/// The caller has seen an older revision; `operation` returns the latest.
+pub(crate) fn stale_revision(operation: &str) -> ApiError {
+    let message = format!(
+        "The Revision Id provided does not match the latest Revision Id. Call the {operation} API to retrieve the latest Revision Id"
+    );
+    ApiError::new(Exception::PreconditionFailed, message)
+}
+
+/// Nothing a caller can do about: the whole story goes to the server's log, once.
+impl From<kiln_store::Error> for ApiError {
+    fn from(error: kiln_store::Error) -> Self {
+        // Handlers look first, so this one was deleted in between.
+        if let kiln_store::Error::NotFound(_) = error {
+            return resource_not_found();
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+        Self::internal()
+    }
+}

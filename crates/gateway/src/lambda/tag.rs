@@ -1,0 +1,168 @@
+//! Operations on tags, and their rules. Only functions have tags so far.
+//!
+//! Kiln's own: the tag `kiln:start` with `zygote` or `fresh` chooses how instances of the function
+//! start, because no setting of the API can say it.
+//!
+//! AWS differs: the message for tags that are too long, or that begin with `aws:`, is Kiln's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kiln_types::function::StartMode;
+use kiln_types::{Function, RevisionId, limits};
+
+use super::function::prepare::is_unfinished;
+use super::refusal::{invalid, resource_not_found, update_in_progress};
+use super::target::Target;
+use crate::context::Context;
+use crate::error::Result;
+
+pub(crate) mod list_tags;
+pub(crate) mod tag_resource;
+pub(crate) mod untag_resource;
+
+/// The tag that chooses how instances start.
+pub(crate) const START: &str = "kiln:start";
+/// Longest key of a tag (developer guide, "Using tags on Lambda functions").
+const KEY_LENGTH_MAX: usize = 128;
+/// Longest value of a tag (the same).
+const VALUE_LENGTH_MAX: usize = 256;
+
+/// Checks a function's whole set of tags.
+pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
+    if tags.len() > limits::TAGS_MAX {
+        return Err(invalid("Number of tags exceeds resource tag limit."));
+    }
+    for (key, value) in tags {
+        if key.is_empty() || key.chars().count() > KEY_LENGTH_MAX {
+            return Err(invalid(format!(
+                "The tag key '{key}' must have 1 to {KEY_LENGTH_MAX} characters."
+            )));
+        }
+        if value.chars().count() > VALUE_LENGTH_MAX {
+            return Err(invalid(format!(
+                "The value of the tag '{key}' must have at most {VALUE_LENGTH_MAX} characters."
+            )));
+        }
+        if key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(invalid(format!(
+                "The tag key '{key}' is reserved: choose one that does not begin with aws:."
+            )));
+        }
+    }
+    start_mode(tags).map(|_| ())
+}
+
+/// How instances of a function with these tags start; none means the server's default.
+pub(crate) fn start_mode(tags: &BTreeMap<String, String>) -> Result<Option<StartMode>> {
+    match tags.get(START).map(String::as_str) {
+        None => Ok(None),
+        Some("zygote") => Ok(Some(StartMode::Zygote)),
+        Some("fresh") => Ok(Some(StartMode::Fresh)),
+        Some(other) => Err(invalid(format!(
+            "The tag {START} must be zygote or fresh, not '{other}'."
+        ))),
+    }
+}
+
+/// Puts a changed set of tags in force. A new way to start is a change of `$LATEST`, so it has to
+/// wait like any other: what finishes the change before knows it by its revision.
+fn apply(
+    function: &mut Function,
+    tags: BTreeMap<String, String>,
+    arn: impl std::fmt::Display,
+) -> Result<()> {
+    check(&tags)?;
+    let start = start_mode(&tags)?;
+    if function.latest.start != start {
+        if is_unfinished(function) {
+            return Err(update_in_progress(arn));
+        }
+        let latest = Arc::make_mut(&mut function.latest);
+        latest.start = start;
+        // Instances that started the other way must not be used any more.
+        latest.revision = RevisionId::random();
+    }
+    function.tags = tags;
+    Ok(())
+}
+
+/// Reads the ARN of something that has tags.
+fn tagged(context: &Context, arn: &str) -> Result<Target> {
+    if !arn.contains(":function:") {
+        return Err(resource_not_found());
+    }
+    let target = Target::read(context, arn, None)?;
+    if target.qualifier.is_some() {
+        return Err(invalid(
+            "Tags on function aliases and versions are not supported. Please specify a function ARN.",
+        ));
+    }
+    target.function(context)?;
+    Ok(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exception;
+    use crate::lambda::fixture::Fixture;
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()))
+            .collect()
+    }
+
+    #[test]
+    fn fifty_tags_and_no_more() {
+        let many = |count: usize| {
+            (0..count)
+                .map(|n| (format!("k{n}"), String::new()))
+                .collect()
+        };
+        assert!(check(&many(50)).is_ok());
+        let refused = check(&many(51)).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "Number of tags exceeds resource tag limit."
+        );
+    }
+
+    #[test]
+    fn keys_and_values_have_bounds() {
+        assert!(check(&tags(&[(&"k".repeat(128), &"v".repeat(256))])).is_ok());
+        assert!(check(&tags(&[(&"k".repeat(129), "")])).is_err());
+        assert!(check(&tags(&[("k", &"v".repeat(257))])).is_err());
+        assert!(check(&tags(&[("", "v")])).is_err());
+        assert!(check(&tags(&[("AWS:k", "v")])).is_err());
+    }
+
+    #[test]
+    fn the_start_tag_is_read() {
+        assert_eq!(start_mode(&tags(&[])).unwrap(), None);
+        assert_eq!(
+            start_mode(&tags(&[(START, "fresh")])).unwrap(),
+            Some(StartMode::Fresh)
+        );
+        assert!(check(&tags(&[(START, "slow")])).is_err());
+    }
+
+    #[tokio::test]
+    async fn only_whole_functions_are_tagged() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let arn = |rest: &str| format!("arn:aws:lambda:us-east-1:000000000000:{rest}");
+        assert!(tagged(&fixture.context, &arn("function:sum")).is_ok());
+        let qualified = tagged(&fixture.context, &arn("function:sum:live")).unwrap_err();
+        assert_eq!(
+            qualified.message,
+            "Tags on function aliases and versions are not supported. Please specify a function ARN."
+        );
+        for missing in ["function:other", "layer:l"] {
+            let refused = tagged(&fixture.context, &arn(missing)).unwrap_err();
+            assert_eq!(refused.exception, Exception::ResourceNotFound, "{missing}");
+        }
+    }
+}

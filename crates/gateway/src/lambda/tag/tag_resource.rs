@@ -1,0 +1,119 @@
+//! `TagResource`: adds tags to a function, and replaces those that it has.
+
+use super::{apply, tagged};
+use crate::context::Context;
+use crate::error::Result;
+use crate::lambda::generated::TagResourceRequest as Input;
+use crate::lambda::refusal::invalid;
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
+    if input.tags.is_empty() {
+        return Err(invalid(
+            "An error occurred and the request cannot be processed.",
+        ));
+    }
+    let target = tagged(context, &input.resource)?;
+    let (id, arn) = (target.id(), target.arn);
+    let changed = context.deps.store.update_function(&id, move |function| {
+        let mut tags = function.tags.clone();
+        tags.extend(input.tags);
+        apply(function, tags, arn)
+    });
+    changed.await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use kiln_types::function::StartMode;
+
+    use super::*;
+    use crate::error::Exception;
+    use crate::lambda::fixture::Fixture;
+    use crate::lambda::function::prepare;
+
+    fn tag(pairs: &[(&str, &str)]) -> Input {
+        Input {
+            resource: "arn:aws:lambda:us-east-1:000000000000:function:sum".into(),
+            tags: pairs
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()))
+                .collect(),
+        }
+    }
+
+    #[tokio::test]
+    async fn tags_are_added_and_replaced() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        handle(&fixture.context, tag(&[("a", "1"), ("b", "1")]))
+            .await
+            .unwrap();
+        handle(&fixture.context, tag(&[("b", "2")])).await.unwrap();
+        let function = fixture.function(&id);
+        assert_eq!(
+            (function.tags["a"].as_str(), function.tags["b"].as_str()),
+            ("1", "2")
+        );
+    }
+
+    #[tokio::test]
+    async fn the_limit_counts_all_tags_of_the_function() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let names: Vec<String> = (0..50).map(|number| format!("k{number}")).collect();
+        let pairs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "v")).collect();
+        handle(&fixture.context, tag(&pairs)).await.unwrap();
+        let refused = handle(&fixture.context, tag(&[("one more", "v")]))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            refused.message,
+            "Number of tags exceeds resource tag limit."
+        );
+        assert_eq!(fixture.function(&id).tags.len(), 50);
+    }
+
+    #[tokio::test]
+    async fn no_tags_are_an_error() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let refused = handle(&fixture.context, tag(&[])).await.unwrap_err();
+        assert_eq!(
+            refused.message,
+            "An error occurred and the request cannot be processed."
+        );
+    }
+
+    #[tokio::test]
+    async fn the_start_tag_changes_the_function_and_its_revision() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let before = fixture.function(&id).latest.revision;
+        handle(&fixture.context, tag(&[("team", "a")]))
+            .await
+            .unwrap();
+        assert_eq!(fixture.function(&id).latest.revision, before);
+        handle(&fixture.context, tag(&[("kiln:start", "fresh")]))
+            .await
+            .unwrap();
+        let latest = &fixture.function(&id).latest;
+        assert_eq!(latest.start, Some(StartMode::Fresh));
+        assert_ne!(latest.revision, before);
+    }
+    #[tokio::test]
+    async fn the_start_tag_waits_for_a_change_that_is_under_way() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create_pending("sum").await;
+        let pending = fixture.function(&id);
+        let refused = handle(&fixture.context, tag(&[("kiln:start", "fresh")]))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.exception, Exception::ResourceConflict);
+        handle(&fixture.context, tag(&[("team", "a")]))
+            .await
+            .unwrap();
+        prepare::start(&fixture.context.deps, &pending);
+        fixture.settle().await;
+        assert!(!prepare::is_unfinished(&fixture.function(&id)));
+    }
+}

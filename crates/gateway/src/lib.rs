@@ -1,0 +1,30 @@
+//! The door for callers: AWS's APIs, function URLs, health and administration, on one port.
+//!
+//! A request's way: `server` takes it off the wire, `router` says what it is for, `auth` says
+//! who asks, `wire` turns it into a generated type, one file below `lambda`, `logs` or
+//! `sts` answers it, and `wire` turns the answer into bytes.
+//!
+//! Invariants: the only crate that knows AWS's wire names; a handler parses, calls and renders, and
+//! decides nothing; a caller that goes away cancels nothing.
+
+mod admin;
+mod auth;
+mod config;
+mod context;
+mod coverage;
+mod error;
+mod health;
+mod invoke;
+mod lambda;
+mod logs;
+mod router;
+mod server;
+mod sts;
+mod urls;
+mod wire;
+
+pub use config::{Auth, Config, Deps, Limits};
+pub use coverage::{Coverage, coverage};
+pub use error::Error;
+pub use invoke::{Invoke, Invoking};
+pub use server::Gateway;

@@ -1,0 +1,392 @@
+//! Which operation a request is for: by host, signature scope, `X-Amz-Target`, `Action` or path.
+
+use http::HeaderMap;
+use http::request::Parts;
+use kiln_types::{UrlId, limits};
+
+use crate::error::{ApiError, Exception, Result};
+use crate::wire::{Protocol, percent};
+use crate::{lambda, logs, sts};
+
+/// What `X-Amz-Target` of CloudWatch Logs begins with.
+const LOGS_TARGET: &str = "Logs_20140328.";
+/// The XML namespace of the Security Token Service.
+const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// Largest body of the operations that take code: 50 MiB in base64 and a little JSON. Recorded
+/// from AWS.
+const CODE_BODY_BYTES_MAX: usize = 70_167_211;
+/// Largest body of any other operation; AWS's are smaller and not documented.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// A service that Kiln speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Lambda.
+    Lambda,
+    /// CloudWatch Logs.
+    Logs,
+    /// The Security Token Service.
+    Sts,
+    /// What only Kiln has, under `/_kiln/`.
+    Kiln,
+}
+
+/// An operation of some service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Of Lambda.
+    Lambda(lambda::generated::Operation),
+    /// Of CloudWatch Logs.
+    Logs(logs::generated::Operation),
+    /// Of the Security Token Service.
+    Sts(sts::generated::Operation),
+}
+
+/// An operation and the labels of the path it was found by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route<'p, O> {
+    /// The operation.
+    pub(crate) operation: O,
+    /// The path's labels and what stands for them, still percent-encoded.
+    pub(crate) labels: Vec<(&'static str, &'p str)>,
+}
+
+/// A found operation with its labels decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The operation.
+    pub(crate) operation: Operation,
+    /// The path's labels.
+    pub(crate) labels: Vec<(&'static str, String)>,
+}
+
+impl<'p, O> Route<'p, O> {
+    /// A found operation.
+    pub(crate) fn new(operation: O, labels: &[(&'static str, &'p str)]) -> Self {
+        Self {
+            operation,
+            labels: labels.to_vec(),
+        }
+    }
+}
+
+impl Service {
+    /// Tells the service: by the scope of the signature, and without one by the request's form.
+    pub(crate) fn of(head: &Parts, scope: Option<&str>) -> Result<Self> {
+        match scope {
+            Some("lambda") => Ok(Service::Lambda),
+            Some("logs") => Ok(Service::Logs),
+            Some("sts") => Ok(Service::Sts),
+            Some("kiln") => Ok(Service::Kiln),
+            Some(other) => Err(ApiError::not_implemented(format_args!(
+                "the service {other}"
+            ))),
+            None if head.uri.path().starts_with("/_kiln/") => Ok(Service::Kiln),
+            None if header(&head.headers, "x-amz-target").starts_with(LOGS_TARGET) => {
+                Ok(Service::Logs)
+            }
+            None if head.uri.path() == "/" && is_form(&head.headers) => Ok(Service::Sts),
+            None => Ok(Service::Lambda),
+        }
+    }
+
+    /// The name in signatures.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Service::Lambda => "lambda",
+            Service::Logs => "logs",
+            Service::Sts => "sts",
+            Service::Kiln => "kiln",
+        }
+    }
+
+    /// How it talks.
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            Service::Lambda | Service::Kiln => Protocol::RestJson,
+            Service::Logs => Protocol::Json,
+            Service::Sts => Protocol::Query {
+                namespace: STS_NAMESPACE,
+            },
+        }
+    }
+
+    /// What a violated constraint is called.
+    pub(crate) fn violation(self) -> Exception {
+        match self {
+            Service::Logs => Exception::InvalidParameter,
+            Service::Lambda | Service::Sts | Service::Kiln => Exception::Validation,
+        }
+    }
+
+    /// Finds the operation as far as the request's head tells it; the query protocol's is in the
+    /// body.
+    pub(crate) fn find(self, head: &Parts) -> Result<Option<Found>> {
+        match self {
+            Service::Lambda => find_lambda(head).map(Some),
+            Service::Logs => find_logs(head).map(Some),
+            Service::Sts | Service::Kiln => Ok(None),
+        }
+    }
+}
+
+impl Operation {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Operation::Lambda(operation) => operation.name(),
+            Operation::Logs(operation) => operation.name(),
+            Operation::Sts(operation) => operation.name(),
+        }
+    }
+
+    /// The largest body it takes, in bytes.
+    pub(crate) fn body_bytes_max(self) -> usize {
+        use lambda::generated::Operation::{
+            CreateFunction, Invoke, PublishLayerVersion, UpdateFunctionCode,
+        };
+        match self {
+            Operation::Lambda(CreateFunction | UpdateFunctionCode | PublishLayerVersion) => {
+                CODE_BODY_BYTES_MAX
+            }
+            Operation::Lambda(Invoke) => limits::SYNC_PAYLOAD_BYTES_MAX,
+            Operation::Lambda(_) | Operation::Logs(_) | Operation::Sts(_) => BODY_BYTES_MAX,
+        }
+    }
+
+    /// What a caller is told whose body is larger.
+    pub(crate) fn too_large(self) -> ApiError {
+        // In this message AWS calls the operation by an older name.
+        let name = match self {
+            Operation::Lambda(lambda::generated::Operation::Invoke) => "InvokeFunction",
+            other => other.name(),
+        };
+        let message = format!(
+            "Request must be smaller than {} bytes for the {name} operation",
+            self.body_bytes_max()
+        );
+        ApiError::new(Exception::RequestEntityTooLarge, message)
+    }
+}
+
+/// The largest body where the operation is told by the body itself.
+pub(crate) fn body_bytes_max(found: Option<&Found>) -> usize {
+    found.map_or(BODY_BYTES_MAX, |found| found.operation.body_bytes_max())
+}
+
+/// The query protocol's operation: `Action`, in the form or in the query string.
+pub(crate) fn find_sts(head: &Parts, form: &[u8]) -> Result<Found> {
+    let form = String::from_utf8_lossy(form);
+    let mut pairs =
+        percent::pairs(head.uri.query().unwrap_or_default()).chain(percent::pairs(&form));
+    let Some((_, action)) = pairs.find(|(name, _)| name == "Action") else {
+        return Err(ApiError::new(
+            Exception::UnknownOperation,
+            "The request names no Action.",
+        ));
+    };
+    let known = sts::generated::Operation::ALL
+        .iter()
+        .find(|known| known.name() == action);
+    let Some(operation) = known else {
+        let message = format!("Could not find operation {action} for version 2011-06-15");
+        return Err(ApiError::new(Exception::UnknownOperation, message));
+    };
+    Ok(Found {
+        operation: Operation::Sts(*operation),
+        labels: Vec::new(),
+    })
+}
+
+fn find_lambda(head: &Parts) -> Result<Found> {
+    // Some clients end the path of lists with a slash.
+    let path = head.uri.path();
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+    let query = head.uri.query().unwrap_or_default();
+    match lambda::generated::route(head.method.as_str(), &segments, query) {
+        Some(Route { operation, labels }) => Ok(Found {
+            operation: Operation::Lambda(operation),
+            labels: labels
+                .into_iter()
+                .map(|(label, text)| (label, percent::path(text).into_owned()))
+                .collect(),
+        }),
+        None => {
+            let message = format!(
+                "No operation of Lambda has {} {}",
+                head.method,
+                head.uri.path()
+            );
+            Err(ApiError::new(Exception::UnknownOperation, message))
+        }
+    }
+}
+
+fn find_logs(head: &Parts) -> Result<Found> {
+    let target = header(&head.headers, "x-amz-target");
+    let name = target.strip_prefix(LOGS_TARGET);
+    let known = logs::generated::Operation::ALL.iter();
+    match known.into_iter().find(|known| Some(known.name()) == name) {
+        Some(operation) => Ok(Found {
+            operation: Operation::Logs(*operation),
+            labels: Vec::new(),
+        }),
+        None => {
+            let message = format!("Logs has no operation '{target}' (the X-Amz-Target header)");
+            Err(ApiError::new(Exception::UnknownOperation, message))
+        }
+    }
+}
+
+/// Whose function URL a host names: `<id>.lambda-url.<anything>`.
+pub(crate) fn url_id(head: &Parts) -> Option<UrlId> {
+    let (id, rest) = host(head).split_once('.')?;
+    if !rest.starts_with("lambda-url.") {
+        return None;
+    }
+    id.to_ascii_lowercase().parse().ok()
+}
+
+/// The host that was called, with the port if one was told.
+pub(crate) fn host(head: &Parts) -> &str {
+    match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => header(&head.headers, "host"),
+    }
+}
+
+/// Whether a query string holds this `name=value` pair.
+pub(crate) fn has_parameter(query: &str, pair: &str) -> bool {
+    query.split('&').any(|present| present == pair)
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    header(headers, "content-type").starts_with("application/x-www-form-urlencoded")
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn lambda_operation(method: &str, uri: &str) -> String {
+        let found = find_lambda(&head(method, uri, &[])).unwrap();
+        found.operation.name().to_owned()
+    }
+
+    /// The table is botocore's, taken from the model without the generator.
+    #[test]
+    fn every_operation_of_lambda_is_found_by_its_own_path() {
+        let table = include_str!("models/lambda_routes.tsv");
+        let mut count = 0;
+        for line in table.lines() {
+            let [name, method, path] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("three columns: {line}")
+            };
+            let filled = path.replace(['{', '}'], "x");
+            assert_eq!(lambda_operation(method, &filled), name);
+            count += 1;
+        }
+        assert_eq!(count, lambda::generated::Operation::ALL.len());
+    }
+
+    #[test]
+    fn a_label_may_be_an_arn_encoded_or_not() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:sum";
+        let encoded = arn.replace(':', "%3A");
+        for written in [arn, encoded.as_str()] {
+            let uri = format!("/2015-03-31/functions/{written}/invocations");
+            let found = find_lambda(&head("POST", &uri, &[])).unwrap();
+            assert_eq!(found.labels, [("FunctionName", arn.to_owned())]);
+        }
+        let found = find_lambda(&head("GET", "/2017-03-31/tags/a%2Fb", &[])).unwrap();
+        assert_eq!(found.labels, [("Resource", "a/b".to_owned())]);
+    }
+
+    #[test]
+    fn a_final_slash_changes_nothing_and_other_paths_are_unknown() {
+        assert_eq!(
+            lambda_operation("GET", "/2015-03-31/functions/"),
+            "ListFunctions"
+        );
+        for uri in ["/", "/2015-03-31", "/2015-03-31/functions/f/nonsense"] {
+            let error = find_lambda(&head("GET", uri, &[])).unwrap_err();
+            assert_eq!(error.exception, Exception::UnknownOperation, "{uri}");
+        }
+    }
+
+    #[test]
+    fn the_service_is_told_by_scope_target_form_or_path() {
+        let plain = head("GET", "/2015-03-31/functions", &[]);
+        assert_eq!(Service::of(&plain, Some("logs")), Ok(Service::Logs));
+        assert_eq!(Service::of(&plain, None), Ok(Service::Lambda));
+        let target = head(
+            "POST",
+            "/",
+            &[("x-amz-target", "Logs_20140328.GetLogEvents")],
+        );
+        assert_eq!(Service::of(&target, None), Ok(Service::Logs));
+        let form = head(
+            "POST",
+            "/",
+            &[("content-type", "application/x-www-form-urlencoded")],
+        );
+        assert_eq!(Service::of(&form, None), Ok(Service::Sts));
+        let error = Service::of(&plain, Some("s3")).unwrap_err();
+        assert_eq!(error.message, "Kiln does not have the service s3 yet.");
+    }
+
+    #[test]
+    fn function_urls_are_told_by_host_whatever_the_port() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let host = format!("{id}.lambda-url.us-east-1.localhost:4566");
+        let found = url_id(&head("GET", "/", &[("host", &host)]));
+        assert_eq!(found.unwrap().as_str(), id);
+        for host in [
+            "localhost:4566",
+            "127.0.0.1",
+            "short.lambda-url.us-east-1.localhost",
+        ] {
+            assert_eq!(url_id(&head("GET", "/", &[("host", host)])), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn too_large_a_body_is_refused_as_recorded_from_aws() {
+        let operation = Operation::Lambda(lambda::generated::Operation::CreateFunction);
+        let expected =
+            "Request must be smaller than 70167211 bytes for the CreateFunction operation";
+        assert_eq!(operation.too_large().message, expected);
+    }
+
+    #[test]
+    fn the_action_is_in_the_form_or_in_the_query_string() {
+        let get = head("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", &[]);
+        assert_eq!(
+            find_sts(&get, b"").unwrap().operation.name(),
+            "GetCallerIdentity"
+        );
+        let post = head("POST", "/", &[]);
+        let form = b"Action=GetCallerIdentity&Version=2011-06-15";
+        assert_eq!(
+            find_sts(&post, form).unwrap().operation.name(),
+            "GetCallerIdentity"
+        );
+        assert!(find_sts(&post, b"Action=Nonsense").is_err());
+    }
+}

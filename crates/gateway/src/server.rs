@@ -1,0 +1,186 @@
+//! The listener: connections, their limits, and the end of them.
+//!
+//! Each connection is a task; each operation is a task of its own on the server-wide tracker, so
+//! that a caller who hangs up cancels nothing. Shutdown: stop accepting, let requests in flight
+//! finish, cut off what is left after [`Limits::shutdown_timeout`](crate::Limits).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::auth::Authenticator;
+use crate::config::{Config, Deps};
+use crate::error::Error;
+use crate::lambda::function::prepare;
+
+mod body;
+mod respond;
+#[cfg(test)]
+mod tests;
+
+/// How long the listener rests when a connection could not be accepted.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Headers that hyper takes unless told.
+const HYPER_HEADERS_MAX: usize = 100;
+
+/// The gateway.
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+/// What every request shares.
+pub(crate) struct Shared {
+    /// Settings.
+    pub(crate) config: Arc<Config>,
+    /// The components that handlers call.
+    pub(crate) deps: Arc<Deps>,
+    /// Decides who a caller is.
+    pub(crate) authenticator: Authenticator,
+    /// What all bodies together may take.
+    bodies: body::Budget,
+    /// Cancelled when shutdown begins.
+    stopping: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway that is yet to listen.
+    pub fn new(config: Config, deps: Deps) -> Self {
+        let authenticator = Authenticator::new(&config, deps.store.keys().clone());
+        let (config, deps) = (Arc::new(config), Arc::new(deps));
+        let stopping = CancellationToken::new();
+        let bodies = body::Budget::new(config.limits.body_bytes_in_flight_max);
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                deps,
+                authenticator,
+                bodies,
+                stopping,
+            }),
+        }
+    }
+
+    /// Serves until `shutdown`, and then until requests in flight are done.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> Result<(), Error> {
+        let shared = self.shared;
+        // Functions that a crash left half made.
+        prepare::resume(&shared.deps);
+        let limits = shared.config.limits;
+        let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
+        let room = Arc::new(Semaphore::new(limits.connections_max));
+        let accepted = loop {
+            let (stream, peer, permit) = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break Ok(()),
+                accepted = accept(&listener, &room) => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => break Err(error),
+                },
+            };
+            let connection = connection(shared.clone(), stream, peer, permit);
+            let cut = cut.clone();
+            connections.spawn(async move {
+                tokio::select! {
+                    () = connection => {}
+                    () = cut.cancelled() => {}
+                }
+            });
+        };
+        drop(listener);
+        shared.stopping.cancel();
+        connections.close();
+        if tokio::time::timeout(limits.shutdown_timeout, connections.wait())
+            .await
+            .is_err()
+        {
+            warn!(
+                connections = connections.len(),
+                "cut off connections that outlived shutdown"
+            );
+            cut.cancel();
+            connections.wait().await;
+        }
+        accepted
+    }
+}
+
+/// The next connection, once there is room for one.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Result<(TcpStream, SocketAddr, OwnedSemaphorePermit), Error> {
+    let permit = room
+        .clone()
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
+    loop {
+        let error = match listener.accept().await {
+            Ok((stream, peer)) => return Ok((stream, peer, permit)),
+            Err(error) => error,
+        };
+        match Errno::from_io_error(&error) {
+            Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK) | None => {
+                return Err(Error::Accept(error));
+            }
+            // The client left while it waited to be accepted.
+            Some(Errno::CONNABORTED | Errno::INTR | Errno::PROTO) => {}
+            // Out of files or memory, forbidden by a firewall, or one of the errors of the network
+            // that accept(2) hands on: later ones may be accepted.
+            Some(_) => {
+                warn!(%error, "could not accept a connection; if files ran out, raise their limit");
+                tokio::time::sleep(ACCEPT_REST).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    _permit: OwnedSemaphorePermit,
+) {
+    // Answers are small and written at once; Nagle's algorithm would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "set TCP_NODELAY");
+    }
+    let limits = &shared.config.limits;
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes_max);
+    // Told any number, hyper takes its room for headers from the heap, request by request.
+    if limits.headers_max != HYPER_HEADERS_MAX {
+        builder.max_headers(limits.headers_max);
+    }
+    let service = service_fn(|request| respond::respond(shared.clone(), peer, request));
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = shared.stopping.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        debug!(%error, %peer, "a connection ended early");
+    }
+}

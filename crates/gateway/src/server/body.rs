@@ -1,0 +1,166 @@
+//! Reads a request's body, within its limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Limits;
+
+/// How much of a body that is too large is read and dropped, so that a client which writes all of
+/// its request before it reads the answer gets to see it. AWS's clients do.
+const DRAINED_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is larger than allowed.
+    TooLarge,
+    /// The client paused for too long, or took too long in all.
+    TooSlow,
+    /// Other requests' bodies take all that bodies may.
+    NoRoom,
+    /// The connection broke, or the framing is wrong.
+    Broken,
+}
+
+/// A body, and its share of what all bodies may take, which it gives back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Buffered {
+    /// The body.
+    pub(super) bytes: Bytes,
+    /// Its share; keep it for as long as the bytes.
+    pub(super) room: Room,
+}
+
+/// What all requests' bodies together may take.
+#[derive(Debug, Clone)]
+pub(super) struct Budget {
+    kib: Arc<Semaphore>,
+}
+
+/// A share of the [`Budget`].
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    bytes: usize,
+    kib: Option<OwnedSemaphorePermit>,
+}
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        let kib = (bytes / 1024).min(Semaphore::MAX_PERMITS);
+        Self {
+            kib: Arc::new(Semaphore::new(kib)),
+        }
+    }
+
+    /// Makes the share large enough for this many bytes more.
+    fn extend(&self, room: &mut Room, bytes: usize) -> Result<(), Unread> {
+        let has = room.bytes.div_ceil(1024);
+        room.bytes += bytes;
+        let lacks = u32::try_from(room.bytes.div_ceil(1024) - has).map_err(|_| Unread::NoRoom)?;
+        if lacks == 0 {
+            return Ok(());
+        }
+        let more = self.kib.clone().try_acquire_many_owned(lacks);
+        let more = more.map_err(|_| Unread::NoRoom)?;
+        match &mut room.kib {
+            Some(kib) => kib.merge(more),
+            None => room.kib = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// The whole body, if it has at most `bytes_max` bytes, keeps to the limits and finds room.
+pub(super) async fn read(
+    mut body: Incoming,
+    bytes_max: usize,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Buffered, Unread> {
+    let pause_max = limits.body_pause_timeout;
+    let filled = fill(&mut body, bytes_max, pause_max, budget);
+    let filled = tokio::time::timeout(limits.body_timeout, filled).await;
+    let filled = filled.unwrap_or(Err(Unread::TooSlow));
+    if matches!(filled, Err(Unread::TooLarge | Unread::NoRoom)) {
+        let _ = tokio::time::timeout(limits.body_timeout, drain(body, pause_max)).await;
+    }
+    filled
+}
+
+async fn fill(
+    body: &mut Incoming,
+    bytes_max: usize,
+    pause_max: Duration,
+    budget: &Budget,
+) -> Result<Buffered, Unread> {
+    let told = body
+        .size_hint()
+        .exact()
+        .and_then(|told| usize::try_from(told).ok());
+    if told.is_some_and(|told| told > bytes_max) {
+        return Err(Unread::TooLarge);
+    }
+    let mut room = Room::default();
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let chunk = match next(body, pause_max).await? {
+            Some(chunk) => chunk,
+            None => {
+                let bytes = match rest.is_empty() {
+                    true => first,
+                    false => rest.freeze(),
+                };
+                return Ok(Buffered { bytes, room });
+            }
+        };
+        if room.bytes + chunk.len() > bytes_max {
+            return Err(Unread::TooLarge);
+        }
+        // As the bytes come, not as they are announced: an announcement costs a client nothing.
+        budget.extend(&mut room, chunk.len())?;
+        // Most bodies arrive in one piece, which then needs no copy.
+        if first.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.reserve(told.unwrap_or_default().max(first.len() + chunk.len()));
+            rest.extend_from_slice(&first);
+        }
+        rest.extend_from_slice(&chunk);
+    }
+}
+
+async fn next(body: &mut Incoming, pause_max: Duration) -> Result<Option<Bytes>, Unread> {
+    loop {
+        match tokio::time::timeout(pause_max, body.frame()).await {
+            Err(_) => return Err(Unread::TooSlow),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(_))) => return Err(Unread::Broken),
+            Ok(Some(Ok(frame))) => {
+                // Trailers are not part of any API's body.
+                if let Ok(chunk) = frame.into_data()
+                    && !chunk.is_empty()
+                {
+                    return Ok(Some(chunk));
+                }
+            }
+        }
+    }
+}
+
+async fn drain(mut body: Incoming, pause_max: Duration) {
+    let mut drained = 0;
+    while let Ok(Some(chunk)) = next(&mut body, pause_max).await {
+        drained += chunk.len();
+        if drained > DRAINED_BYTES_MAX {
+            return;
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! From an HTTP request to its response: what is it for, who asks, run it, render it.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use kiln_types::{RequestId, UrlId, limits};
+use tracing::error;
+
+use super::Shared;
+use super::body::{self, Buffered, Room, Unread};
+use crate::auth::{Claim, Verified};
+use crate::config::{Auth, Config};
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+use crate::router::{self, Found, Operation, Service};
+use crate::urls::{self, UrlRequest};
+use crate::wire::{self, Protocol, fault};
+use crate::{admin, health, lambda, logs, sts};
+
+/// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
+/// megabyte or two, during which a worker would answer nobody.
+const LARGE_BODY_BYTES: usize = 1024 * 1024;
+
+/// When a client may come back whose body found no room, in seconds.
+const NO_ROOM_RETRY_SECS: u64 = 1;
+
+/// Answers one request.
+pub(super) async fn respond(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    request: http::Request<Incoming>,
+) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+    let request_id = RequestId::random();
+    let (head, body) = request.into_parts();
+    let mut response = if let Some(id) = router::url_id(&head) {
+        url(&shared, peer, id, head, body).await
+    } else if head.uri.path() == health::PATH && head.method == Method::GET {
+        health::answer(!shared.stopping.is_cancelled())
+    } else {
+        api(&shared, request_id, head, body).await
+    };
+    let id = HeaderValue::from_str(&request_id.to_string()).expect("a UUID is a header value");
+    response
+        .headers_mut()
+        .entry("x-amzn-requestid")
+        .or_insert(id);
+    Ok(response.map(Full::new))
+}
+
+/// A request to a function URL. The caller may leave; the function is not told.
+async fn url(
+    shared: &Arc<Shared>,
+    peer: SocketAddr,
+    id: UrlId,
+    head: Parts,
+    body: Incoming,
+) -> Response<Bytes> {
+    // Before the body is there, so that a stranger cannot make us keep one.
+    let entry = match urls::admit(shared, &id, &head) {
+        Ok(entry) => entry,
+        Err(refused) => return *refused,
+    };
+    let (limits, bytes_max) = (&shared.config.limits, limits::SYNC_PAYLOAD_BYTES_MAX);
+    let Buffered { bytes, room } = match body::read(body, bytes_max, limits, &shared.bodies).await {
+        Ok(body) => body,
+        Err(unread) => return unread_url(unread),
+    };
+    let request = UrlRequest {
+        id,
+        head,
+        body: bytes,
+        peer,
+    };
+    let gateway = shared.clone();
+    let task = shared.deps.tracker.spawn(async move {
+        let _room = room;
+        urls::handle(&gateway, entry, request).await
+    });
+    task.await.unwrap_or_else(|failure| {
+        error!(%failure, "a function URL's handler panicked");
+        plain(
+            StatusCode::BAD_GATEWAY,
+            r#"{"Message":"Internal Server Error"}"#,
+        )
+    })
+}
+
+/// A request to an AWS API, or to Kiln's own.
+async fn api(
+    shared: &Arc<Shared>,
+    request_id: RequestId,
+    head: Parts,
+    body: Incoming,
+) -> Response<Bytes> {
+    let claim = Claim::read(&head);
+    let scope = claim.as_ref().ok().map(|claim| claim.service.as_str());
+    let service = Service::of(&head, scope);
+    let protocol = service
+        .as_ref()
+        .map_or(Protocol::RestJson, |service| service.protocol());
+    let answered = match service {
+        Ok(service) => call(shared, request_id, service, claim, head, body).await,
+        Err(error) => Err(error),
+    };
+    answered.unwrap_or_else(|error| fault::response(&error, protocol, request_id))
+}
+
+async fn call(
+    shared: &Arc<Shared>,
+    request_id: RequestId,
+    service: Service,
+    claim: Result<Claim>,
+    head: Parts,
+    body: Incoming,
+) -> Result<Response<Bytes>> {
+    refuse_web_pages(&shared.config, &head)?;
+    let now = shared.deps.clock.timestamp();
+    let admitted = shared.authenticator.admit(claim, service.name(), now)?;
+    let found = service.find(&head)?;
+    let bytes_max = router::body_bytes_max(found.as_ref());
+    let body = body::read(body, bytes_max, &shared.config.limits, &shared.bodies).await;
+    let body = body.map_err(|unread| unread_api(unread, found.as_ref()))?;
+    let Buffered { bytes: body, room } = body;
+    let (head, verified) = if body.len() < LARGE_BODY_BYTES {
+        let verified = shared.authenticator.verify(admitted, &head, body)?;
+        (head, verified)
+    } else {
+        let gateway = shared.clone();
+        let verify = move || {
+            let verified = gateway.authenticator.verify(admitted, &head, body);
+            verified.map(|verified| (head, verified))
+        };
+        let verified = shared.deps.tracker.spawn_blocking(verify).await;
+        verified.map_err(|_| ApiError::internal())??
+    };
+    let Verified { caller, body } = verified;
+    let context = Context {
+        config: shared.config.clone(),
+        deps: shared.deps.clone(),
+        caller,
+        request_id,
+        now,
+    };
+    if service == Service::Kiln {
+        let query = head.uri.query().unwrap_or_default();
+        return Ok(admin::handle(&context, &head.method, head.uri.path(), query).await);
+    }
+    let Found { operation, labels } = match found {
+        Some(found) => found,
+        None => router::find_sts(&head, &body)?,
+    };
+    let request = wire::Request {
+        labels,
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers,
+        body,
+        violation: service.violation(),
+        protocol: service.protocol(),
+    };
+    run(context, operation, request, room).await
+}
+
+/// Where any credentials will do, any web page open on this machine could deploy and run code:
+/// browsers let pages send simple requests to loopback, but always name the page in `Origin`; and
+/// where a page's own name is made to mean loopback, they name that in `Host`.
+fn refuse_web_pages(config: &Config, head: &Parts) -> Result<()> {
+    if config.auth != Auth::AnyCredentials {
+        return Ok(());
+    }
+    if head.headers.contains_key(http::header::ORIGIN) {
+        let message = "A server that accepts any credentials takes no requests from web pages; \
+                       run `kiln serve` and sign them.";
+        return Err(ApiError::new(Exception::AccessDenied, message));
+    }
+    if !is_own_host(router::host(head), &config.endpoint_host) {
+        let message = "A server that accepts any credentials answers only to localhost and its own \
+                       address; call it by one of those, or run `kiln serve` and sign requests.";
+        return Err(ApiError::new(Exception::AccessDenied, message));
+    }
+    Ok(())
+}
+
+/// Whether a host can only mean this machine, or is the one that the server was given.
+fn is_own_host(host: &str, endpoint_host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host().to_ascii_lowercase();
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = address.parse::<IpAddr>() {
+        return address.to_canonical().is_loopback();
+    }
+    let own = endpoint_host.rsplit_once(':');
+    let own = own.map_or(endpoint_host, |(own, _)| own);
+    name == "localhost" || name.ends_with(".localhost") || name.eq_ignore_ascii_case(own)
+}
+
+/// Runs an operation to its end, even when the caller leaves: it may have half changed something.
+async fn run(
+    context: Context,
+    operation: Operation,
+    request: wire::Request,
+    room: Room,
+) -> Result<Response<Bytes>> {
+    let tracker = context.deps.tracker.clone();
+    let task = tracker.spawn(async move {
+        let _room = room;
+        match operation {
+            Operation::Lambda(operation) => lambda::dispatch(operation, &context, request).await,
+            Operation::Logs(operation) => logs::dispatch(operation, &context, request).await,
+            Operation::Sts(operation) => sts::dispatch(operation, &context, request).await,
+        }
+    });
+    match task.await {
+        Ok(answered) => answered,
+        Err(failure) => {
+            error!(%failure, operation = operation.name(), "an operation panicked");
+            Err(ApiError::internal())
+        }
+    }
+}
+
+fn unread_api(unread: Unread, found: Option<&Found>) -> ApiError {
+    match (unread, found) {
+        (Unread::TooLarge, Some(found)) => found.operation.too_large(),
+        (Unread::TooLarge, None) => {
+            ApiError::new(Exception::RequestEntityTooLarge, "Request too large")
+        }
+        (Unread::TooSlow, _) => ApiError::new(
+            Exception::RequestTimeout,
+            "The request's body did not arrive in time.",
+        ),
+        (Unread::NoRoom, _) => ApiError::new(
+            Exception::ServiceUnavailable,
+            "Requests in flight take all the memory for bodies; try again.",
+        )
+        .with_retry_after(NO_ROOM_RETRY_SECS),
+        (Unread::Broken, _) => {
+            ApiError::new(Exception::Serialization, "The request's body ended early.")
+        }
+    }
+}
+
+fn unread_url(unread: Unread) -> Response<Bytes> {
+    match unread {
+        Unread::TooLarge => plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            r#"{"message":"Request Entity Too Large"}"#,
+        ),
+        Unread::TooSlow => plain(
+            StatusCode::REQUEST_TIMEOUT,
+            r#"{"message":"Request Timeout"}"#,
+        ),
+        Unread::NoRoom => {
+            let mut response = plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"message":"Service Unavailable"}"#,
+            );
+            let secs = HeaderValue::from(NO_ROOM_RETRY_SECS);
+            response.headers_mut().insert(RETRY_AFTER, secs);
+            response
+        }
+        Unread::Broken => plain(StatusCode::BAD_REQUEST, r#"{"message":"Bad Request"}"#),
+    }
+}
+
+fn plain(status: StatusCode, body: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert("content-type", json);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_own() {
+        for host in [
+            "localhost",
+            "LOCALHOST:4566",
+            "s3.localhost:4566",
+            "127.0.0.1:4566",
+            "127.8.0.1",
+            "[::1]:4566",
+            "kiln.example:4566",
+        ] {
+            assert!(is_own_host(host, "kiln.example:4566"), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example:4566",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "notlocalhost",
+            "10.0.0.1",
+            "[::2]",
+            "x.kiln.example",
+        ] {
+            assert!(!is_own_host(host, "kiln.example:4566"), "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Function URLs: HTTP requests of anybody, turned into events.
+//!
+//! preflight → may it come in ([`access`]) → body → who asks → event ([`event`]) → invoke → response ([`response`]) with
+//! cross-origin headers ([`cors`]).
+//!
+//! AWS differs: whether a request has a signature that fits is told in the words of the API
+//! (`{"message": …}`), and there is no TLS.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use kiln_invoke::{Error, Kind, Request};
+use kiln_types::url::UrlConfig;
+use kiln_types::{Function, FunctionArn, Qualifier, RequestId, UrlId, limits};
+use serde_json::json;
+
+use crate::auth::Authenticator;
+use crate::config::{Config, Deps};
+use crate::context::Caller;
+use crate::lambda::invocation::{new_trace, run, whole_seconds};
+use crate::server::Shared;
+
+mod access;
+mod cors;
+mod event;
+mod response;
+
+use event::{Call, Signer};
+
+/// A request to a function URL.
+pub(crate) struct UrlRequest {
+    /// The host's first label.
+    pub(crate) id: UrlId,
+    /// Everything but the body, with the URI as it came.
+    pub(crate) head: Parts,
+    /// The body.
+    pub(crate) body: Bytes,
+    /// The caller's address.
+    pub(crate) peer: std::net::SocketAddr,
+}
+
+/// What it takes to answer.
+#[derive(Clone, Copy)]
+struct Door<'a> {
+    config: &'a Config,
+    deps: &'a Deps,
+    authenticator: &'a Authenticator,
+}
+
+/// The function behind a URL.
+struct Found {
+    function: Arc<Function>,
+    qualifier: Option<Qualifier>,
+    url: UrlConfig,
+}
+
+/// A request whose head has been let in.
+pub(crate) struct Entry {
+    found: Found,
+    access: access::Entry,
+}
+
+/// Decides on a request by its head alone, or answers it.
+pub(crate) fn admit(
+    gateway: &Shared,
+    id: &UrlId,
+    head: &Parts,
+) -> Result<Entry, Box<Response<Bytes>>> {
+    enter(Door::of(gateway), id, head)
+}
+
+/// Answers a request to a function URL.
+pub(crate) async fn handle(gateway: &Shared, entry: Entry, request: UrlRequest) -> Response<Bytes> {
+    answer(Door::of(gateway), entry, request).await
+}
+
+impl<'a> Door<'a> {
+    fn of(gateway: &'a Shared) -> Self {
+        Self {
+            config: &gateway.config,
+            deps: &gateway.deps,
+            authenticator: &gateway.authenticator,
+        }
+    }
+}
+
+fn enter(door: Door<'_>, id: &UrlId, head: &Parts) -> Result<Entry, Box<Response<Bytes>>> {
+    let found = find(door, id).ok_or_else(|| Box::new(unknown()))?;
+    let cors = found.url.cors.as_ref();
+    let preflight = cors.and_then(|cors| cors::preflight(cors, &head.method, &head.headers));
+    if let Some(preflight) = preflight {
+        return Err(preflight.into());
+    }
+    match access::admit(door, &found, head) {
+        Ok(access) => Ok(Entry { found, access }),
+        Err(refused) => {
+            let refused = decorated(&found, &head.headers, forbidden(&refused));
+            Err(refused.into())
+        }
+    }
+}
+
+fn find(door: Door<'_>, id: &UrlId) -> Option<Found> {
+    let (function, qualifier) = door.deps.store.function_by_url(id)?;
+    let url = function.urls.get(&qualifier)?.clone();
+    Some(Found {
+        function,
+        qualifier,
+        url,
+    })
+}
+
+async fn answer(door: Door<'_>, entry: Entry, request: UrlRequest) -> Response<Bytes> {
+    let Entry { found, access } = entry;
+    let request_id = RequestId::random();
+    let asked = request.head.headers.clone();
+    let mut response = match access::verify(door, &found, access, &request.head, request.body) {
+        Ok((caller, body)) => {
+            let request = UrlRequest { body, ..request };
+            invoke(door, &found, request, caller, request_id).await
+        }
+        Err(refused) => forbidden(&refused),
+    };
+    put(
+        &mut response,
+        HeaderName::from_static("x-amzn-requestid"),
+        &request_id.to_string(),
+    );
+    decorated(&found, &asked, response)
+}
+
+/// The response with the cross-origin headers that the URL's owner configured.
+fn decorated(found: &Found, asked: &HeaderMap, mut response: Response<Bytes>) -> Response<Bytes> {
+    if let Some(cors) = found.url.cors.as_ref() {
+        cors::decorate(cors, asked, response.headers_mut());
+    }
+    response
+}
+
+async fn invoke(
+    door: Door<'_>,
+    found: &Found,
+    request: UrlRequest,
+    caller: Option<Caller>,
+    request_id: RequestId,
+) -> Response<Bytes> {
+    let time = door.deps.clock.timestamp();
+    let headers = &request.head.headers;
+    let trace = match headers
+        .get("x-amzn-trace-id")
+        .and_then(|value| value.to_str().ok())
+    {
+        Some(trace) => trace.to_owned(),
+        None => new_trace(time),
+    };
+    let (domain, port) = domain_and_port(&request.head);
+    let call = Call {
+        url: &request.id,
+        domain: &domain,
+        port,
+        method: &request.head.method,
+        uri: &request.head.uri,
+        version: request.head.version,
+        headers,
+        body: &request.body,
+        source_ip: request.peer.ip(),
+        time,
+        request_id,
+        trace: &trace,
+        signer: caller.as_ref().map(|caller| Signer {
+            access_key_id: &caller.access_key_id,
+            account: &caller.account,
+            arn: &caller.arn,
+            user_id: &caller.user_id,
+        }),
+    };
+    let arn = FunctionArn::new(door.config.region.clone(), &found.function.id);
+    let outcome = run(
+        door.deps,
+        Request {
+            function: found.function.id.clone(),
+            qualifier: found.qualifier.clone(),
+            payload: call.event().into(),
+            kind: Kind::RequestResponse,
+            client_context: None,
+            trace: Some(trace.clone()),
+            wants_log_tail: false,
+            request_id,
+            invoked_arn: arn.qualified(found.qualifier.clone()),
+        },
+    );
+    let mut response = match outcome.await {
+        Ok(outcome) => render(found, outcome.report),
+        Err(error) => refusal(found, error),
+    };
+    put(
+        &mut response,
+        HeaderName::from_static("x-amzn-trace-id"),
+        &trace,
+    );
+    response
+}
+
+fn render(found: &Found, report: Option<kiln_types::InvocationReport>) -> Response<Bytes> {
+    let Some(report) = report.filter(|report| report.status.function_error().is_none()) else {
+        return response::internal_server_error();
+    };
+    response::render(&report.payload).unwrap_or_else(|unusable| {
+        let function = &found.function.id;
+        tracing::info!(%function, %unusable, "a function's result is no HTTP response");
+        response::internal_server_error()
+    })
+}
+
+/// Why there is no outcome, for a caller who knows HTTP and not Lambda.
+fn refusal(found: &Found, error: Error) -> Response<Bytes> {
+    match error {
+        Error::NotFound { .. } => unknown(),
+        Error::Throttled {
+            reason,
+            retry_after,
+        } => {
+            let document =
+                json!({"Reason": reason.aws_name(), "Type": "User", "message": "Rate Exceeded."});
+            let mut response = plain(StatusCode::TOO_MANY_REQUESTS, document.to_string());
+            let seconds = whole_seconds(retry_after).to_string();
+            put(&mut response, header::RETRY_AFTER, &seconds);
+            response
+        }
+        Error::TooLarge { .. } => too_large(),
+        Error::NotReady(_) | Error::Unavailable(_) => {
+            let document = json!({"Message": "Service Unavailable"});
+            plain(StatusCode::SERVICE_UNAVAILABLE, document.to_string())
+        }
+        Error::StartFailed(why) => {
+            let function = &found.function.id;
+            tracing::error!(%function, why, "could not start an instance");
+            response::internal_server_error()
+        }
+        Error::Unknown => response::internal_server_error(),
+    }
+}
+
+fn forbidden(refused: &access::Refused) -> Response<Bytes> {
+    let document = match refused {
+        access::Refused::NotGranted => json!({"Message": "Forbidden"}),
+        access::Refused::Signature(why) => json!({"message": why}),
+    };
+    let mut response = plain(StatusCode::FORBIDDEN, document.to_string());
+    put(
+        &mut response,
+        HeaderName::from_static("x-amzn-errortype"),
+        "AccessDeniedException",
+    );
+    response
+}
+
+/// Recorded from AWS: a host that is no function's looks like one that may not be called.
+fn unknown() -> Response<Bytes> {
+    let mut response = plain(StatusCode::FORBIDDEN, r#"{"Message":null}"#.to_owned());
+    put(
+        &mut response,
+        HeaderName::from_static("x-amzn-errortype"),
+        "AccessDeniedException",
+    );
+    response
+}
+
+fn too_large() -> Response<Bytes> {
+    let bytes_max = limits::SYNC_PAYLOAD_BYTES_MAX;
+    let message = format!("Request must be smaller than {bytes_max} bytes");
+    plain(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        json!({"Message": message}).to_string(),
+    )
+}
+
+fn plain(status: StatusCode, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    put(&mut response, header::CONTENT_TYPE, "application/json");
+    response
+}
+
+fn put(response: &mut Response<Bytes>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// The host that was called. HTTP's own port is 80.
+fn domain_and_port(head: &Parts) -> (String, u16) {
+    let host = head
+        .headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.or(head.uri.host()).unwrap_or_default();
+    match host.rsplit_once(':') {
+        Some((domain, port)) => (domain.to_owned(), port.parse().unwrap_or(80)),
+        None => (host.to_owned(), 80),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Who may call a function URL.
+//!
+//! Anybody's URL needs two grants to everybody in the resource policy: `lambda:InvokeFunctionUrl`
+//! with the URL's auth type, and `lambda:InvokeFunction` with `lambda:InvokedViaFunctionUrl`
+//! (required of functions since October 2025). With `AWS_IAM` the caller must sign; keys of the
+//! function's own account may do everything in it, others need the two grants.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::request::Parts;
+use kiln_types::FunctionArn;
+use kiln_types::url::UrlAuth;
+
+use super::{Door, Found};
+use crate::auth::{Admitted, Claim};
+use crate::context::Caller;
+use crate::lambda::permission::evaluate::{Question, Who, allows};
+use crate::lambda::url::auth_name;
+
+/// Why a request is not let in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Nobody granted it, or it should have been signed.
+    NotGranted,
+    /// Its signature does not fit; says why.
+    Signature(Cow<'static, str>),
+}
+
+/// A request that may come in, once its signature is verified if it needs one.
+pub(super) enum Entry {
+    /// Everybody may.
+    Anybody,
+    /// Its signer may; what of the signature is yet to be verified.
+    Signer(Option<Box<Admitted>>),
+}
+
+/// Checks what can be checked before the body is there.
+pub(super) fn admit(door: Door<'_>, found: &Found, head: &Parts) -> Result<Entry, Refused> {
+    if found.url.auth == UrlAuth::None {
+        return match is_granted(door, found, None) {
+            true => Ok(Entry::Anybody),
+            false => Err(Refused::NotGranted),
+        };
+    }
+    let claim = Claim::read(head);
+    let is_unsigned = claim.is_err();
+    let now = door.deps.clock.timestamp();
+    match door.authenticator.admit(claim, "lambda", now) {
+        Ok(admitted) => Ok(Entry::Signer(admitted.map(Box::new))),
+        Err(_) if is_unsigned => Err(Refused::NotGranted),
+        Err(error) => Err(Refused::Signature(error.message)),
+    }
+}
+
+/// Checks the rest. Returns who signed the request and the body without its framing.
+pub(super) fn verify(
+    door: Door<'_>,
+    found: &Found,
+    entry: Entry,
+    head: &Parts,
+    body: Bytes,
+) -> Result<(Option<Caller>, Bytes), Refused> {
+    let Entry::Signer(admitted) = entry else {
+        return Ok((None, body));
+    };
+    let verified = door
+        .authenticator
+        .verify(admitted.map(|admitted| *admitted), head, body);
+    let verified = verified.map_err(|error| Refused::Signature(error.message))?;
+    match is_granted(door, found, Some(&verified.caller)) {
+        true => Ok((Some(verified.caller), verified.body)),
+        false => Err(Refused::NotGranted),
+    }
+}
+
+fn is_granted(door: Door<'_>, found: &Found, caller: Option<&Caller>) -> bool {
+    let arn = FunctionArn::new(door.config.region.clone(), &found.function.id);
+    let arn = arn.qualified(found.qualifier.clone()).to_string();
+    let who = match caller {
+        Some(caller) if caller.account == found.function.id.account => return true,
+        Some(caller) => Who::Signer {
+            account: &caller.account,
+            arn: &caller.arn,
+        },
+        None => Who::Anonymous,
+    };
+    let facts = [
+        ("lambda:FunctionUrlAuthType", auth_name(found.url.auth)),
+        ("lambda:InvokedViaFunctionUrl", "true"),
+    ];
+    ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
+        .into_iter()
+        .all(|action| {
+            allows(
+                &found.function.policy,
+                Question {
+                    who,
+                    action,
+                    resource: &arn,
+                    facts: &facts,
+                },
+            )
+        })
+}

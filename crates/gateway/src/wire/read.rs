@@ -1,0 +1,112 @@
+//! From a request to an input: gather, check, build.
+
+use serde_json::{Map, Value};
+use tokio_util::task::TaskTracker;
+
+use super::shape::{At, Member, Shape, Structure};
+use super::{Input, Protocol, Request, document, percent, validate};
+use crate::error::{ApiError, Result};
+
+/// Bodies from this size on are read on a thread of their own: parsing a deployment package takes
+/// a tenth of a second, during which a worker would answer nobody.
+const LARGE_BODY_BYTES: usize = 1024 * 1024;
+
+/// The input of an operation, all of the model's constraints checked.
+pub(crate) async fn read<I>(request: Request, tracker: &TaskTracker) -> Result<I>
+where
+    I: Input + Send + 'static,
+{
+    if request.body.len() < LARGE_BODY_BYTES || holds(I::STRUCTURE, At::Payload) {
+        return input(request);
+    }
+    let task = tracker.spawn_blocking(move || input(request));
+    task.await.unwrap_or_else(|_| Err(ApiError::internal()))
+}
+
+/// Gathers, checks and builds.
+pub(crate) fn input<I: Input>(mut request: Request) -> Result<I> {
+    let members = gather(I::STRUCTURE, &mut request)?;
+    validate::check(I::STRUCTURE, &members, request.violation)?;
+    let mut input: I = serde_json::from_value(Value::Object(members))
+        .map_err(|error| document::refusal(&error.to_string()))?;
+    if holds(I::STRUCTURE, At::Payload) {
+        input.set_payload(request.body);
+    }
+    Ok(input)
+}
+
+fn holds(structure: &Structure, at: At) -> bool {
+    structure.members.iter().any(|member| member.at == at)
+}
+
+fn gather(structure: &'static Structure, request: &mut Request) -> Result<Map<String, Value>> {
+    let mut members = match request.protocol {
+        _ if !holds(structure, At::Body) => Map::new(),
+        Protocol::Query { .. } => {
+            let form = String::from_utf8_lossy(&request.body).into_owned();
+            let mut members = Map::new();
+            for member in structure.members {
+                insert(&mut members, member, &form, member.name)?;
+            }
+            members
+        }
+        Protocol::RestJson | Protocol::Json if request.body.is_empty() => Map::new(),
+        Protocol::RestJson | Protocol::Json => {
+            // A deployment package is tens of megabytes: the text goes as soon as it is read.
+            let body = std::mem::take(&mut request.body);
+            document::members(&body, structure)?
+        }
+    };
+    for member in structure.members {
+        match member.at {
+            At::Body | At::Payload => {}
+            At::Path(label) => {
+                if let Some((_, text)) = request.labels.iter().find(|(name, _)| *name == label) {
+                    let value = document::from_text(text, member.shape)?;
+                    members.insert(member.name.to_owned(), value);
+                }
+            }
+            At::Query(name) => insert(&mut members, member, &request.query, name)?,
+            At::Header(name) => {
+                let value = request
+                    .headers
+                    .get(name)
+                    .and_then(|value| value.to_str().ok());
+                if let Some(text) = value {
+                    let value = document::from_text(text, member.shape)?;
+                    members.insert(member.name.to_owned(), value);
+                }
+            }
+        }
+    }
+    Ok(members)
+}
+
+/// Takes a member from a query string or a form; a list is its name repeated.
+fn insert(
+    members: &mut Map<String, Value>,
+    member: &Member,
+    query: &str,
+    name: &str,
+) -> Result<()> {
+    let mut texts = percent::pairs(query).filter(|(present, _)| present == name);
+    let value = match member.shape {
+        Shape::List(list) => {
+            let values = texts.map(|(_, text)| document::from_text(&text, list.member));
+            let values = values.collect::<Result<Vec<Value>>>()?;
+            if values.is_empty() {
+                None
+            } else {
+                Some(values.into())
+            }
+        }
+        shape => match texts.next() {
+            Some((_, text)) => Some(document::from_text(&text, shape)?),
+            None => None,
+        },
+    };
+    if let Some(value) = value {
+        members.insert(member.name.to_owned(), value);
+    }
+    Ok(())
+}
