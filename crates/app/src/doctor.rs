@@ -1,0 +1,99 @@
+//! `kiln doctor`: what this machine gives, a line each, with a remedy for what is missing.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use kiln_cli::Format;
+use kiln_sandbox::{Finding, Status};
+
+use crate::packs;
+use crate::settings::SandboxRange;
+
+/// What `kiln doctor` can be told.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The folder of runtime packs to look into.
+    #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
+    runtimes: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    range: SandboxRange,
+}
+
+/// Prints the findings; the exit status is 1 when something required is missing.
+pub(crate) fn run(options: &Options, globals: &kiln_cli::Globals) -> anyhow::Result<ExitCode> {
+    let SandboxRange {
+        uid_base,
+        sandboxes_max,
+    } = options.range;
+    let uids = u32::try_from(sandboxes_max).unwrap_or(u32::MAX);
+    let mut findings = kiln_sandbox::examine(uid_base..uid_base.saturating_add(uids));
+    findings.push(runtimes(options)?);
+    match globals.output {
+        Format::Table => print_lines(&findings),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&documents(&findings))?),
+    }
+    let missing = findings
+        .iter()
+        .any(|finding| finding.status == Status::Missing);
+    Ok(if missing {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn documents(findings: &[Finding]) -> Vec<serde_json::Value> {
+    let document = |finding: &Finding| {
+        let status = match finding.status {
+            Status::Good => "good",
+            Status::Degraded => "degraded",
+            Status::Missing => "missing",
+        };
+        serde_json::json!({
+            "name": finding.name,
+            "status": status,
+            "detail": finding.detail,
+            "remedy": finding.remedy,
+        })
+    };
+    findings.iter().map(document).collect()
+}
+
+fn print_lines(findings: &[Finding]) {
+    for finding in findings {
+        let mark = match finding.status {
+            Status::Good => "ok      ",
+            Status::Degraded => "degraded",
+            Status::Missing => "missing ",
+        };
+        println!("{mark}  {:<22} {}", finding.name, finding.detail);
+        if let Some(remedy) = &finding.remedy {
+            println!("          {:<22} -> {remedy}", "");
+        }
+    }
+}
+
+fn runtimes(options: &Options) -> anyhow::Result<Finding> {
+    let dir = match &options.runtimes {
+        Some(dir) => dir.clone(),
+        None => kiln_cli::default_data_dir().join("runtimes"),
+    };
+    let names: Vec<String> = packs::read_all(&dir)?
+        .into_iter()
+        .map(|pack| pack.name)
+        .collect();
+    let none = names.is_empty();
+    Ok(Finding {
+        name: "runtime packs",
+        status: if none { Status::Missing } else { Status::Good },
+        detail: match none {
+            true => format!("none in {}", dir.display()),
+            false => format!("{} in {}", names.join(", "), dir.display()),
+        },
+        remedy: none.then(|| {
+            "make one with `runtimes/python/build-pack /usr/bin/python3 <folder>/python3.X`, \
+             or let script/run do it"
+                .into()
+        }),
+    })
+}

@@ -1,0 +1,49 @@
+//! What must happen now and then: log events past their retention and code that no function uses
+//! any more are removed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kiln_store::Store;
+use kiln_types::{Clock, Sha256};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+/// How often. Longer than any invocation runs, so that code which was out of use the time before
+/// has no instance left that sees it, and no longer than the store spares new packages, so that
+/// one which came and went in between is spared too.
+const EVERY: Duration = Duration::from_secs(1_200);
+
+/// Cleans up once at the start and then now and then, until told to stop.
+pub(crate) async fn run(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut used_before = HashSet::new();
+    loop {
+        used_before = clean(&store, clock.as_ref(), &used_before).await;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// Removes what neither is used nor was when we last looked; returns what is used now.
+async fn clean(store: &Store, clock: &dyn Clock, used_before: &HashSet<Sha256>) -> HashSet<Sha256> {
+    match store.logs().expire(clock.timestamp()).await {
+        Ok(0) => {}
+        Ok(events) => info!(events, "log events past their retention were removed"),
+        Err(error) => error!(%error, "log events past their retention could not be removed"),
+    }
+    let functions = store.all_functions();
+    let used: HashSet<Sha256> = functions
+        .iter()
+        .map(|function| function.latest.code.sha256.clone())
+        .collect();
+    let keep = used.union(used_before).cloned().collect();
+    match store.artifacts().collect(&keep).await {
+        Ok(0) => {}
+        Ok(bytes) => info!(bytes, "code packages out of use were removed"),
+        Err(error) => error!(%error, "code packages out of use could not be removed"),
+    }
+    used
+}

@@ -1,0 +1,280 @@
+//! The server: everything in boot order, then, when told to stop, everything in reverse.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use kiln_gateway::Gateway;
+use kiln_invoke::Invoker;
+use kiln_metering::Meter;
+use kiln_sandbox::Sandboxes;
+use kiln_scheduler::{LocalHost, Scheduler};
+use kiln_store::Store;
+use kiln_types::{Clock, LogRecord, SystemClock};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::packs::{self, Pack};
+use crate::ready_file::Ready;
+use crate::settings::{LogFormat, Settings};
+use crate::{housekeeping, machine, wiring};
+
+/// How long background tasks may take to end once everything else has stopped.
+const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Callers with a key.
+    Production,
+    /// Anybody on this machine.
+    Development,
+}
+
+/// Runs the server until it is told to stop.
+pub(crate) fn run(settings: Settings, mode: Mode) -> anyhow::Result<ExitCode> {
+    start_logging(&settings)?;
+    if mode == Mode::Development && !settings.listen.ip().is_loopback() {
+        bail!(
+            "`kiln dev` accepts any credentials and so listens on loopback only, not on {}; \
+             use `kiln serve` or --listen 127.0.0.1:4566",
+            settings.listen
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the asynchronous runtime")?;
+    runtime.block_on(serve(settings, mode))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Log records of functions go to the store.
+struct StoreLogs(kiln_store::Logs);
+
+impl kiln_instance::LogSink for StoreLogs {
+    fn write(&self, records: Vec<LogRecord>) {
+        self.0.append(records);
+    }
+}
+
+async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
+    let stop = stop_on_signal()?;
+    let packs = packs::read_all(&settings.runtimes_dir())?;
+    if packs.is_empty() {
+        warn!(
+            dir = %settings.runtimes_dir().display(),
+            "no runtime pack is installed, so no function can run; make one with runtimes/python/build-pack"
+        );
+    }
+    let parts = Parts::open(&settings, &packs).await?;
+    let listener = listen(&settings).await?;
+    let address = listener
+        .local_addr()
+        .context("read the listening address")?;
+    let gateway = parts.gateway(&settings, mode, address.port(), &packs)?;
+
+    let key = parts.store.keys().administrator(&settings.account).await?;
+    let ready = Ready {
+        endpoint: format!("http://{address}"),
+        region: settings.region()?.to_string(),
+        access_key_id: key.id.clone(),
+        secret_access_key: key.secret.clone(),
+    };
+    let server_file = settings.data_dir.join(kiln_cli::READY_FILE_NAME);
+    let mut ready_files = vec![ready.write(&server_file)?];
+    if let Some(path) = &settings.ready_file {
+        ready_files.push(ready.write(path)?);
+    }
+    parts.look_after(&stop);
+    announce(&ready, &server_file, mode);
+    info!(%address, runtimes = packs.len(), "Kiln is ready");
+
+    let served = async {
+        let served = gateway.serve(listener, stop.clone()).await;
+        // Also when nobody asked: then accepting failed, and the rest still stops in order.
+        stop.cancel();
+        served
+    };
+    let stopped_at = async {
+        stop.cancelled().await;
+        info!("stopping: invocations in flight finish first");
+        parts.clock.now()
+    };
+    let (served, stopped_at) = tokio::join!(served, stopped_at);
+    drop(ready_files);
+    let waited = parts.clock.now().since(stopped_at);
+    parts.stop(settings.drain().saturating_sub(waited)).await?;
+    served?;
+    info!("stopped");
+    Ok(())
+}
+
+/// What runs behind the gateway.
+struct Parts {
+    clock: Arc<dyn Clock>,
+    tracker: TaskTracker,
+    store: Store,
+    sandboxes: Sandboxes,
+    scheduler: Scheduler,
+    meter: Meter,
+}
+
+impl Parts {
+    /// Starts everything, lowest layer first.
+    async fn open(settings: &Settings, packs: &[Pack]) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let tracker = TaskTracker::new();
+        let dir = settings.data_dir.clone();
+        let store = Store::open(kiln_store::Config { dir }, clock.clone())?;
+        let sandboxes = Sandboxes::start(wiring::sandbox(settings, packs), clock.clone()).await?;
+        let host = kiln_instance::Host::new(
+            wiring::instance(settings, packs)?,
+            sandboxes.clone(),
+            Arc::new(StoreLogs(store.logs().clone())),
+            clock.clone(),
+            tracker.clone(),
+        );
+        let scheduler = Scheduler::new(
+            wiring::scheduler(settings)?,
+            LocalHost::new(host),
+            clock.clone(),
+            tracker.clone(),
+        );
+        let meter = Meter::new(store.usage().clone(), &tracker);
+        Ok(Self {
+            clock,
+            tracker,
+            store,
+            sandboxes,
+            scheduler,
+            meter,
+        })
+    }
+
+    fn gateway(
+        &self,
+        settings: &Settings,
+        mode: Mode,
+        port: u16,
+        packs: &[Pack],
+    ) -> anyhow::Result<Gateway> {
+        let invoker = Invoker::new(
+            self.store.clone(),
+            self.scheduler.clone(),
+            self.meter.clone(),
+            wiring::invoke(settings)?,
+            self.tracker.clone(),
+        );
+        let deps = kiln_gateway::Deps {
+            store: self.store.clone(),
+            invoker: Arc::new(invoker),
+            clock: self.clock.clone(),
+            tracker: self.tracker.clone(),
+            runtimes: packs.iter().map(|pack| pack.name.clone()).collect(),
+        };
+        Ok(Gateway::new(wiring::gateway(settings, mode, port)?, deps))
+    }
+
+    /// Starts what must be looked after while the server runs.
+    fn look_after(&self, stop: &CancellationToken) {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        self.tracker
+            .spawn(housekeeping::run(store, clock, stop.clone()));
+        let scheduler = self.scheduler.clone();
+        self.tracker.spawn(machine::watch(scheduler, stop.clone()));
+    }
+
+    /// Stops everything, highest layer first. Invocations in flight have this long to end.
+    async fn stop(self, patience: Duration) -> anyhow::Result<()> {
+        self.scheduler.drain(patience).await;
+        drop(self.scheduler);
+        self.meter.flush().await?;
+        drop(self.meter);
+        self.sandboxes.shutdown().await;
+        self.tracker.close();
+        let ended = tokio::time::timeout(TASKS_END_WITHIN, self.tracker.wait()).await;
+        if ended.is_err() {
+            warn!(tasks = self.tracker.len(), "some tasks did not end");
+        }
+        Ok(self.store.close().await?)
+    }
+}
+
+async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(settings.listen).await.with_context(|| {
+        format!(
+            "listen on {}; --listen ADDR:PORT chooses another, port 0 a free one",
+            settings.listen
+        )
+    })
+}
+
+/// The first signal drains. The second ends at once: functions, code and keys are on disk, the
+/// last second of usage and logs may not be.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let stopping = stop.clone();
+    let signals = TaskTracker::new();
+    signals.spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if stopping.is_cancelled() {
+                warn!("told to stop twice: ending at once");
+                std::process::exit(130);
+            }
+            stopping.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+/// Says where the server is. The secret goes to a person at a terminal only: what is redirected
+/// ends in log files that others may read.
+fn announce(ready: &Ready, server_file: &Path, mode: Mode) {
+    println!("Kiln is ready at {}", ready.endpoint);
+    if mode == Mode::Development {
+        println!("Any credentials are accepted.");
+    }
+    println!("  export AWS_ENDPOINT_URL={}", ready.endpoint);
+    // The SDK for JavaScript reads the one, all others the other.
+    println!(
+        "  export AWS_REGION={0} AWS_DEFAULT_REGION={0}",
+        ready.region
+    );
+    println!("  export AWS_ACCESS_KEY_ID={}", ready.access_key_id);
+    if std::io::stdout().is_terminal() {
+        println!("  export AWS_SECRET_ACCESS_KEY={}", ready.secret_access_key);
+    } else {
+        println!("The secret access key is in {}", server_file.display());
+    }
+}
+
+fn start_logging(settings: &Settings) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&settings.log).with_context(|| {
+        format!(
+            "read the log filter '{}'; an example is info,kiln=debug",
+            settings.log
+        )
+    })?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,357 @@
+//! The server's settings: declared once, here.
+//!
+//! A flag wins over its environment variable, which wins over the configuration file, which wins
+//! over the default. The file is TOML whose keys are the flags' names; a key that is no flag is an
+//! error. `docs/reference/configuration.md` is rendered from this declaration and a test compares
+//! the two.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use kiln_types::{AccountId, Region};
+
+use crate::machine;
+
+/// What `kiln serve` and `kiln dev` can be told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Settings {
+    /// A TOML file with any of these settings, by the names of their flags.
+    #[arg(long, env = "KILN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where functions, code, logs and usage are kept. Made when missing, readable by its owner only.
+    #[arg(long, env = "KILN_DATA_DIR", value_name = "DIR", default_value_os_t = kiln_cli::default_data_dir())]
+    pub(crate) data_dir: PathBuf,
+    /// The address of the one port for all APIs and function URLs; port 0 picks a free one.
+    #[arg(
+        long,
+        env = "KILN_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:4566"
+    )]
+    pub(crate) listen: SocketAddr,
+    /// A file that receives `{endpoint, region, accessKeyId, secretAccessKey}` as JSON once Kiln
+    /// answers, beside `server.json` in the data directory.
+    #[arg(long, env = "KILN_READY_FILE", value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// The region in ARNs, signatures and function URLs.
+    #[arg(
+        long,
+        env = "KILN_REGION",
+        value_name = "NAME",
+        default_value = "us-east-1"
+    )]
+    region: String,
+    /// The account in ARNs, twelve digits.
+    #[arg(
+        long,
+        env = "KILN_ACCOUNT",
+        value_name = "ID",
+        default_value = "000000000000"
+    )]
+    pub(crate) account: AccountId,
+    /// The host name in the function URLs that Kiln hands out.
+    #[arg(
+        long,
+        env = "KILN_URL_HOST",
+        value_name = "HOST",
+        default_value = "localhost"
+    )]
+    pub(crate) url_host: String,
+    /// The folder of runtime packs, one folder a runtime, as `runtimes/python/build-pack` makes
+    /// them. [default: `runtimes` in the data directory]
+    #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
+    pub(crate) runtimes: Option<PathBuf>,
+    /// How instances of built-in runtimes start unless the function says otherwise.
+    #[arg(long, env = "KILN_START", value_enum, default_value_t = Start::Zygote)]
+    pub(crate) start: Start,
+    /// Memory that all live instances together may be promised, in MiB. When the machine's real
+    /// memory runs short, idle instances are ended whatever this says.
+    /// [default: four times the machine's memory]
+    #[arg(long, env = "KILN_MEMORY_BUDGET_MB", value_name = "MIB")]
+    pub(crate) memory_budget_mb: Option<u64>,
+    /// Invocations the account may have in flight; beyond it callers get 429.
+    #[arg(
+        long,
+        env = "KILN_CONCURRENCY",
+        value_name = "COUNT",
+        default_value_t = 1_000
+    )]
+    pub(crate) concurrency: u32,
+    /// Booted, waiting processes kept ready for each language runtime.
+    #[arg(long, env = "KILN_STEMS", value_name = "COUNT", default_value_t = 4)]
+    pub(crate) stems: usize,
+    /// Empty prepared sandboxes kept ready for each runtime, for fresh starts and dry pools.
+    #[arg(long, env = "KILN_SHELLS", value_name = "COUNT", default_value_t = 2)]
+    pub(crate) shells: usize,
+    #[command(flatten)]
+    pub(crate) range: SandboxRange,
+    /// How long an idle instance is kept, in seconds.
+    #[arg(
+        long,
+        env = "KILN_KEEP_ALIVE_SECS",
+        value_name = "SECONDS",
+        default_value_t = 600
+    )]
+    pub(crate) keep_alive_secs: u64,
+    /// How long an idle instance runs on before it is frozen, in milliseconds.
+    #[arg(
+        long,
+        env = "KILN_FREEZE_AFTER_MS",
+        value_name = "MILLISECONDS",
+        default_value_t = 250
+    )]
+    pub(crate) freeze_after_ms: u64,
+    /// How long invocations in flight may take to finish when Kiln is told to stop, in seconds.
+    #[arg(
+        long,
+        env = "KILN_DRAIN_SECS",
+        value_name = "SECONDS",
+        default_value_t = 30
+    )]
+    pub(crate) drain_secs: u64,
+    /// Which of Kiln's own log records to write, as a tracing filter such as `info,kiln=debug`.
+    #[arg(long, env = "KILN_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+    /// The shape of Kiln's own log records on standard error.
+    #[arg(long, env = "KILN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How many sandboxes there may be, and the user ids they run as.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct SandboxRange {
+    /// Sandboxes that may exist at once.
+    #[arg(
+        long,
+        env = "KILN_SANDBOXES_MAX",
+        value_name = "COUNT",
+        default_value_t = 2_000
+    )]
+    pub(crate) sandboxes_max: usize,
+    /// The first of the user ids that sandboxes run as, one each; the next `sandboxes-max` ids
+    /// must not be anybody's. At least 65,536.
+    #[arg(
+        long,
+        env = "KILN_UID_BASE",
+        value_name = "UID",
+        default_value_t = kiln_sandbox::Config::UID_BASE
+    )]
+    pub(crate) uid_base: u32,
+}
+
+/// How instances of built-in runtimes start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Start {
+    /// Forked from a booted template: milliseconds.
+    Zygote,
+    /// Executed anew: slower, shares no memory layout with other instances.
+    Fresh,
+}
+
+/// The shape of Kiln's own log records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON document each.
+    Json,
+}
+
+impl Settings {
+    /// The region. Text on the command line, because the client verbs' flag of this name, which is
+    /// known to every verb, is text.
+    pub(crate) fn region(&self) -> anyhow::Result<Region> {
+        self.region.parse().context("read --region")
+    }
+
+    /// How long invocations in flight may take to finish.
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_secs)
+    }
+
+    /// Where the runtime packs are.
+    pub(crate) fn runtimes_dir(&self) -> PathBuf {
+        self.runtimes
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("runtimes"))
+    }
+
+    /// The memory for all instances together, in bytes.
+    pub(crate) fn memory_budget_bytes(&self) -> anyhow::Result<u64> {
+        match self.memory_budget_mb {
+            Some(mib) => mib
+                .checked_mul(1 << 20)
+                .context("read --memory-budget-mb: it is too large"),
+            None => machine::budget_bytes(),
+        }
+    }
+}
+
+/// Parses the command line, with the configuration file's values in the place of defaults.
+pub(crate) fn parse(command: Command, args: Vec<std::ffi::OsString>) -> anyhow::Result<ArgMatches> {
+    let first = command.clone().try_get_matches_from(&args);
+    let file = match &first {
+        Ok(matches) => config_file_of(matches),
+        Err(error) => error.exit(),
+    };
+    let Some(path) = file else {
+        return Ok(first?);
+    };
+    let command = with_file_values(command, &path)?;
+    match command.try_get_matches_from(&args) {
+        Ok(matches) => Ok(matches),
+        Err(error) => error.exit(),
+    }
+}
+
+fn config_file_of(matches: &ArgMatches) -> Option<PathBuf> {
+    let (_, verb) = matches.subcommand()?;
+    verb.try_get_one::<PathBuf>("config")
+        .ok()
+        .flatten()
+        .cloned()
+}
+
+fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("read configuration file {}", path.display()))?;
+    let table: toml::Table = text
+        .parse()
+        .with_context(|| format!("parse configuration file {}", path.display()))?;
+    let known = Settings::augment_args(Command::new("settings"));
+    let mut values = Vec::new();
+    for (key, value) in table {
+        let Some(arg) = known
+            .get_arguments()
+            .find(|arg| arg.get_long() == Some(key.as_str()))
+        else {
+            let names: Vec<_> = known
+                .get_arguments()
+                .filter_map(|arg| arg.get_long())
+                .collect();
+            bail!(
+                "{} sets '{key}', which is no setting; the settings are {}",
+                path.display(),
+                names.join(", ")
+            );
+        };
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            other => bail!(
+                "{} sets '{key}' to {other}; give text or a number",
+                path.display()
+            ),
+        };
+        values.push((arg.get_id().clone(), text));
+    }
+    let mut command = command;
+    for verb in ["serve", "dev"] {
+        for (id, text) in &values {
+            command = command.mut_subcommand(verb, |sub| {
+                sub.mut_arg(id, |arg| arg.default_value(text.clone()).required(false))
+            });
+        }
+    }
+    Ok(command)
+}
+
+impl TryFrom<&ArgMatches> for Settings {
+    type Error = clap::Error;
+
+    fn try_from(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Settings::from_arg_matches(matches)
+    }
+}
+
+/// Renders the reference page of the settings.
+#[cfg(test)]
+fn reference_page() -> String {
+    let command = Settings::augment_args(Command::new("settings"));
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Every setting of `kiln serve` and `kiln dev`. A flag wins over its environment variable, which wins\n\
+         over the configuration file (`--config`, TOML with the flags' names as keys), which wins over the default.\n\n\
+         | flag | environment | default | what it sets |\n|---|---|---|---|\n",
+    );
+    for arg in command.get_arguments() {
+        let Some(long) = arg.get_long() else { continue };
+        let default = match long {
+            "data-dir" => "`/var/lib/kiln` as root, else `~/.local/share/kiln`".to_owned(),
+            _ => match arg.get_default_values().first() {
+                Some(value) => format!("`{}`", value.to_string_lossy()),
+                None => "-".to_owned(),
+            },
+        };
+        let env = arg
+            .get_env()
+            .map(|env| format!("`{}`", env.to_string_lossy()))
+            .unwrap_or_default();
+        let values: Vec<_> = arg
+            .get_possible_values()
+            .iter()
+            .map(|v| format!("`{}`", v.get_name()))
+            .collect();
+        let mut help = arg
+            .get_long_help()
+            .or(arg.get_help())
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !values.is_empty() {
+            help.push_str(&format!(" One of {}.", values.join(", ")));
+        }
+        page.push_str(&format!("| `--{long}` | {env} | {default} | {help} |\n"));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Subcommand;
+
+    use super::*;
+
+    #[derive(Subcommand)]
+    enum Verb {
+        Serve(Settings),
+        Dev(Settings),
+    }
+
+    fn parse_with_file(file: &str, args: &[&str]) -> anyhow::Result<Settings> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("kiln.toml");
+        std::fs::write(&path, file)?;
+        let command = Verb::augment_subcommands(Command::new("kiln"));
+        let mut words: Vec<std::ffi::OsString> = vec!["kiln".into(), "serve".into()];
+        words.extend(["--config".into(), path.into_os_string()]);
+        words.extend(args.iter().map(Into::into));
+        let matches = parse(command, words)?;
+        let (_, verb) = matches.subcommand().expect("a verb was given");
+        Ok(Settings::try_from(verb)?)
+    }
+
+    #[test]
+    fn file_replaces_defaults_and_flags_win_over_the_file() {
+        let file = "listen = '127.0.0.1:5000'\nstems = 9\n";
+        let settings = parse_with_file(file, &["--stems", "3"]).unwrap();
+        assert_eq!(settings.listen.port(), 5000);
+        assert_eq!(settings.stems, 3);
+        assert_eq!(settings.concurrency, 1_000);
+    }
+
+    #[test]
+    fn a_key_that_is_no_setting_is_named() {
+        let error = parse_with_file("lisen = 'x'\n", &[]).unwrap_err();
+        assert!(error.to_string().contains("'lisen'"), "{error}");
+        assert!(error.to_string().contains("listen"), "{error}");
+    }
+
+    #[test]
+    fn the_reference_page_is_what_the_declaration_says() {
+        kiln_testkit::page::assert_rendered("configuration.md", &reference_page());
+    }
+}

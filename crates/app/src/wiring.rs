@@ -1,0 +1,99 @@
+//! What each component is told, made from the settings.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use kiln_gateway::Auth;
+use kiln_types::function::StartMode;
+use sha2::{Digest, Sha256};
+
+use crate::packs::Pack;
+use crate::serve::Mode;
+use crate::settings::{Settings, Start};
+
+pub(crate) fn sandbox(settings: &Settings, packs: &[Pack]) -> kiln_sandbox::Config {
+    kiln_sandbox::Config {
+        exe: "/proc/self/exe".into(),
+        state_dir: settings.data_dir.join("sandboxes"),
+        name: server_name(settings),
+        uid_base: settings.range.uid_base,
+        sandboxes_max: settings.range.sandboxes_max,
+        images: packs.iter().map(Pack::image).collect(),
+        pool: kiln_sandbox::PoolConfig {
+            shells: settings.shells,
+            stems_per_image: settings.stems,
+        },
+        layers_off: kiln_sandbox::LayersOff::default(),
+    }
+}
+
+/// Names the server's cgroups by its data directory, which only one server can have open, so that
+/// the next server of the same directory finds what a crashed one left.
+fn server_name(settings: &Settings) -> String {
+    let dir = settings
+        .data_dir
+        .canonicalize()
+        .unwrap_or_else(|_| settings.data_dir.clone());
+    let digest = Sha256::digest(dir.as_os_str().as_bytes());
+    digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+pub(crate) fn instance(
+    settings: &Settings,
+    packs: &[Pack],
+) -> anyhow::Result<kiln_instance::Config> {
+    Ok(kiln_instance::Config {
+        region: settings.region()?,
+        runtimes: packs
+            .iter()
+            .map(|pack| (pack.name.clone(), pack.fresh_argv()))
+            .collect(),
+        ..Default::default()
+    })
+}
+
+pub(crate) fn scheduler(settings: &Settings) -> anyhow::Result<kiln_scheduler::Config> {
+    Ok(kiln_scheduler::Config {
+        memory_budget_bytes: settings.memory_budget_bytes()?,
+        // Pools hold sandboxes too: instances may take what is left.
+        instances_max: settings.range.sandboxes_max,
+        account_concurrency: settings.concurrency,
+        freeze_after: Duration::from_millis(settings.freeze_after_ms),
+        keep_alive: Duration::from_secs(settings.keep_alive_secs),
+        ..Default::default()
+    })
+}
+
+pub(crate) fn invoke(settings: &Settings) -> anyhow::Result<kiln_invoke::Config> {
+    Ok(kiln_invoke::Config {
+        region: settings.region()?,
+        start: match settings.start {
+            Start::Zygote => StartMode::Zygote,
+            Start::Fresh => StartMode::Fresh,
+        },
+    })
+}
+
+pub(crate) fn gateway(
+    settings: &Settings,
+    mode: Mode,
+    port: u16,
+) -> anyhow::Result<kiln_gateway::Config> {
+    Ok(kiln_gateway::Config {
+        region: settings.region()?,
+        account: settings.account.clone(),
+        auth: match mode {
+            Mode::Production => Auth::Enforce,
+            Mode::Development => Auth::AnyCredentials,
+        },
+        endpoint_host: format!("{}:{port}", settings.url_host),
+        account_concurrency: settings.concurrency,
+        limits: kiln_gateway::Limits {
+            shutdown_timeout: settings.drain(),
+            ..Default::default()
+        },
+    })
+}

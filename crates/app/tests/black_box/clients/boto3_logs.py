@@ -1,0 +1,57 @@
+"""Logs: the tail with the answer, and the same lines in CloudWatch Logs' API."""
+
+import base64
+import time
+
+import boto3
+from functions import create, raises
+
+SOURCE = """
+def handler(event, context):
+    print("hello from", event["who"])
+    return context.log_stream_name
+"""
+client, logs = boto3.client("lambda"), boto3.client("logs")
+GROUP = "/aws/lambda/talker"
+create(client, "talker", SOURCE)
+
+answers = []
+for who in ("anna", "bob"):
+    answer = client.invoke(FunctionName="talker", Payload=f'{{"who": "{who}"}}', LogType="Tail")
+    tail = base64.b64decode(answer["LogResult"]).decode()
+    request = answer["ResponseMetadata"]["RequestId"]
+    assert f"START RequestId: {request} Version: $LATEST\n" in tail, tail
+    assert f"hello from {who}\n" in tail and f"END RequestId: {request}\n" in tail, tail
+    assert f"REPORT RequestId: {request}\tDuration: " in tail, tail
+    assert ("Init Duration" in tail) == (who == "anna"), tail
+    answers.append(answer["Payload"].read().decode().strip('"'))
+assert "LogResult" not in client.invoke(FunctionName="talker", Payload=b'{"who": "c"}')
+
+stream = answers[0]
+assert answers[1] == stream, "one instance writes one stream"
+deadline = time.monotonic() + 10
+while True:
+    groups = logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/talk")["logGroups"]
+    if groups:
+        events = logs.get_log_events(logGroupName=GROUP, logStreamName=stream, startFromHead=True)
+        if sum("REPORT" in event["message"] for event in events["events"]) == 3:
+            break
+    assert time.monotonic() < deadline, "the log did not arrive"
+    time.sleep(0.05)
+assert [group["logGroupName"] for group in groups] == [GROUP], groups
+streams = logs.describe_log_streams(logGroupName=GROUP, orderBy="LastEventTime", descending=True)["logStreams"]
+assert [s["logStreamName"] for s in streams] == [stream], streams
+
+times = [event["timestamp"] for event in events["events"]]
+assert times == sorted(times) and abs(times[0] - time.time() * 1000) < 60_000, times
+newest = logs.get_log_events(logGroupName=GROUP, logStreamName=stream, limit=1)
+assert len(newest["events"]) == 1 and "REPORT" in newest["events"][0]["message"], newest
+again = logs.get_log_events(logGroupName=GROUP, logStreamName=stream, nextToken=events["nextForwardToken"])
+assert again["events"] == [] and again["nextForwardToken"] == events["nextForwardToken"], again
+
+found = logs.filter_log_events(logGroupName=GROUP, filterPattern='"hello from" -bob')["events"]
+assert [event["message"].strip() for event in found] == ["hello from anna", "hello from c"], found
+paged = logs.get_paginator("filter_log_events").paginate(logGroupName=GROUP, PaginationConfig={"PageSize": 2})
+assert sum(len(page["events"]) for page in paged) >= 12
+with raises("ResourceNotFoundException", 400, "The specified log group does not exist."):
+    logs.describe_log_streams(logGroupName="/aws/lambda/absent")

@@ -1,0 +1,37 @@
+//! Black-box tests: the real binary, real AWS clients, real sandboxes.
+//!
+//! Each test starts servers of its own ([`kiln_testkit::Server`]) on port 0 and needs nothing but
+//! what its file says. One module a theme; all in one program, because linking is most of the
+//! building time.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test relies on fails the test; clippy excuses test functions only, not what they call"
+)]
+
+mod aws_cli;
+mod boto3;
+mod client;
+mod command_line;
+mod function_urls;
+mod hostile_runtime;
+mod javascript_sdk;
+mod leaks;
+mod logs;
+mod operations;
+mod payloads;
+mod pythons;
+mod restart;
+mod runtime_environment;
+mod runtime_errors;
+mod rust_sdk;
+mod sandbox;
+mod scheduling;
+mod serve;
+mod signatures;
+mod usage;
+
+/// The function of the mission, byte for byte as its users have it.
+const MISSION: &str = "import boto3\ndef lambda_handler(event, context):\n    \
+                       num1 = event['num1']\n    num2 = event['num2']\n    result = num1 + num2\n    \
+                       return {'result': result}\n";

@@ -1,0 +1,250 @@
+//! A small client of the public HTTP API: signs a call, sends it, reads the answer.
+//!
+//! Calls are grouped by service in [`lambda`], [`logs`] and [`admin`]; an answer that is not a
+//! success becomes a [`Refusal`].
+
+mod admin;
+mod lambda;
+mod logs;
+mod refusal;
+mod sign;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kiln_types::{Clock, SystemClock};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+pub(crate) use lambda::InvokeCall;
+pub(crate) use logs::{LogEvent, Query as LogQuery};
+pub(crate) use refusal::{Refusal, is_code, is_unsupported};
+
+use crate::target::Target;
+
+/// How long the server may take to answer anything but an invocation.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest answer read; a longer one is an error. The largest known is a page of log events.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// What a path segment or a query value may hold unescaped (RFC 3986, "unreserved").
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// The services whose names go into signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Lambda,
+    Logs,
+    Sts,
+    Kiln,
+}
+
+/// One request, before it is signed.
+struct Call {
+    operation: &'static str,
+    service: Service,
+    method: Method,
+    /// Path and query, percent-encoded.
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Bytes,
+    timeout: Duration,
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Speaks to one server as one identity.
+pub(crate) struct Client {
+    http: HyperClient<HttpConnector, Full<Bytes>>,
+    target: Target,
+    authority: String,
+    pub(crate) clock: SystemClock,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Service::Lambda => "lambda",
+            Service::Logs => "logs",
+            Service::Sts => "sts",
+            Service::Kiln => "kiln",
+        }
+    }
+}
+
+impl Call {
+    fn new(
+        operation: &'static str,
+        service: Service,
+        method: Method,
+        path: impl Into<String>,
+    ) -> Self {
+        Self {
+            operation,
+            service,
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout: ANSWER_TIMEOUT,
+        }
+    }
+
+    fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn json(mut self, document: &Value) -> Self {
+        self.body = Bytes::from(document.to_string());
+        self.header("content-type", "application/json")
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Result<Value> {
+        serde_json::from_slice(&self.body).context("read the server's answer as JSON")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+impl Client {
+    pub(crate) fn new(target: Target) -> Result<Self> {
+        let authority = authority(&target.endpoint)?;
+        let mut connector = HttpConnector::new();
+        // A small invocation must not wait for the acknowledgement of its headers.
+        connector.set_nodelay(true);
+        let http = HyperClient::builder(TokioExecutor::new()).build(connector);
+        Ok(Self {
+            http,
+            target,
+            authority,
+            clock: SystemClock::start(),
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.target.endpoint
+    }
+
+    async fn send(&self, call: Call) -> Result<Answer> {
+        let operation = call.operation;
+        let timeout = call.timeout;
+        let request = self.request(call)?;
+        let exchange = async {
+            let response = self
+                .http
+                .request(request)
+                .await
+                .map_err(|e| self.unreachable(e))?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX)
+                .collect()
+                .await
+                .map_err(|e| anyhow!("read the answer to {operation}: {e}"))?;
+            let body = body.to_bytes();
+            anyhow::Ok(Answer {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            })
+        };
+        let answer = tokio::time::timeout(timeout, exchange).await.map_err(|_| {
+            anyhow!(
+                "{} did not answer {operation} within {} s; the server may be overloaded, see its log",
+                self.target.endpoint,
+                timeout.as_secs()
+            )
+        })?;
+        let answer = answer?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(Refusal::read(operation, &answer).into())
+    }
+
+    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>> {
+        let uri: Uri = format!("http://{}{}", self.authority, call.path)
+            .parse()
+            .with_context(|| format!("build the address of {}", call.operation))?;
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(uri)
+            .header("host", &self.authority)
+            .header(
+                "user-agent",
+                concat!("kiln-cli/", env!("CARGO_PKG_VERSION")),
+            );
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        let mut request = request.body(call.body).context("build the request")?;
+        sign::sign(
+            &mut request,
+            call.service.name(),
+            &self.target,
+            self.clock.timestamp(),
+        )?;
+        Ok(request.map(Full::new))
+    }
+
+    fn unreachable(&self, error: hyper_util::client::legacy::Error) -> anyhow::Error {
+        let endpoint = &self.target.endpoint;
+        if error.is_connect() {
+            return anyhow!(
+                "no server answers at {endpoint}\n  next: start one with `kiln serve` or `kiln dev`, \
+                 or name another with --endpoint-url URL"
+            );
+        }
+        anyhow::Error::new(error).context(format!(
+            "the connection to {endpoint} broke before the answer came; look at the server's log"
+        ))
+    }
+}
+
+/// Host and port of an endpoint; the path must be empty because the API lives at the root.
+fn authority(endpoint: &str) -> Result<String> {
+    let uri: Uri = endpoint
+        .parse()
+        .with_context(|| format!("'{endpoint}' is not an address such as http://127.0.0.1:4566"))?;
+    if uri.scheme_str() == Some("https") {
+        bail!("{endpoint}: the command line speaks plain http only; use the server's http address");
+    }
+    if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") {
+        bail!("'{endpoint}' is not an address such as http://127.0.0.1:4566");
+    }
+    let authority = uri.authority().context("the endpoint names no host")?;
+    // The default port is left out, as every client does in the Host header it signs.
+    Ok(authority
+        .as_str()
+        .strip_suffix(":80")
+        .unwrap_or(authority.as_str())
+        .to_owned())
+}
+
+/// A name, ARN or value as one path segment or query value.
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, UNRESERVED).to_string()
+}
+
+#[cfg(test)]
+mod tests;

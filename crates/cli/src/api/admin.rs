@@ -1,0 +1,30 @@
+//! Calls that only Kiln has, under `/_kiln`.
+
+use anyhow::Result;
+use http::Method;
+use serde_json::Value;
+
+use super::{Call, Client, Service, is_unsupported};
+
+impl Client {
+    /// What every function used since then, with its cost.
+    pub(crate) async fn usage(&self, since_ms: i64) -> Result<Value> {
+        let path = format!("/_kiln/usage?since={since_ms}");
+        self.send(Call::new("Usage", Service::Kiln, Method::GET, path))
+            .await?
+            .json()
+    }
+
+    /// The runtimes this server can run; empty when it does not say.
+    pub(crate) async fn runtimes(&self) -> Result<Vec<String>> {
+        let call = Call::new("Runtimes", Service::Kiln, Method::GET, "/_kiln/runtimes");
+        let document = match self.send(call).await {
+            Err(error) if is_unsupported(&error) => return Ok(Vec::new()),
+            answer => answer?.json()?,
+        };
+        let names = document["runtimes"].as_array().into_iter().flatten();
+        Ok(names
+            .filter_map(|name| Some(name.as_str()?.to_owned()))
+            .collect())
+    }
+}

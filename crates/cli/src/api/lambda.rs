@@ -1,0 +1,186 @@
+//! Calls of Lambda, and the caller's identity from STS.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::Method;
+use kiln_types::limits;
+use serde_json::{Value, json};
+
+use super::refusal::element;
+use super::{Answer, Call, Client, Service, encode, is_code};
+
+/// An invocation may take its function's longest timeout, a cold start and a wait for a sandbox.
+const INVOKE_TIMEOUT: Duration = Duration::from_secs(limits::TIMEOUT_SECS_MAX as u64 + 60);
+
+/// What to run and how.
+pub(crate) struct InvokeCall<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) qualifier: Option<&'a str>,
+    pub(crate) event: Bytes,
+    pub(crate) tail: bool,
+    pub(crate) dry_run: bool,
+}
+
+fn function_path(name: &str) -> String {
+    format!("/2015-03-31/functions/{}", encode(name))
+}
+
+fn url_path(name: &str) -> String {
+    format!("/2021-10-31/functions/{}/url", encode(name))
+}
+
+fn call(operation: &'static str, method: Method, path: impl Into<String>) -> Call {
+    Call::new(operation, Service::Lambda, method, path)
+}
+
+/// A 404 is an answer, not a failure, where the question is whether something exists.
+fn none_if_absent(answer: Result<Answer>) -> Result<Option<Value>> {
+    match answer {
+        Ok(answer) => answer.json().map(Some),
+        Err(error) if is_code(&error, "ResourceNotFoundException") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Client {
+    /// `GetFunction`; none when there is no such function.
+    pub(crate) async fn function(&self, name: &str) -> Result<Option<Value>> {
+        none_if_absent(
+            self.send(call("GetFunction", Method::GET, function_path(name)))
+                .await,
+        )
+    }
+
+    /// `GetFunctionConfiguration`; none when there is no such function.
+    pub(crate) async fn configuration(&self, name: &str) -> Result<Option<Value>> {
+        let path = format!("{}/configuration", function_path(name));
+        none_if_absent(
+            self.send(call("GetFunctionConfiguration", Method::GET, path))
+                .await,
+        )
+    }
+
+    /// `ListFunctions`, all pages.
+    pub(crate) async fn functions(&self) -> Result<Vec<Value>> {
+        let (mut functions, mut marker) = (Vec::new(), None::<String>);
+        loop {
+            let mut path = "/2015-03-31/functions".to_owned();
+            if let Some(marker) = &marker {
+                path = format!("{path}?Marker={}", encode(marker));
+            }
+            let page = self
+                .send(call("ListFunctions", Method::GET, path))
+                .await?
+                .json()?;
+            functions.extend(page["Functions"].as_array().into_iter().flatten().cloned());
+            marker = page["NextMarker"]
+                .as_str()
+                .filter(|m| !m.is_empty())
+                .map(str::to_owned);
+            if marker.is_none() {
+                return Ok(functions);
+            }
+        }
+    }
+
+    /// `CreateFunction` with the code in `zip`.
+    pub(crate) async fn create_function(&self, mut document: Value, zip: &[u8]) -> Result<Value> {
+        document["Code"] = json!({ "ZipFile": BASE64.encode(zip) });
+        let call = call("CreateFunction", Method::POST, "/2015-03-31/functions").json(&document);
+        self.send(call).await?.json()
+    }
+
+    /// `UpdateFunctionCode` with the code in `zip`.
+    pub(crate) async fn update_code(
+        &self,
+        name: &str,
+        mut document: Value,
+        zip: &[u8],
+    ) -> Result<Value> {
+        document["ZipFile"] = BASE64.encode(zip).into();
+        let path = format!("{}/code", function_path(name));
+        self.send(call("UpdateFunctionCode", Method::PUT, path).json(&document))
+            .await?
+            .json()
+    }
+
+    /// `UpdateFunctionConfiguration`.
+    pub(crate) async fn update_configuration(&self, name: &str, document: &Value) -> Result<Value> {
+        let path = format!("{}/configuration", function_path(name));
+        let call = call("UpdateFunctionConfiguration", Method::PUT, path).json(document);
+        self.send(call).await?.json()
+    }
+
+    /// `DeleteFunction`.
+    pub(crate) async fn delete_function(&self, name: &str) -> Result<()> {
+        self.send(call("DeleteFunction", Method::DELETE, function_path(name)))
+            .await?;
+        Ok(())
+    }
+
+    /// `Invoke`, waiting for the result.
+    pub(crate) async fn invoke(&self, invoke: InvokeCall<'_>) -> Result<Answer> {
+        let mut path = format!("{}/invocations", function_path(invoke.name));
+        if let Some(qualifier) = invoke.qualifier {
+            path = format!("{path}?Qualifier={}", encode(qualifier));
+        }
+        let kind = if invoke.dry_run {
+            "DryRun"
+        } else {
+            "RequestResponse"
+        };
+        let mut call = call("Invoke", Method::POST, path)
+            .header("content-type", "application/json")
+            .header("x-amz-invocation-type", kind);
+        if invoke.tail {
+            call = call.header("x-amz-log-type", "Tail");
+        }
+        call.body = invoke.event;
+        call.timeout = INVOKE_TIMEOUT;
+        self.send(call).await
+    }
+
+    /// `GetFunctionUrlConfig`; none when the function has no URL.
+    pub(crate) async fn function_url(&self, name: &str) -> Result<Option<Value>> {
+        none_if_absent(
+            self.send(call("GetFunctionUrlConfig", Method::GET, url_path(name)))
+                .await,
+        )
+    }
+
+    /// `CreateFunctionUrlConfig`.
+    pub(crate) async fn create_function_url(&self, name: &str, document: &Value) -> Result<Value> {
+        let call = call("CreateFunctionUrlConfig", Method::POST, url_path(name)).json(document);
+        self.send(call).await?.json()
+    }
+
+    /// `UpdateFunctionUrlConfig`.
+    pub(crate) async fn update_function_url(&self, name: &str, document: &Value) -> Result<Value> {
+        let call = call("UpdateFunctionUrlConfig", Method::PUT, url_path(name)).json(document);
+        self.send(call).await?.json()
+    }
+
+    /// `AddPermission`.
+    pub(crate) async fn add_permission(&self, name: &str, document: &Value) -> Result<()> {
+        let path = format!("{}/policy", function_path(name));
+        self.send(call("AddPermission", Method::POST, path).json(document))
+            .await?;
+        Ok(())
+    }
+
+    /// The account of the keys in use, from `sts:GetCallerIdentity`.
+    pub(crate) async fn account(&self) -> Result<String> {
+        let mut call = Call::new("GetCallerIdentity", Service::Sts, Method::POST, "/").header(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
+        call.body = Bytes::from_static(b"Action=GetCallerIdentity&Version=2011-06-15");
+        let answer = self.send(call).await?;
+        let text = String::from_utf8_lossy(&answer.body);
+        element(&text, "Account").context("GetCallerIdentity answered without an account")
+    }
+}

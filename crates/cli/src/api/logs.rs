@@ -1,0 +1,66 @@
+//! Calls of CloudWatch Logs.
+
+use anyhow::Result;
+use bytes::Bytes;
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Call, Client, Service, is_code};
+
+/// What to read.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    pub(crate) group: String,
+    pub(crate) stream: Option<String>,
+    pub(crate) pattern: Option<String>,
+    /// Milliseconds since 1970 UTC, inclusive.
+    pub(crate) since_ms: i64,
+}
+
+/// One line that was logged.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogEvent {
+    pub(crate) event_id: String,
+    pub(crate) log_stream_name: String,
+    /// Milliseconds since 1970 UTC.
+    pub(crate) timestamp: i64,
+    pub(crate) message: String,
+}
+
+impl Client {
+    /// `FilterLogEvents`, all pages; none when the log group does not exist.
+    pub(crate) async fn log_events(&self, query: &Query) -> Result<Option<Vec<LogEvent>>> {
+        let mut document = json!({ "logGroupName": query.group, "startTime": query.since_ms });
+        if let Some(stream) = &query.stream {
+            document["logStreamNames"] = json!([stream]);
+        }
+        if let Some(pattern) = &query.pattern {
+            document["filterPattern"] = pattern.as_str().into();
+        }
+        let mut events = Vec::new();
+        loop {
+            let page = match self.filter_log_events(&document).await {
+                Err(error) if is_code(&error, "ResourceNotFoundException") => return Ok(None),
+                page => page?,
+            };
+            events.extend(Vec::<LogEvent>::deserialize(&page["events"])?);
+            match page["nextToken"].as_str() {
+                // A server that answers with the token it was given has nothing more.
+                Some(token) if document["nextToken"] != token => {
+                    document["nextToken"] = token.into();
+                }
+                _ => return Ok(Some(events)),
+            }
+        }
+    }
+
+    async fn filter_log_events(&self, document: &Value) -> Result<Value> {
+        let mut call = Call::new("FilterLogEvents", Service::Logs, Method::POST, "/")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", "Logs_20140328.FilterLogEvents");
+        call.body = Bytes::from(document.to_string());
+        self.send(call).await?.json()
+    }
+}

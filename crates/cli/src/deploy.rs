@@ -1,0 +1,283 @@
+//! `kiln deploy`: makes a function out of a directory, a zip or a file, or brings one up to date.
+//!
+//! The order: package ([`package`]), look at what exists, infer what was not said ([`infer`]),
+//! create or change only what differs ([`document`]), wait until the server is done ([`wait`]),
+//! open a URL when asked ([`url`]). Running it twice changes nothing the second time.
+
+mod document;
+mod ignore;
+mod infer;
+mod package;
+mod url;
+mod wait;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use kiln_types::FunctionName;
+use serde_json::{Value, json};
+
+use crate::api::Client;
+use crate::output::{Rows, show, show_bytes};
+use crate::{Format, output};
+use infer::Choice;
+use package::Package;
+
+const AFTER_HELP: &str = "\
+Runtime and handler are read from the code unless they are given. What is not given keeps its
+value when the function exists. Files named in DIR/.kilnignore stay out of the package.
+
+Examples:
+  kiln deploy examples/sum
+  kiln deploy resize.py --memory 512 --timeout 30 --env BUCKET=photos --url
+  kiln deploy build/app.zip --name app --runtime python3.11 --handler app.handler";
+
+/// What to deploy, and as what.
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// The code: a directory, a .zip, or one source file
+    #[arg(value_name = "DIR|ZIP|FILE")]
+    path: PathBuf,
+    /// The function's name [default: the name of the directory or file]
+    #[arg(long)]
+    name: Option<String>,
+    /// The runtime, such as python3.11 [default: the newest the server has for this code]
+    #[arg(long)]
+    runtime: Option<String>,
+    /// Where the code starts, such as app.handler [default: found in the code]
+    #[arg(long)]
+    handler: Option<String>,
+    /// Memory in MB; processor time grows with it [default: 128]
+    #[arg(long, value_name = "MB")]
+    memory: Option<u64>,
+    /// The longest one invocation may take, in seconds [default: 3]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// An environment variable; repeat it for more. Together they replace all earlier ones
+    #[arg(long, value_name = "KEY=VALUE", value_parser = document::variable)]
+    env: Vec<(String, String)>,
+    /// The role the function runs as
+    #[arg(long, value_name = "ARN")]
+    role: Option<String>,
+    /// Give the function a public URL that needs no keys
+    #[arg(long)]
+    url: bool,
+    /// What the function is for
+    #[arg(long)]
+    description: Option<String>,
+    /// The processor the code is built for
+    #[arg(long, value_name = "x86_64|arm64", value_parser = ["x86_64", "arm64"])]
+    architecture: Option<String>,
+    /// How log lines are written
+    #[arg(long, value_name = "Text|JSON", value_parser = ["Text", "JSON"], ignore_case = true)]
+    log_format: Option<String>,
+}
+
+/// What a deployment did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
+    let name = function_name(args)?;
+    let package = Package::read(&args.path)?;
+    let (files, bytes) = (package.files.len(), show_bytes(package.zip.len() as u64));
+    eprintln!(
+        "packaged {}: {files} file(s), {bytes} zipped",
+        args.path.display()
+    );
+    let action = match client.function(name.as_str()).await? {
+        None => create(client, name.as_str(), &package, args).await?,
+        Some(existing) => {
+            update(
+                client,
+                name.as_str(),
+                &existing["Configuration"],
+                &package,
+                args,
+            )
+            .await?
+        }
+    };
+    let configuration = wait::until_active(client, name.as_str()).await?;
+    let url = match args.url {
+        true => Some(url::open(client, name.as_str()).await?),
+        false => None,
+    };
+    let url = url.as_deref();
+    match format {
+        Format::Json => output::print_json(&summary(&configuration, action, url))?,
+        Format::Table => output::print(&table(&configuration, url))?,
+    }
+    suggest(name.as_str(), &args.path, url);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(client: &Client, name: &str, package: &Package, args: &Args) -> Result<Action> {
+    let choice = Choice {
+        runtime: args.runtime.as_deref(),
+        handler: args.handler.as_deref(),
+        runtimes: &client.runtimes().await?,
+    };
+    let inferred = infer::infer(package, &choice)?;
+    let role = match &args.role {
+        Some(role) => role.clone(),
+        // Kiln knows one role that every account has; AWS would ask for one of the user's.
+        None => format!("arn:aws:iam::{}:role/kiln-default", client.account().await?),
+    };
+    let wanted = document::Wanted {
+        runtime: Some(&inferred.runtime),
+        handler: Some(&inferred.handler),
+        role: Some(&role),
+        args,
+    };
+    let (runtime, handler) = (&inferred.runtime, &inferred.handler);
+    eprintln!(
+        "creating {name} at {}: {runtime}, {handler}",
+        client.endpoint()
+    );
+    client
+        .create_function(document::creation(name, &wanted), &package.zip)
+        .await?;
+    Ok(Action::Created)
+}
+
+async fn update(
+    client: &Client,
+    name: &str,
+    existing: &Value,
+    package: &Package,
+    args: &Args,
+) -> Result<Action> {
+    let kept = existing["Handler"].as_str();
+    let moved = args.handler.is_none()
+        && args.runtime.is_none()
+        && !kept.is_some_and(|handler| infer::has_handler(package, handler));
+    let inferred = match moved {
+        false => None,
+        true => {
+            let choice = Choice {
+                runtime: existing["Runtime"].as_str(),
+                handler: None,
+                runtimes: &client.runtimes().await?,
+            };
+            Some(infer::infer(package, &choice)?)
+        }
+    };
+    let wanted = document::Wanted {
+        runtime: args.runtime.as_deref(),
+        handler: inferred
+            .as_ref()
+            .map(|i| i.handler.as_str())
+            .or(args.handler.as_deref()),
+        role: args.role.as_deref(),
+        args,
+    };
+    let mut action = Action::Unchanged;
+    wait::until_idle(client, name).await?;
+    if let Some(changes) = document::configuration_changes(existing, &wanted) {
+        eprintln!("changing the configuration of {name}");
+        client.update_configuration(name, &changes).await?;
+        wait::until_idle(client, name).await?;
+        action = Action::Updated;
+    }
+    match document::code_changes(existing, &package.digest(), args) {
+        None => eprintln!("the code of {name} is the same as before"),
+        Some(changes) => {
+            eprintln!("uploading the code of {name}");
+            client.update_code(name, changes, &package.zip).await?;
+            action = Action::Updated;
+        }
+    }
+    Ok(action)
+}
+
+/// The name given, or the name of the directory or file.
+fn function_name(args: &Args) -> Result<FunctionName> {
+    if let Some(name) = &args.name {
+        return name.parse().context("use another --name");
+    }
+    let path = std::path::absolute(&args.path).context("find the current directory")?;
+    let path = std::fs::canonicalize(&path)
+        .with_context(|| format!("there is nothing to deploy at {}", args.path.display()))?;
+    let own = if path.is_dir() {
+        path.file_name()
+    } else {
+        path.file_stem()
+    };
+    let own = own.and_then(|name| name.to_str()).unwrap_or_default();
+    let parent = path
+        .parent()
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str());
+    let name = match parent {
+        // `resize/lambda_function.py` is a function called resize.
+        Some(parent) if !path.is_dir() && infer::is_usual_module(own) => parent,
+        _ => own,
+    };
+    let name: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '_' {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    match name.parse() {
+        Ok(name) => Ok(name),
+        Err(_) => bail!(
+            "no name can be made of {}: give one with --name",
+            args.path.display()
+        ),
+    }
+}
+
+fn summary(configuration: &Value, action: Action, url: Option<&str>) -> Value {
+    json!({
+        "Action": match action {
+            Action::Created => "created",
+            Action::Updated => "updated",
+            Action::Unchanged => "unchanged",
+        },
+        "FunctionName": configuration["FunctionName"],
+        "FunctionArn": configuration["FunctionArn"],
+        "Runtime": configuration["Runtime"],
+        "Handler": configuration["Handler"],
+        "CodeSha256": configuration["CodeSha256"],
+        "FunctionUrl": url,
+    })
+}
+
+fn table(configuration: &Value, url: Option<&str>) -> String {
+    let mut rows = Rows::pairs();
+    rows.push(["Function".to_owned(), show(&configuration["FunctionArn"])]);
+    rows.push(["Runtime".to_owned(), show(&configuration["Runtime"])]);
+    rows.push(["Handler".to_owned(), show(&configuration["Handler"])]);
+    if let Some(url) = url {
+        rows.push(["URL", url]);
+    }
+    rows.render()
+}
+
+fn suggest(name: &str, path: &Path, url: Option<&str>) {
+    let event = path.join("test.json");
+    let event = match event.is_file() {
+        true => format!("--event {}", event.display()),
+        false => "--payload '{}'".to_owned(),
+    };
+    eprintln!("next: kiln invoke {name} {event}");
+    eprintln!("      kiln logs {name} -f");
+    if let Some(url) = url {
+        eprintln!("      curl {url}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! A public URL: the configuration, and the two permissions that AWS asks for since October 2025.
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::api::{Client, is_code};
+
+/// Makes sure that anybody may call the function through its URL, and returns the URL.
+pub(super) async fn open(client: &Client, name: &str) -> Result<String> {
+    let public = json!({ "AuthType": "NONE" });
+    let url = match client.function_url(name).await? {
+        Some(url) if url["AuthType"] == "NONE" => url,
+        Some(_) => client.update_function_url(name, &public).await?,
+        None => client.create_function_url(name, &public).await?,
+    };
+    // The names that AWS's console gives these statements.
+    permit(
+        client,
+        name,
+        json!({
+            "StatementId": "FunctionURLAllowPublicAccess",
+            "Action": "lambda:InvokeFunctionUrl",
+            "Principal": "*",
+            "FunctionUrlAuthType": "NONE",
+        }),
+    )
+    .await?;
+    permit(
+        client,
+        name,
+        json!({
+            "StatementId": "FunctionURLInvokeAllowPublicAccess",
+            "Action": "lambda:InvokeFunction",
+            "Principal": "*",
+            "InvokedViaFunctionUrl": true,
+        }),
+    )
+    .await?;
+    let url = url["FunctionUrl"]
+        .as_str()
+        .context("the server answered without a URL")?;
+    Ok(url.to_owned())
+}
+
+/// Adds a statement to the function's policy unless it is there already.
+async fn permit(client: &Client, name: &str, statement: serde_json::Value) -> Result<()> {
+    match client.add_permission(name, &statement).await {
+        Err(error) if is_code(&error, "ResourceConflictException") => Ok(()),
+        result => result,
+    }
+}

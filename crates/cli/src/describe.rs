@@ -1,0 +1,133 @@
+//! `kiln describe`: everything about one function.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::api::Client;
+use crate::output::{Rows, show, show_bytes};
+use crate::{Format, output};
+
+/// Which function.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The function's name or ARN
+    name: String,
+}
+
+pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
+    let mut function = client.function(&args.name).await?.with_context(|| {
+        format!(
+            "there is no function '{}'\n  next: `kiln list` shows what exists",
+            args.name
+        )
+    })?;
+    let url = client.function_url(&args.name).await?;
+    match format {
+        Format::Json => {
+            function["FunctionUrlConfig"] = url.unwrap_or(Value::Null);
+            output::print_json(&function)?;
+        }
+        Format::Table => output::print(&table(&function, url.as_ref()))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(function: &Value, url: Option<&Value>) -> String {
+    let configuration = &function["Configuration"];
+    let mut rows = Rows::pairs();
+    for (title, member) in [
+        ("Name", "FunctionName"),
+        ("ARN", "FunctionArn"),
+        ("Description", "Description"),
+        ("Runtime", "Runtime"),
+        ("Handler", "Handler"),
+        ("Role", "Role"),
+    ] {
+        rows.push([title.to_owned(), show(&configuration[member])]);
+    }
+    rows.push([
+        "Memory".to_owned(),
+        format!("{} MB", show(&configuration["MemorySize"])),
+    ]);
+    rows.push([
+        "Timeout".to_owned(),
+        format!("{} s", show(&configuration["Timeout"])),
+    ]);
+    let temporary = show(&configuration["EphemeralStorage"]["Size"]);
+    rows.push(["/tmp".to_owned(), format!("{temporary} MB")]);
+    let code_size = configuration["CodeSize"].as_u64().unwrap_or(0);
+    let digest = show(&configuration["CodeSha256"]);
+    rows.push([
+        "Code".to_owned(),
+        format!("{}, sha256 {digest}", show_bytes(code_size)),
+    ]);
+    rows.push(["State".to_owned(), state(configuration)]);
+    rows.push(["Modified".to_owned(), show(&configuration["LastModified"])]);
+    rows.push([
+        "Log group".to_owned(),
+        show(&configuration["LoggingConfig"]["LogGroup"]),
+    ]);
+    rows.push([
+        "Log format".to_owned(),
+        show(&configuration["LoggingConfig"]["LogFormat"]),
+    ]);
+    let reserved = &function["Concurrency"]["ReservedConcurrentExecutions"];
+    rows.push(["Reserved concurrency".to_owned(), show(reserved)]);
+    if let Some(url) = url {
+        let (address, auth) = (show(&url["FunctionUrl"]), show(&url["AuthType"]));
+        rows.push(["URL".to_owned(), format!("{address} ({auth})")]);
+    }
+    for (title, document) in [
+        ("Environment", &configuration["Environment"]["Variables"]),
+        ("Tag", &function["Tags"]),
+    ] {
+        for (key, value) in document.as_object().into_iter().flatten() {
+            rows.push([title.to_owned(), format!("{key}={}", show(value))]);
+        }
+    }
+    rows.render()
+}
+
+/// State and last update, with the reason where one is given.
+fn state(configuration: &Value) -> String {
+    let mut text = show(&configuration["State"]);
+    for member in ["StateReason", "LastUpdateStatusReason"] {
+        if let Some(reason) = configuration[member].as_str() {
+            text = format!("{text}: {reason}");
+        }
+    }
+    match configuration["LastUpdateStatus"].as_str() {
+        Some(update) if update != "Successful" => format!("{text} (last update: {update})"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn table_shows_configuration_concurrency_url_and_variables() {
+        let function = json!({
+            "Configuration": {
+                "FunctionName": "sum", "MemorySize": 256, "Timeout": 3, "State": "Failed",
+                "StateReason": "no interpreter", "LastUpdateStatus": "Failed",
+                "Environment": { "Variables": { "STAGE": "test" } },
+            },
+            "Concurrency": { "ReservedConcurrentExecutions": 7 },
+        });
+        let url = json!({ "FunctionUrl": "http://x/", "AuthType": "NONE" });
+        let text = table(&function, Some(&url));
+        for part in ["256 MB", "STAGE=test", "http://x/ (NONE)", " 7\n"] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        assert!(
+            text.contains("Failed: no interpreter (last update: Failed)"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line: a client that knows only the public HTTP API.
+//!
+//! One file per verb. Results go to stdout as tables or JSON, everything else to stderr.
+//! Every verb ends with status 0 when all is well, 1 when the function itself reported an error,
+//! 2 for anything else. Start reading at [`target`] (which server, whose keys), then at any verb.
+
+mod api;
+mod completions;
+mod delete;
+mod deploy;
+mod describe;
+mod duration;
+mod globals;
+mod invoke;
+mod list;
+mod logs;
+mod output;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod scripted;
+mod target;
+mod usage;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+pub use globals::{Format, Globals};
+pub use target::ready_file::{READY_FILE_NAME, default_data_dir};
+
+use api::Client;
+
+/// The status of a verb that failed for any reason but the function's own.
+pub const STATUS_FAILED: u8 = 2;
+
+/// What a client can ask of a server.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Create a function from a directory, a zip or a file, or update it
+    Deploy(deploy::Args),
+    /// Run a function and print what it returns
+    Invoke(invoke::Args),
+    /// Show what a function logged
+    Logs(logs::Args),
+    /// List the functions
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    /// Show everything about one function
+    Describe(describe::Args),
+    /// Delete a function
+    #[command(visible_alias = "rm")]
+    Delete(delete::Args),
+    /// Show what functions used and what that cost
+    Usage(usage::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+/// Performs one verb. `command` makes the whole command line, for the completion script.
+pub fn run(
+    verb: Verb,
+    globals: &Globals,
+    command: impl FnOnce() -> clap::Command,
+) -> Result<ExitCode> {
+    if let Verb::Completions(args) = verb {
+        return completions::run(&args, command());
+    }
+    let target = target::find(globals, &|name| std::env::var(name).ok())?;
+    let client = Client::new(target)?;
+    // One thread is enough for one request at a time, and starts faster than several.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(perform(verb, &client, globals.output))
+}
+
+async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode> {
+    match verb {
+        Verb::Deploy(args) => deploy::run(client, format, &args).await,
+        Verb::Invoke(args) => invoke::run(client, format, &args).await,
+        Verb::Logs(args) => logs::run(client, format, &args).await,
+        Verb::List(args) => list::run(client, format, &args).await,
+        Verb::Describe(args) => describe::run(client, format, &args).await,
+        Verb::Delete(args) => delete::run(client, format, &args).await,
+        Verb::Usage(args) => usage::run(client, format, &args).await,
+        Verb::Completions(_) => unreachable!("answered before, without a server"),
+    }
+}
+
+/// Tells the user what went wrong and gives the status to end with.
+pub fn failed(error: &anyhow::Error) -> ExitCode {
+    if output::is_broken_pipe(error) {
+        // The reader of our output went away (`kiln list | head -1`): not a failure.
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::from(STATUS_FAILED)
+}

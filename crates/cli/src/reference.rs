@@ -1,0 +1,96 @@
+//! Renders `docs/reference/cli.md` from the declarations of the verbs and compares the two.
+
+use clap::{Args, Command, Subcommand};
+
+use crate::{Globals, Verb};
+
+const HEAD: &str = "\
+# The command line
+
+`kiln` is the server and its client in one program. This page has the client's verbs, which speak only the
+public HTTP API, so they work from any machine that reaches the server. `kiln serve`, `kiln dev` and their
+settings are in [configuration.md](configuration.md); `kiln doctor --help` checks a machine.
+
+Results go to stdout and everything else to stderr. The status is 0 when all is well, 1 when `kiln invoke` ran a
+function that reported an error, and 2 for anything else.
+
+## Which server, whose keys
+
+Address, region and keys are each taken from the first place that has them:
+
+1. the flags below; of them `--endpoint-url` and `--region` win over `--ready-file`;
+2. the environment: `AWS_ENDPOINT_URL` or `KILN_ENDPOINT`, `AWS_REGION` or `AWS_DEFAULT_REGION`,
+   `AWS_ACCESS_KEY_ID` with `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`;
+3. the server of this machine, which writes `server.json` into its data directory (`KILN_DATA_DIR`, else
+   `/var/lib/kiln` for root and `~/.local/share/kiln` for others) while it runs;
+4. keys only: the profile `AWS_PROFILE`, or `default`, of `~/.aws/credentials`;
+5. address and region only: `http://127.0.0.1:4566` and `us-east-1`.
+
+AWS differs: of a profile only the keys are read, and the protocol is plain http.
+
+";
+
+const DEPLOY: &str = "
+How `kiln deploy` decides what was not said:
+
+- **name**: the directory's or file's name; for a file with a usual name (`lambda_function`, `index`, `app`, `main`,
+  `handler`) that of its directory.
+- **handler**: of the modules at the top of the package, the usual names above come first, in this order; in
+  Python a top-level `lambda_handler` or `handler`, else the only function of two parameters; in Node an export named
+  `handler`. An executable named `bootstrap` is a custom runtime. Several candidates are an error that lists them.
+- **runtime**: the newest that the server has for the code's language.
+- **a function that exists** keeps everything that is not given; its handler is looked for again only when the
+  file it names is no longer in the package. Nothing is sent when nothing differs.
+- **files**: all of the directory except `.git`, `__pycache__`, `*.pyc`, `.venv`, `.pytest_cache`, `.DS_Store` and what
+  `.kilnignore` names, one pattern a line: `*` and `?` within a name, a `/` before the end anchors at the top, a `/` at
+  the end means directories. `node_modules` is packaged. The same files always make the same zip.
+- **--url** sets `AuthType` `NONE` and the two permissions that AWS asks for: `lambda:InvokeFunctionUrl`, and
+  `lambda:InvokeFunction` through the URL.
+";
+
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    let globals = Globals::augment_args(Command::new("kiln").disable_help_flag(true));
+    page.push_str(&format!("```text\n{}```\n", options(globals)));
+    let verbs = Verb::augment_subcommands(Command::new("kiln").disable_help_subcommand(true));
+    for verb in verbs.get_subcommands() {
+        let name = verb.get_name();
+        let verb = verb
+            .clone()
+            .bin_name(format!("kiln {name}"))
+            .disable_help_flag(true);
+        page.push_str(&format!("\n## kiln {name}\n\n```text\n{}```\n", help(verb)));
+        if name == "deploy" {
+            page.push_str(DEPLOY);
+        }
+    }
+    page
+}
+
+fn help(command: Command) -> String {
+    let text = command.term_width(100).render_long_help().to_string();
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    while lines.last().is_some_and(|line| line.is_empty()) {
+        lines.pop();
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The part of the help that lists options.
+fn options(command: Command) -> String {
+    let text = help(command);
+    let start = text
+        .find("Global options:")
+        .expect("the flags have this heading");
+    text[start..].to_owned()
+}
+
+#[test]
+fn reference_page_is_the_one_that_the_declarations_give() {
+    kiln_testkit::page::assert_rendered("cli.md", &page());
+}
+
+#[test]
+fn declarations_of_flags_do_not_contradict_each_other() {
+    Globals::augment_args(Verb::augment_subcommands(Command::new("kiln"))).debug_assert();
+}

@@ -1,0 +1,73 @@
+//! The AWS clients that tests run unmodified: pinned, installed once, offline afterwards.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::{cache, programs, runtimes};
+
+/// Both are released together with botocore 1.44.5, so one environment holds them.
+const PYTHON_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awscli==1.46.3"];
+/// AWS's runtime client with its native part, which Kiln's packs leave out.
+const RUNTIME_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awslambdaric==4.2.2"];
+const JAVASCRIPT_PACKAGE: &str = "@aws-sdk/client-lambda@3.1164.0";
+
+/// A folder for `PYTHONPATH` with boto3 and the AWS CLI (version 1).
+pub fn python_packages() -> PathBuf {
+    installed("python-clients", &PYTHON_PACKAGES)
+}
+
+/// A folder for `PYTHONPATH` with boto3 and AWS's own runtime client, as a base image has them.
+pub fn awslambdaric_packages() -> PathBuf {
+    installed("awslambdaric", &RUNTIME_PACKAGES)
+}
+
+fn installed(name: &str, packages: &[&str]) -> PathBuf {
+    let python = runtimes::newest_python();
+    let name = format!("{name}-{}-{}", python.runtime(), packages.join("-"));
+    cache::once(&name, |folder| {
+        eprintln!("testkit: installing {} (once)", packages.join(" "));
+        // pip's --target is a folder that may be moved, which an environment of venv may not.
+        let mut install = Command::new(&python.executable);
+        install.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]);
+        programs::run(install.arg("--target").arg(folder).args(packages));
+    })
+}
+
+/// A Python program with boto3 on its path.
+pub fn python() -> Command {
+    let mut command = Command::new(runtimes::newest_python().executable);
+    command
+        .env("PYTHONPATH", python_packages())
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// The AWS CLI, version 1.
+pub fn aws_cli() -> Command {
+    let mut command = python();
+    command.args(["-m", "awscli"]).env("AWS_PAGER", "");
+    command
+}
+
+/// A folder whose `node_modules` has the Lambda client of the JavaScript SDK, version 3.
+pub fn node_folder() -> PathBuf {
+    let name = format!("node-clients-{}", JAVASCRIPT_PACKAGE.replace('/', "-"));
+    cache::once(&name, |folder| {
+        eprintln!("testkit: installing {JAVASCRIPT_PACKAGE} (once)");
+        let mut install = Command::new("npm");
+        install.args([
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+        ]);
+        programs::run(install.arg("--prefix").arg(folder).arg(JAVASCRIPT_PACKAGE));
+    })
+}

@@ -1,0 +1,45 @@
+//! Starts real Kiln servers, and talks to them as users do: for tests and benchmarks only.
+//!
+//! Start reading at [`Server`]: one server, on a port and in a data directory of its own. A test
+//! makes a function with [`Server::function`], calls it with [`Server::invoke`], and sends anything
+//! unusual with [`Server::request`]. When the server stops, its log is read: an ERROR or WARN line
+//! that the test did not announce fails the test.
+//!
+//! Everything slow (runtime packs, Python and JavaScript clients) is made once in a [`cache`] and
+//! works offline afterwards.
+
+pub mod archive;
+pub mod cache;
+pub mod clients;
+mod http;
+mod lambda;
+pub mod page;
+pub mod process;
+pub mod programs;
+pub mod runtimes;
+mod server;
+mod sign;
+
+pub use http::{Request, Response};
+pub use lambda::{FunctionBuilder, Invoked};
+pub use server::{Builder, Home, Server};
+pub use sign::{Keys, SignedHead, sign};
+
+use std::time::Duration;
+
+use kiln_types::{Clock as _, SystemClock};
+
+/// Asks again and again until the answer is there, or panics with what was waited for.
+pub fn wait_for<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let clock = SystemClock::start();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(
+            clock.now().since_start() < limit,
+            "waited {limit:?} for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
