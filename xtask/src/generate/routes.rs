@@ -1,0 +1,125 @@
+//! Writes every operation's name, route and status, handled or not.
+
+use std::fmt::Write;
+
+use super::model::{Model, Operation};
+
+/// The operations of one service.
+pub fn write(model: &Model) -> anyhow::Result<String> {
+    let mut code = String::from(
+        "\n/// Every operation of the service.\n\
+         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\npub(crate) enum Operation {\n",
+    );
+    for name in model.operations.keys() {
+        writeln!(code, "    {name},")?;
+    }
+    code += "}\n\nimpl Operation {\n";
+    code += &all(model)?;
+    code += &name(model)?;
+    code += &success(model)?;
+    code += "}\n";
+    if model.metadata.protocol == "rest-json" {
+        code += &route(model)?;
+    }
+    Ok(code)
+}
+
+fn all(model: &Model) -> anyhow::Result<String> {
+    let mut code = String::from("/// All of them.\npub(crate) const ALL: &[Operation] = &[\n");
+    for name in model.operations.keys() {
+        writeln!(code, "Operation::{name},")?;
+    }
+    Ok(code + "];\n\n")
+}
+
+fn name(model: &Model) -> anyhow::Result<String> {
+    let mut code = String::from(
+        "/// Its name.\npub(crate) fn name(self) -> &'static str {\n    match self {\n",
+    );
+    for name in model.operations.keys() {
+        writeln!(code, "Operation::{name} => {name:?},")?;
+    }
+    Ok(code + "}\n}\n\n")
+}
+
+fn success(model: &Model) -> anyhow::Result<String> {
+    let mut code =
+        String::from("/// The status of success.\npub(crate) fn success(self) -> u16 {\n");
+    let mut arms = String::new();
+    for status in [201, 202, 204] {
+        let with_status =
+            |(_, operation): &(&String, &Operation)| operation.http.response_code == status;
+        let names: Vec<String> = model
+            .operations
+            .iter()
+            .filter(with_status)
+            .map(|(name, _)| format!("Operation::{name}"))
+            .collect();
+        if !names.is_empty() {
+            writeln!(arms, "{} => {status},", names.join(" | "))?;
+        }
+    }
+    for operation in model.operations.values() {
+        anyhow::ensure!(
+            [200, 201, 202, 204].contains(&operation.http.response_code),
+            "a status of success that is new"
+        );
+    }
+    if arms.is_empty() {
+        code += "200\n";
+    } else {
+        write!(code, "match self {{\n{arms}_ => 200,\n}}\n")?;
+    }
+    Ok(code + "}\n")
+}
+
+/// A function that finds the operation of a method and the segments of a path.
+fn route(model: &Model) -> anyhow::Result<String> {
+    let mut arms = Vec::new();
+    for (name, operation) in &model.operations {
+        arms.push(arm(name, operation));
+    }
+    // Routes with a query string are special cases of those without: they come first.
+    arms.sort();
+    let mut code = String::from(
+        "\n/// The operation behind a method, a path's segments and a query string.\n\
+         pub(crate) fn route<'p>(\n    method: &str,\n    path: &[&'p str],\n    query: &str,\n\
+         ) -> Option<Route<'p, Operation>> {\n    match (method, path) {\n",
+    );
+    for (_, arm) in arms {
+        code += &arm;
+    }
+    Ok(code + "_ => None,\n}\n}\n")
+}
+
+fn arm(name: &str, operation: &Operation) -> (bool, String) {
+    let (path, query) = match operation.http.request_uri.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (operation.http.request_uri.as_str(), None),
+    };
+    let (mut segments, mut labels) = (Vec::new(), Vec::new());
+    for segment in path.trim_matches('/').split('/') {
+        match segment
+            .strip_prefix('{')
+            .and_then(|label| label.strip_suffix('}'))
+        {
+            Some(label) => {
+                let variable = super::names::snake(label);
+                labels.push(format!("({label:?}, {variable})"));
+                segments.push(variable);
+            }
+            None => segments.push(format!("{segment:?}")),
+        }
+    }
+    let guard = match query {
+        Some(query) => format!(" if has_parameter(query, {query:?})"),
+        None => String::new(),
+    };
+    let arm = format!(
+        "({:?}, [{}]){guard} => Some(Route::new(Operation::{name}, &[{}])),\n",
+        operation.http.method,
+        segments.join(", "),
+        labels.join(", "),
+    );
+    (query.is_none(), arm)
+}
