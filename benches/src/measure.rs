@@ -1,0 +1,22 @@
+//! The measures, in the order of the design's promises.
+
+mod cold;
+mod create;
+mod daemon;
+mod rate;
+mod warm;
+
+use crate::report::Report;
+use crate::subject::Scale;
+
+/// A group of measures: adds its sections to the report.
+type Measure = fn(&Scale, &mut Report) -> anyhow::Result<()>;
+
+/// Every group by its name.
+pub(crate) const GROUPS: &[(&str, Measure)] = &[
+    ("cold", cold::measure),
+    ("warm", warm::measure),
+    ("rate", rate::measure),
+    ("create+idle", create::measure),
+    ("daemon", daemon::measure),
+];
