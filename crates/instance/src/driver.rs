@@ -183,7 +183,7 @@ impl Driver {
             Input::Reply(Ok(reply)) => self.on_reply(reply),
             Input::Reply(Err(channel::Error::Closed)) => self.on_closed().await,
             Input::Reply(Err(error)) => self.on_broken(error.to_string()),
-            Input::Output => self.read_announced_output(),
+            Input::Output => self.read_announced_output().await,
             Input::Exited(exit) => self.on_exited(exit),
             Input::Alarm => {
                 // Who answered in time has answered.

@@ -17,6 +17,8 @@ use crate::output::Piece;
 
 /// How much output one drain reads. A process may write as fast as it is read, so there is an end.
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
+/// How much output is read before other tasks and the timers have their turn.
+const TURN_BYTES_MAX: usize = 64 * 1024;
 /// Room for pieces that is kept between reads.
 const PIECES_KEPT: usize = 1024;
 /// How much output may wait for the first invocation to begin. The mark that it waits behind can be
@@ -248,22 +250,33 @@ impl Driver {
     /// Reads what the process has written, without waiting, and logs it.
     pub(super) fn read_output(&mut self) {
         // Past tokio: it may not have heard yet of what is there already.
-        self.read_output_with(|pipe, buffer| Ok(rustix::io::read(pipe, buffer)?));
+        let read = |pipe: &Receiver, buffer: &mut [u8]| Ok(rustix::io::read(pipe, buffer)?);
+        self.read_output_with(DRAIN_BYTES_MAX, read);
     }
 
     /// The same when tokio has announced output, so that it learns when there is no more.
-    pub(super) fn read_announced_output(&mut self) {
-        self.read_output_with(|pipe, buffer| pipe.try_read(buffer));
+    pub(super) async fn read_announced_output(&mut self) {
+        let read = self.read_output_with(TURN_BYTES_MAX, |pipe, buffer| pipe.try_read(buffer));
+        if read >= TURN_BYTES_MAX {
+            // A worker that always finds this task ready looks at its timers after 61 turns only,
+            // the one that would end the flood included; a task that yields waits until it has.
+            tokio::task::yield_now().await;
+        }
     }
 
-    fn read_output_with(&mut self, read: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>) {
+    /// Reads until there is no more or `bytes_max` was reached, and says how much it was.
+    fn read_output_with(
+        &mut self,
+        bytes_max: usize,
+        read: impl Fn(&Receiver, &mut [u8]) -> io::Result<usize>,
+    ) -> usize {
         let Some(process) = &mut self.process else {
-            return;
+            return 0;
         };
         let output = &mut process.output;
         let mut buffer = [0; 16 * 1024];
         let mut total = 0;
-        while output.open && total < DRAIN_BYTES_MAX {
+        while output.open && total < bytes_max {
             match read(&output.pipe, &mut buffer) {
                 Ok(0) => output.open = false,
                 Ok(read) => {
@@ -278,6 +291,7 @@ impl Driver {
             }
         }
         self.log_pieces();
+        total
     }
 
     /// Logs an unfinished line too: nothing more will come of this invocation.
