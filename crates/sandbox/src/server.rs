@@ -22,6 +22,9 @@ use crate::zygote::Zygote;
 /// How many prepared sandboxes are made at the same time. More would take the processors from
 /// those who wait for one.
 const REFILLS_AT_ONCE: usize = 2;
+/// How long a full pool that a stem was taken from is left alone: who took it starts a function in
+/// the next milliseconds, and would share the processors with the making of another stem.
+const REFILL_DELAY: Duration = Duration::from_millis(10);
 /// How long to leave the pool alone after something could not be made: the first, doubled with each
 /// failure in a row up to the second.
 const REFILL_PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -77,17 +80,21 @@ impl Server {
     /// Keeps the pools full until the server closes.
     pub async fn refill(self: Arc<Self>) {
         let permits = Arc::new(Semaphore::new(REFILLS_AT_ONCE));
+        let mut was_full = false;
         while !self.closing.is_cancelled() {
             let permit = Arc::clone(&permits).acquire_owned().await;
             let permit = permit.expect("the semaphore is never closed");
             let Some(need) = self.pool.next_need(|image| self.can_fork(image)) else {
                 drop(permit);
                 tokio::select! {
-                    () = self.pool.changed.notified() => {}
+                    () = self.pool.changed.notified() => was_full = true,
                     () = self.closing.cancelled() => {}
                 }
                 continue;
             };
+            if std::mem::take(&mut was_full) && matches!(need, Need::Stem(_)) {
+                tokio::time::sleep(REFILL_DELAY).await;
+            }
             let server = Arc::clone(&self);
             self.tracker.spawn(async move {
                 let _permit = permit;

@@ -4,6 +4,7 @@
 //! A packet arrives whole or not at all and a closed peer is seen at once, so there is no framing
 //! and no partial state.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,6 +22,12 @@ use tokio::io::unix::AsyncFd;
 pub(crate) const MESSAGE_BYTES_MAX: usize = 192 * 1024;
 /// The most descriptors beside one message.
 pub(crate) const FDS_MAX: usize = 32;
+
+thread_local! {
+    /// What this thread receives into. Every sandbox has a link that waits to receive: a buffer
+    /// each would be 192 KiB of the heap given back to the kernel with every message.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MESSAGE_BYTES_MAX]);
+}
 
 /// Makes a connected pair: both ends close on exec.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -120,9 +127,10 @@ impl Link {
 
     /// Receives one message; `None` when the peer is gone.
     pub async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-        let mut buffer = vec![0; MESSAGE_BYTES_MAX];
         self.socket
-            .async_io(Interest::READABLE, |socket| receive(socket, &mut buffer))
+            .async_io(Interest::READABLE, |socket| {
+                BUFFER.with_borrow_mut(|buffer| receive(socket, buffer))
+            })
             .await
     }
 
