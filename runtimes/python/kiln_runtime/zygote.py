@@ -45,14 +45,14 @@ _AHEAD = """
     subprocess tempfile textwrap threading time timeit traceback types typing unicodedata
     urllib.error urllib.parse urllib.request uuid warnings weakref xml.etree.ElementTree zipfile
     zlib zoneinfo
-    awslambdaric.bootstrap boto3 boto3.session boto3.dynamodb.conditions boto3.dynamodb.types
-    botocore.args botocore.auth botocore.awsrequest botocore.client botocore.compress
-    botocore.config botocore.configprovider botocore.credentials botocore.discovery
-    botocore.endpoint botocore.endpoint_provider botocore.handlers botocore.hooks
-    botocore.httpchecksum botocore.httpsession botocore.loaders botocore.paginate botocore.parsers
-    botocore.regions botocore.retries.standard botocore.serialize botocore.session botocore.signers
-    botocore.tokens botocore.useragent botocore.utils botocore.validate botocore.waiter
-    s3transfer.manager urllib3
+    awslambdaric.bootstrap awslambdaric.lambda_literals awslambdaric.lambda_runtime_hooks_runner
+    boto3 boto3.session boto3.dynamodb.conditions boto3.dynamodb.types botocore.args botocore.auth
+    botocore.awsrequest botocore.client botocore.compress botocore.config botocore.configprovider
+    botocore.credentials botocore.discovery botocore.endpoint botocore.endpoint_provider
+    botocore.handlers botocore.hooks botocore.httpchecksum botocore.httpsession botocore.loaders
+    botocore.paginate botocore.parsers botocore.regions botocore.retries.standard botocore.serialize
+    botocore.session botocore.signers botocore.tokens botocore.useragent botocore.utils
+    botocore.validate botocore.waiter s3transfer.manager urllib3
 """.split()
 
 
