@@ -72,6 +72,16 @@ struct Process {
     output: Output,
     /// CPU time when the last invocation ended.
     cpu: Duration,
+    /// What it had used when it was killed.
+    used: Option<Used>,
+}
+
+/// What a sandbox has used.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    memory_peak_bytes: u64,
+    cpu: Duration,
+    out_of_memory_kills: u64,
 }
 
 struct Output {
@@ -303,12 +313,12 @@ impl Driver {
             return;
         };
         let by_itself = tokio::time::timeout(EXIT_GRACE, process.cell.exited()).await;
-        if by_itself.is_err() {
-            process.cell.kill();
-        }
         let exit = match by_itself {
             Ok(exit) => exit,
-            Err(_) => process.cell.exited().await,
+            Err(_) => {
+                process.kill();
+                process.cell.exited().await
+            }
         };
         self.on_exited(exit);
     }
@@ -316,8 +326,8 @@ impl Driver {
     /// The process has ended. What it said before that counts, also what tokio has not announced.
     fn on_exited(&mut self, exit: Exit) {
         // A process it left behind may hold the channel open and write for ever.
-        if let Some(process) = &self.process {
-            process.cell.kill();
+        if let Some(process) = &mut self.process {
+            process.kill();
         }
         self.take_received();
         self.stop_listening();
@@ -358,7 +368,22 @@ impl Process {
             stray_frames: 0,
             output,
             cpu: Duration::ZERO,
+            used: None,
         }
+    }
+
+    /// Kills everything in the sandbox. What it used is read first, because its meters go with it.
+    fn kill(&mut self) {
+        self.used = Some(self.used());
+        self.cell.kill();
+    }
+
+    fn used(&self) -> Used {
+        self.used.unwrap_or_else(|| Used {
+            memory_peak_bytes: self.cell.memory_peak_bytes(),
+            cpu: self.cell.cpu(),
+            out_of_memory_kills: self.cell.out_of_memory_kills(),
+        })
     }
 }
 

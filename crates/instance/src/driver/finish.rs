@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId};
 
-use super::{Answer, Driver, InFlight};
+use super::{Answer, Driver, InFlight, Process};
 use crate::failure::{self, Failure};
 use crate::lifecycle::{Ending, InitFailure};
 use crate::report::Finished;
@@ -180,10 +180,12 @@ impl Driver {
         }
     }
 
+    /// Whether the kernel killed the main process for memory. A child that it killed is the
+    /// function's own affair, whatever ends the main process later.
     fn out_of_memory(&self) -> bool {
-        self.process
-            .as_ref()
-            .is_some_and(|process| process.cell.out_of_memory_kills() > 0)
+        let killed = matches!(self.evidence.exit, Some(Exit::Signal(9)));
+        let kills = |process: &Process| process.used().out_of_memory_kills;
+        killed && self.process.as_ref().map_or(0, kills) > 0
     }
 
     /// The memory peak, and the CPU time since the invocation before.
@@ -191,10 +193,10 @@ impl Driver {
         let Some(process) = &mut self.process else {
             return (0, Duration::ZERO);
         };
-        let cpu = process.cell.cpu();
-        let spent = cpu.saturating_sub(process.cpu);
-        process.cpu = cpu;
-        (process.cell.memory_peak_bytes(), spent)
+        let used = process.used();
+        let spent = used.cpu.saturating_sub(process.cpu);
+        process.cpu = used.cpu;
+        (used.memory_peak_bytes, spent)
     }
 }
 

@@ -88,8 +88,8 @@ impl Driver {
                 self.report_init(phase, failure, duration);
             }
             Action::Kill => {
-                if let Some(process) = &self.process {
-                    process.cell.kill();
+                if let Some(process) = &mut self.process {
+                    process.kill();
                 }
             }
         }

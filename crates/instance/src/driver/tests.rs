@@ -209,6 +209,14 @@ async fn a_process_that_ends_is_reported_with_its_status() {
             "Runtime.OutOfMemory",
             "signal: killed",
         ),
+        // A child was killed for memory, and the function then ended by itself.
+        (
+            Exit::Code(4),
+            1,
+            InvocationStatus::Crash,
+            "Runtime.ExitError",
+            "exit status 4",
+        ),
     ];
     for (exit, kills, status, class, text) in table {
         let world = World::of(move |mut peer: Peer| async move {
@@ -222,6 +230,8 @@ async fn a_process_that_ends_is_reported_with_its_status() {
         });
         let report = world.handle.invoke(invocation("1")).await.unwrap();
         assert_eq!(report.status, status);
+        assert_eq!(report.memory_peak_bytes, 35 << 20);
+        assert_eq!(report.cpu, Duration::from_millis(5));
         assert_eq!(document(&report)["errorType"], class);
         let message = document(&report)["errorMessage"]
             .as_str()

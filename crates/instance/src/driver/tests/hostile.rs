@@ -87,22 +87,26 @@ async fn a_flood_during_init_does_not_outrun_the_timeout() {
             init_timeout: Duration::from_millis(500),
             ..config()
         };
-        let world = World::new(config, spec("python3.11"), move |mut peer: Peer| async move {
-            // An instance that breaks before its invocation arrives is lost, not failed.
-            peer.receive().await;
-            peer.event().await;
-            let Peer {
-                output, channel, ..
-            } = peer;
-            match on_the_channel {
-                true => flood(channel, &frame(16, "").repeat(1000)).await,
-                false => {
-                    let _channel = channel;
-                    flood_output(output);
-                    std::future::pending().await
+        let world = World::new(
+            config,
+            spec("python3.11"),
+            move |mut peer: Peer| async move {
+                // An instance that breaks before its invocation arrives is lost, not failed.
+                peer.receive().await;
+                peer.event().await;
+                let Peer {
+                    output, channel, ..
+                } = peer;
+                match on_the_channel {
+                    true => flood(channel, &frame(16, "").repeat(1000)).await,
+                    false => {
+                        let _channel = channel;
+                        flood_output(output);
+                        std::future::pending().await
+                    }
                 }
-            }
-        });
+            },
+        );
         let report = end_of(&world).await;
         let expected = match on_the_channel {
             true => InvocationStatus::InitError,
