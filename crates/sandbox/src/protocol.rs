@@ -2,6 +2,7 @@
 //!
 //! `runtimes/python/kiln_runtime/zygote.py` speaks the last two.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub(crate) enum ToSpawner {
         root: PathBuf,
         /// In each of them every sandbox gets a control group named for its id.
         cgroups: Vec<PathBuf>,
+        /// The users that sandboxes run as: each has an entry in `/etc/passwd`.
+        uids: Range<u32>,
         layers_off: LayersOff,
     },
     /// Make a shell. Beside it: init's end of its control connection.

@@ -14,6 +14,7 @@ mod zygote;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -98,12 +99,13 @@ fn run(daemon: OwnedFd) -> io::Result<()> {
     let ToSpawner::Prepare {
         root,
         cgroups,
+        uids,
         layers_off,
     } = message
     else {
         return Err(io::Error::other("the first message must be Prepare"));
     };
-    let setting = prepare(&root, &cgroups, layers_off);
+    let setting = prepare(&root, &cgroups, uids, layers_off);
     let setting = match setting {
         Ok(setting) => setting,
         Err(error) => {
@@ -139,13 +141,14 @@ fn run(daemon: OwnedFd) -> io::Result<()> {
 fn prepare(
     root: &std::path::Path,
     cgroups: &[PathBuf],
+    uids: Range<u32>,
     layers_off: LayersOff,
 ) -> io::Result<Setting> {
     let cgroups = cgroups
         .iter()
         .map(CgroupDirectory::open)
         .collect::<io::Result<_>>()?;
-    template::enter(root)?;
+    template::enter(root, uids)?;
     Ok(Setting {
         cgroups,
         filter: seccomp::compile(),

@@ -108,6 +108,7 @@ impl Server {
         let message = ToSpawner::Prepare {
             root,
             cgroups: self.tree.directories(),
+            uids: self.config.uids().expect("checked at start"),
             layers_off: self.config.layers_off,
         };
         let lock = self.share_name_lock()?;

@@ -211,6 +211,9 @@ def _reseed():
     if ssl is not None:
         ssl.RAND_add(os.urandom(48), 48.0)
     random.seed()
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process.current_process().authkey = os.urandom(32)
 
 
 def _send(control, message):

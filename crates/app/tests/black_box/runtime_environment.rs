@@ -182,9 +182,10 @@ fn files_in_tmp_count_as_memory_of_the_function_that_writes_them() {
 #[test]
 fn randomness_differs_between_instances() {
     let server = Server::start();
-    let source = "import os, random, ssl, uuid, time\n\ndef handler(event, context):\n    \
+    let source = "import multiprocessing, os, random, ssl, uuid, time\n\ndef handler(event, context):\n    \
                   time.sleep(0.3)\n    return [random.random(), ssl.RAND_bytes(16).hex(), \
-                  str(uuid.uuid4()), os.urandom(8).hex()]\n";
+                  str(uuid.uuid4()), os.urandom(8).hex(), \
+                  bytes(multiprocessing.current_process().authkey).hex()]\n";
     server.function("random", source).create();
     let drawn: Vec<Value> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
@@ -195,7 +196,7 @@ fn randomness_differs_between_instances() {
             .map(|thread| thread.join().unwrap())
             .collect()
     });
-    for kind in 0..4 {
+    for kind in 0..5 {
         let mut values: Vec<String> = drawn.iter().map(|all| all[kind].to_string()).collect();
         values.sort();
         values.dedup();

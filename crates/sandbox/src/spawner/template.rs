@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::Path;
 
@@ -57,11 +58,6 @@ const COPIED: &[&str] = &[
     "etc/pki/tls/openssl.cnf",
 ];
 const GENERATED: &[(&str, &str)] = &[
-    (
-        "etc/passwd",
-        "root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:1000:1000::/tmp:/bin/sh\n",
-    ),
-    ("etc/group", "root:x:0:\nsandbox:x:1000:\n"),
     ("etc/hosts", "127.0.0.1 localhost kiln\n::1 localhost\n"),
     ("etc/hostname", "kiln\n"),
     (
@@ -87,7 +83,7 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
 ];
 
 /// Moves the calling process into a mount namespace and a root of its own, built over `root`.
-pub(super) fn enter(root: &Path) -> io::Result<()> {
+pub(super) fn enter(root: &Path, uids: Range<u32>) -> io::Result<()> {
     sys::unshare(libc::CLONE_NEWNS).map_err(step("make a mount namespace"))?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(|e| step("make mounts private")(e.into()))?;
@@ -102,7 +98,7 @@ pub(super) fn enter(root: &Path) -> io::Result<()> {
     for directory in EMPTY {
         make_directory(Path::new(directory))?;
     }
-    write_etc().map_err(step("write /etc"))?;
+    write_etc(uids).map_err(step("write /etc"))?;
     make_devices().map_err(step("make /dev"))?;
 
     rustix::process::pivot_root(".", ".").map_err(|e| step("change the root")(e.into()))?;
@@ -142,7 +138,7 @@ fn bind(path: &str) -> io::Result<()> {
     mount::attach(software, Path::new(path)).map_err(step(&format!("bind /{path}")))
 }
 
-fn write_etc() -> io::Result<()> {
+fn write_etc(uids: Range<u32>) -> io::Result<()> {
     for path in COPIED {
         if let Ok(content) = fs::read(Path::new("/").join(path)) {
             write(path, &content)?;
@@ -151,11 +147,26 @@ fn write_etc() -> io::Result<()> {
     for (path, content) in GENERATED {
         write(path, content.as_bytes())?;
     }
+    let (passwd, group) = accounts(uids);
+    write("etc/passwd", passwd.as_bytes())?;
+    write("etc/group", group.as_bytes())?;
     // Where other programs look for the certificates.
     if Path::new("etc/ssl/certs/ca-certificates.crt").exists() {
         symlink("certs/ca-certificates.crt", "etc/ssl/cert.pem")?;
     }
     symlink("/usr/share/zoneinfo/UTC", "etc/localtime")
+}
+
+/// `passwd` and `group` with an entry for whoever a sandbox may run as, at home where it can write:
+/// programs ask for the name and the home of their user, and some end when there is none.
+fn accounts(uids: Range<u32>) -> (String, String) {
+    let mut passwd = "root:x:0:0:root:/:/usr/sbin/nologin\n".to_owned();
+    let mut group = "root:x:0:\n".to_owned();
+    for id in uids {
+        passwd += &format!("sbx_user{id}:x:{id}:{id}::/tmp:/bin/sh\n");
+        group += &format!("sbx_user{id}:x:{id}:\n");
+    }
+    (passwd, group)
 }
 
 fn write(path: &str, content: &[u8]) -> io::Result<()> {

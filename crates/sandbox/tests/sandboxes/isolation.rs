@@ -52,6 +52,16 @@ async fn root_is_read_only_and_holds_nothing_of_the_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn user_has_a_name_and_a_home_where_it_can_write() {
+    let rig = Rig::start().await;
+    let ran = rig
+        .sh("id -un | cut -c 1-8; id -gn | cut -c 1-8; grep \"^$(id -un):\" /etc/passwd | cut -d : -f 6")
+        .await;
+    assert_eq!(ran.output, "sbx_user\nsbx_user\n/tmp\n");
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn program_has_no_rights_and_no_other_groups() {
     let rig = Rig::start().await;
     let ran = rig
