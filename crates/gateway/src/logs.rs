@@ -10,11 +10,24 @@ pub(crate) mod get_log_events;
 pub(crate) mod filter;
 mod group;
 
+use kiln_store::Logs;
+
+use crate::context::Context;
+use crate::error::Result;
+
 crate::wire::dispatch! {
     DescribeLogGroups => describe_log_groups::handle,
     DescribeLogStreams => describe_log_streams::handle,
     FilterLogEvents => filter_log_events::handle,
     GetLogEvents => get_log_events::handle,
+}
+
+/// The logs down to what was appended a moment ago: who invokes a function and then looks for what
+/// it said must find it.
+async fn up_to_date(context: &Context) -> Result<&Logs> {
+    let logs = context.deps.store.logs();
+    logs.flush().await?;
+    Ok(logs)
 }
 
 /// Records for tests.
@@ -27,8 +40,9 @@ mod fixture {
 
     use crate::lambda::fixture::Fixture;
 
-    /// Writes a message a millisecond into one stream, the first at 1,000 ms.
-    pub(super) async fn write(fixture: &Fixture, group: &str, stream: &str, messages: &[&str]) {
+    /// Appends a message a millisecond to one stream, the first at 1,000 ms, as an instance does:
+    /// without waiting until they are written.
+    pub(super) fn write(fixture: &Fixture, group: &str, stream: &str, messages: &[&str]) {
         let stream = Arc::new(LogStream {
             account: fixture.context.caller.account.clone(),
             group: group.into(),
@@ -41,6 +55,5 @@ mod fixture {
         };
         let logs = fixture.context.deps.store.logs();
         logs.append(messages.iter().enumerate().map(record).collect());
-        logs.flush().await.unwrap();
     }
 }

@@ -9,6 +9,7 @@ use super::generated::{
     DescribeLogGroupsRequest as Input, DescribeLogGroupsResponse as Output, LogGroup,
 };
 use super::group::{arn, invalid, limit, refusal};
+use super::up_to_date;
 use crate::context::Context;
 use crate::error::Result;
 
@@ -24,10 +25,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         limit: limit(input.limit, 50),
     };
     let account = &context.caller.account;
-    let found = context
-        .deps
-        .store
-        .logs()
+    let found = up_to_date(context)
+        .await?
         .groups(account, &prefix, page)
         .await
         .map_err(refusal)?;
@@ -90,7 +89,7 @@ mod tests {
     async fn groups_are_found_by_prefix_and_by_pattern() {
         let fixture = Fixture::new().await;
         for group in ["/aws/lambda/a", "/aws/lambda/b", "/other"] {
-            write(&fixture, group, "s", &["hello"]).await;
+            write(&fixture, group, "s", &["hello"]);
         }
         assert_eq!(names(&fixture, Input::default()).await.len(), 3);
         let prefix = Input {
@@ -118,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn a_group_is_shown_with_its_size_and_arns() {
         let fixture = Fixture::new().await;
-        write(&fixture, "/g", "s", &["hello"]).await;
+        write(&fixture, "/g", "s", &["hello"]);
         let output = handle(&fixture.context, Input::default()).await.unwrap();
         let group = &output.log_groups.unwrap()[0];
         assert_eq!(
@@ -136,7 +135,7 @@ mod tests {
     async fn pages_follow_each_other() {
         let fixture = Fixture::new().await;
         for group in ["a", "b", "c"] {
-            write(&fixture, group, "s", &["x"]).await;
+            write(&fixture, group, "s", &["x"]);
         }
         let first = Input {
             limit: Some(2),

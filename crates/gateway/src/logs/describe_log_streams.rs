@@ -6,6 +6,7 @@ use super::generated::{
     DescribeLogStreamsRequest as Input, DescribeLogStreamsResponse as Output, LogStream,
 };
 use super::group::{arn, invalid, limit, named, refusal};
+use super::up_to_date;
 use crate::context::Context;
 use crate::error::Result;
 
@@ -32,10 +33,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
             limit: limit(input.limit, 50),
         },
     };
-    let found = context
-        .deps
-        .store
-        .logs()
+    let found = up_to_date(context)
+        .await?
         .streams(query)
         .await
         .map_err(refusal)?;
@@ -85,8 +84,8 @@ mod tests {
     #[tokio::test]
     async fn streams_are_ordered_by_name_or_latest_event() {
         let fixture = Fixture::new().await;
-        write(&fixture, "/g", "a", &["1", "2", "3"]).await;
-        write(&fixture, "/g", "b", &["1"]).await;
+        write(&fixture, "/g", "a", &["1", "2", "3"]);
+        write(&fixture, "/g", "b", &["1"]);
         assert_eq!(names(&fixture, Input::default()).await, ["a", "b"]);
         let descending = Input {
             descending: Some(true),
@@ -115,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_is_shown_with_its_times() {
         let fixture = Fixture::new().await;
-        write(&fixture, "/g", "2026/11/23/[$LATEST]a", &["1", "2"]).await;
+        write(&fixture, "/g", "2026/11/23/[$LATEST]a", &["1", "2"]);
         let input = Input {
             log_group_name: Some("/g".into()),
             ..Default::default()

@@ -7,6 +7,7 @@ use super::generated::{
     GetLogEventsRequest as Input, GetLogEventsResponse as Output, OutputLogEvent,
 };
 use super::group::{limit, named, refusal};
+use super::up_to_date;
 use crate::context::Context;
 use crate::error::Result;
 
@@ -21,10 +22,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         from_head: input.start_from_head.unwrap_or(false),
         limit: limit(input.limit, 10_000),
     };
-    let found = context
-        .deps
-        .store
-        .logs()
+    let found = up_to_date(context)
+        .await?
         .events(query)
         .await
         .map_err(refusal)?;
@@ -71,7 +70,7 @@ mod tests {
     #[tokio::test]
     async fn events_are_paged_until_the_token_repeats() {
         let fixture = Fixture::new().await;
-        write(&fixture, "/g", "s", &["a", "b", "c"]).await;
+        write(&fixture, "/g", "s", &["a", "b", "c"]);
         let first = Input {
             limit: Some(2),
             ..get()
@@ -96,7 +95,7 @@ mod tests {
     #[tokio::test]
     async fn the_latest_events_come_first_unless_asked_otherwise() {
         let fixture = Fixture::new().await;
-        write(&fixture, "/g", "s", &["a", "b", "c"]).await;
+        write(&fixture, "/g", "s", &["a", "b", "c"]);
         let latest = Input {
             limit: Some(2),
             start_from_head: None,
@@ -118,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_stream_is_not_found() {
         let fixture = Fixture::new().await;
-        write(&fixture, "/g", "other", &["a"]).await;
+        write(&fixture, "/g", "other", &["a"]);
         let refused = handle(&fixture.context, get()).await.unwrap_err();
         assert_eq!(refused.exception, Exception::ResourceNotFound);
         assert_eq!(refused.message, "The specified log stream does not exist.");
