@@ -5,6 +5,7 @@ use http::request::Parts;
 use kiln_types::{UrlId, limits};
 
 use crate::error::{ApiError, Exception, Result};
+use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
 use crate::{lambda, logs, sts};
 
@@ -12,6 +13,10 @@ use crate::{lambda, logs, sts};
 const LOGS_TARGET: &str = "Logs_20140328.";
 /// The XML namespace of the Security Token Service.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+/// Clients read the errors of any query service without looking at the namespace.
+const ANY_NAMESPACE: &str = "https://kiln.invalid/";
+/// The services, by their names in signatures, whose answers are XML and whose requests do not tell.
+const REST_XML: [&str; 4] = ["s3", "s3express", "route53", "cloudfront"];
 /// Largest body of the operations that take code: 50 MiB in base64 and a little JSON. Recorded
 /// from AWS.
 const CODE_BODY_BYTES_MAX: usize = 70_167_211;
@@ -29,6 +34,22 @@ pub(crate) enum Service {
     Sts,
     /// What only Kiln has, under `/_kiln/`.
     Kiln,
+}
+
+/// In which form a client reads errors whose service Kiln does not have: told by what its requests
+/// look like, so that its SDK can say why they are refused.
+pub(crate) fn form_of_unknown(head: &Parts, scope: Option<&str>) -> Form {
+    if head.headers.contains_key("x-amz-target") {
+        Form::Of(Protocol::Json)
+    } else if is_form(&head.headers) {
+        Form::Of(Protocol::Query {
+            namespace: ANY_NAMESPACE,
+        })
+    } else if scope.is_some_and(|scope| REST_XML.contains(&scope)) {
+        Form::RestXml
+    } else {
+        Form::Of(Protocol::RestJson)
+    }
 }
 
 /// An operation of some service.
@@ -372,6 +393,29 @@ mod tests {
         let expected =
             "Request must be smaller than 70167211 bytes for the CreateFunction operation";
         assert_eq!(operation.too_large().message, expected);
+    }
+
+    #[test]
+    fn a_service_that_kiln_lacks_is_refused_in_the_form_of_its_requests() {
+        let form = |scope, headers: &[(&str, &str)]| {
+            let head = head("POST", "/", headers);
+            assert!(Service::of(&head, Some(scope)).is_err());
+            form_of_unknown(&head, Some(scope))
+        };
+        let target = ("x-amz-target", "DynamoDB_20120810.ListTables");
+        assert_eq!(form("dynamodb", &[target]), Form::Of(Protocol::Json));
+        let coded = (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
+        let query = form("iam", &[coded]);
+        assert!(
+            matches!(query, Form::Of(Protocol::Query { .. })),
+            "{query:?}"
+        );
+        assert_eq!(form("s3", &[]), Form::RestXml);
+        let json = ("content-type", "application/json");
+        assert_eq!(form("apigateway", &[json]), Form::Of(Protocol::RestJson));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
-use crate::wire::{self, Protocol, fault};
+use crate::wire::{self, fault};
 use crate::{admin, health, lambda, logs, sts};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
@@ -103,14 +103,15 @@ async fn api(
     let claim = Claim::read(&head);
     let scope = claim.as_ref().ok().map(|claim| claim.service.as_str());
     let service = Service::of(&head, scope);
-    let protocol = service
-        .as_ref()
-        .map_or(Protocol::RestJson, |service| service.protocol());
+    let form = match &service {
+        Ok(service) => service.protocol().into(),
+        Err(_) => router::form_of_unknown(&head, scope),
+    };
     let answered = match service {
         Ok(service) => call(shared, request_id, service, claim, head, body).await,
         Err(error) => Err(error),
     };
-    answered.unwrap_or_else(|error| fault::response(&error, protocol, request_id))
+    answered.unwrap_or_else(|error| fault::response(&error, form, request_id))
 }
 
 async fn call(

@@ -8,28 +8,45 @@ use serde_json::{Map, Value, json};
 use super::{Protocol, xml};
 use crate::error::{ApiError, Exception, MessageKey};
 
+/// In which form an error travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As a protocol's errors do that Kiln speaks.
+    Of(Protocol),
+    /// As S3's do: no service of Kiln's, but its clients must be able to read that.
+    RestXml,
+}
+
+impl From<Protocol> for Form {
+    fn from(protocol: Protocol) -> Self {
+        Form::Of(protocol)
+    }
+}
+
 /// The response that carries an error.
 pub(crate) fn response(
     error: &ApiError,
-    protocol: Protocol,
+    form: impl Into<Form>,
     request_id: RequestId,
 ) -> http::Response<Bytes> {
-    let (content_type, body) = match protocol {
-        Protocol::RestJson => ("application/json", document(error).to_string()),
-        Protocol::Json => (
+    let form = form.into();
+    let code = query_code(error.exception);
+    let (content_type, body) = match form {
+        Form::Of(Protocol::RestJson) => ("application/json", document(error).to_string()),
+        Form::Of(Protocol::Json) => (
             "application/x-amz-json-1.1",
             tagged_document(error).to_string(),
         ),
-        Protocol::Query { namespace } => (
-            "text/xml",
-            xml::error(error, query_code(error.exception), namespace, request_id),
-        ),
+        Form::Of(Protocol::Query { namespace }) => {
+            ("text/xml", xml::error(error, code, namespace, request_id))
+        }
+        Form::RestXml => ("application/xml", xml::bare_error(error, code, request_id)),
     };
     let mut response = http::Response::new(Bytes::from(body));
-    *response.status_mut() = status(error.exception, protocol);
+    *response.status_mut() = status(error.exception, form);
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static(content_type));
-    if !matches!(protocol, Protocol::Query { .. }) {
+    if matches!(form, Form::Of(Protocol::RestJson | Protocol::Json)) {
         headers.insert(
             "x-amzn-errortype",
             HeaderValue::from_static(error.exception.name()),
@@ -41,10 +58,10 @@ pub(crate) fn response(
     response
 }
 
-fn status(exception: Exception, protocol: Protocol) -> StatusCode {
-    let status = match (protocol, exception.status()) {
+fn status(exception: Exception, form: Form) -> StatusCode {
+    let status = match (form, exception.status()) {
         // The JSON protocol has one status for every mistake of the caller.
-        (Protocol::Json, 400..500) => 400,
+        (Form::Of(Protocol::Json), 400..500) => 400,
         (_, status) => status,
     };
     StatusCode::from_u16(status).expect("the table's statuses are valid")

@@ -42,6 +42,15 @@ pub(super) fn error(
     )
 }
 
+/// An error as S3 and its like send it: without an envelope.
+pub(super) fn bare_error(error: &ApiError, code: &str, request_id: RequestId) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message>\
+         <RequestId>{request_id}</RequestId></Error>",
+        escape(&error.message),
+    )
+}
+
 fn write_value(xml: &mut String, value: &Value) {
     match value {
         Value::Null => {}

@@ -75,3 +75,17 @@ assert names == ["twice"], names
 # What Kiln does not have yet says so, and is no success.
 with raises("NotImplementedException", 501):
     client.list_layers()
+
+# Services that Kiln does not have: every protocol's parser finds the code and the sentence.
+for service, operation in (
+    ("iam", "list_users"),
+    ("sns", "list_topics"),
+    ("s3", "list_buckets"),
+    ("dynamodb", "list_tables"),
+    ("sqs", "list_queues"),
+    ("ssm", "describe_parameters"),
+    ("apigateway", "get_rest_apis"),
+):
+    lacking = boto3.client(service, config=Config(retries={"total_max_attempts": 1}))
+    with raises("NotImplementedException", 501, f"Kiln does not have the service {service} yet."):
+        getattr(lacking, operation)()
