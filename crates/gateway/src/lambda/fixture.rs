@@ -94,6 +94,11 @@ impl Fixture {
         }
     }
 
+    /// Gives accounts this concurrency from here on.
+    pub(crate) fn account_concurrency(&mut self, count: u32) {
+        Arc::make_mut(&mut self.context.config).account_concurrency = count;
+    }
+
     pub(crate) fn id(&self, name: &str) -> FunctionId {
         FunctionId {
             account: self.context.config.account.clone(),

@@ -1,4 +1,9 @@
 //! `PutFunctionConcurrency`: reserves concurrency for a function.
+//!
+//! AWS differs: an account there has ten executions at the least and is granted more before it may
+//! reserve. Here `--concurrency` may be small, so a tenth of it is what must stay unreserved when
+//! that is less than AWS's 100; and what takes nothing more from the pool, zero above all, is
+//! never refused: it stops a function that runs away.
 
 use kiln_types::limits::UNRESERVED_CONCURRENCY_MIN;
 
@@ -14,6 +19,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     target.function(context)?;
     let wanted = input.reserved_concurrent_executions;
     let total = i64::from(context.config.account_concurrency);
+    let unreserved_min = unreserved_min(context.config.account_concurrency);
     // Checked among changes that run one after the other, so that two callers cannot both take
     // the last of the pool.
     let id = target.id();
@@ -21,13 +27,14 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let changed = store.update_function_among(&id, move |function, others| {
         let others = i64::try_from(reserved(others)).unwrap_or(i64::MAX);
         let left = total.saturating_sub(others).saturating_sub(wanted);
+        let takes_more = wanted > i64::from(function.reserved_concurrency.unwrap_or(0));
         match u32::try_from(wanted) {
-            Ok(count) if left >= i64::from(UNRESERVED_CONCURRENCY_MIN) => {
+            Ok(count) if !takes_more || left >= i64::from(unreserved_min) => {
                 function.reserved_concurrency = Some(count);
                 Ok(())
             }
             _ => Err(invalid(format!(
-                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{UNRESERVED_CONCURRENCY_MIN}]."
+                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{unreserved_min}]."
             ))),
         }
     });
@@ -35,6 +42,13 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     Ok(Output {
         reserved_concurrent_executions: Some(wanted),
     })
+}
+
+/// What reservations must leave to all other functions of an account: one at the least.
+fn unreserved_min(account_concurrency: u32) -> u32 {
+    account_concurrency
+        .div_ceil(10)
+        .min(UNRESERVED_CONCURRENCY_MIN)
 }
 
 #[cfg(test)]
@@ -80,6 +94,38 @@ mod tests {
         }
         assert_eq!(fixture.function(&id).reserved_concurrency, None);
         assert!(handle(&fixture.context, put("b", 300)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_small_account_keeps_a_tenth_unreserved() {
+        let mut fixture = Fixture::new().await;
+        fixture.account_concurrency(8);
+        fixture.create("a").await;
+        let id = fixture.create("b").await;
+        assert!(handle(&fixture.context, put("a", 5)).await.is_ok());
+        let refused = handle(&fixture.context, put("b", 3)).await.unwrap_err();
+        assert!(
+            refused.message.ends_with("minimum value of [1]."),
+            "{}",
+            refused.message
+        );
+        assert!(handle(&fixture.context, put("b", 2)).await.is_ok());
+        assert_eq!(fixture.function(&id).reserved_concurrency, Some(2));
+    }
+
+    /// As after a restart with a smaller `--concurrency`.
+    #[tokio::test]
+    async fn a_function_can_be_stopped_when_the_pool_has_nothing_to_spare() {
+        let mut fixture = Fixture::new().await;
+        fixture.create("a").await;
+        let id = fixture.create("b").await;
+        handle(&fixture.context, put("a", 500)).await.unwrap();
+        fixture.account_concurrency(50);
+        assert!(handle(&fixture.context, put("b", 1)).await.is_err());
+        handle(&fixture.context, put("b", 0)).await.unwrap();
+        assert_eq!(fixture.function(&id).reserved_concurrency, Some(0));
+        assert!(handle(&fixture.context, put("a", 501)).await.is_err());
+        handle(&fixture.context, put("a", 40)).await.unwrap();
     }
 
     #[tokio::test]
