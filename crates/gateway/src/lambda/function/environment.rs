@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use kiln_types::{RESERVED_VARIABLES, limits};
 
-use crate::error::Result;
+use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
+
+/// Names a program that AWS starts in the runtime's place.
+const WRAPPER: &str = "AWS_LAMBDA_EXEC_WRAPPER";
 
 /// Checks the variables and returns them.
 pub(super) fn check(given: &wire::Environment) -> Result<BTreeMap<String, String>> {
@@ -20,6 +23,11 @@ pub(super) fn check(given: &wire::Environment) -> Result<BTreeMap<String, String
         return Err(invalid(format!(
             "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {}",
             reserved.join(", ")
+        )));
+    }
+    if variables.get(WRAPPER).is_some_and(|path| !path.is_empty()) {
+        return Err(ApiError::not_implemented(format_args!(
+            "wrapper scripts ({WRAPPER})"
         )));
     }
     // An environment ends each entry with a zero byte.
@@ -65,6 +73,16 @@ mod tests {
             "{message}"
         );
         assert!(check(&environment(&[("TZ", "Europe/Berlin"), ("PATH", "/x")])).is_ok());
+    }
+
+    #[test]
+    fn a_wrapper_that_would_not_run_is_refused() {
+        let refused = check(&environment(&[("AWS_LAMBDA_EXEC_WRAPPER", "/opt/wrap")]));
+        assert_eq!(
+            refused.unwrap_err().message,
+            "Kiln does not have wrapper scripts (AWS_LAMBDA_EXEC_WRAPPER) yet."
+        );
+        assert!(check(&environment(&[("AWS_LAMBDA_EXEC_WRAPPER", "")])).is_ok());
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Source {
 
     /// Checks the code and keeps it.
     pub(crate) async fn take(self, context: &Context) -> Result<Code> {
+        self.refuse_two_sources()?;
         let store = &context.deps.store;
         let (zip, zipped_bytes_max) = match (self.zip_file, self.s3_bucket, self.s3_key) {
             (Some(zip), _, _) => (zip, limits::ZIPPED_BYTES_MAX),
@@ -73,6 +74,16 @@ impl Source {
             .put_zip(zip, zipped_bytes_max)
             .await
             .map_err(unusable)
+    }
+
+    fn refuse_two_sources(&self) -> Result<()> {
+        let others = [&self.s3_bucket, &self.s3_key, &self.s3_object_version];
+        if self.zip_file.is_some() && others.into_iter().any(Option::is_some) {
+            return Err(invalid(
+                "Please do not provide other FunctionCode parameters when providing a ZipFile.",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -170,6 +181,28 @@ mod tests {
                 .unwrap(),
             code
         );
+    }
+
+    #[tokio::test]
+    async fn code_in_the_request_and_in_a_bucket_is_refused() {
+        let fixture = Fixture::new().await;
+        let zip_file = Some(zip_of(&[("index.py", b"x = 1")]));
+        let versioned = Source {
+            s3_object_version: Some("1".into()),
+            ..Source::default()
+        };
+        for other in [object("code", "f.zip"), versioned] {
+            let both = Source {
+                zip_file: zip_file.clone(),
+                ..other
+            };
+            let refused = refusal(&fixture, both).await;
+            assert_eq!(refused.exception, Exception::InvalidParameterValue);
+            assert_eq!(
+                refused.message,
+                "Please do not provide other FunctionCode parameters when providing a ZipFile."
+            );
+        }
     }
 
     #[tokio::test]

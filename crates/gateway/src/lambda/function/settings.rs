@@ -134,7 +134,9 @@ impl Settings {
     /// the runtimes that this server can run.
     pub(crate) fn check(self, installed: &[String]) -> Result<Change> {
         let has_vpc = |vpc: &wire::VpcConfig| {
-            has_items(&vpc.subnet_ids) || has_items(&vpc.security_group_ids)
+            has_items(&vpc.subnet_ids)
+                || has_items(&vpc.security_group_ids)
+                || vpc.ipv6_allowed_for_dual_stack == Some(true)
         };
         let has_target = |config: &wire::DeadLetterConfig| has_text(&config.target_arn);
         let is_snapped =
@@ -287,18 +289,24 @@ mod tests {
         let refused = refused.unwrap_err();
         assert_eq!(refused.exception, Exception::NotImplemented);
         assert_eq!(refused.message, "Kiln does not have layers yet.");
-        let vpc = wire::VpcConfig {
+        let subnets = wire::VpcConfig {
             subnet_ids: Some(vec!["subnet-1".into()]),
             ..Default::default()
         };
-        let with_vpc = wire::UpdateFunctionConfigurationRequest {
-            vpc_config: Some(vpc),
+        let dual_stack = wire::VpcConfig {
+            ipv6_allowed_for_dual_stack: Some(true),
             ..Default::default()
         };
-        assert_eq!(
-            update(with_vpc).unwrap_err().exception,
-            Exception::NotImplemented
-        );
+        for vpc in [subnets, dual_stack] {
+            let with_vpc = wire::UpdateFunctionConfigurationRequest {
+                vpc_config: Some(vpc),
+                ..Default::default()
+            };
+            assert_eq!(
+                update(with_vpc).unwrap_err().exception,
+                Exception::NotImplemented
+            );
+        }
     }
 
     #[test]
