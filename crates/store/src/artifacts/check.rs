@@ -57,6 +57,9 @@ pub(super) struct Entry {
 /// Reads a zip's directory. Bounds what that takes before it is done: each record has a signature
 /// of its own, so there cannot be more records than signatures.
 pub(super) fn open(zip: &Bytes, quota: &Quota) -> Result<Archive, ArtifactError> {
+    if zip.is_empty() {
+        return Err(ArtifactError::Empty);
+    }
     let windows = zip.windows(DIRECTORY_SIGNATURE.len());
     let signatures = windows
         .filter(|window| *window == DIRECTORY_SIGNATURE)

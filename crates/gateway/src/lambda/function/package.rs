@@ -246,6 +246,12 @@ mod tests {
             refused.message,
             "Could not unzip uploaded file. Please check your file, then try to upload again."
         );
+        for empty in [Bytes::new(), zip_of(&[])] {
+            assert_eq!(
+                refusal(&fixture, zip(empty)).await.message,
+                "Uploaded file must be a non-empty zip"
+            );
+        }
         let climbing = zip_of(&[("../evil.py", b"x")]);
         assert!(
             refusal(&fixture, zip(climbing))
