@@ -14,7 +14,7 @@ pub(crate) async fn handle(context: &Context, _input: Input) -> Result<Output> {
     let account = &context.caller.account;
     let functions = context.deps.store.functions(account);
     let total = context.config.account_concurrency;
-    let reserved = reserved(&context.deps.store.functions(account));
+    let reserved = reserved(&functions);
     let code: u64 = functions
         .iter()
         .map(|function| function.latest.code.zipped_bytes)
