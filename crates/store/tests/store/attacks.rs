@@ -239,8 +239,9 @@ async fn too_many_entries() {
 
 #[tokio::test]
 async fn zips_that_cannot_be_read() {
-    assert!(matches!(refusal(build(&[])).await, ArtifactError::Empty));
-    assert_not_a_zip(Vec::new(), "").await;
+    for empty in [build(&[]), Vec::new()] {
+        assert!(matches!(refusal(empty).await, ArtifactError::Empty));
+    }
     assert_not_a_zip(b"this is no zip, whatever its name says".to_vec(), "").await;
     let whole = build(&[file("index.py", &[b'x'; 1_000])]);
     assert_not_a_zip(whole[..whole.len() - 30].to_vec(), "").await;
