@@ -10,6 +10,8 @@ const PYTHON_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awscli==1.46.3"];
 /// AWS's runtime client with its native part, which Kiln's packs leave out.
 const RUNTIME_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awslambdaric==4.2.2"];
 const JAVASCRIPT_PACKAGE: &str = "@aws-sdk/client-lambda@3.1164.0";
+/// Of the last releases that run on Node 18, which Debian 12 has.
+const JAVASCRIPT_PACKAGE_NODE_18: &str = "@aws-sdk/client-lambda@3.958.0";
 
 /// A folder for `PYTHONPATH` with boto3 and the AWS CLI (version 1).
 pub fn python_packages() -> PathBuf {
@@ -57,9 +59,11 @@ pub fn aws_cli() -> Command {
 
 /// A folder whose `node_modules` has the Lambda client of the JavaScript SDK, version 3.
 pub fn node_folder() -> PathBuf {
-    let name = format!("node-clients-{}", JAVASCRIPT_PACKAGE.replace('/', "-"));
+    let version = programs::run(Command::new("node").arg("--version"));
+    let package = javascript_package(&String::from_utf8_lossy(&version.stdout));
+    let name = format!("node-clients-{}", package.replace('/', "-"));
     cache::once(&name, |folder| {
-        eprintln!("testkit: installing {JAVASCRIPT_PACKAGE} (once)");
+        eprintln!("testkit: installing {package} (once)");
         let mut install = Command::new("npm");
         install.args([
             "install",
@@ -68,6 +72,28 @@ pub fn node_folder() -> PathBuf {
             "--no-fund",
             "--ignore-scripts",
         ]);
-        programs::run(install.arg("--prefix").arg(folder).arg(JAVASCRIPT_PACKAGE));
+        programs::run(install.arg("--prefix").arg(folder).arg(package));
     })
+}
+
+/// Which SDK a Node of this version, such as `v18.20.4`, can run.
+fn javascript_package(version: &str) -> &'static str {
+    let major = version.trim().trim_start_matches('v').split('.').next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(..20) => JAVASCRIPT_PACKAGE_NODE_18,
+        _ => JAVASCRIPT_PACKAGE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_node_gets_an_sdk_that_it_can_run() {
+        assert_eq!(javascript_package("v18.20.4\n"), JAVASCRIPT_PACKAGE_NODE_18);
+        for version in ["v20.0.0\n", "v24.1.0\n", "nightly"] {
+            assert_eq!(javascript_package(version), JAVASCRIPT_PACKAGE, "{version}");
+        }
+    }
 }
