@@ -1,25 +1,35 @@
-//! What must happen now and then: log events past their retention and code that no function uses
-//! any more are removed.
+//! What must happen now and then: log events and usage past their retention and code that no
+//! function uses any more are removed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_store::Store;
-use kiln_types::{Clock, Sha256};
+use kiln_types::{Clock, Sha256, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+
+use crate::settings::Retention;
 
 /// How often. Longer than any invocation runs, so that code which was out of use the time before
 /// has no instance left that sees it, and no longer than the store spares new packages, so that
 /// one which came and went in between is spared too.
 const EVERY: Duration = Duration::from_secs(1_200);
 
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// Cleans up once at the start and then now and then, until told to stop.
-pub(crate) async fn run(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) {
+pub(crate) async fn run(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    stop: CancellationToken,
+) {
     let mut used_before = HashSet::new();
     loop {
-        used_before = clean(&store, clock.as_ref(), &used_before).await;
+        expire(&store, retention, clock.timestamp()).await;
+        used_before = collect(&store, &used_before).await;
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -27,13 +37,27 @@ pub(crate) async fn run(store: Store, clock: Arc<dyn Clock>, stop: CancellationT
     }
 }
 
-/// Removes what neither is used nor was when we last looked; returns what is used now.
-async fn clean(store: &Store, clock: &dyn Clock, used_before: &HashSet<Sha256>) -> HashSet<Sha256> {
-    match store.logs().expire(clock.timestamp()).await {
+/// Removes what is older than it is kept.
+async fn expire(store: &Store, retention: Retention, now: Timestamp) {
+    let logs = store.logs().expire(now, retention.log_retention_days);
+    match logs.await {
         Ok(0) => {}
         Ok(events) => info!(events, "log events past their retention were removed"),
         Err(error) => error!(%error, "log events past their retention could not be removed"),
     }
+    let Some(days) = retention.usage_retention_days else {
+        return;
+    };
+    let cutoff = now.as_millis().saturating_sub(i64::from(days) * DAY_MS);
+    match store.usage().expire(Timestamp::from_millis(cutoff)).await {
+        Ok(0) => {}
+        Ok(records) => info!(records, "usage past its retention was removed"),
+        Err(error) => error!(%error, "usage past its retention could not be removed"),
+    }
+}
+
+/// Removes code that neither is used nor was when we last looked; returns what is used now.
+async fn collect(store: &Store, used_before: &HashSet<Sha256>) -> HashSet<Sha256> {
     let functions = store.all_functions();
     let used: HashSet<Sha256> = functions
         .iter()

@@ -93,7 +93,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     if let Some(path) = &settings.ready_file {
         ready_files.push(ready.write(path)?);
     }
-    parts.look_after(&stop);
+    parts.look_after(&settings, &stop);
     announce(&ready, &server_file, mode);
     info!(%address, runtimes = packs.len(), "Kiln is ready");
 
@@ -184,10 +184,10 @@ impl Parts {
     }
 
     /// Starts what must be looked after while the server runs.
-    fn look_after(&self, stop: &CancellationToken) {
+    fn look_after(&self, settings: &Settings, stop: &CancellationToken) {
         let (store, clock) = (self.store.clone(), self.clock.clone());
-        self.tracker
-            .spawn(housekeeping::run(store, clock, stop.clone()));
+        let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
+        self.tracker.spawn(keep_house);
         let scheduler = self.scheduler.clone();
         self.tracker.spawn(machine::watch(scheduler, stop.clone()));
     }

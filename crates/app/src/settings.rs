@@ -112,6 +112,8 @@ pub(crate) struct Settings {
         default_value_t = 30
     )]
     pub(crate) drain_secs: u64,
+    #[command(flatten)]
+    pub(crate) retention: Retention,
     /// Which of Kiln's own log records to write, as a tracing filter such as `info,kiln=debug`.
     #[arg(long, env = "KILN_LOG", value_name = "FILTER", default_value = "info")]
     pub(crate) log: String,
@@ -140,6 +142,28 @@ pub(crate) struct SandboxRange {
         default_value_t = kiln_sandbox::Config::UID_BASE
     )]
     pub(crate) uid_base: u32,
+}
+
+/// How long what invocations leave behind is kept.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Retention {
+    /// Days for which functions' log events are kept, unless their log group has a retention of
+    /// its own. [default: for ever]
+    #[arg(
+        long,
+        env = "KILN_LOG_RETENTION_DAYS",
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) log_retention_days: Option<u32>,
+    /// Days for which the usage of invocations is kept. [default: for ever]
+    #[arg(
+        long,
+        env = "KILN_USAGE_RETENTION_DAYS",
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) usage_retention_days: Option<u32>,
 }
 
 /// How instances of built-in runtimes start.

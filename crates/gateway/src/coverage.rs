@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             (handled("lambda"), handled("logs"), handled("sts")),
-            (23, 4, 1)
+            (23, 8, 1)
         );
     }
 }

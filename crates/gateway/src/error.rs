@@ -143,6 +143,8 @@ exceptions! {
     RequestEntityTooLarge = "RequestEntityTooLargeException", 413, Lower;
     /// The request did not arrive in time.
     RequestTimeout = "RequestTimeoutException", 408, Front;
+    /// There is such a log group.
+    ResourceAlreadyExists = "ResourceAlreadyExistsException", 400, Lower;
     /// It exists already or is being changed.
     ResourceConflict = "ResourceConflictException", 409, Lower;
     /// It does not exist.

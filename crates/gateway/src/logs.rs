@@ -1,11 +1,16 @@
-//! CloudWatch Logs, as far as clients need it to read what functions logged.
+//! CloudWatch Logs, as far as clients need it to read what functions logged and to say how long it
+//! is kept.
 
 pub(crate) mod generated;
 
+pub(crate) mod create_log_group;
+pub(crate) mod delete_log_group;
+pub(crate) mod delete_retention_policy;
 pub(crate) mod describe_log_groups;
 pub(crate) mod describe_log_streams;
 pub(crate) mod filter_log_events;
 pub(crate) mod get_log_events;
+pub(crate) mod put_retention_policy;
 
 pub(crate) mod filter;
 mod group;
@@ -16,10 +21,14 @@ use crate::context::Context;
 use crate::error::Result;
 
 crate::wire::dispatch! {
+    CreateLogGroup => create_log_group::handle,
+    DeleteLogGroup => delete_log_group::handle,
+    DeleteRetentionPolicy => delete_retention_policy::handle,
     DescribeLogGroups => describe_log_groups::handle,
     DescribeLogStreams => describe_log_streams::handle,
     FilterLogEvents => filter_log_events::handle,
     GetLogEvents => get_log_events::handle,
+    PutRetentionPolicy => put_retention_policy::handle,
 }
 
 /// The logs down to what was appended a moment ago: who invokes a function and then looks for what

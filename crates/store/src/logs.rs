@@ -114,7 +114,7 @@ impl Logs {
         self.database.write("delete log group", delete).await
     }
 
-    /// Sets for how many days events are kept; none is for ever.
+    /// Sets for how many days events are kept; none is as long as [`expire`](Self::expire) is told.
     pub async fn set_retention(
         &self,
         account: &AccountId,
@@ -127,9 +127,10 @@ impl Logs {
     }
 
     /// Removes events older than their group keeps them, and streams that are empty then; returns
-    /// how many events. Call it now and then; it lets other writers in between.
-    pub async fn expire(&self, now: Timestamp) -> Result<u64, Error> {
-        retention::expire(&self.database, now).await
+    /// how many events. Groups that say nothing keep them for `default_days`; none is for ever.
+    /// Call it now and then; it lets other writers in between.
+    pub async fn expire(&self, now: Timestamp, default_days: Option<u32>) -> Result<u64, Error> {
+        retention::expire(&self.database, now, default_days).await
     }
 
     /// The account's groups whose names begin with `prefix`, ordered by name.

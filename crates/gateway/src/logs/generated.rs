@@ -8,10 +8,40 @@
     reason = "whole shapes are generated, also members Kiln ignores"
 )]
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::wire::shape::{self, At, Length, List, Member, Pattern, Range, Shape, Structure, Text};
+use crate::wire::shape::{
+    self, At, Length, List, Map, Member, Pattern, Range, Shape, Structure, Text,
+};
 use crate::wire::{Input, Output, Reply};
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct CreateLogGroupRequest {
+    #[serde(rename = "logGroupName")]
+    pub(crate) log_group_name: String,
+    #[serde(rename = "kmsKeyId")]
+    pub(crate) kms_key_id: Option<String>,
+    #[serde(rename = "tags")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    #[serde(rename = "logGroupClass")]
+    pub(crate) log_group_class: Option<String>,
+    #[serde(rename = "deletionProtectionEnabled")]
+    pub(crate) deletion_protection_enabled: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteLogGroupRequest {
+    #[serde(rename = "logGroupName")]
+    pub(crate) log_group_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteRetentionPolicyRequest {
+    #[serde(rename = "logGroupName")]
+    pub(crate) log_group_name: String,
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct DescribeLogGroupsRequest {
@@ -234,6 +264,14 @@ pub(crate) struct OutputLogEvent {
     pub(crate) ingestion_time: Option<i64>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutRetentionPolicyRequest {
+    #[serde(rename = "logGroupName")]
+    pub(crate) log_group_name: String,
+    #[serde(rename = "retentionInDays")]
+    pub(crate) retention_in_days: i64,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct SearchedLogStream {
     #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
@@ -281,6 +319,22 @@ impl Output for FilterLogEventsResponse {
         reply.body(&self);
     }
 }
+
+impl Input for CreateLogGroupRequest {
+    const STRUCTURE: &'static Structure = &CREATE_LOG_GROUP_REQUEST;
+}
+
+impl Input for DeleteLogGroupRequest {
+    const STRUCTURE: &'static Structure = &DELETE_LOG_GROUP_REQUEST;
+}
+
+impl Input for PutRetentionPolicyRequest {
+    const STRUCTURE: &'static Structure = &PUT_RETENTION_POLICY_REQUEST;
+}
+
+impl Input for DeleteRetentionPolicyRequest {
+    const STRUCTURE: &'static Structure = &DELETE_RETENTION_POLICY_REQUEST;
+}
 static ACCOUNT_ID_REGEX: Pattern = Pattern::new(r"^\d{12}$");
 static ACCOUNT_ID: Shape = Shape::Text(Text {
     length: Length::new(Some(12), Some(12)),
@@ -293,6 +347,24 @@ static ACCOUNT_IDS: Shape = Shape::List(List {
     member: &ACCOUNT_ID,
     says_not_null: true,
 });
+
+static CREATE_LOG_GROUP_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("logGroupName", At::Body, &LOG_GROUP_NAME).required(),
+        Member::new("kmsKeyId", At::Body, &KMS_KEY_ID),
+        Member::new("tags", At::Body, &TAGS),
+        Member::new("logGroupClass", At::Body, &LOG_GROUP_CLASS),
+        Member::new("deletionProtectionEnabled", At::Body, &shape::BOOLEAN),
+    ],
+};
+
+static DELETE_LOG_GROUP_REQUEST: Structure = Structure {
+    members: &[Member::new("logGroupName", At::Body, &LOG_GROUP_NAME).required()],
+};
+
+static DELETE_RETENTION_POLICY_REQUEST: Structure = Structure {
+    members: &[Member::new("logGroupName", At::Body, &LOG_GROUP_NAME).required()],
+};
 
 static DESCRIBE_LIMIT: Shape = Shape::Integer(Range::new(Some(1), Some(50)));
 
@@ -375,6 +447,11 @@ static INPUT_LOG_STREAM_NAMES: Shape = Shape::List(List {
     says_not_null: true,
 });
 
+static KMS_KEY_ID: Shape = Shape::Text(Text {
+    length: Length::new(None, Some(256)),
+    ..Text::ANY
+});
+
 static LOG_GROUP_CLASS: Shape = Shape::Text(Text {
     values: &["STANDARD", "INFREQUENT_ACCESS", "DELIVERY", "ESSENTIALS"],
     ..Text::ANY
@@ -416,6 +493,34 @@ static NEXT_TOKEN: Shape = Shape::Text(Text {
 static ORDER_BY: Shape = Shape::Text(Text {
     values: &["LogStreamName", "LastEventTime"],
     ..Text::ANY
+});
+
+static PUT_RETENTION_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("logGroupName", At::Body, &LOG_GROUP_NAME).required(),
+        Member::new("retentionInDays", At::Body, &shape::INTEGER).required(),
+    ],
+};
+
+static TAG_KEY_REGEX: Pattern = Pattern::new(r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]+)$");
+static TAG_KEY: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(128)),
+    pattern: Some(&TAG_KEY_REGEX),
+    ..Text::ANY
+});
+
+static TAG_VALUE_REGEX: Pattern = Pattern::new(r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$");
+static TAG_VALUE: Shape = Shape::Text(Text {
+    length: Length::new(None, Some(256)),
+    pattern: Some(&TAG_VALUE_REGEX),
+    ..Text::ANY
+});
+
+static TAGS: Shape = Shape::Map(Map {
+    length: Length::new(Some(1), Some(50)),
+    key: &TAG_KEY,
+    value: &TAG_VALUE,
+    sensitive: false,
 });
 
 static TIMESTAMP: Shape = Shape::Integer(Range::new(Some(0), None));

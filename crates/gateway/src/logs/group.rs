@@ -60,6 +60,14 @@ pub(super) fn refusal(error: LogError) -> ApiError {
     }
 }
 
+/// There is such a group.
+pub(super) fn already_exists() -> ApiError {
+    ApiError::new(
+        Exception::ResourceAlreadyExists,
+        "The specified log group already exists",
+    )
+}
+
 /// A limit as a request gives it; the service model has checked its bounds.
 pub(super) fn limit(given: Option<i64>, default: usize) -> usize {
     given

@@ -15,7 +15,7 @@ pub struct LogGroup {
     pub name: String,
     /// When it was made.
     pub created: Timestamp,
-    /// Days for which events are kept; none is for ever.
+    /// Days for which events are kept, if the group says so itself.
     pub retention_days: Option<u32>,
     /// Its events' bytes, each with 26 bytes more, as CloudWatch Logs counts.
     pub stored_bytes: u64,

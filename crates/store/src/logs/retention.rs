@@ -13,8 +13,13 @@ use crate::error::{Doing, Error};
 const CHUNK: i64 = 10_000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-pub(super) async fn expire(database: &Database, now: Timestamp) -> Result<u64, Error> {
-    let limited = database.read("find log retention", limited_groups).await?;
+pub(super) async fn expire(
+    database: &Database,
+    now: Timestamp,
+    default_days: Option<u32>,
+) -> Result<u64, Error> {
+    let find = move |from: &Connection| limited_groups(from, default_days);
+    let limited = database.read("find log retention", find).await?;
     let mut removed = 0;
     for (group, days) in limited {
         let cutoff = now.as_millis().saturating_sub(days.saturating_mul(DAY_MS));
@@ -32,10 +37,14 @@ pub(super) async fn expire(database: &Database, now: Timestamp) -> Result<u64, E
     Ok(removed)
 }
 
-fn limited_groups(connection: &Connection) -> rusqlite::Result<Vec<(i64, i64)>> {
-    let select = "SELECT id, retention_days FROM log_group WHERE retention_days IS NOT NULL";
+fn limited_groups(
+    connection: &Connection,
+    default_days: Option<u32>,
+) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let select = "SELECT id, coalesce(retention_days, ?1) AS days FROM log_group
+        WHERE days IS NOT NULL";
     let mut statement = connection.prepare(select)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map([default_days], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
 

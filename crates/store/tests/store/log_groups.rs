@@ -154,7 +154,7 @@ async fn events_expire_after_the_days_of_their_group() {
     logs.append(vec![record(&stream("/kept", "s"), 0, "k")]);
     logs.flush().await.unwrap();
     assert_eq!(
-        logs.expire(Timestamp::from_millis(100 * DAY_MS))
+        logs.expire(Timestamp::from_millis(100 * DAY_MS), None)
             .await
             .unwrap(),
         0
@@ -165,7 +165,7 @@ async fn events_expire_after_the_days_of_their_group() {
     let missing = logs.set_retention(&account(), "/none", Some(3)).await;
     assert!(matches!(missing, Err(LogError::NoSuchGroup(_))));
     assert_eq!(
-        logs.expire(Timestamp::from_millis(4 * DAY_MS))
+        logs.expire(Timestamp::from_millis(4 * DAY_MS), None)
             .await
             .unwrap(),
         2
@@ -192,4 +192,21 @@ async fn events_expire_after_the_days_of_their_group() {
         .map(|g| (g.retention_days, g.stored_bytes))
         .collect();
     assert_eq!(found, [(Some(3), 27), (None, 27)]);
+}
+
+#[tokio::test]
+async fn groups_that_say_nothing_keep_events_for_the_days_of_the_server() {
+    const DAY_MS: i64 = 86_400_000;
+    let sample = Sample::new();
+    let logs = sample.store.logs();
+    for group in ["/own", "/none"] {
+        logs.append(vec![record(&stream(group, "s"), 0, "old")]);
+    }
+    logs.set_retention(&account(), "/own", Some(7))
+        .await
+        .unwrap();
+    let expired = |days, default| logs.expire(Timestamp::from_millis(days * DAY_MS + 1), default);
+    assert_eq!(expired(3, None).await.unwrap(), 0);
+    assert_eq!(expired(3, Some(3)).await.unwrap(), 1);
+    assert_eq!(expired(7, Some(9)).await.unwrap(), 1);
 }

@@ -125,3 +125,17 @@ async fn summaries_are_per_function_and_architecture_and_account() {
         [("a", "x86_64", 1), ("b", "x86_64", 2), ("b", "arm64", 1)]
     );
 }
+
+#[tokio::test]
+async fn usage_from_before_the_cutoff_is_forgotten() {
+    let sample = Sample::new();
+    let usage = sample.store.usage();
+    // More than one transaction removes.
+    let records = (0..10_050).map(|i| record("sum", i)).collect();
+    usage.append(records).await.unwrap();
+    assert_eq!(usage.expire(at(10_048)).await.unwrap(), 10_048);
+    assert_eq!(usage.expire(at(10_048)).await.unwrap(), 0);
+    let left = usage.recent(&id("sum"), 9).await.unwrap();
+    let left: Vec<_> = left.iter().map(|left| left.started).collect();
+    assert_eq!(left, [at(10_049), at(10_048)]);
+}

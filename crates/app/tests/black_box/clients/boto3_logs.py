@@ -53,5 +53,19 @@ found = logs.filter_log_events(logGroupName=GROUP, filterPattern='"hello from" -
 assert [event["message"].strip() for event in found] == ["hello from anna", "hello from c"], found
 paged = logs.get_paginator("filter_log_events").paginate(logGroupName=GROUP, PaginationConfig={"PageSize": 2})
 assert sum(len(page["events"]) for page in paged) >= 12
+
+# How long a group is kept is its owner's choice, and so is its end.
+logs.put_retention_policy(logGroupName=GROUP, retentionInDays=30)
+assert logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"][0]["retentionInDays"] == 30
+logs.delete_retention_policy(logGroupName=GROUP)
+assert "retentionInDays" not in logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"][0]
+logs.create_log_group(logGroupName="/team/b")
+with raises("ResourceAlreadyExistsException", 400, "The specified log group already exists"):
+    logs.create_log_group(logGroupName="/team/b")
+for group in ("/team/b", GROUP):
+    logs.delete_log_group(logGroupName=group)
+assert logs.describe_log_groups()["logGroups"] == []
+with raises("ResourceNotFoundException", 400, "The specified log group does not exist."):
+    logs.delete_log_group(logGroupName=GROUP)
 with raises("ResourceNotFoundException", 400, "The specified log group does not exist."):
     logs.describe_log_streams(logGroupName="/aws/lambda/absent")
