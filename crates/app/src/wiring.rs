@@ -91,6 +91,7 @@ pub(crate) fn gateway(
         },
         endpoint_host: format!("{}:{port}", settings.url_host),
         account_concurrency: settings.concurrency,
+        memory_budget_mb: settings.memory_budget_bytes()? >> 20,
         limits: kiln_gateway::Limits {
             shutdown_timeout: settings.drain(),
             ..Default::default()

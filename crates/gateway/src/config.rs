@@ -21,6 +21,8 @@ pub struct Config {
     pub endpoint_host: String,
     /// Invocations in flight in an account, as `GetAccountSettings` shows it.
     pub account_concurrency: u32,
+    /// Memory that all instances together may have: no function may ask for more.
+    pub memory_budget_mb: u64,
     /// Limits against slow or greedy clients.
     pub limits: Limits,
 }

@@ -239,6 +239,14 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             tracing::error!(%function, why, "could not start an instance");
             response::internal_server_error()
         }
+        Error::OverBudget {
+            memory_mb,
+            budget_mb,
+        } => {
+            let function = &found.function.id;
+            tracing::warn!(%function, memory_mb, budget_mb, "a function is larger than --memory-budget-mb allows");
+            response::internal_server_error()
+        }
         Error::Unknown => response::internal_server_error(),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kiln_metering::{Billed, Meter, bill};
-use kiln_scheduler::{Host, NoReport, Refused, Scheduler, Spec, ThrottleReason};
+use kiln_scheduler::{Host, Lease, NoReport, Scheduler, Spec, ThrottleReason};
 use kiln_types::{Invocation, InvocationReport, Outcome};
 
 use crate::error::Error;
@@ -41,7 +41,7 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
 
     async fn run_on_an_instance(&self) -> Result<InvocationReport, Error> {
         for _ in 0..INSTANCES_MAX {
-            let mut lease = self.scheduler.lease(&self.spec).await?;
+            let mut lease = self.lease().await?;
             match lease.invoke(self.invocation.clone()).await {
                 Ok(report) => return Ok(report),
                 Err(NoReport::StartFailed(why)) => return Err(Error::StartFailed(why)),
@@ -55,16 +55,19 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
         }
         Err(Error::Unavailable("its instances were lost"))
     }
-}
 
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        match refused.reason {
+    async fn lease(&self) -> Result<Lease<H>, Error> {
+        let leased = self.scheduler.lease(&self.spec).await;
+        leased.map_err(|refused| match refused.reason {
             ThrottleReason::Draining => Error::Unavailable("the server is shutting down"),
+            ThrottleReason::TooLarge => Error::OverBudget {
+                memory_mb: self.spec.configuration.memory.get(),
+                budget_mb: self.scheduler.statistics().memory_budget_bytes >> 20,
+            },
             reason => Error::Throttled {
                 reason,
                 retry_after: refused.retry_after,
             },
-        }
+        })
     }
 }

@@ -35,6 +35,17 @@ pub enum Error {
         /// When another attempt may succeed.
         retry_after: Duration,
     },
+    /// One instance needs more memory than the server may give to all. A retry does not help.
+    #[error(
+        "the function needs {memory_mb} MB of memory and this server's budget is {budget_mb} MB; \
+         lower its MemorySize or raise --memory-budget-mb"
+    )]
+    OverBudget {
+        /// What the function asks for.
+        memory_mb: u32,
+        /// What all instances together may have.
+        budget_mb: u64,
+    },
     /// No instance could be started. A retry is safe, but the cause is likely to stay.
     #[error("start an instance of the function: {0}")]
     StartFailed(String),

@@ -21,6 +21,9 @@ use crate::{Config, Error, Invoker, Kind, Request};
 
 type Host = SimulatedHost<Spec>;
 
+/// Enough for what the tests run at a time.
+const BUDGET_MB: u64 = 4_096;
+
 struct Fixture {
     invoker: Invoker<Host>,
     scheduler: Scheduler<Host>,
@@ -36,6 +39,7 @@ impl Fixture {
     async fn new(behaviour: Behaviour, functions: Vec<Function>) -> Self {
         let config = kiln_scheduler::Config {
             account_concurrency: 10,
+            memory_budget_bytes: BUDGET_MB << 20,
             ..Default::default()
         };
         let dir = tempfile::tempdir().unwrap();
@@ -409,6 +413,21 @@ async fn reserved_concurrency_of_zero_throttles() {
     };
     assert_eq!(reason, ThrottleReason::ReservedConcurrency);
     assert!(retry_after > Duration::ZERO);
+    fixture.close().await;
+}
+
+#[tokio::test]
+async fn a_function_larger_than_the_server_is_not_told_to_come_again() {
+    let mut large = function("large");
+    let latest = Arc::make_mut(&mut large.latest);
+    latest.memory = kiln_types::MemoryMb::new(BUDGET_MB + 1).unwrap();
+    let fixture = Fixture::new(Behaviour::default(), vec![large]).await;
+    let error = fixture.invoke("large").await.unwrap_err();
+    let expected = Error::OverBudget {
+        memory_mb: 4_097,
+        budget_mb: BUDGET_MB,
+    };
+    assert_eq!(error, expected);
     fixture.close().await;
 }
 

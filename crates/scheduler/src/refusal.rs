@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The request gets no instance; nothing ran and a retry is safe.
+/// The request gets no instance; nothing ran and a retry is safe, though useless for a function
+/// that is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}; retry in {retry_after:?}")]
 pub struct Refused {
@@ -27,23 +28,26 @@ pub enum ThrottleReason {
     Capacity,
     /// The server is shutting down.
     Draining,
+    /// One instance needs more memory than all may have together. No retry helps.
+    TooLarge,
 }
 
 impl ThrottleReason {
     /// Every reason, in the order of [`ThrottleReason::index`].
-    pub const ALL: [ThrottleReason; 6] = [
+    pub const ALL: [ThrottleReason; 7] = [
         ThrottleReason::AccountConcurrency,
         ThrottleReason::ReservedConcurrency,
         ThrottleReason::StartRate,
         ThrottleReason::ReservedStartRate,
         ThrottleReason::Capacity,
         ThrottleReason::Draining,
+        ThrottleReason::TooLarge,
     ];
 
     /// The `Reason` of AWS's `TooManyRequestsException`.
     ///
-    /// AWS differs: it has no reason for a server that is full or going away, which for a caller
-    /// mean the same as a concurrency limit: fewer at a time, or later.
+    /// AWS differs: it has no reason for a server that is full, going away or too small, of which
+    /// the first two mean the same for a caller as a concurrency limit: fewer at a time, or later.
     pub fn aws_name(self) -> &'static str {
         match self {
             ThrottleReason::ReservedConcurrency => {
@@ -53,7 +57,8 @@ impl ThrottleReason {
             ThrottleReason::ReservedStartRate => "ReservedFunctionInvocationRateLimitExceeded",
             ThrottleReason::AccountConcurrency
             | ThrottleReason::Capacity
-            | ThrottleReason::Draining => "ConcurrentInvocationLimitExceeded",
+            | ThrottleReason::Draining
+            | ThrottleReason::TooLarge => "ConcurrentInvocationLimitExceeded",
         }
     }
 
@@ -73,6 +78,7 @@ impl std::fmt::Display for ThrottleReason {
             }
             ThrottleReason::Capacity => "the server's memory is in use",
             ThrottleReason::Draining => "the server is shutting down",
+            ThrottleReason::TooLarge => "the function needs more memory than the server may use",
         })
     }
 }

@@ -234,6 +234,29 @@ fn idle_instances_make_room_when_memory_is_short() {
 }
 
 #[test]
+fn a_function_larger_than_the_server_is_refused_and_not_throttled() {
+    let server = Server::start();
+    server.function("large", WHO).memory(512).create();
+    let server = Server::builder()
+        .home(server.stop())
+        .args(&["--memory-budget-mb", "256"])
+        .start();
+    let invoked = server
+        .lambda("POST", "/2015-03-31/functions/large/invocations")
+        .body("{}")
+        .send();
+    let created = server.function("larger", WHO).memory(512).try_create();
+    for refused in [invoked, created] {
+        assert_eq!(refused.status, 400, "{}", refused.text());
+        assert_eq!(refused.error_type(), "InvalidParameterValueException");
+        let message = refused.message();
+        for part in ["512 MB", "256 MB", "--memory-budget-mb"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
+
+#[test]
 fn a_caller_that_hangs_up_cancels_nothing() {
     let server = Server::start();
     server.function("who", WHO).create();

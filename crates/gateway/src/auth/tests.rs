@@ -410,6 +410,7 @@ fn gateway_config(auth: Auth) -> Config {
         auth,
         endpoint_host: "localhost:4566".into(),
         account_concurrency: 1_000,
+        memory_budget_mb: 4_096,
         limits: Limits::default(),
     }
 }

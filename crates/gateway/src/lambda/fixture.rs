@@ -72,6 +72,7 @@ impl Fixture {
             auth: Auth::Enforce,
             endpoint_host: "localhost:4566".into(),
             account_concurrency: 1_000,
+            memory_budget_mb: 4_096,
             limits: Limits::default(),
         };
         let context = Context {

@@ -12,6 +12,7 @@ pub(crate) mod change;
 pub(crate) mod configuration;
 mod environment;
 mod logging;
+pub(crate) mod memory;
 pub(crate) mod package;
 pub(crate) mod prepare;
 mod runtime;

@@ -7,6 +7,7 @@ use kiln_types::{FunctionId, Outcome, State, Timestamp};
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
+use super::function::memory::over_budget;
 use super::refusal::{conflict, function_not_found};
 use crate::config::Deps;
 use crate::error::{ApiError, Exception};
@@ -68,6 +69,10 @@ pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
             reason,
             retry_after,
         } => throttled(reason.aws_name(), retry_after),
+        Error::OverBudget {
+            memory_mb,
+            budget_mb,
+        } => over_budget(memory_mb, budget_mb),
         Error::StartFailed(why) => {
             tracing::error!(function = arn, why, "could not start an instance");
             ApiError::new(
@@ -132,6 +137,10 @@ mod tests {
                 ThrottleReason::Draining,
                 "ConcurrentInvocationLimitExceeded",
             ),
+            (
+                ThrottleReason::TooLarge,
+                "ConcurrentInvocationLimitExceeded",
+            ),
         ];
         assert_eq!(names.map(|(reason, _)| reason), ThrottleReason::ALL);
         for (reason, name) in names {
@@ -145,6 +154,20 @@ mod tests {
             assert_eq!(throttled.exception, Exception::TooManyRequests);
             assert_eq!(throttled.reason, Some(name), "{reason:?}");
             assert_eq!(throttled.retry_after_secs, Some(2));
+        }
+    }
+
+    #[test]
+    fn a_function_larger_than_the_server_is_no_throttle() {
+        let too_large = Error::OverBudget {
+            memory_mb: 512,
+            budget_mb: 256,
+        };
+        let refused = refusal(too_large, "");
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert_eq!(refused.retry_after_secs, None);
+        for part in ["512 MB", "256 MB", "--memory-budget-mb"] {
+            assert!(refused.message.contains(part), "{}", refused.message);
         }
     }
 

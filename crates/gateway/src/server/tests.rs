@@ -103,6 +103,7 @@ impl Server {
             auth,
             endpoint_host: "localhost:4566".to_owned(),
             account_concurrency: 1_000,
+            memory_budget_mb: 4_096,
             limits,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -43,7 +43,10 @@ impl Core {
         if spare_start || !pool.idle.is_empty() {
             return Ok(());
         }
-        if pool.memory_mb > self.budget_mb() || self.config.instances_max == 0 {
+        if pool.memory_mb > self.budget_mb() {
+            return refused(ThrottleReason::TooLarge);
+        }
+        if self.config.instances_max == 0 {
             return refused(ThrottleReason::Capacity);
         }
         let function = pool.function;

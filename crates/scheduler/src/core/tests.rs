@@ -222,7 +222,7 @@ fn function_larger_than_the_server_is_refused_at_once() {
         },
         &[512],
     );
-    assert_eq!(refusal(&mut world, 0), ThrottleReason::Capacity);
+    assert_eq!(refusal(&mut world, 0), ThrottleReason::TooLarge);
 }
 
 #[test]

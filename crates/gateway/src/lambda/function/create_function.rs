@@ -11,6 +11,7 @@ use kiln_types::{
 };
 
 use super::configuration::render;
+use super::memory::check_memory;
 use super::package::Source;
 use super::prepare;
 use super::runtime::check_architecture;
@@ -31,6 +32,10 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
         ));
     }
+    check_memory(
+        change.memory.unwrap_or_default(),
+        context.config.memory_budget_mb,
+    )?;
     if let Some(arn) = &input.code_signing_config_arn {
         return Err(no_signing_config(arn));
     }
@@ -220,6 +225,18 @@ mod tests {
                 .message
                 .starts_with("Runtime and Handler are mandatory")
         );
+    }
+
+    #[tokio::test]
+    async fn a_function_larger_than_the_server_is_refused() {
+        let fixture = Fixture::new().await;
+        let request = Input {
+            memory_size: Some(4_097),
+            ..fixture.create_request("sum")
+        };
+        let refused = handle(&fixture.context, request).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert!(refused.message.contains("--memory-budget-mb"));
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ pub(crate) struct Change {
     role: Option<String>,
     description: Option<String>,
     timeout: Option<TimeoutSecs>,
-    memory: Option<MemoryMb>,
+    pub(crate) memory: Option<MemoryMb>,
     ephemeral: Option<EphemeralMb>,
     environment: Option<BTreeMap<String, String>>,
     logging: Option<wire::LoggingConfig>,

@@ -2,6 +2,7 @@
 
 use super::change::change_latest;
 use super::configuration::render;
+use super::memory::check_memory;
 use super::settings::Settings;
 use crate::context::Context;
 use crate::error::Result;
@@ -15,6 +16,9 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     target.function(context)?;
     let revision = input.revision_id.take();
     let change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
+    if let Some(memory) = change.memory {
+        check_memory(memory, context.config.memory_budget_mb)?;
+    }
     let changed = change_latest(context, &target, revision, |latest| change.apply(latest));
     Ok(render(&target.arn, &changed.await?.latest))
 }
@@ -44,6 +48,21 @@ mod tests {
             output.last_update_status_reason_code.as_deref(),
             Some("Creating")
         );
+    }
+
+    #[tokio::test]
+    async fn more_memory_than_the_server_has_is_refused() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let request = Input {
+            function_name: "sum".into(),
+            memory_size: Some(4_097),
+            ..Default::default()
+        };
+        let refused = handle(&fixture.context, request).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        let memory = fixture.function(&fixture.id("sum")).latest.memory;
+        assert_eq!(memory, Default::default());
     }
 
     #[tokio::test]
