@@ -6,8 +6,8 @@ use clap::Args;
 use kiln_cli::Format;
 use kiln_sandbox::{Finding, Status};
 
-use crate::packs;
 use crate::settings::SandboxRange;
+use crate::{machine, packs};
 
 /// What `kiln doctor` can be told.
 #[derive(Debug, Args)]
@@ -27,6 +27,7 @@ pub(crate) fn run(options: &Options, globals: &kiln_cli::Globals) -> anyhow::Res
     } = options.range;
     let uids = u32::try_from(sandboxes_max).unwrap_or(u32::MAX);
     let mut findings = kiln_sandbox::examine(uid_base..uid_base.saturating_add(uids));
+    findings.push(machine::examine()?);
     findings.push(runtimes(options)?);
     match globals.output {
         Format::Table => print_lines(&findings),

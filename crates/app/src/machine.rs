@@ -1,15 +1,22 @@
-//! The machine's memory: how much there is, and what to do when it runs short.
+//! The machine's memory: how much there is, and what to do when it runs short. What a container or
+//! a service may have counts as the machine's when it is less.
 //!
 //! Instances are promised more memory together than the machine has, because functions rarely use
 //! what they were given and idle instances hardly any. So the server watches what is really left
 //! and ends idle instances, the least recently used first, before the kernel has to choose.
 
+mod group;
+
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use kiln_sandbox::{Finding, Status};
 use kiln_scheduler::Scheduler;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
+
+use self::group::{Allowance, Group};
 
 /// Memory that instances may be promised together, as a multiple of what the machine has.
 const OVERCOMMIT: u64 = 4;
@@ -18,7 +25,7 @@ const RESERVE: u64 = 10;
 /// How often to look.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What the kernel says of memory, in bytes.
+/// What there is of memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Memory {
     total: u64,
@@ -27,18 +34,49 @@ struct Memory {
 
 /// How much memory instances may be promised together unless configured.
 pub(crate) fn budget_bytes() -> anyhow::Result<u64> {
-    Ok(read()?.total * OVERCOMMIT)
+    Ok(read(&Group::of_this_process())?.total * OVERCOMMIT)
+}
+
+/// What `kiln doctor` says of the memory.
+pub(crate) fn examine() -> anyhow::Result<Finding> {
+    let machine = read(&[])?;
+    let groups = Group::of_this_process();
+    let tightest = groups
+        .iter()
+        .filter_map(|group| Some((group.dir.as_path(), group.allowance()?.limit)))
+        .filter(|(_, limit)| *limit < machine.total)
+        .min_by_key(|(_, limit)| *limit);
+    Ok(Finding {
+        name: "memory",
+        status: Status::Good,
+        detail: detail(machine.total, tightest),
+        remedy: None,
+    })
+}
+
+fn detail(total: u64, tightest: Option<(&Path, u64)>) -> String {
+    let limit = match tightest {
+        Some((dir, limit)) => format!(", limited to {} MiB by {}", limit >> 20, dir.display()),
+        None => String::new(),
+    };
+    let counted = tightest.map_or(total, |(_, limit)| limit);
+    format!(
+        "{} MiB{limit}; instances are promised up to {} MiB together, unless --memory-budget-mb says otherwise",
+        total >> 20,
+        (counted * OVERCOMMIT) >> 20
+    )
 }
 
 /// Watches the memory until told to stop.
 pub(crate) async fn watch(scheduler: Scheduler, stop: CancellationToken) {
+    let groups = Group::of_this_process();
     let mut short = false;
     while stop
         .run_until_cancelled(tokio::time::sleep(EVERY))
         .await
         .is_some()
     {
-        let memory = match read() {
+        let memory = match read(&groups) {
             Ok(memory) => memory,
             Err(error) => {
                 error!(%error, "memory cannot be watched: the kernel decides when it runs short");
@@ -64,9 +102,18 @@ fn missing_bytes(memory: Memory) -> u64 {
     (memory.total / RESERVE).saturating_sub(memory.available)
 }
 
-fn read() -> anyhow::Result<Memory> {
+/// What the machine has, or what these groups leave of it.
+fn read(groups: &[Group]) -> anyhow::Result<Memory> {
     let text = std::fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
-    parse(&text).context("find MemTotal and MemAvailable in /proc/meminfo")
+    let machine = parse(&text).context("find MemTotal and MemAvailable in /proc/meminfo")?;
+    Ok(within(machine, groups.iter().filter_map(Group::allowance)))
+}
+
+fn within(machine: Memory, allowances: impl Iterator<Item = Allowance>) -> Memory {
+    allowances.fold(machine, |memory, allowed| Memory {
+        total: memory.total.min(allowed.limit),
+        available: memory.available.min(allowed.available),
+    })
 }
 
 fn parse(text: &str) -> Option<Memory> {
@@ -94,6 +141,36 @@ mod tests {
         };
         assert_eq!(parse(text), Some(expected));
         assert_eq!(parse("MemTotal: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_tightest_limit_around_the_server_counts() {
+        let machine = Memory {
+            total: 1_000,
+            available: 500,
+        };
+        let allowance = |limit, available| Allowance { limit, available };
+        let unlimited = allowance(u64::MAX >> 1, u64::MAX >> 2);
+        assert_eq!(within(machine, [unlimited].into_iter()), machine);
+        let nested = [allowance(200, 150), allowance(300, 10), unlimited];
+        let expected = Memory {
+            total: 200,
+            available: 10,
+        };
+        assert_eq!(within(machine, nested.into_iter()), expected);
+    }
+
+    #[test]
+    fn doctor_names_the_group_that_limits() {
+        assert_eq!(
+            detail(8 << 30, None),
+            "8192 MiB; instances are promised up to 32768 MiB together, unless --memory-budget-mb says otherwise"
+        );
+        let limited = detail(8 << 30, Some((Path::new("/sys/fs/cgroup/a"), 1 << 30)));
+        assert_eq!(
+            limited,
+            "8192 MiB, limited to 1024 MiB by /sys/fs/cgroup/a; instances are promised up to 4096 MiB together, unless --memory-budget-mb says otherwise"
+        );
     }
 
     #[test]

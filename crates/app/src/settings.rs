@@ -69,7 +69,7 @@ pub(crate) struct Settings {
     pub(crate) start: Start,
     /// Memory that all live instances together may be promised, in MiB. When the machine's real
     /// memory runs short, idle instances are ended whatever this says.
-    /// [default: four times the machine's memory]
+    /// [default: four times the machine's memory, or what its container or service may have]
     #[arg(long, env = "KILN_MEMORY_BUDGET_MB", value_name = "MIB")]
     pub(crate) memory_budget_mb: Option<u64>,
     /// Invocations the account may have in flight; beyond it callers get 429.
