@@ -230,6 +230,9 @@ impl Server {
                 // Init ended, and with it everything.
                 _ => Exit::Signal(libc::SIGKILL),
             };
+            // An init whose connection ends ends the sandbox, and what it used could not be read
+            // any more. Where init has ended there is nobody to tell.
+            let _ = control.send(&ToInit::Detach, &[]).await;
             registry.exited(id, exit);
         });
     }
