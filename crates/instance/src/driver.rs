@@ -374,16 +374,29 @@ impl Process {
 
     /// Kills everything in the sandbox. What it used is read first, because its meters go with it.
     fn kill(&mut self) {
-        self.used = Some(self.used());
-        self.cell.kill();
+        let cell = &self.cell;
+        self.used.get_or_insert_with(|| Used {
+            memory_peak_bytes: cell.memory_peak_bytes(),
+            cpu: cell.cpu(),
+            out_of_memory_kills: cell.out_of_memory_kills(),
+        });
+        cell.kill();
     }
 
-    fn used(&self) -> Used {
-        self.used.unwrap_or_else(|| Used {
-            memory_peak_bytes: self.cell.memory_peak_bytes(),
-            cpu: self.cell.cpu(),
-            out_of_memory_kills: self.cell.out_of_memory_kills(),
-        })
+    fn memory_peak_bytes(&self) -> u64 {
+        let killed = self.used.map(|used| used.memory_peak_bytes);
+        killed.unwrap_or_else(|| self.cell.memory_peak_bytes())
+    }
+
+    fn cpu(&self) -> Duration {
+        let killed = self.used.map(|used| used.cpu);
+        killed.unwrap_or_else(|| self.cell.cpu())
+    }
+
+    /// Read by path, unlike the others: only when a process has ended.
+    fn out_of_memory_kills(&self) -> u64 {
+        let killed = self.used.map(|used| used.out_of_memory_kills);
+        killed.unwrap_or_else(|| self.cell.out_of_memory_kills())
     }
 }
 

@@ -275,6 +275,14 @@ impl SimulatedCell {
         self.seen.calls.lock().unwrap().push(what);
         Ok(())
     }
+
+    /// As with a real one, what it used cannot be read any more once it was killed.
+    fn metered<T: Default>(&self, used: T) -> T {
+        match self.killed.is_cancelled() {
+            true => T::default(),
+            false => used,
+        }
+    }
 }
 
 impl Drop for SimulatedCell {
@@ -305,26 +313,16 @@ impl Cell for SimulatedCell {
         self.called("thaw")
     }
 
-    // As with a real one, what it used cannot be read any more once it was killed.
     fn memory_peak_bytes(&self) -> u64 {
-        if self.killed.is_cancelled() {
-            return 0;
-        }
-        35 << 20
+        self.metered(35 << 20)
     }
 
     fn cpu(&self) -> Duration {
-        if self.killed.is_cancelled() {
-            return Duration::ZERO;
-        }
-        Duration::from_millis(5)
+        self.metered(Duration::from_millis(5))
     }
 
     fn out_of_memory_kills(&self) -> u64 {
-        if self.killed.is_cancelled() {
-            return 0;
-        }
-        self.seen.out_of_memory_kills.load(Ordering::Relaxed)
+        self.metered(self.seen.out_of_memory_kills.load(Ordering::Relaxed))
     }
 
     fn kill(&self) {

@@ -184,8 +184,8 @@ impl Driver {
     /// function's own affair, whatever ends the main process later.
     fn out_of_memory(&self) -> bool {
         let killed = matches!(self.evidence.exit, Some(Exit::Signal(9)));
-        let kills = |process: &Process| process.used().out_of_memory_kills;
-        killed && self.process.as_ref().map_or(0, kills) > 0
+        let process = self.process.as_ref();
+        killed && process.map_or(0, Process::out_of_memory_kills) > 0
     }
 
     /// The memory peak, and the CPU time since the invocation before.
@@ -193,10 +193,10 @@ impl Driver {
         let Some(process) = &mut self.process else {
             return (0, Duration::ZERO);
         };
-        let used = process.used();
-        let spent = used.cpu.saturating_sub(process.cpu);
-        process.cpu = used.cpu;
-        (used.memory_peak_bytes, spent)
+        let cpu = process.cpu();
+        let spent = cpu.saturating_sub(process.cpu);
+        process.cpu = cpu;
+        (process.memory_peak_bytes(), spent)
     }
 }
 
