@@ -17,8 +17,6 @@ use crate::settings::Retention;
 /// one which came and went in between is spared too.
 const EVERY: Duration = Duration::from_secs(1_200);
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-
 /// Cleans up once at the start and then now and then, until told to stop.
 pub(crate) async fn run(
     store: Store,
@@ -48,8 +46,7 @@ async fn expire(store: &Store, retention: Retention, now: Timestamp) {
     let Some(days) = retention.usage_retention_days else {
         return;
     };
-    let cutoff = now.as_millis().saturating_sub(i64::from(days) * DAY_MS);
-    match store.usage().expire(Timestamp::from_millis(cutoff)).await {
+    match store.usage().expire(now.days_before(days)).await {
         Ok(0) => {}
         Ok(records) => info!(records, "usage past its retention was removed"),
         Err(error) => error!(%error, "usage past its retention could not be removed"),

@@ -79,6 +79,12 @@ impl Timestamp {
         self.0
     }
 
+    /// So many times 24 hours earlier, and never earlier than time can tell.
+    pub fn days_before(self, days: u32) -> Self {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+        Self(self.0.saturating_sub(i64::from(days) * DAY_MS))
+    }
+
     /// The same instant for formatting; years outside -9999..9999 show as 1970.
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)

@@ -11,7 +11,6 @@ use crate::error::{Doing, Error};
 
 /// Events removed in one transaction: other writers wait for no more than that.
 const CHUNK: i64 = 10_000;
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 pub(super) async fn expire(
     database: &Database,
@@ -22,7 +21,7 @@ pub(super) async fn expire(
     let limited = database.read("find log retention", find).await?;
     let mut removed = 0;
     for (group, days) in limited {
-        let cutoff = now.as_millis().saturating_sub(days.saturating_mul(DAY_MS));
+        let cutoff = now.days_before(days).as_millis();
         loop {
             let remove = move |to: &Connection| {
                 remove_chunk(to, group, cutoff).doing("remove expired log events")
@@ -40,7 +39,7 @@ pub(super) async fn expire(
 fn limited_groups(
     connection: &Connection,
     default_days: Option<u32>,
-) -> rusqlite::Result<Vec<(i64, i64)>> {
+) -> rusqlite::Result<Vec<(i64, u32)>> {
     let select = "SELECT id, coalesce(retention_days, ?1) AS days FROM log_group
         WHERE days IS NOT NULL";
     let mut statement = connection.prepare(select)?;
