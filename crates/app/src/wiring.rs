@@ -23,6 +23,7 @@ pub(crate) fn sandbox(settings: &Settings, packs: &[Pack]) -> kiln_sandbox::Conf
             shells: settings.shells,
             stems_per_image: settings.stems,
         },
+        listeners: vec![],
         layers_off: kiln_sandbox::LayersOff::default(),
     }
 }

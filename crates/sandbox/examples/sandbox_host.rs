@@ -4,12 +4,15 @@
 //! `sandbox_host hold NAME STATE_DIR COUNT`: leases COUNT sandboxes that sleep, prints `ready`, and
 //! keeps them until it is killed.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use kiln_sandbox::{Config, Image, LayersOff, Limits, PoolConfig, Request, Sandboxes, Start};
 use kiln_types::SystemClock;
+
+const LISTENER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9001));
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -44,6 +47,7 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
                 shells: 2,
                 stems_per_image: 0,
             },
+            listeners: vec![LISTENER],
             layers_off: LayersOff::default(),
         };
         let clock = Arc::new(SystemClock::start());
@@ -72,6 +76,7 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
                 start,
                 limits,
                 mounts: vec![],
+                listeners: vec![LISTENER],
             };
             held.push(sandboxes.lease(request).await.expect("a sandbox"));
         }

@@ -4,6 +4,7 @@
 //! `runtimes/python/build-pack`, LANG_DIR what to mount at `/var/lang`.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,6 +17,10 @@ use kiln_types::{Clock, SystemClock};
 
 const STEMS: usize = 100;
 const LEASES: usize = 300;
+const LISTENERS: [SocketAddr; 2] = [
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9001)),
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9002)),
+];
 const LIMITS: Limits = Limits {
     memory_bytes: 256 << 20,
     cpu_millis: 1000,
@@ -70,6 +75,7 @@ async fn measure(arguments: &[String]) {
             start: Start::Zygote,
             limits: LIMITS,
             mounts: mounts.clone(),
+            listeners: vec![],
         };
         let sandbox = sandboxes.lease(request).await.expect("a stem");
         times.push(clock.now().since(begun));
@@ -136,6 +142,7 @@ async fn exec_and_fork(sandboxes: &Sandboxes, clock: &SystemClock) {
                 start: start.clone(),
                 limits: LIMITS,
                 mounts: vec![],
+                listeners: vec![],
             };
             let begun = clock.now();
             let sandbox = sandboxes.lease(request).await.expect("a sandbox");
@@ -182,6 +189,7 @@ async fn start(arguments: &[String], pool: PoolConfig, clock: &Arc<SystemClock>)
         sandboxes_max: 1_000,
         images: vec![image],
         pool,
+        listeners: LISTENERS.to_vec(),
         layers_off: LayersOff::default(),
     };
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;

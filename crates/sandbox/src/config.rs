@@ -1,5 +1,6 @@
 //! What a server of sandboxes is told at start.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -23,6 +24,10 @@ pub struct Config {
     pub images: Vec<Image>,
     /// How many sandboxes to keep prepared.
     pub pool: PoolConfig,
+    /// Where every sandbox's own loopback interface is listened on, from before any program runs in
+    /// it. Whoever leases a sandbox gets those listeners that its request names; the others are
+    /// closed. At most [`Config::LISTENERS_MAX`].
+    pub listeners: Vec<SocketAddr>,
     /// Walls to leave out. For tests of defence in depth only.
     pub layers_off: LayersOff,
 }
@@ -33,6 +38,8 @@ impl Config {
     pub const UID_BASE: u32 = 1_900_000_000;
     /// The least [`Config::uid_base`]: below are root, services, people and `nobody`.
     pub const UID_BASE_MIN: u32 = 65_536;
+    /// The most [`Config::listeners`]: each costs a prepared sandbox one descriptor.
+    pub const LISTENERS_MAX: usize = 8;
 
     /// The uids that sandboxes run as, one each; `None` where the first is too small or the last
     /// is beyond what the kernel has (its largest number means "none").

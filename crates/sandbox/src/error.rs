@@ -1,6 +1,7 @@
 //! What can go wrong, and what to do about it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why a sandbox could not be made or changed.
@@ -33,6 +34,12 @@ pub enum Error {
         /// How many sandboxes there may be.
         count: usize,
     },
+    /// More listeners than a sandbox may have.
+    #[error("{0} listeners are more than a sandbox can have, {max}", max = crate::Config::LISTENERS_MAX)]
+    TooManyListeners(usize),
+    /// Sandboxes do not listen there.
+    #[error("sandboxes do not listen on {0}; name it in the configuration")]
+    NotListening(SocketAddr),
     /// No image has this name.
     #[error("there is no image named `{0}`")]
     UnknownImage(String),

@@ -37,8 +37,11 @@ pub enum Status {
 
 /// The first kernel with everything that has no fall-back (`mount_setattr`).
 const KERNEL_MIN: (u32, u32) = (5, 12);
-/// Open files below which a server soon reaches its end.
-const OPEN_FILES_MIN: u64 = 4_096;
+/// Open files of a server without sandboxes: databases, clients, cgroups.
+const OPEN_FILES_MIN: u64 = 2_048;
+/// Descriptors that the server holds for a sandbox in use: its init, the connection to it, the
+/// channel, the output, two meters, and two for a listener and what is connected to it.
+const OPEN_FILES_PER_SANDBOX: u64 = 8;
 /// The newest landlock that Kiln has a use for: abstract sockets and signals are kept inside.
 const LANDLOCK_BEST: i64 = 6;
 
@@ -46,6 +49,7 @@ const LANDLOCK_BEST: i64 = 6;
 /// called by any user.
 pub fn examine(uids_wanted: Range<u32>) -> Vec<Finding> {
     let layout = Layout::detect().unwrap_or_default();
+    let sandboxes = uids_wanted.len() as u64;
     vec![
         user(),
         capabilities(),
@@ -60,7 +64,7 @@ pub fn examine(uids_wanted: Range<u32>) -> Vec<Finding> {
         seccomp(),
         landlock(),
         uids(uids_wanted),
-        open_files(),
+        open_files(sandboxes),
     ]
 }
 
@@ -293,18 +297,16 @@ fn uids(wanted: Range<u32>) -> Finding {
     }
 }
 
-fn open_files() -> Finding {
+fn open_files(sandboxes: u64) -> Finding {
     let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-    if most >= OPEN_FILES_MIN {
+    let needed = OPEN_FILES_MIN + sandboxes * OPEN_FILES_PER_SANDBOX;
+    if most >= needed {
         return good("open files", format!("{most}"));
     }
-    let remedy = "raise the hard limit: LimitNOFILE=65536 for a service, or ulimit -Hn 65536";
-    bad(
-        "open files",
-        Status::Degraded,
-        format!("{most}, a sandbox needs 3 when pooled and up to 6 when used"),
-        remedy,
-    )
+    let detail = format!("{most}, and {sandboxes} sandboxes in use need up to {needed}");
+    let remedy = "raise the hard limit: LimitNOFILE=65536 for a service, or ulimit -Hn 65536; or \
+                  allow fewer sandboxes with --sandboxes-max";
+    bad("open files", Status::Degraded, detail, remedy)
 }
 
 #[cfg(test)]
@@ -328,6 +330,11 @@ mod tests {
         let finding = uids(0..1);
         assert_eq!(finding.status, Status::Missing);
         assert!(finding.detail.contains("`root`"), "{}", finding.detail);
+    }
+
+    #[test]
+    fn more_sandboxes_than_descriptors_are_told() {
+        assert_eq!(open_files(u64::from(u32::MAX)).status, Status::Degraded);
     }
 
     #[test]

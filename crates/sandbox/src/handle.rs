@@ -114,10 +114,19 @@ impl Sandboxes {
             return Err(Error::ShutDown);
         }
         server.image(&request.image)?;
-        let sandbox = match request.start {
+        let listens = &server.config.listeners;
+        if let Some(other) = request.listeners.iter().find(|at| !listens.contains(at)) {
+            return Err(Error::NotListening(*other));
+        }
+        let wanted = request.listeners.clone();
+        let mut sandbox = match request.start {
             Start::Zygote => self.lease_stem(request).await?,
             Start::Exec { .. } => self.lease_program(request).await?,
         };
+        // There may be thousands of sandboxes: each keeps the descriptors that it uses.
+        sandbox
+            .listeners
+            .retain(|address, _| wanted.contains(address));
         server.registry.set_leased(sandbox.id());
         Ok(sandbox)
     }
@@ -270,6 +279,7 @@ fn sandbox(stem: Stem, pooled: bool) -> Sandbox {
         channel,
         output,
         exit,
+        listeners,
     } = stem;
     Sandbox {
         body,
@@ -278,6 +288,7 @@ fn sandbox(stem: Stem, pooled: bool) -> Sandbox {
         exit,
         pooled,
         meters: OnceLock::new(),
+        listeners,
     }
 }
 
@@ -287,6 +298,9 @@ fn check(config: &Config) -> Result<Tree, Error> {
     let name = &config.name;
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_plain) {
         return Err(Error::BadName(name.clone()));
+    }
+    if config.listeners.len() > Config::LISTENERS_MAX {
+        return Err(Error::TooManyListeners(config.listeners.len()));
     }
     let uids = config.uids().ok_or(Error::BadUids {
         base: config.uid_base,

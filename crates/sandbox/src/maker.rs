@@ -82,18 +82,24 @@ impl Server {
             registry,
         };
         let answer = control.receive::<FromInit>();
-        let ruleset = match in_time("its init does not answer", answer).await? {
-            Ok(Some((FromInit::Ready, mut fds))) => fds.pop(),
+        let mut fds = match in_time("its init does not answer", answer).await? {
+            Ok(Some((FromInit::Ready, fds))) => fds,
             Ok(Some((FromInit::Failed { reason }, _))) => return Err(Error::Shell(reason)),
             Ok(_) => return Err(Error::Shell("its init ended".into())),
             Err(error) => return Err(Error::Shell(error.to_string())),
         };
+        let addresses = &self.config.listeners;
+        if fds.len() < addresses.len() {
+            return Err(Error::Shell("its init sent too few listeners".into()));
+        }
+        let ruleset = fds.split_off(addresses.len()).pop();
         Ok(Shell {
             body: Arc::new(body),
             control,
             uid,
             exit: admitted.exit,
             ruleset,
+            listeners: addresses.iter().copied().zip(fds).collect(),
         })
     }
 
@@ -143,6 +149,7 @@ impl Server {
             channel,
             output,
             exit: shell.exit,
+            listeners: shell.listeners,
         };
         if warm {
             stem.warmed().await?;
@@ -197,6 +204,7 @@ impl Server {
             exit: shell.exit,
             pooled: false,
             meters: OnceLock::new(),
+            listeners: shell.listeners,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Sandboxes prepared ahead of need.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +21,11 @@ pub(crate) struct Shell {
     pub uid: u32,
     pub exit: watch::Receiver<Option<Exit>>,
     pub ruleset: Option<OwnedFd>,
+    pub listeners: Listeners,
 }
+
+/// Open sockets of a sandbox's network namespace, by their addresses there.
+pub(crate) type Listeners = BTreeMap<SocketAddr, OwnedFd>;
 
 /// A sandbox with a booted interpreter that waits for work.
 #[derive(Debug)]
@@ -29,6 +34,7 @@ pub(crate) struct Stem {
     pub channel: UnixStream,
     pub output: pipe::Receiver,
     pub exit: watch::Receiver<Option<Exit>>,
+    pub listeners: Listeners,
 }
 
 /// Something the pool should have and has not.

@@ -2,6 +2,7 @@
 //!
 //! `runtimes/python/kiln_runtime/zygote.py` speaks the last two.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ pub(crate) enum ToSpawner {
         cgroups: Vec<PathBuf>,
         /// The users that sandboxes run as: each has an entry in `/etc/passwd`.
         uids: Range<u32>,
+        /// Where every sandbox is listened on.
+        listeners: Vec<SocketAddr>,
         layers_off: LayersOff,
     },
     /// Make a shell. Beside it: init's end of its control connection.
@@ -72,7 +75,8 @@ pub(crate) enum ToInit {
 /// From the init of a sandbox to the daemon.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInit {
-    /// The shell is made. Beside it: the landlock ruleset, where the kernel has landlock.
+    /// The shell is made. Beside it: one listener for each address of [`ToSpawner::Prepare`], then
+    /// the landlock ruleset, where the kernel has landlock.
     Ready,
     /// The shell cannot be made; init ends.
     Failed { reason: String },

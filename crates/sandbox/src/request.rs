@@ -1,5 +1,6 @@
 //! What is asked of a sandbox.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::Mount;
@@ -15,6 +16,8 @@ pub struct Request {
     pub limits: Limits,
     /// Added to the image's mounts: the code at `/var/task`, layers at `/opt`.
     pub mounts: Vec<Mount>,
+    /// Which of [`Config::listeners`](crate::Config::listeners) to have.
+    pub listeners: Vec<SocketAddr>,
 }
 
 /// How the main process of a sandbox begins.

@@ -1,16 +1,18 @@
 //! One leased sandbox.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
-use tokio::net::{UnixStream, unix::pipe};
+use tokio::net::{TcpListener, UnixStream, unix::pipe};
 use tokio::sync::watch;
 
 use crate::cgroup::{Group, Meters};
 use crate::error::Error;
+use crate::pool::Listeners;
 use crate::registry::Registry;
 use crate::sys;
 
@@ -34,6 +36,7 @@ pub struct Sandbox {
     pub(crate) pooled: bool,
     /// Opened when first read: sandboxes in the pool hold no descriptors for it.
     pub(crate) meters: OnceLock<Option<Meters>>,
+    pub(crate) listeners: Listeners,
 }
 
 /// What makes a sandbox exist: while this lives its init does.
@@ -66,6 +69,18 @@ impl Sandbox {
     /// When taken a second time.
     pub fn take_output(&mut self) -> pipe::Receiver {
         self.output.take().expect("the output is taken once")
+    }
+
+    /// Accepts what programs of this sandbox, and nobody else, connect to at this address. Its
+    /// network namespace lives for as long as the listener or a connection of it does.
+    ///
+    /// # Errors
+    /// [`Error::NotListening`] when the request did not name it, or it was taken before.
+    pub fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, Error> {
+        let socket = self.listeners.remove(&address);
+        let socket = socket.ok_or(Error::NotListening(address))?;
+        TcpListener::from_std(socket.into())
+            .map_err(Error::system(format!("accept connections to {address}")))
     }
 
     /// Stops all processes of the sandbox where they are. Cheap (6 µs where there is a cgroup v2

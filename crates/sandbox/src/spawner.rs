@@ -14,6 +14,7 @@ mod zygote;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -48,6 +49,7 @@ struct CgroupDirectory {
 struct Setting {
     cgroups: Vec<CgroupDirectory>,
     filter: Vec<sock_filter>,
+    listeners: Vec<SocketAddr>,
     layers_off: LayersOff,
 }
 
@@ -96,17 +98,7 @@ fn run(daemon: OwnedFd) -> io::Result<()> {
     let Some((message, _name_lock)) = wire::receive::<ToSpawner>(&daemon, &mut buffer)? else {
         return Ok(());
     };
-    let ToSpawner::Prepare {
-        root,
-        cgroups,
-        uids,
-        layers_off,
-    } = message
-    else {
-        return Err(io::Error::other("the first message must be Prepare"));
-    };
-    let setting = prepare(&root, &cgroups, uids, layers_off);
-    let setting = match setting {
+    let setting = match prepare(message) {
         Ok(setting) => setting,
         Err(error) => {
             return wire::send(
@@ -138,20 +130,26 @@ fn run(daemon: OwnedFd) -> io::Result<()> {
     }
 }
 
-fn prepare(
-    root: &std::path::Path,
-    cgroups: &[PathBuf],
-    uids: Range<u32>,
-    layers_off: LayersOff,
-) -> io::Result<Setting> {
+fn prepare(message: ToSpawner) -> io::Result<Setting> {
+    let ToSpawner::Prepare {
+        root,
+        cgroups,
+        uids,
+        listeners,
+        layers_off,
+    } = message
+    else {
+        return Err(io::Error::other("the first message must be Prepare"));
+    };
     let cgroups = cgroups
         .iter()
         .map(CgroupDirectory::open)
         .collect::<io::Result<_>>()?;
-    template::enter(root, uids)?;
+    template::enter(&root, uids)?;
     Ok(Setting {
         cgroups,
         filter: seccomp::compile(),
+        listeners,
         layers_off,
     })
 }

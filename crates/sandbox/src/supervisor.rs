@@ -109,6 +109,7 @@ impl Server {
             root,
             cgroups: self.tree.directories(),
             uids: self.config.uids().expect("checked at start"),
+            listeners: self.config.listeners.clone(),
             layers_off: self.config.layers_off,
         };
         let lock = self.share_name_lock()?;

@@ -137,6 +137,7 @@ impl Driver {
             start,
             limits,
             mounts: vec![code],
+            listeners: vec![],
         })
     }
 

@@ -80,6 +80,7 @@ pub async fn start(exe: PathBuf, directory: &Path, pythons: &[Installed]) -> (Sa
             shells: 2,
             stems_per_image: 2,
         },
+        listeners: vec![],
         layers_off: LayersOff::default(),
     };
     let sandboxes = Sandboxes::start(config, Arc::new(SystemClock::start()))

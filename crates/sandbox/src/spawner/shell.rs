@@ -2,11 +2,13 @@
 
 use std::io;
 use std::mem::ManuallyDrop;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::MountAttrFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
@@ -24,6 +26,9 @@ const KEPT: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
 const SHARED_MEMORY_BYTES: &str = "67108864";
+/// Connections that may wait to be accepted at one listener. Beyond it the kernel lets a program in
+/// the sandbox try again, for a second and longer.
+const BACKLOG_MAX: i32 = 64;
 /// Of `/proc`: files about the whole machine that no function needs. Some can be read by root only;
 /// they are here so that this does not depend on permissions.
 const MASKED_FILES: &[&str] = &[
@@ -92,6 +97,11 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
     join(setting, plan.id).map_err(step("join the control groups"))?;
     sys::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP).map_err(step("make namespaces"))?;
     sys::raise_loopback().map_err(step("raise the loopback interface"))?;
+    let listeners = setting
+        .listeners
+        .iter()
+        .map(|address| listener(address).map_err(step(&format!("listen on {address}"))))
+        .collect::<io::Result<Vec<_>>>()?;
     rustix::system::sethostname(b"kiln")?;
     attach_own_file_systems(plan.tmp_bytes)?;
     let ruleset = if setting.layers_off.landlock {
@@ -104,10 +114,25 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
     set_no_new_privs(true)?;
     lockdown::drop_bounding_set(KEPT);
     lockdown::keep_capabilities(KEPT)?;
-    let made = keep_only(plan.control, ruleset)?;
-    let ruleset: Vec<_> = made.ruleset.iter().map(AsFd::as_fd).collect();
-    wire::send(&made.control, &FromInit::Ready, &ruleset)?;
-    Ok(made)
+    // Before all but two descriptors are closed: what runs in the sandbox must not accept from
+    // listeners that are the daemon's.
+    let fds: Vec<_> = listeners.iter().chain(&ruleset).map(AsFd::as_fd).collect();
+    wire::send(&plan.control, &FromInit::Ready, &fds)?;
+    drop(listeners);
+    keep_only(plan.control, ruleset)
+}
+
+/// A socket in the calling process's network namespace, where it stays whoever accepts from it.
+fn listener(address: &SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    bind(&socket, address)?;
+    listen(&socket, BACKLOG_MAX)?;
+    Ok(socket)
 }
 
 fn join(setting: &Setting, id: u64) -> io::Result<()> {

@@ -200,6 +200,7 @@ async fn mount_of_a_missing_directory_names_it() {
         start,
         limits: LIMITS,
         mounts,
+        listeners: vec![],
     };
     let error = rig
         .sandboxes
@@ -224,6 +225,7 @@ async fn program_that_cannot_be_run_is_named() {
         start,
         limits: LIMITS,
         mounts: vec![],
+        listeners: vec![],
     };
     let error = rig
         .sandboxes

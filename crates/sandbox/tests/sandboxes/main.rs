@@ -2,6 +2,7 @@
 
 mod isolation;
 mod limits;
+mod listeners;
 mod rig;
 mod stem;
 mod teardown;

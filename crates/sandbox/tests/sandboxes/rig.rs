@@ -1,5 +1,6 @@
 //! A server of sandboxes for one test, and programs run in its sandboxes.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +22,11 @@ pub const LIMITS: Limits = Limits {
     processes: 64,
     tmp_bytes: 16 << 20,
 };
+/// Where every sandbox is listened on.
+pub const LISTENERS: [SocketAddr; 2] = [
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9001)),
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9002)),
+];
 
 pub struct Rig {
     pub sandboxes: Sandboxes,
@@ -103,6 +109,16 @@ impl Rig {
     }
 
     pub async fn exec(&self, argv: &[&str], limits: Limits, mounts: Vec<Mount>) -> Sandbox {
+        self.exec_with(argv, limits, mounts, &[]).await
+    }
+
+    pub async fn exec_with(
+        &self,
+        argv: &[&str],
+        limits: Limits,
+        mounts: Vec<Mount>,
+        listeners: &[SocketAddr],
+    ) -> Sandbox {
         let start = Start::Exec {
             argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
             env: vec![
@@ -116,6 +132,7 @@ impl Rig {
             start,
             limits,
             mounts,
+            listeners: listeners.to_vec(),
         };
         let leased = timeout(PATIENCE, self.sandboxes.lease(request)).await;
         leased.expect("a lease does not hang").expect("a sandbox")
@@ -168,6 +185,7 @@ pub async fn start(
         sandboxes_max: 500,
         images,
         pool,
+        listeners: LISTENERS.to_vec(),
         layers_off,
     };
     let clock = Arc::new(SystemClock::start());

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::rig::{LIMITS, PATIENCE, Rig, plain_image, until};
+use crate::rig::{LIMITS, LISTENERS, PATIENCE, Rig, plain_image, until};
 
 /// The machine's Python with our zygote, and a loop that evaluates expressions.
 fn image(directory: &Path) -> Image {
@@ -71,6 +71,7 @@ impl Stems {
             start: Start::Zygote,
             limits,
             mounts,
+            listeners: LISTENERS.to_vec(),
         };
         let leased = timeout(PATIENCE, self.rig.sandboxes.lease(request)).await;
         let mut sandbox = leased.expect("a lease does not hang").expect("a sandbox");
@@ -310,6 +311,27 @@ async fn killed_zygote_is_replaced_and_its_children_live_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stem_is_heard_by_its_listeners_whether_pooled_or_not() {
+    for pooled in [1, 0] {
+        let stems = Stems::start(pooled).await;
+        let mut python = stems.lease(LIMITS, vec![]).await;
+        assert_eq!(python.sandbox.was_pooled(), pooled == 1);
+        for address in LISTENERS {
+            let listener = python.sandbox.take_listener(address).expect("asked for");
+            let at = (address.ip().to_string(), address.port());
+            let connect = format!("__import__('socket').create_connection({at:?}).getpeername()");
+            let accepted = timeout(PATIENCE, listener.accept());
+            let (accepted, peer) = tokio::join!(accepted, python.eval(&connect));
+            let (_, from) = accepted.expect("it connects").expect("a connection");
+            assert!(from.ip().is_loopback());
+            assert_eq!(peer, format!("('{}', {})", at.0, at.1));
+        }
+        drop(python);
+        stems.rig.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn image_without_a_zygote_has_no_stems() {
     let rig = Rig::start().await;
     let request = Request {
@@ -317,6 +339,7 @@ async fn image_without_a_zygote_has_no_stems() {
         start: Start::Zygote,
         limits: LIMITS,
         mounts: vec![],
+        listeners: vec![],
     };
     assert!(matches!(
         rig.sandboxes.lease(request).await,
@@ -354,6 +377,7 @@ async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
         start: Start::Zygote,
         limits: LIMITS,
         mounts: vec![],
+        listeners: vec![],
     };
     let refused = timeout(PATIENCE, rig.sandboxes.lease(request("b"))).await;
     let error = refused.expect("no hang").expect_err("it cannot fork");

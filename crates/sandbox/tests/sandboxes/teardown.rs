@@ -203,6 +203,7 @@ async fn name_of_a_running_server_is_refused() {
             shells: 0,
             stems_per_image: 0,
         },
+        listeners: vec![],
         layers_off: LayersOff::default(),
     };
     let clock = std::sync::Arc::new(SystemClock::start());
@@ -227,6 +228,7 @@ async fn uids_that_are_not_for_sandboxes_are_refused() {
                 shells: 0,
                 stems_per_image: 0,
             },
+            listeners: vec![],
             layers_off: LayersOff::default(),
         };
         let clock = std::sync::Arc::new(SystemClock::start());
@@ -257,6 +259,33 @@ fn ordinary_user_is_told_to_use_root() {
         said.contains("run Kiln as root, for example with sudo"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_in_use_holds_five_descriptors() {
+    // Its init, the connection to it, its channel, its output, and one listener.
+    const EACH: usize = 5;
+    let (few, many) = (rig::unique_name(), rig::unique_name());
+    let directory = || tempfile::tempdir().expect("a directory");
+    let (first, second) = (directory(), directory());
+    let mut daemons = [hold(&few, &first, 2), hold(&many, &second, 22)];
+    let descriptors = |daemon: &std::process::Child| {
+        let listed = fs::read_dir(format!("/proc/{}/fd", daemon.id()));
+        listed.expect("it runs").count()
+    };
+    // Not at once: their pools may still be filling up.
+    until("twenty more hold five each", || {
+        let [few, many] = [descriptors(&daemons[0]), descriptors(&daemons[1])];
+        many == few + 20 * EACH
+    })
+    .await;
+    for daemon in &mut daemons {
+        daemon.kill().expect("it runs");
+        daemon.wait().expect("it ends");
+    }
+    for name in [few, many] {
+        until("its spawner has cleared up", || cgroups(&name).is_empty()).await;
+    }
 }
 
 /// A daemon of its own with `count` sandboxes.
