@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
-pub(crate) use frame::{Init, Invoke, Reply};
+use crate::isolation::Future;
+use crate::runtime::{Error, Init, Invoke, Reply, Runtime};
 use outbox::Outbox;
 
 /// Bytes of the length field.
@@ -29,20 +30,6 @@ pub(crate) const FRAME_BYTES_MAX: usize =
     LENGTH_BYTES + PREFIX_BYTES + HEADER_BYTES_MAX + BODY_BYTES_MAX;
 /// Room made before a read. Small: an idle instance keeps its buffer.
 const READ_BYTES: usize = 4 * 1024;
-
-/// The peer is gone or broke the protocol.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// The peer closed its end.
-    #[error("the runtime closed its channel")]
-    Closed,
-    /// The peer sent something that is not a frame.
-    #[error("the runtime sent {0}")]
-    Malformed(&'static str),
-    /// The socket failed.
-    #[error("the channel to the runtime failed: {0}")]
-    Io(#[from] std::io::Error),
-}
 
 /// The daemon's end of the socket.
 #[derive(Debug)]
@@ -61,24 +48,16 @@ impl Channel {
         }
     }
 
-    /// Adds a frame to what [`send`](Self::send) sends.
-    pub(crate) fn queue_init(&mut self, init: &Init<'_>) {
-        self.outbox.push(frame::INIT, init, Bytes::new());
-    }
-
-    /// Adds a frame to what [`send`](Self::send) sends.
-    pub(crate) fn queue_invoke(&mut self, invoke: &Invoke<'_>, event: Bytes) {
-        self.outbox.push(frame::INVOKE, invoke, event);
-    }
-
     /// Sends what is queued as far as the socket takes it at once; [`next`](Self::next) sends the
-    /// rest.
-    pub(crate) fn send(&mut self) -> Result<(), Error> {
-        Ok(self.outbox.write_to(&self.stream)?)
+    /// rest. What cannot be sent shows as a closed channel when it is read.
+    fn send(&mut self) {
+        if let Err(error) = self.outbox.write_to(&self.stream) {
+            tracing::debug!(%error, "a runtime does not take a message");
+        }
     }
 
     /// The next frame from the runtime. May be dropped and called again at any time.
-    pub(crate) async fn next(&mut self) -> Result<Reply, Error> {
+    async fn next(&mut self) -> Result<Reply, Error> {
         loop {
             if let Some(reply) = self.decode()? {
                 return Ok(reply);
@@ -103,7 +82,7 @@ impl Channel {
     /// The next frame among those that have arrived, past tokio; none when there is none. Takes
     /// what it reads from `bytes_left` and reads nothing when that is used up: a process may write
     /// as fast as it is read.
-    pub(crate) fn next_received(&mut self, bytes_left: &mut usize) -> Result<Option<Reply>, Error> {
+    fn next_received(&mut self, bytes_left: &mut usize) -> Result<Option<Reply>, Error> {
         let mut buffer = [0; READ_BYTES];
         loop {
             if let Some(reply) = self.decode()? {
@@ -148,7 +127,32 @@ impl Channel {
             return Err(Error::Malformed("a header of impossible length"));
         }
         let header = frame.split_to(header_bytes);
-        Reply::parse(kind, &header, frame).map(Some)
+        frame::parse(kind, &header, frame).map(Some)
+    }
+}
+
+impl Runtime for Channel {
+    fn initialise(&mut self, init: &Init<'_>) {
+        let header = frame::InitHeader::from(init);
+        self.outbox.push(frame::INIT, &header, Bytes::new());
+        self.send();
+    }
+
+    fn deliver(&mut self, invoke: Invoke<'_>) {
+        let header = frame::InvokeHeader::from(&invoke);
+        self.outbox.push(frame::INVOKE, &header, invoke.event);
+        self.send();
+    }
+
+    fn next(&mut self) -> Future<'_, Result<Reply, Error>> {
+        Box::pin(Channel::next(self))
+    }
+
+    fn said<'a>(
+        &'a mut self,
+        bytes_left: &'a mut usize,
+    ) -> Future<'a, Result<Option<Reply>, Error>> {
+        Box::pin(std::future::ready(self.next_received(bytes_left)))
     }
 }
 

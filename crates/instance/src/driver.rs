@@ -18,7 +18,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 
-use crate::channel::{self, Channel, Reply};
+use crate::channel::{self, Channel};
 use crate::environment;
 use crate::error::Error;
 use crate::handle::{Command, Shared};
@@ -29,15 +29,16 @@ use crate::lifecycle::{Event, Lifecycle, State};
 use crate::log_stream;
 use crate::output::{Piece, Splitter};
 use crate::report::Reporter;
+use crate::runtime::{self, Reply, Runtime};
 use crate::spec::Spec;
 use wait::Input;
 
 /// How long a process that closed its channel may take to end by itself before it is killed:
 /// its own exit status says more than ours.
 const EXIT_GRACE: Duration = Duration::from_millis(100);
-/// How many frames from which nothing follows one process may send. Our runtimes send one (READY);
+/// How many replies from which nothing follows one process may send. Our runtimes send one (READY);
 /// the function can write to the channel too, and one that goes on has broken it.
-const STRAY_FRAMES_MAX: u32 = 16;
+const STRAY_REPLIES_MAX: u32 = 16;
 
 /// Owns one instance from its start to its end.
 pub(crate) struct Driver {
@@ -61,14 +62,14 @@ pub(crate) struct Driver {
 
 type Lease = Future<'static, Result<Box<dyn Cell>, String>>;
 
-/// The sandbox and our ends of its pipes.
+/// The sandbox, the runtime in it, and our end of its output.
 struct Process {
     cell: Box<dyn Cell>,
-    channel: Channel,
-    /// Whether the channel can still be used.
+    runtime: Box<dyn Runtime>,
+    /// Whether the runtime can still be talked to.
     listening: bool,
-    /// Frames from which nothing followed, so far.
-    stray_frames: u32,
+    /// Replies from which nothing followed, so far.
+    stray_replies: u32,
     output: Output,
     /// CPU time when the last invocation ended.
     cpu: Duration,
@@ -191,13 +192,13 @@ impl Driver {
                 self.on(Event::LeaseFailed);
             }
             Input::Reply(Ok(reply)) => self.on_reply(reply),
-            Input::Reply(Err(channel::Error::Closed)) => self.on_closed().await,
+            Input::Reply(Err(runtime::Error::Closed)) => self.on_closed().await,
             Input::Reply(Err(error)) => self.on_broken(error.to_string()),
             Input::Output => self.read_announced_output().await,
-            Input::Exited(exit) => self.on_exited(exit),
+            Input::Exited(exit) => self.on_exited(exit).await,
             Input::Alarm => {
                 // Who answered in time has answered.
-                self.take_received();
+                self.take_said().await;
                 self.on(Event::Alarm);
             }
         }
@@ -229,10 +230,10 @@ impl Driver {
 
     fn on_reply(&mut self, reply: Reply) {
         let meant_something = match reply {
-            Reply::Ready if self.lifecycle.is_initialised() => {
+            Reply::Booted if self.lifecycle.is_initialised() => {
                 return self.on_broken("the runtime booted twice".to_owned());
             }
-            Reply::Ready => false,
+            Reply::Booted => false,
             Reply::InitDone => self.follows(Event::InitDone),
             Reply::InitError {
                 error_type,
@@ -262,17 +263,17 @@ impl Driver {
         // An answer that nobody waited for is not kept.
         self.evidence.answer = None;
         if !meant_something {
-            self.on_stray_frame();
+            self.on_stray_reply();
         }
     }
 
-    /// Nothing followed from a frame. Each costs a wake-up, so they have an end.
-    fn on_stray_frame(&mut self) {
+    /// Nothing followed from a reply. Each costs a wake-up, so they have an end.
+    fn on_stray_reply(&mut self) {
         let Some(process) = &mut self.process else {
             return;
         };
-        process.stray_frames += 1;
-        if process.stray_frames > STRAY_FRAMES_MAX {
+        process.stray_replies += 1;
+        if process.stray_replies > STRAY_REPLIES_MAX {
             self.on_broken("the runtime sent frames that nobody asked for".to_owned());
         }
     }
@@ -285,14 +286,13 @@ impl Driver {
         self.on(Event::Broken);
     }
 
-    /// Takes what the runtime has sent by now, also what tokio has not announced: one frame of
-    /// the longest kind at most.
-    fn take_received(&mut self) {
+    /// Takes what the runtime has said by now: one frame of the longest kind at most.
+    async fn take_said(&mut self) {
         let mut bytes_left = channel::FRAME_BYTES_MAX;
         while let Some(process) = &mut self.process
             && process.listening
         {
-            match process.channel.next_received(&mut bytes_left) {
+            match process.runtime.said(&mut bytes_left).await {
                 Ok(Some(reply)) => self.on_reply(reply),
                 Ok(None) => return,
                 Err(_) => self.stop_listening(),
@@ -320,16 +320,16 @@ impl Driver {
                 process.cell.exited().await
             }
         };
-        self.on_exited(exit);
+        self.on_exited(exit).await;
     }
 
     /// The process has ended. What it said before that counts, also what tokio has not announced.
-    fn on_exited(&mut self, exit: Exit) {
+    async fn on_exited(&mut self, exit: Exit) {
         // A process it left behind may hold the channel open and write for ever.
         if let Some(process) = &mut self.process {
             process.kill();
         }
-        self.take_received();
+        self.take_said().await;
         self.stop_listening();
         self.evidence.exit = Some(exit);
         self.on(Event::Exited);
@@ -353,7 +353,7 @@ impl Driver {
 
 impl Process {
     fn new(mut cell: Box<dyn Cell>) -> Self {
-        let channel = Channel::new(cell.take_channel());
+        let runtime = Box::new(Channel::new(cell.take_channel()));
         let pipe = cell.take_output();
         let output = Output {
             pipe,
@@ -363,9 +363,9 @@ impl Process {
         };
         Self {
             cell,
-            channel,
+            runtime,
             listening: true,
-            stray_frames: 0,
+            stray_replies: 0,
             output,
             cpu: Duration::ZERO,
             used: None,

@@ -23,6 +23,7 @@ mod lifecycle;
 mod log_stream;
 mod output;
 mod report;
+mod runtime;
 mod spec;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use kiln_types::RequestId;
 use serde::{Deserialize, Serialize};
 
-use super::{BODY_BYTES_MAX, Error};
+use super::BODY_BYTES_MAX;
+use crate::runtime::{Error, Init, Invoke, Reply, TimeLimit};
 
 pub(super) const INIT: u8 = 1;
 pub(super) const INVOKE: u8 = 2;
@@ -18,59 +19,55 @@ const ERROR: u8 = 20;
 
 /// Header of the frame that tells a runtime which function it is.
 #[derive(Debug, Serialize)]
-pub(crate) struct Init<'a> {
-    pub(crate) handler: &'a str,
-    pub(crate) env: &'a BTreeMap<String, String>,
-    pub(crate) log_format: &'a str,
-    pub(crate) log_level: Option<&'a str>,
+pub(super) struct InitHeader<'a> {
+    handler: &'a str,
+    env: &'a BTreeMap<String, String>,
+    log_format: &'a str,
+    log_level: Option<&'a str>,
 }
 
 /// Header of the frame that carries an event.
 #[derive(Debug, Serialize)]
-pub(crate) struct Invoke<'a> {
-    pub(crate) request_id: RequestId,
+pub(super) struct InvokeHeader<'a> {
+    request_id: RequestId,
     /// When the time is up, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) deadline_ms: Option<i64>,
+    deadline_ms: Option<i64>,
     /// Instead of a deadline, for an event sent before init is done: its time begins when the
     /// runtime takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) timeout_ms: Option<u64>,
-    pub(crate) invoked_arn: &'a str,
-    pub(crate) trace: Option<&'a str>,
-    pub(crate) client_context: Option<&'a str>,
+    timeout_ms: Option<u64>,
+    invoked_arn: String,
+    trace: Option<&'a str>,
+    client_context: Option<&'a str>,
 }
 
-/// A frame from a runtime.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// It has booted.
-    Ready,
-    /// The handler is loaded.
-    InitDone,
-    /// The handler cannot be loaded.
-    InitError {
-        /// The class, such as `Runtime.ImportModuleError`.
-        error_type: Option<String>,
-        /// The error document.
-        document: Bytes,
-    },
-    /// The handler returned.
-    Response {
-        /// To which invocation.
-        request_id: RequestId,
-        /// What; none when it was longer than a response may be and was not sent.
-        body: Option<Bytes>,
-    },
-    /// The handler raised.
-    Error {
-        /// In which invocation.
-        request_id: RequestId,
-        /// The class, such as `ValueError`.
-        error_type: Option<String>,
-        /// The error document.
-        document: Bytes,
-    },
+impl<'a> From<&'a Init<'a>> for InitHeader<'a> {
+    fn from(init: &'a Init<'a>) -> Self {
+        Self {
+            handler: init.handler,
+            env: init.env,
+            log_format: init.log_format,
+            log_level: init.log_level,
+        }
+    }
+}
+
+impl<'a> From<&Invoke<'a>> for InvokeHeader<'a> {
+    fn from(invoke: &Invoke<'a>) -> Self {
+        let (deadline_ms, timeout_ms) = match invoke.time {
+            TimeLimit::At(deadline) => (Some(deadline.as_millis()), None),
+            TimeLimit::After(timeout) => (None, Some(timeout.as_millis() as u64)),
+        };
+        Self {
+            request_id: invoke.request_id,
+            deadline_ms,
+            timeout_ms,
+            invoked_arn: invoke.invoked_arn.to_string(),
+            trace: invoke.trace,
+            client_context: invoke.client_context,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,40 +78,39 @@ struct ReplyHeader {
     too_large: bool,
 }
 
-impl Reply {
-    pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Self, Error> {
-        if body.len() > BODY_BYTES_MAX {
-            return Err(Error::Malformed("a body that is too long"));
-        }
-        let header: ReplyHeader = match header {
-            [] => ReplyHeader::default(),
-            header => serde_json::from_slice(header)
-                .map_err(|_| Error::Malformed("a header that cannot be read"))?,
-        };
-        let request_id = header
-            .request_id
-            .ok_or(Error::Malformed("an answer without request id"));
-        let error_type = header.error_type;
-        match kind {
-            READY => Ok(Reply::Ready),
-            INIT_DONE => Ok(Reply::InitDone),
-            INIT_ERROR => Ok(Reply::InitError {
-                error_type,
-                document: body,
-            }),
-            RESPONSE => {
-                let body = (!header.too_large).then_some(body);
-                Ok(Reply::Response {
-                    request_id: request_id?,
-                    body,
-                })
-            }
-            ERROR => Ok(Reply::Error {
+/// What a frame says.
+pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Reply, Error> {
+    if body.len() > BODY_BYTES_MAX {
+        return Err(Error::Malformed("a body that is too long"));
+    }
+    let header: ReplyHeader = match header {
+        [] => ReplyHeader::default(),
+        header => serde_json::from_slice(header)
+            .map_err(|_| Error::Malformed("a header that cannot be read"))?,
+    };
+    let request_id = header
+        .request_id
+        .ok_or(Error::Malformed("an answer without request id"));
+    let error_type = header.error_type;
+    match kind {
+        READY => Ok(Reply::Booted),
+        INIT_DONE => Ok(Reply::InitDone),
+        INIT_ERROR => Ok(Reply::InitError {
+            error_type,
+            document: body,
+        }),
+        RESPONSE => {
+            let body = (!header.too_large).then_some(body);
+            Ok(Reply::Response {
                 request_id: request_id?,
-                error_type,
-                document: body,
-            }),
-            _ => Err(Error::Malformed("a frame of unknown kind")),
+                body,
+            })
         }
+        ERROR => Ok(Reply::Error {
+            request_id: request_id?,
+            error_type,
+            document: body,
+        }),
+        _ => Err(Error::Malformed("a frame of unknown kind")),
     }
 }

@@ -1,11 +1,12 @@
 //! Frames whole, in pieces and hostile.
 
 use bytes::{BufMut, BytesMut};
-use kiln_types::RequestId;
+use kiln_types::{RequestId, Timestamp};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::runtime::TimeLimit;
 
 fn frame(kind: u8, header: &[u8], body: &[u8]) -> Vec<u8> {
     let mut bytes = BytesMut::new();
@@ -25,15 +26,15 @@ fn response(id: RequestId, body: &[u8]) -> Vec<u8> {
     )
 }
 
-fn invoke(id: RequestId) -> Invoke<'static> {
-    Invoke {
-        request_id: id,
-        deadline_ms: Some(1),
-        timeout_ms: None,
-        invoked_arn: "arn",
+fn deliver(channel: &mut Channel, event: Bytes) {
+    channel.deliver(Invoke {
+        request_id: RequestId::random(),
+        time: TimeLimit::At(Timestamp::default()),
+        invoked_arn: &crate::testing::spec("python3.11").arn,
         trace: None,
         client_context: Some("{}"),
-    }
+        event,
+    });
 }
 
 fn pair() -> (Channel, UnixStream) {
@@ -77,8 +78,7 @@ async fn an_event_larger_than_the_socket_is_sent_while_frames_come_in() {
     let (mut channel, mut peer) = pair();
     let id = RequestId::random();
     let event = Bytes::from(vec![b'e'; limits::SYNC_PAYLOAD_BYTES_MAX]);
-    channel.queue_invoke(&invoke(id), event.clone());
-    channel.send().unwrap();
+    deliver(&mut channel, event.clone());
     let peer_side = async {
         // The peer speaks before it listens, more than the socket holds.
         peer.write_all(&response(id, &vec![b'r'; limits::SYNC_PAYLOAD_BYTES_MAX]))
@@ -100,7 +100,7 @@ async fn an_event_larger_than_the_socket_is_sent_while_frames_come_in() {
             panic!("expected the response");
         };
         assert_eq!(body.len(), limits::SYNC_PAYLOAD_BYTES_MAX);
-        assert_eq!(channel.next().await.unwrap(), Reply::Ready);
+        assert_eq!(channel.next().await.unwrap(), Reply::Booted);
     };
     tokio::join!(peer_side, our_side);
 }

@@ -9,11 +9,11 @@ use kiln_types::{LogFormat, limits};
 use tokio::net::unix::pipe::Receiver;
 
 use super::{Driver, Evidence};
-use crate::channel::{Init, Invoke};
 use crate::environment;
 use crate::error::Error;
 use crate::lifecycle::{Action, Event, InitFailure, Phase};
 use crate::output::Piece;
+use crate::runtime::{Init, Invoke, TimeLimit};
 
 /// How much output one drain reads. A process may write as fast as it is read, so there is an end.
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
@@ -150,13 +150,12 @@ impl Driver {
         let level = logging
             .application_level
             .filter(|_| logging.format == LogFormat::Json);
-        process.channel.queue_init(&Init {
+        process.runtime.initialise(&Init {
             handler: configuration.handler.as_deref().unwrap_or_default(),
             env: &self.variables,
             log_format: logging.format.as_str(),
             log_level: level.map(|level| level.as_str()),
         });
-        self.send();
     }
 
     /// Sends the invocation; before init is done its deadline is not known yet.
@@ -165,29 +164,19 @@ impl Driver {
             return;
         };
         let timeout = self.spec.configuration.timeout.duration();
-        let now = self.context.clock.timestamp();
+        let time = match before_init {
+            true => TimeLimit::After(timeout),
+            false => TimeLimit::At(self.context.clock.timestamp() + timeout),
+        };
         let invocation = &in_flight.invocation;
-        let invoke = Invoke {
+        process.runtime.deliver(Invoke {
             request_id: invocation.request_id,
-            deadline_ms: (!before_init).then(|| (now + timeout).as_millis()),
-            timeout_ms: before_init.then_some(timeout.as_millis() as u64),
-            invoked_arn: &invocation.invoked_arn.to_string(),
+            time,
+            invoked_arn: &invocation.invoked_arn,
             trace: invocation.trace.as_deref(),
             client_context: invocation.client_context.as_deref(),
-        };
-        process
-            .channel
-            .queue_invoke(&invoke, invocation.payload.clone());
-        self.send();
-    }
-
-    /// What cannot be sent shows as a closed channel when it is read.
-    fn send(&mut self) {
-        if let Some(process) = &mut self.process
-            && let Err(error) = process.channel.send()
-        {
-            tracing::debug!(instance = %self.id, %error, "a runtime does not take a message");
-        }
+            event: invocation.payload.clone(),
+        });
     }
 
     /// The invocation's time begins.

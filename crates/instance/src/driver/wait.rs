@@ -5,10 +5,10 @@ use std::future::pending;
 use kiln_sandbox::Exit;
 
 use super::Driver;
-use crate::channel::{self, Reply};
 use crate::handle::Command;
 use crate::isolation::Cell;
 use crate::lifecycle::State;
+use crate::runtime::{self, Reply};
 
 /// What was waited for.
 pub(super) enum Input {
@@ -16,7 +16,7 @@ pub(super) enum Input {
     Stop,
     Kill,
     Leased(Result<Box<dyn Cell>, String>),
-    Reply(Result<Reply, channel::Error>),
+    Reply(Result<Reply, runtime::Error>),
     /// There is output to read.
     Output,
     Exited(Exit),
@@ -43,7 +43,7 @@ impl Driver {
                         false => pending().await,
                     }
                 };
-                let replies = process.listening.then(|| process.channel.next());
+                let replies = process.listening.then(|| process.runtime.next());
                 (replies, Some(readable), Some(process.cell.exited()))
             }
             None => (None, None, None),

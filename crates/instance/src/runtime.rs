@@ -1,0 +1,110 @@
+//! The program in a sandbox that runs the handler, as the driver talks to it.
+//!
+//! There are two ways: built-in runtimes exchange frames on an inherited socket
+//! ([`Channel`](crate::channel::Channel)), everything else speaks AWS's Runtime API over HTTP. The
+//! driver and the lifecycle know neither: they hand over a function and its invocations, and take
+//! [`Reply`]s.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_types::{FunctionArn, RequestId, Timestamp};
+
+use crate::isolation::Future;
+
+/// One runtime. It is the user's code that speaks through it, so nothing it says is trusted.
+pub(crate) trait Runtime: Send {
+    /// Tells it which function it is. What cannot be sent shows in [`next`](Self::next).
+    fn initialise(&mut self, init: &Init<'_>);
+
+    /// Hands it an invocation, also before it has initialised. What cannot be sent shows in
+    /// [`next`](Self::next).
+    fn deliver(&mut self, invoke: Invoke<'_>);
+
+    /// What it says next. May be dropped and called again at any time.
+    fn next(&mut self) -> Future<'_, Result<Reply, Error>>;
+
+    /// What it had said before it ended or its time was up, also what tokio has not announced;
+    /// none when there is no more. Takes what it reads from `bytes_left` and reads nothing when
+    /// that is used up: a process may write as fast as it is read.
+    fn said<'a>(
+        &'a mut self,
+        bytes_left: &'a mut usize,
+    ) -> Future<'a, Result<Option<Reply>, Error>>;
+}
+
+/// Which function it is.
+#[derive(Debug)]
+pub(crate) struct Init<'a> {
+    pub(crate) handler: &'a str,
+    pub(crate) env: &'a BTreeMap<String, String>,
+    pub(crate) log_format: &'a str,
+    pub(crate) log_level: Option<&'a str>,
+}
+
+/// An invocation for it.
+#[derive(Debug)]
+pub(crate) struct Invoke<'a> {
+    pub(crate) request_id: RequestId,
+    pub(crate) time: TimeLimit,
+    pub(crate) invoked_arn: &'a FunctionArn,
+    pub(crate) trace: Option<&'a str>,
+    pub(crate) client_context: Option<&'a str>,
+    pub(crate) event: Bytes,
+}
+
+/// When the time of an invocation is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeLimit {
+    /// Then.
+    At(Timestamp),
+    /// So long after the runtime takes it: it waits for init.
+    After(Duration),
+}
+
+/// What it says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// It has booted.
+    Booted,
+    /// The function is loaded.
+    InitDone,
+    /// The function cannot be loaded.
+    InitError {
+        /// The class, such as `Runtime.ImportModuleError`.
+        error_type: Option<String>,
+        /// The error document.
+        document: Bytes,
+    },
+    /// The handler returned.
+    Response {
+        /// To which invocation.
+        request_id: RequestId,
+        /// What; none when it was longer than a response may be and was not sent.
+        body: Option<Bytes>,
+    },
+    /// The handler raised.
+    Error {
+        /// In which invocation.
+        request_id: RequestId,
+        /// The class, such as `ValueError`.
+        error_type: Option<String>,
+        /// The error document.
+        document: Bytes,
+    },
+}
+
+/// It is gone or broke the protocol.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// It closed its end.
+    #[error("the runtime closed its channel")]
+    Closed,
+    /// It sent something that makes no sense.
+    #[error("the runtime sent {0}")]
+    Malformed(&'static str),
+    /// The connection failed.
+    #[error("the channel to the runtime failed: {0}")]
+    Io(#[from] std::io::Error),
+}
