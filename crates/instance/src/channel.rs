@@ -144,6 +144,10 @@ impl Runtime for Channel {
         self.send();
     }
 
+    fn answers_last(&self) -> bool {
+        true
+    }
+
     fn next(&mut self) -> Future<'_, Result<Reply, Error>> {
         Box::pin(Channel::next(self))
     }

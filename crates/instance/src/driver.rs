@@ -13,15 +13,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::log::LogStream;
-use kiln_types::{InstanceId, Invocation, InvocationReport, Moment, Timestamp};
+use kiln_types::{InstanceId, Invocation, InvocationReport, Moment, RequestId, Timestamp};
 use tokio::net::unix::pipe;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
 use crate::channel::{self, Channel};
 use crate::environment;
 use crate::error::Error;
-use crate::handle::{Command, Shared};
+use crate::handle::{Command, Other, Shared};
 use crate::host::Context;
 use crate::isolation::{Cell, Future};
 use crate::journal::Journal;
@@ -52,6 +52,9 @@ pub(crate) struct Driver {
     process: Option<Process>,
     alarm: Pin<Box<Sleep>>,
     in_flight: Option<InFlight>,
+    answered: Option<finish::Answered>,
+    /// How much longer than its report says the last invocation took; none while it goes on.
+    settled: watch::Sender<Option<Duration>>,
     evidence: Evidence,
     stream: Arc<LogStream>,
     variables: BTreeMap<String, String>,
@@ -130,8 +133,7 @@ impl Driver {
         id: InstanceId,
         context: Arc<Context>,
         spec: Arc<Spec>,
-        commands: mpsc::Receiver<Command>,
-        shared: Arc<Shared>,
+        handles: Other,
         now: Moment,
     ) -> Self {
         let configuration = &spec.configuration;
@@ -142,13 +144,15 @@ impl Driver {
         let stream = log_stream::new(&spec, context.clock.timestamp());
         Self {
             id,
-            shared,
-            commands,
+            shared: handles.shared,
+            commands: handles.commands,
             lifecycle: Lifecycle::new(init_timeout, timeout, now),
             leasing: None,
             process: None,
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
             in_flight: None,
+            answered: None,
+            settled: handles.settled,
             evidence: Evidence::default(),
             variables: environment::variables(&context.config, &spec, &stream),
             journal: Journal::new(Arc::clone(&context.logs), Arc::clone(&stream), now),
@@ -246,7 +250,7 @@ impl Driver {
             }
             Reply::Response { request_id, body } => {
                 self.evidence.answer = Some(body.map_or(Answer::TooLarge, Answer::Response));
-                self.follows(Event::Answered(request_id))
+                self.follows_answer(request_id)
             }
             Reply::Error {
                 request_id,
@@ -257,14 +261,25 @@ impl Driver {
                     error_type,
                     document,
                 });
-                self.follows(Event::Answered(request_id))
+                self.follows_answer(request_id)
             }
+            Reply::Waiting => self.follows(Event::Waiting),
         };
         // An answer that nobody waited for is not kept.
         self.evidence.answer = None;
         if !meant_something {
             self.on_stray_reply();
         }
+    }
+
+    /// An answer came. Says whether anything followed from it.
+    fn follows_answer(&mut self, request: RequestId) -> bool {
+        let process = self.process.as_ref();
+        let is_last = process.is_some_and(|process| process.runtime.answers_last());
+        self.follows(match is_last {
+            true => Event::Answered(request),
+            false => Event::Responded(request),
+        })
     }
 
     /// Nothing followed from a reply. Each costs a wake-up, so they have an end.

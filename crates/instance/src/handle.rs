@@ -1,16 +1,17 @@
 //! What others hold of an instance: a cheap clone that talks to the task which owns it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kiln_types::{InstanceId, Invocation, InvocationReport};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 
 /// Commands that may wait for one instance. The scheduler sends one invocation at a time and now
 /// and then a freeze: a sender that finds the queue full waits (invoke) or is ignored (freeze).
-pub(crate) const COMMANDS_MAX: usize = 8;
+const COMMANDS_MAX: usize = 8;
 
 /// Refers to one instance. When the last handle is dropped the instance stops.
 #[derive(Clone, Debug)]
@@ -18,6 +19,15 @@ pub struct Handle {
     id: InstanceId,
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
+    settled: watch::Receiver<Option<Duration>>,
+}
+
+/// The task's end of what its handles hold.
+pub(crate) struct Other {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) shared: Arc<Shared>,
+    /// How much longer than its report says the last invocation took; none while it goes on.
+    pub(crate) settled: watch::Sender<Option<Duration>>,
 }
 
 /// What an instance's task is asked to do.
@@ -41,16 +51,23 @@ pub(crate) struct Shared {
 }
 
 impl Handle {
-    pub(crate) fn new(
-        id: InstanceId,
-        commands: mpsc::Sender<Command>,
-        shared: Arc<Shared>,
-    ) -> Self {
-        Self {
+    /// The handle of a new instance, and what its task needs to serve it.
+    pub(crate) fn new(id: InstanceId) -> (Self, Other) {
+        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
+        let shared = Arc::new(Shared::default());
+        let (settled, seen) = watch::channel(Some(Duration::ZERO));
+        let other = Other {
+            commands: queue,
+            shared: Arc::clone(&shared),
+            settled,
+        };
+        let handle = Self {
             id,
             commands,
             shared,
-        }
+            settled: seen,
+        };
+        (handle, other)
     }
 
     /// Names the instance.
@@ -69,6 +86,18 @@ impl Handle {
         let command = Command::Invoke(invocation, answer);
         self.commands.send(command).await.map_err(|_| Error::Lost)?;
         answered.await.unwrap_or(Err(Error::Unknown))
+    }
+
+    /// Waits until the instance is done with the last invocation that it answered and can take
+    /// another, or is ending. Says how much longer than its report says the invocation took: a
+    /// custom runtime may go on after its answer, and so may an extension.
+    pub async fn settled(&self) -> Duration {
+        let mut settled = self.settled.clone();
+        match settled.wait_for(Option::is_some).await {
+            Ok(longer) => longer.unwrap_or_default(),
+            // The task failed; then there is nothing to wait for.
+            Err(_) => Duration::ZERO,
+        }
     }
 
     /// Freezes the instance when it is idle; a busy one is left alone.

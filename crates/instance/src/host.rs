@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use kiln_sandbox::Sandboxes;
 use kiln_types::{Clock, InstanceId, LogRecord};
-use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::driver::Driver;
-use crate::handle::{COMMANDS_MAX, Handle, Shared};
+use crate::handle::Handle;
 use crate::isolation::Isolation;
 use crate::spec::Spec;
 
@@ -67,16 +66,12 @@ impl Host {
     /// Starts an instance and returns at once. An invocation may be sent to it immediately: it
     /// goes to the runtime together with the init message.
     pub fn start(&self, id: InstanceId, spec: Arc<Spec>) -> Handle {
-        let (commands, queue) = mpsc::channel(COMMANDS_MAX);
-        let shared = Arc::new(Shared::default());
-        let (context, theirs) = (Arc::clone(&self.context), Arc::clone(&shared));
+        let (handle, other) = Handle::new(id);
+        let context = Arc::clone(&self.context);
         let now = context.clock.now();
         // Called with the scheduler locked: what can be made in the task is made there.
-        self.tracker.spawn(async move {
-            Driver::new(id, context, spec, queue, theirs, now)
-                .run()
-                .await
-        });
-        Handle::new(id, commands, shared)
+        self.tracker
+            .spawn(async move { Driver::new(id, context, spec, other, now).run().await });
+        handle
     }
 }

@@ -7,10 +7,11 @@
 //!     ▲  │                │ │ │            │ ▲  (frozen or │
 //!     │  │ LeaseFailed    │ │ │ InitDone,  │ │   not)      │
 //!     │  │                │ │ │ waiting    │ Invoke        │
-//!     │  │   init failed, │ │ └────────────┼─┴──► Busy ────┘
-//!     └──┼── first time ──┘ │              │       │
+//!     │  │   init failed, │ │ └────────────┼─┴──► Busy ────┤
+//!     └──┼── first time ──┘ │              │       │       │ Responded, later Waiting
+//!        │                  │              │       │       └─► Settling ─► Idle
 //!        │                  │ again        │ Stop  │ timeout, exit, broken protocol,
-//!        ▼                  ▼              ▼       ▼ Answered after Stop
+//!        ▼                  ▼              ▼       ▼ Answered or Waiting after Stop
 //!     Stopped ◄───────── Stopping ◄────────┴───────┘
 //!               Exited
 //! ```
@@ -20,6 +21,7 @@
 //!   is initialised once more *within* the first invocation, under the function's timeout.
 //! - The time of an invocation counts from its hand-over to the runtime. One that waited for init
 //!   is handed over when init is done.
+//! - An answer is passed on when it comes; the invocation lasts until the runtime asks for the next.
 //! - After a timeout, an exit or a failed init the environment is not used again.
 
 mod action;
@@ -79,7 +81,10 @@ impl Lifecycle {
 
     /// Whether the function is loaded and may run.
     pub(crate) fn is_initialised(&self) -> bool {
-        matches!(self.state, State::Idle { .. } | State::Busy { .. })
+        matches!(
+            self.state,
+            State::Idle { .. } | State::Busy { .. } | State::Settling { .. }
+        )
     }
 
     /// Why an invocation cannot be taken now; none when it can, and must then follow as
@@ -88,7 +93,7 @@ impl Lifecycle {
         match &self.state {
             _ if self.stop => Some(Error::Lost),
             State::Stopping | State::Stopped => Some(Error::Lost),
-            State::Busy { .. } => Some(Error::Busy),
+            State::Busy { .. } | State::Settling { .. } => Some(Error::Busy),
             State::Starting { waiting, .. } | State::Initialising { waiting, .. } => {
                 waiting.is_some().then_some(Error::Busy)
             }
@@ -108,6 +113,8 @@ impl Lifecycle {
             Event::InitDone => self.on_init_done(now),
             Event::InitFailed => self.on_trouble(InitFailure::Error, Ending::Broken, now),
             Event::Answered(request) => self.on_answered(request, now),
+            Event::Responded(request) => self.on_responded(request, now),
+            Event::Waiting => self.on_waiting(now),
             Event::Broken => self.on_trouble(InitFailure::Broken, Ending::Broken, now),
             Event::Exited => self.on_exited(now),
             Event::Alarm => self.on_alarm(now),
@@ -140,7 +147,7 @@ impl Lifecycle {
                 };
                 actions
             }
-            State::Busy { .. } | State::Stopping | State::Stopped => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -280,6 +287,42 @@ impl Lifecycle {
         actions
     }
 
+    fn on_responded(&mut self, answered: RequestId, now: Moment) -> Vec<Action> {
+        let State::Busy {
+            request,
+            since,
+            deadline,
+            init,
+        } = self.state
+        else {
+            return Vec::new();
+        };
+        if answered != request {
+            return Vec::new();
+        }
+        self.state = State::Settling { since, deadline };
+        let duration = now.since(since);
+        vec![Action::Answer { duration, init }]
+    }
+
+    fn on_waiting(&mut self, now: Moment) -> Vec<Action> {
+        let State::Settling { since, .. } = self.state else {
+            return Vec::new();
+        };
+        self.state = State::Idle {
+            frozen: false,
+            init: None,
+        };
+        let mut actions = vec![Action::Close {
+            ending: Ending::Answered,
+            duration: now.since(since),
+        }];
+        if self.stop {
+            actions.extend(self.kill(now));
+        }
+        actions
+    }
+
     fn on_exited(&mut self, now: Moment) -> Vec<Action> {
         let actions = match self.state {
             State::Stopping => Vec::new(),
@@ -308,7 +351,9 @@ impl Lifecycle {
                 }
                 self.init_failed(phase, since, waiting, InitFailure::TimedOut, now)
             }
-            State::Busy { deadline, .. } if now < deadline => vec![Action::Alarm(deadline)],
+            State::Busy { deadline, .. } | State::Settling { deadline, .. } if now < deadline => {
+                vec![Action::Alarm(deadline)]
+            }
             State::Busy { init, .. } => {
                 // AWS reports the limit itself, not the moment at which it noticed.
                 let duration = self.timeout;
@@ -319,6 +364,14 @@ impl Lifecycle {
                 };
                 let mut actions = self.kill(now);
                 actions.push(finish);
+                actions
+            }
+            State::Settling { .. } => {
+                let mut actions = self.kill(now);
+                actions.push(Action::Close {
+                    ending: Ending::TimedOut,
+                    duration: self.timeout,
+                });
                 actions
             }
             State::Stopping => {
@@ -338,13 +391,21 @@ impl Lifecycle {
                 waiting,
             } => self.init_failed(phase, since, waiting, failure, now),
             // An init error from a runtime that is initialised means nothing.
-            State::Idle { .. } | State::Busy { .. } if failure == InitFailure::Error => Vec::new(),
+            _ if failure == InitFailure::Error => Vec::new(),
             State::Busy { since, init, .. } => {
                 let mut actions = self.kill(now);
                 actions.push(Action::Finish {
                     ending,
                     duration: now.since(since),
                     init,
+                });
+                actions
+            }
+            State::Settling { since, .. } => {
+                let mut actions = self.kill(now);
+                actions.push(Action::Close {
+                    ending,
+                    duration: now.since(since),
                 });
                 actions
             }

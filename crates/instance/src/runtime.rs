@@ -22,6 +22,10 @@ pub(crate) trait Runtime: Send {
     /// [`next`](Self::next).
     fn deliver(&mut self, invoke: Invoke<'_>);
 
+    /// Whether its answer to an invocation also says that it waits for the next one; if not,
+    /// [`Reply::Waiting`] does.
+    fn answers_last(&self) -> bool;
+
     /// What it says next. May be dropped and called again at any time.
     fn next(&mut self) -> Future<'_, Result<Reply, Error>>;
 
@@ -93,6 +97,8 @@ pub(crate) enum Reply {
         /// The error document.
         document: Bytes,
     },
+    /// It waits for the next invocation.
+    Waiting,
 }
 
 /// It is gone or broke the protocol.

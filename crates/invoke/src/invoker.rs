@@ -6,6 +6,7 @@ use kiln_metering::Meter;
 use kiln_scheduler::{Host, LocalHost, Scheduler, Spec};
 use kiln_store::Store;
 use kiln_types::{Invocation, Outcome};
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -94,11 +95,9 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
         };
         // A task of its own costs about a microsecond, and is what makes the invocation
         // independent of its caller.
-        shared
-            .tracker
-            .spawn(dispatch.run())
-            .await
-            .unwrap_or(Err(Error::Unknown))
+        let (answer, answered) = oneshot::channel();
+        shared.tracker.spawn(dispatch.run(answer));
+        answered.await.unwrap_or(Err(Error::Unknown))
     }
 }
 

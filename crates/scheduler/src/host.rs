@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kiln_types::{InstanceId, Invocation, InvocationReport, MemoryMb};
 
@@ -39,6 +40,10 @@ pub trait Instance: Clone + Send + Sync + 'static {
         &self,
         invocation: Invocation,
     ) -> impl Future<Output = Result<InvocationReport, NoReport>> + Send;
+    /// Resolves when it is done with the invocation that it answered last and can take another, or
+    /// is ending; at once unless its runtime or an extension goes on after an answer. Says how much
+    /// longer than its report says the invocation took.
+    fn settled(&self) -> impl Future<Output = Duration> + Send;
     /// Resolves when init is done without an invocation. Asked only where [`Host::SAYS_READY`].
     fn ready(&self) -> impl Future<Output = Result<(), NoReport>> + Send;
     /// Resolves when it is gone and its memory is free.

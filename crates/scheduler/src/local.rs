@@ -1,6 +1,7 @@
 //! Instances on this machine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kiln_instance::{Error, Handle, Spec};
 use kiln_types::{InstanceId, Invocation, InvocationReport, MemoryMb};
@@ -49,6 +50,10 @@ impl Demand for Spec {
 impl Instance for Handle {
     async fn invoke(&self, invocation: Invocation) -> Result<InvocationReport, NoReport> {
         Ok(Handle::invoke(self, invocation).await?)
+    }
+
+    async fn settled(&self) -> Duration {
+        Handle::settled(self).await
     }
 
     async fn ready(&self) -> Result<(), NoReport> {

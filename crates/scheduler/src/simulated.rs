@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_types::{InstanceId, Invocation, InvocationReport, InvocationStatus, Timestamp};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::{Demand, Host, Instance, NoReport};
@@ -23,6 +24,8 @@ pub struct Behaviour {
     pub init: Range<Duration>,
     /// How long an invocation takes.
     pub run: Range<Duration>,
+    /// How long an instance goes on after it has answered.
+    pub tail: Range<Duration>,
     /// How long an instance takes to be gone.
     pub stop: Range<Duration>,
     /// Of the starts, how many fail.
@@ -43,6 +46,7 @@ impl Default for Behaviour {
             seed: 1,
             init: millis(1)..millis(5),
             run: millis(1)..millis(20),
+            tail: millis(0)..millis(0),
             stop: millis(1)..millis(3),
             start_failures: 0,
             losses: 0,
@@ -82,6 +86,8 @@ struct Shared {
 struct Life {
     initialised: tokio::sync::OnceCell<Result<Duration, NoReport>>,
     busy: AtomicBool,
+    /// Until when it goes on with what it answered last, and how long that is.
+    tail: Mutex<Option<(Instant, Duration)>>,
     /// Told to end when it runs nothing.
     stop: AtomicBool,
     /// Ends now.
@@ -231,6 +237,10 @@ impl SimulatedInstance {
         self.id
     }
 
+    fn tail(&self) -> Option<(Instant, Duration)> {
+        *self.life.tail.lock().expect("no holder panics")
+    }
+
     fn draw<T>(&self, draw: impl FnOnce(&mut SplitMix, &Behaviour) -> T) -> T {
         let mut random = self.shared.random.lock().expect("no holder panics");
         draw(&mut random, &self.shared.behaviour)
@@ -311,11 +321,23 @@ impl SimulatedInstance {
 
 impl Instance for SimulatedInstance {
     async fn invoke(&self, invocation: Invocation) -> Result<InvocationReport, NoReport> {
-        if self.life.busy.swap(true, Ordering::SeqCst) {
+        let in_tail = self.tail().is_some_and(|(end, _)| Instant::now() < end);
+        if self.life.busy.swap(true, Ordering::SeqCst) || in_tail {
             self.shared.overlaps.fetch_add(1, Ordering::SeqCst);
         }
         let _running = Running(&self.life);
-        self.run(invocation).await
+        let report = self.run(invocation).await;
+        let tail = self.draw(|random, behaviour| random.duration(&behaviour.tail));
+        *self.life.tail.lock().expect("no holder panics") = Some((Instant::now() + tail, tail));
+        report
+    }
+
+    async fn settled(&self) -> Duration {
+        let Some((end, tail)) = self.tail() else {
+            return Duration::ZERO;
+        };
+        tokio::time::sleep_until(end).await;
+        tail
     }
 
     async fn ready(&self) -> Result<(), NoReport> {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId};
+use tokio::sync::oneshot;
 
-use super::{Answer, Driver, InFlight, Process};
+use super::{Answer, Driver, Process};
+use crate::error::Error;
 use crate::failure::{self, Failure};
 use crate::lifecycle::{Ending, InitFailure};
 use crate::report::Finished;
@@ -20,17 +22,67 @@ struct Verdict {
     line: Option<String>,
 }
 
+/// An invocation that was answered and whose log has not ended.
+pub(super) struct Answered {
+    request: RequestId,
+    /// As it is logged.
+    report: InvocationReport,
+    /// What the caller is told: what goes wrong after an answer is for the log.
+    status: InvocationStatus,
+    error_type: Option<String>,
+    /// Where the report goes, when its caller wants the end of the log too.
+    answer: Option<oneshot::Sender<Result<InvocationReport, Error>>>,
+}
+
 impl Driver {
     /// Answers the invocation and writes the last records of its log.
     pub(super) fn finish(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
         self.end_output();
+        self.pass_on(ending, duration, init);
+        self.end_log();
+    }
+
+    /// Passes on what the runtime has answered; it is not done with the invocation yet.
+    pub(super) fn answer(&mut self, duration: Duration, init: Option<Duration>) {
+        self.settled.send_replace(None);
+        self.pass_on(Ending::Answered, duration, init);
+    }
+
+    /// Writes the last records of an invocation that was answered before.
+    pub(super) fn close(&mut self, ending: Ending, duration: Duration) {
+        self.end_output();
+        let request = self.answered.as_ref().map(|answered| answered.request);
+        let failed = request.filter(|_| ending != Ending::Answered);
+        let verdict = failed.map(|request| self.verdict(ending, request));
+        let Some(answered) = &mut self.answered else {
+            return;
+        };
+        let said = match answered.answer {
+            Some(_) => duration,
+            None => answered.report.duration,
+        };
+        answered.report.duration = duration;
+        if let Some(process) = &self.process {
+            answered.report.memory_peak_bytes = process.cell.memory_peak_bytes();
+        }
+        if let Some(verdict) = verdict {
+            answered.report.status = verdict.status;
+            answered.error_type = verdict.error_type;
+            self.log_line(verdict.line);
+        }
+        self.end_log();
+        self.settled
+            .send_replace(Some(duration.saturating_sub(said)));
+    }
+
+    fn pass_on(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
         let Some(in_flight) = self.in_flight.take() else {
             return;
         };
         let request = in_flight.invocation.request_id;
         let verdict = self.verdict(ending, request);
         let (memory_peak_bytes, cpu) = self.used();
-        let mut report = InvocationReport {
+        let report = InvocationReport {
             status: verdict.status,
             payload: verdict.payload,
             started: in_flight.started,
@@ -40,41 +92,53 @@ impl Driver {
             cpu,
             log_tail: None,
         };
-        let now = self.context.clock.timestamp();
-        if let Some(line) = verdict.line
+        self.log_line(verdict.line);
+        // The log costs microseconds: a caller who does not ask for it does not wait for it.
+        let answer = match in_flight.invocation.wants_log_tail {
+            true => Some(in_flight.answer),
+            false => {
+                let _ = in_flight.answer.send(Ok(report.clone()));
+                None
+            }
+        };
+        self.answered = Some(Answered {
+            request,
+            status: report.status,
+            report,
+            error_type: verdict.error_type,
+            answer,
+        });
+    }
+
+    fn log_line(&mut self, line: Option<String>) {
+        if let Some(line) = line
             && self.spec.configuration.logging.format == LogFormat::Text
         {
-            self.journal.platform(line, now);
-        }
-        let error_type = verdict.error_type.as_deref();
-        let InFlight {
-            invocation, answer, ..
-        } = in_flight;
-        // The log costs microseconds: a caller who does not ask for it does not wait for it.
-        if invocation.wants_log_tail {
-            self.log_end(&Finished {
-                request,
-                report: &report,
-                error_type,
-            });
-            report.log_tail = self.journal.take_tail();
-            let _ = answer.send(Ok(report));
-        } else {
-            let said = report.clone();
-            let _ = answer.send(Ok(report));
-            self.log_end(&Finished {
-                request,
-                report: &said,
-                error_type,
-            });
+            self.journal.platform(line, self.context.clock.timestamp());
         }
     }
 
-    fn log_end(&mut self, finished: &Finished<'_>) {
+    fn end_log(&mut self) {
+        let Some(answered) = self.answered.take() else {
+            return;
+        };
         let now = self.context.clock.timestamp();
         self.journal.end_of_invocation(now);
-        for record in self.reporter.finish(finished, now) {
+        let finished = Finished {
+            request: answered.request,
+            report: &answered.report,
+            error_type: answered.error_type.as_deref(),
+        };
+        for record in self.reporter.finish(&finished, now) {
             self.journal.platform(record, now);
+        }
+        if let Some(answer) = answered.answer {
+            let log_tail = self.journal.take_tail();
+            let _ = answer.send(Ok(InvocationReport {
+                status: answered.status,
+                log_tail,
+                ..answered.report
+            }));
         }
     }
 

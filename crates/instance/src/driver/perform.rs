@@ -73,6 +73,8 @@ impl Driver {
                 duration,
                 init,
             } => self.finish(ending, duration, init),
+            Action::Answer { duration, init } => self.answer(duration, init),
+            Action::Close { ending, duration } => self.close(ending, duration),
             Action::RefuseStart => {
                 let why = self.evidence.lease_error.take();
                 let error = why.map_or(Error::Lost, Error::StartFailed);

@@ -28,7 +28,10 @@ impl Driver {
         let state = self.lifecycle.state();
         let timed = matches!(
             state,
-            State::Initialising { .. } | State::Busy { .. } | State::Stopping
+            State::Initialising { .. }
+                | State::Busy { .. }
+                | State::Settling { .. }
+                | State::Stopping
         );
         let stop_seen = self.lifecycle.is_asked_to_stop();
         let kill_seen = matches!(state, State::Stopping);

@@ -29,7 +29,7 @@ pub(crate) enum Action {
     InitOver,
     /// The invocation has begun: its log starts here.
     Begin,
-    /// The invocation is over: log it and answer it.
+    /// The invocation is over: answer it and end its log.
     Finish {
         /// How.
         ending: Ending,
@@ -37,6 +37,20 @@ pub(crate) enum Action {
         duration: Duration,
         /// The init time it reports.
         init: Option<Duration>,
+    },
+    /// The runtime has answered: pass it on. What it does from here on is still the invocation's.
+    Answer {
+        /// The run time until now.
+        duration: Duration,
+        /// The init time it reports.
+        init: Option<Duration>,
+    },
+    /// The invocation that was answered is over too: end its log.
+    Close {
+        /// How the time after its answer ended: [`Ending::Answered`] as it should.
+        ending: Ending,
+        /// Its whole run time.
+        duration: Duration,
     },
     /// The waiting invocation did not run, for want of a sandbox or of time to get one.
     RefuseStart,

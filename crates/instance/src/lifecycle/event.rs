@@ -21,8 +21,12 @@ pub(crate) enum Event {
     InitDone,
     /// The runtime could not load the function.
     InitFailed,
-    /// The runtime answered this invocation.
+    /// The runtime answered this invocation and waits for the next.
     Answered(RequestId),
+    /// The runtime answered this invocation and is not done with it yet.
+    Responded(RequestId),
+    /// The runtime waits for the next invocation.
+    Waiting,
     /// The runtime sent something that makes no sense.
     Broken,
     /// The process has ended.

@@ -43,6 +43,14 @@ pub(crate) enum State {
         /// How long init took, when this is the first invocation.
         init: Option<Duration>,
     },
+    /// Has answered an invocation and is not done with it: the runtime, or an extension, does not
+    /// wait for the next one yet.
+    Settling {
+        /// Since when it had the invocation.
+        since: Moment,
+        /// When the invocation's time is up.
+        deadline: Moment,
+    },
     /// Killed, not gone yet.
     Stopping,
     /// Nothing is left.

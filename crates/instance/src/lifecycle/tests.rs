@@ -218,24 +218,87 @@ fn a_kill_ends_every_state_and_answers_who_waits() {
     }
 }
 
+/// An instance that answered an invocation at 250 ms, which it had since 200 ms.
+fn settling() -> Lifecycle {
+    let mut life = idle();
+    let id = RequestId::random();
+    life.on(Event::Invoke(id), at(200));
+    let answer = Action::Answer {
+        duration: Duration::from_millis(50),
+        init: Some(Duration::from_millis(100)),
+    };
+    assert_eq!(life.on(Event::Responded(id), at(250)), [answer]);
+    life
+}
+
+fn close(ending: Ending, millis: u64) -> Action {
+    let duration = Duration::from_millis(millis);
+    Action::Close { ending, duration }
+}
+
+#[test]
+fn an_invocation_lasts_until_its_runtime_waits_for_the_next() {
+    let mut life = settling();
+    assert_eq!(life.refusal(), Some(Error::Busy));
+    assert_eq!(life.on(Event::Freeze, at(251)), []);
+    let closed = [close(Ending::Answered, 70)];
+    assert_eq!(life.on(Event::Waiting, at(270)), closed);
+    assert_eq!(life.refusal(), None);
+    assert_eq!(life.on(Event::Waiting, at(271)), []);
+    assert_eq!(life.on(Event::Freeze, at(272)), [Action::Freeze]);
+}
+
+#[test]
+fn a_runtime_that_does_not_come_back_is_ended_when_the_invocation_s_time_is_up() {
+    let mut life = settling();
+    assert_eq!(life.on(Event::Alarm, at(3_199)), [Action::Alarm(at(3_200))]);
+    let actions = life.on(Event::Alarm, at(3_200));
+    assert_eq!(actions.first(), Some(&Action::Kill));
+    assert_eq!(actions.last(), Some(&close(Ending::TimedOut, 3_000)));
+}
+
+#[test]
+fn a_stop_waits_for_an_invocation_that_was_answered() {
+    let mut life = settling();
+    assert_eq!(life.on(Event::Stop, at(260)), []);
+    let actions = life.on(Event::Waiting, at(270));
+    assert_eq!(actions[..2], [close(Ending::Answered, 70), Action::Kill]);
+}
+
+#[test]
+fn what_goes_wrong_after_an_answer_closes_the_invocation() {
+    let table = [
+        (Event::Exited, Ending::Exited, State::Stopped),
+        (Event::Kill, Ending::Exited, State::Stopping),
+        (Event::Broken, Ending::Broken, State::Stopping),
+    ];
+    for (event, ending, state) in table {
+        let mut life = settling();
+        let actions = life.on(event, at(260));
+        assert_eq!(actions.last(), Some(&close(ending, 60)), "{event:?}");
+        assert_eq!(*life.state(), state, "{event:?}");
+    }
+}
+
 fn events() -> impl Strategy<Value = Vec<(u8, u64)>> {
-    prop::collection::vec((0u8..12, 0u64..4_000), 1..60)
+    prop::collection::vec((0u8..14, 0u64..4_000), 1..60)
 }
 
 proptest! {
-    /// Whatever happens in whatever order: every invocation that was taken is answered once, none
-    /// is delivered to a frozen instance, and none runs beside another.
+    /// Whatever happens in whatever order: every invocation that was taken is answered once, one
+    /// that goes on after its answer is closed once, none is delivered to a frozen instance, and
+    /// none runs beside another.
     #[test]
     fn every_invocation_that_is_taken_is_answered_once(events in events()) {
         let mut life = new();
-        let (mut open, mut frozen) = (None, false);
+        let (mut open, mut unclosed, mut frozen) = (None, false, false);
         let mut now = at(0);
         let mut last = RequestId::random();
         for (kind, wait) in events.into_iter().chain([(3, 1), (10, 9_000), (10, 20_000), (9, 1)]) {
             now = now + Duration::from_millis(wait);
             let event = match kind {
                 0 if life.refusal().is_none() => {
-                    prop_assert_eq!(open, None);
+                    prop_assert_eq!((open, unclosed), (None, false));
                     last = RequestId::random();
                     open = Some(last);
                     Event::Invoke(last)
@@ -250,12 +313,14 @@ proptest! {
                 8 => Event::Broken,
                 9 => Event::Exited,
                 11 => Event::Kill,
+                12 => Event::Responded(last),
+                13 => Event::Waiting,
                 _ => Event::Alarm,
             };
             for action in life.on(event, now) {
                 match action {
                     Action::Freeze => {
-                        prop_assert_eq!(open, None);
+                        prop_assert_eq!((open, unclosed), (None, false));
                         frozen = true;
                     }
                     Action::Thaw => frozen = false,
@@ -266,11 +331,18 @@ proptest! {
                     Action::Finish { .. } | Action::RefuseStart => {
                         prop_assert!(open.take().is_some());
                     }
+                    Action::Answer { .. } => {
+                        prop_assert!(open.take().is_some());
+                        unclosed = true;
+                    }
+                    Action::Close { .. } => {
+                        prop_assert!(std::mem::take(&mut unclosed));
+                    }
                     _ => {}
                 }
             }
             if *life.state() == State::Stopped {
-                prop_assert_eq!(open, None);
+                prop_assert_eq!((open, unclosed), (None, false));
             }
         }
     }

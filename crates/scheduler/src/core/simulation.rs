@@ -58,6 +58,7 @@ impl Simulation {
             losses: (random.below(2) * 20) as u32,
             crashes: (random.below(2) * 50) as u32,
             unknowns: 0,
+            ..Behaviour::default()
         };
         let config = Config {
             memory_budget_bytes: (1024 + random.below(8192)) << 20,
