@@ -67,7 +67,15 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The program cannot be started in the sandbox.
+    /// The program is not there, not executable, or not for this machine.
+    #[error("execute `{program}`: {source}")]
+    NotExecutable {
+        /// The program's path inside the sandbox.
+        program: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The program cannot be started in the sandbox, for a reason that is not its own.
     #[error("start `{program}` in a sandbox: {reason}")]
     Exec {
         /// The program's path inside the sandbox.

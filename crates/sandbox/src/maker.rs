@@ -189,7 +189,15 @@ impl Server {
         let answer = control.receive::<FromInit>();
         match in_time("its init does not start the program", answer).await? {
             Ok(Some((FromInit::Started, _))) => {}
-            Ok(Some((FromInit::ExecFailed { reason }, _))) => return Err(failed(reason)),
+            Ok(Some((FromInit::ExecFailed { reason, errno }, _))) => {
+                return Err(match errno {
+                    Some(errno) => Error::NotExecutable {
+                        program: name,
+                        source: io::Error::from_raw_os_error(errno),
+                    },
+                    None => failed(reason),
+                });
+            }
             Ok(_) => return Err(failed("the sandbox ended".into())),
             Err(error) => return Err(failed(error.to_string())),
         }

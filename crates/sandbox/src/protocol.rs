@@ -82,8 +82,8 @@ pub(crate) enum FromInit {
     Failed { reason: String },
     /// The program runs.
     Started,
-    /// The program cannot be run.
-    ExecFailed { reason: String },
+    /// The program cannot be run; with the kernel's error where that was about the program itself.
+    ExecFailed { reason: String, errno: Option<i32> },
     /// The main process ended.
     Exited { exit: Exit },
 }

@@ -64,6 +64,8 @@ pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
                     }
                     Err(error) => FromInit::ExecFailed {
                         reason: error.to_string(),
+                        // Others have a step in front and no number.
+                        errno: error.raw_os_error(),
                     },
                 };
                 let _ = wire::send(&control, &answer, &[]);
@@ -110,31 +112,37 @@ fn start(
     ruleset: Option<&OwnedFd>,
     program: Program,
 ) -> io::Result<i32> {
-    let (mut status, report) = io::pipe()?;
+    let (mut status, report) = io::pipe().map_err(step("make a pipe"))?;
     // SAFETY: init has a single thread.
-    match unsafe { sys::fork(0) }? {
+    match unsafe { sys::fork(0) }.map_err(step("fork"))? {
         Fork::Child => {
             let error = become_program(setting, uid, ruleset, &program, report.into());
             // `become_program` has left the report on this descriptor.
-            let text = error.to_string();
+            let number = error.raw_os_error().unwrap_or_default();
+            let report = [&number.to_ne_bytes(), error.to_string().as_bytes()].concat();
             // SAFETY: it is open until the exec that has just failed.
-            let _ = rustix::io::write(unsafe { sys::inherited(REPORT) }, text.as_bytes());
+            let _ = rustix::io::write(unsafe { sys::inherited(REPORT) }, &report);
             sys::exit_now(127)
         }
         Fork::Parent(pid, _) => {
             drop(report);
-            let mut error = String::new();
-            status.read_to_string(&mut error)?;
-            if error.is_empty() {
-                Ok(pid)
-            } else {
-                Err(io::Error::other(error))
+            let mut report = Vec::new();
+            status
+                .read_to_end(&mut report)
+                .map_err(step("read a report"))?;
+            match report.split_first_chunk() {
+                None => Ok(pid),
+                Some((number, text)) => Err(match i32::from_ne_bytes(*number) {
+                    0 => io::Error::other(String::from_utf8_lossy(text).into_owned()),
+                    number => io::Error::from_raw_os_error(number),
+                }),
             }
         }
     }
 }
 
-/// Where the child reports why it could not become the program; closed by a successful exec.
+/// Where the child reports why it could not become the program, the kernel's number (0: none) and
+/// a text; closed by a successful exec.
 const REPORT: i32 = 4;
 const RULESET: i32 = 5;
 
@@ -147,7 +155,7 @@ fn become_program(
 ) -> io::Error {
     let has_ruleset = match arrange_descriptors(ruleset, program, &report) {
         Ok(()) => ruleset.is_some(),
-        Err(error) => return error,
+        Err(error) => return step("arrange descriptors")(error),
     };
     std::mem::forget(report);
     let result = (|| {

@@ -212,27 +212,58 @@ async fn mount_of_a_missing_directory_names_it() {
     rig.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn program_that_cannot_be_run_is_named() {
-    let rig = Rig::start().await;
+/// Why a program cannot be started in a sandbox that has this directory as its code.
+async fn refusal(rig: &Rig, program: &str, cwd: &str, code: &std::path::Path) -> Error {
     let start = Start::Exec {
-        argv: vec!["/no/such/program".into()],
+        argv: vec![program.into()],
         env: vec![],
-        cwd: "/".into(),
+        cwd: cwd.into(),
     };
+    let mounts = vec![Mount {
+        source: code.to_owned(),
+        target: "/var/task".into(),
+    }];
     let request = Request {
         image: "plain".into(),
         start,
         limits: LIMITS,
-        mounts: vec![],
+        mounts,
         listeners: vec![],
     };
-    let error = rig
-        .sandboxes
-        .lease(request)
-        .await
-        .expect_err("there is no such program");
-    let expected = "start `/no/such/program` in a sandbox: No such file or directory (os error 2)";
+    let leased = rig.sandboxes.lease(request).await;
+    leased.expect_err("it cannot be started")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn program_that_cannot_be_run_is_named_with_the_reason() {
+    let rig = Rig::start().await;
+    let code = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, content: &[u8], mode: u32| {
+        let path = code.path().join(name);
+        fs::write(&path, content).expect("the directory is ours");
+        rustix::fs::chmod(path, mode.into()).expect("the file is ours");
+    };
+    rustix::fs::chmod(code.path(), 0o755.into()).expect("the directory is ours");
+    write("not-executable", b"#!/bin/sh\n", 0o644);
+    write("foreign", b"\x7fELF\x02 of another machine", 0o755);
+    write("no-interpreter", b"#!/no/such/shell\n", 0o755);
+    let table = [
+        ("/no/such/program", "No such file or directory"),
+        ("/var/task/no-interpreter", "No such file or directory"),
+        ("/var/task/not-executable", "Permission denied"),
+        ("/var/task", "Permission denied"),
+        ("/var/task/foreign", "Exec format error"),
+    ];
+    for (program, reason) in table {
+        let error = refusal(&rig, program, "/", code.path()).await;
+        assert!(matches!(error, Error::NotExecutable { .. }), "{error}");
+        let expected = format!("execute `{program}`: {reason} (os error ");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+    // Not the program's fault.
+    let error = refusal(&rig, "/bin/true", "/no/such/place", code.path()).await;
+    let expected = "start `/bin/true` in a sandbox: enter the working directory: No such file or \
+                    directory (os error 2)";
     assert_eq!(error.to_string(), expected);
     rig.end().await;
 }
