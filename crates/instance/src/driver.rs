@@ -2,6 +2,7 @@
 //! what it says.
 
 mod finish;
+mod launch;
 mod perform;
 mod wait;
 
@@ -18,12 +19,12 @@ use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
-use crate::channel::{self, Channel};
+use crate::channel;
 use crate::environment;
 use crate::error::Error;
 use crate::handle::{Command, Other, Shared};
 use crate::host::Context;
-use crate::isolation::{Cell, Future};
+use crate::isolation::{Cell, Future, NoCell};
 use crate::journal::Journal;
 use crate::lifecycle::{Event, Lifecycle, State};
 use crate::log_stream;
@@ -63,7 +64,7 @@ pub(crate) struct Driver {
     pieces: Vec<Piece>,
 }
 
-type Lease = Future<'static, Result<Box<dyn Cell>, String>>;
+type Lease = Future<'static, Result<Box<dyn Cell>, NoCell>>;
 
 /// The sandbox, the runtime in it, and our end of its output.
 struct Process {
@@ -114,6 +115,8 @@ struct Evidence {
     init_error: Option<(Option<String>, Bytes)>,
     /// Why there is no sandbox.
     lease_error: Option<String>,
+    /// Why the function's program cannot be executed.
+    not_executable: Option<String>,
     /// What was wrong with the runtime.
     broken: Option<String>,
 }
@@ -187,14 +190,7 @@ impl Driver {
             Input::Command(Command::Freeze) => self.on(Event::Freeze),
             Input::Stop => self.on(Event::Stop),
             Input::Kill => self.on(Event::Kill),
-            Input::Leased(Ok(cell)) => {
-                self.process = Some(Process::new(cell));
-                self.on(Event::Leased);
-            }
-            Input::Leased(Err(why)) => {
-                self.evidence.lease_error = Some(why);
-                self.on(Event::LeaseFailed);
-            }
+            Input::Leased(leased) => self.on_leased(leased),
             Input::Reply(Ok(reply)) => self.on_reply(reply),
             Input::Reply(Err(runtime::Error::Closed)) => self.on_closed().await,
             Input::Reply(Err(error)) => self.on_broken(error.to_string()),
@@ -204,6 +200,27 @@ impl Driver {
                 // Who answered in time has answered.
                 self.take_said().await;
                 self.on(Event::Alarm);
+            }
+        }
+    }
+
+    fn on_leased(&mut self, leased: Result<Box<dyn Cell>, NoCell>) {
+        let entered = leased.and_then(|mut cell| {
+            let runtime = self.runtime(&mut *cell)?;
+            Ok(Process::new(cell, runtime))
+        });
+        match entered {
+            Ok(process) => {
+                self.process = Some(process);
+                self.on(Event::Leased);
+            }
+            Err(NoCell::NotExecutable(why)) => {
+                self.evidence.not_executable = Some(why);
+                self.on(Event::NotExecutable);
+            }
+            Err(NoCell::Other(why)) => {
+                self.evidence.lease_error = Some(why);
+                self.on(Event::LeaseFailed);
             }
         }
     }
@@ -344,6 +361,9 @@ impl Driver {
         if let Some(process) = &mut self.process {
             process.kill();
         }
+        if let Some(process) = &mut self.process {
+            process.runtime.ended().await;
+        }
         self.take_said().await;
         self.stop_listening();
         self.evidence.exit = Some(exit);
@@ -367,8 +387,7 @@ impl Driver {
 }
 
 impl Process {
-    fn new(mut cell: Box<dyn Cell>) -> Self {
-        let runtime = Box::new(Channel::new(cell.take_channel()));
+    fn new(mut cell: Box<dyn Cell>, runtime: Box<dyn Runtime>) -> Self {
         let pipe = cell.take_output();
         let output = Output {
             pipe,

@@ -10,10 +10,13 @@ use kiln_types::log::LogStream;
 use kiln_types::{Language, LogFormat, RESERVED_VARIABLES};
 
 use crate::config::Config;
+use crate::runtime_api::RUNTIME_API;
 use crate::spec::Spec;
 
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_DIR: &str = "/var/runtime";
+/// The sandbox image of custom runtimes: the machine's own software and nothing else.
+pub const CUSTOM_IMAGE: &str = "provided";
 
 /// Everything the process of an instance finds in its environment.
 pub(crate) fn variables(
@@ -21,7 +24,7 @@ pub(crate) fn variables(
     spec: &Spec,
     stream: &LogStream,
 ) -> BTreeMap<String, String> {
-    let mut variables = defaults(config);
+    let mut variables = defaults(config, is_custom(spec));
     let own = &spec.configuration.environment;
     let allowed = own
         .iter()
@@ -31,8 +34,13 @@ pub(crate) fn variables(
     variables
 }
 
+fn is_custom(spec: &Spec) -> bool {
+    let runtime = spec.configuration.runtime.as_ref();
+    runtime.is_some_and(|runtime| runtime.language() == Language::Provided)
+}
+
 /// What a function may replace.
-fn defaults(config: &Config) -> BTreeMap<String, String> {
+fn defaults(config: &Config, is_custom: bool) -> BTreeMap<String, String> {
     let fixed = [
         ("LANG", "en_US.UTF-8"),
         ("TZ", ":UTC"),
@@ -44,14 +52,14 @@ fn defaults(config: &Config) -> BTreeMap<String, String> {
             "LD_LIBRARY_PATH",
             "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
         ),
-        ("PYTHONPATH", RUNTIME_DIR),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
     ];
     let endpoint = config
         .endpoint
         .iter()
         .map(|url| ("AWS_ENDPOINT_URL", url.as_str()));
-    let all = fixed.into_iter().chain(endpoint);
+    let built_in = (!is_custom).then_some(("PYTHONPATH", RUNTIME_DIR));
+    let all = fixed.into_iter().chain(built_in).chain(endpoint);
     all.map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }
@@ -69,7 +77,8 @@ fn reserved(
         .filter(|_| logging.format == LogFormat::Json);
     let credentials = spec.credentials.as_ref();
     let token = credentials.and_then(|keys| keys.session_token.clone());
-    let runtime = configuration.runtime.as_ref();
+    // AWS leaves the name out for custom runtimes.
+    let built_in = configuration.runtime.as_ref().filter(|_| !is_custom(spec));
     let certain = [
         ("AWS_LAMBDA_FUNCTION_NAME", spec.id.name.to_string()),
         (
@@ -93,7 +102,11 @@ fn reserved(
         ("_HANDLER", configuration.handler.clone()),
         (
             "AWS_EXECUTION_ENV",
-            runtime.map(|runtime| format!("AWS_Lambda_{runtime}")),
+            built_in.map(|runtime| format!("AWS_Lambda_{runtime}")),
+        ),
+        (
+            "AWS_LAMBDA_RUNTIME_API",
+            is_custom(spec).then(|| RUNTIME_API.to_string()),
         ),
         (
             "AWS_LAMBDA_LOG_LEVEL",
@@ -119,7 +132,8 @@ fn reserved(
 pub(crate) fn image(language: Language) -> Option<String> {
     match language {
         Language::Python { minor } => Some(format!("python3.{minor}")),
-        Language::Node { .. } | Language::Provided | Language::Other => None,
+        Language::Provided => Some(CUSTOM_IMAGE.to_owned()),
+        Language::Node { .. } | Language::Other => None,
     }
 }
 
@@ -130,7 +144,11 @@ mod tests {
     use crate::testing;
 
     fn variables_of(change: impl FnOnce(&mut Spec)) -> BTreeMap<String, String> {
-        let mut spec = testing::spec("python3.11");
+        variables_with("python3.11", change)
+    }
+
+    fn variables_with(runtime: &str, change: impl FnOnce(&mut Spec)) -> BTreeMap<String, String> {
+        let mut spec = testing::spec(runtime);
         change(&mut spec);
         let stream = LogStream {
             account: spec.id.account.clone(),
@@ -170,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn a_custom_runtime_is_told_where_its_api_is_and_nothing_of_others() {
+        let variables = variables_with("provided.al2023", |_| {});
+        assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], "127.0.0.1:9001");
+        assert_eq!(variables["_HANDLER"], "index.handler");
+        assert_eq!(variables["LAMBDA_TASK_ROOT"], "/var/task");
+        for absent in ["AWS_EXECUTION_ENV", "PYTHONPATH"] {
+            assert!(!variables.contains_key(absent), "{absent}");
+        }
+    }
+
+    #[test]
     fn a_function_extends_some_variables_and_never_the_reserved_ones() {
         let variables = variables_of(|spec| {
             let own = [
@@ -193,10 +222,12 @@ mod tests {
 
     #[test]
     fn every_variable_that_the_platform_alone_sets_is_reserved() {
-        let spec = testing::spec("python3.11");
-        let stream = log_stream_of(&spec);
-        for (name, _) in reserved(&Config::default(), &spec, &stream) {
-            assert!(RESERVED_VARIABLES.contains(&name), "{name}");
+        for runtime in ["python3.11", "provided.al2"] {
+            let spec = testing::spec(runtime);
+            let stream = log_stream_of(&spec);
+            for (name, _) in reserved(&Config::default(), &spec, &stream) {
+                assert!(RESERVED_VARIABLES.contains(&name), "{name}");
+            }
         }
     }
 

@@ -51,6 +51,24 @@ impl Failure {
         Self::of(request, "Runtime.Unknown", why)
     }
 
+    /// The runtime's connection ended within its answer. AWS's texts for this and the next are not
+    /// known.
+    pub(crate) fn truncated(request: RequestId) -> Self {
+        let sentence = "Runtime sent a response that ended before its end";
+        Self::of(request, "Runtime.TruncatedResponse", sentence)
+    }
+
+    /// The runtime named a response mode that there is not.
+    pub(crate) fn invalid_response_mode(request: RequestId) -> Self {
+        let sentence = "Runtime sent an invalid response mode";
+        Self::of(request, "Runtime.InvalidResponseModeHeader", sentence)
+    }
+
+    /// There is nothing to execute, or it cannot be executed.
+    pub(crate) fn invalid_entrypoint(request: RequestId, why: &str) -> Self {
+        Self::of(request, "Runtime.InvalidEntrypoint", why)
+    }
+
     /// The response is longer than a response may be.
     pub(crate) fn response_too_large() -> Self {
         let message = format!(

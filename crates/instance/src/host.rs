@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use kiln_sandbox::Sandboxes;
 use kiln_types::{Clock, InstanceId, LogRecord};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::handle::Handle;
 use crate::isolation::Isolation;
+use crate::runtime_api::SPARE_CONNECTIONS_MAX;
 use crate::spec::Spec;
 
 /// Where log records go.
@@ -31,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) isolation: Box<dyn Isolation>,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Connections of custom runtimes beyond their first ones.
+    pub(crate) spare_connections: Arc<Semaphore>,
 }
 
 impl Host {
@@ -58,6 +62,7 @@ impl Host {
                 isolation,
                 logs,
                 clock,
+                spare_connections: Arc::new(Semaphore::new(SPARE_CONNECTIONS_MAX)),
             }),
             tracker,
         }

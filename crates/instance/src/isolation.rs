@@ -1,24 +1,36 @@
 //! What the driver needs of a sandbox, so that its tests can run a process without one.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use kiln_sandbox::{Exit, Request, Sandbox, Sandboxes};
-use tokio::net::UnixStream;
+use kiln_sandbox::{Error, Exit, Request, Sandbox, Sandboxes};
 use tokio::net::unix::pipe;
+use tokio::net::{TcpListener, UnixStream};
 
 pub(crate) type Future<'a, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
 
 /// Where cells come from.
 pub(crate) trait Isolation: Send + Sync + 'static {
-    /// A process in a sandbox of its own; the error says why there is none.
-    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, String>>;
+    /// A process in a sandbox of its own.
+    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, NoCell>>;
+}
+
+/// Why there is no cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoCell {
+    /// The program cannot be executed: its function's fault. The text is the kernel's.
+    NotExecutable(String),
+    /// Anything else.
+    Other(String),
 }
 
 /// One sandbox with its main process. Dropping it kills and removes everything.
 pub(crate) trait Cell: Send + Sync {
     /// The socket whose other end is the process's fd 3. Once.
     fn take_channel(&mut self) -> UnixStream;
+    /// Accepts what its processes connect to at this address. Once, and when it was asked for.
+    fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String>;
     /// What the process writes to stdout and stderr. Once.
     fn take_output(&mut self) -> pipe::Receiver;
     /// Changes its share of processor time, in thousandths of a core.
@@ -40,12 +52,15 @@ pub(crate) trait Cell: Send + Sync {
 }
 
 impl Isolation for Sandboxes {
-    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, String>> {
+    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, NoCell>> {
         let sandboxes = self.clone();
         Box::pin(async move {
             match Sandboxes::lease(&sandboxes, request).await {
                 Ok(sandbox) => Ok(Box::new(sandbox) as Box<dyn Cell>),
-                Err(error) => Err(chain(&error)),
+                Err(Error::NotExecutable { source, .. }) => {
+                    Err(NoCell::NotExecutable(kernel_text(&source)))
+                }
+                Err(error) => Err(NoCell::Other(chain(&error))),
             }
         })
     }
@@ -54,6 +69,10 @@ impl Isolation for Sandboxes {
 impl Cell for Sandbox {
     fn take_channel(&mut self) -> UnixStream {
         Sandbox::take_channel(self)
+    }
+
+    fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String> {
+        Sandbox::take_listener(self, address).map_err(|error| chain(&error))
     }
 
     fn take_output(&mut self) -> pipe::Receiver {
@@ -91,6 +110,15 @@ impl Cell for Sandbox {
     fn exited(&mut self) -> Future<'_, Exit> {
         Box::pin(Sandbox::exited(self))
     }
+}
+
+/// `permission denied` of `Permission denied (os error 13)`: as Go, and so AWS, writes it.
+fn kernel_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// An error and its causes in one line.

@@ -24,12 +24,15 @@ mod log_stream;
 mod output;
 mod report;
 mod runtime;
+mod runtime_api;
 mod spec;
 #[cfg(test)]
 mod testing;
 
 pub use config::Config;
+pub use environment::CUSTOM_IMAGE;
 pub use error::Error;
 pub use handle::Handle;
 pub use host::{Host, LogSink};
+pub use runtime_api::RUNTIME_API;
 pub use spec::{Credentials, Spec};

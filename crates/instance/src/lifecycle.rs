@@ -110,6 +110,7 @@ impl Lifecycle {
             Event::Kill => self.on_kill(now),
             Event::Leased => self.on_leased(),
             Event::LeaseFailed => self.on_lease_failed(),
+            Event::NotExecutable => self.on_not_executable(now),
             Event::InitDone => self.on_init_done(now),
             Event::InitFailed => self.on_trouble(InitFailure::Error, Ending::Broken, now),
             Event::Answered(request) => self.on_answered(request, now),
@@ -223,6 +224,24 @@ impl Lifecycle {
         } else {
             Vec::new()
         }
+    }
+
+    /// Like an init that fails at once; there is nothing to kill.
+    fn on_not_executable(&mut self, now: Moment) -> Vec<Action> {
+        let State::Starting {
+            phase,
+            since,
+            waiting,
+        } = self.state
+        else {
+            return Vec::new();
+        };
+        let failure = InitFailure::NotExecutable;
+        let actions = self.init_failed(phase, since, waiting, failure, now);
+        if matches!(self.state, State::Stopping) {
+            self.state = State::Stopped;
+        }
+        actions
     }
 
     fn on_init_done(&mut self, now: Moment) -> Vec<Action> {

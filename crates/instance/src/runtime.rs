@@ -36,6 +36,10 @@ pub(crate) trait Runtime: Send {
         &'a mut self,
         bytes_left: &'a mut usize,
     ) -> Future<'a, Result<Option<Reply>, Error>>;
+
+    /// Its process was killed or has ended: waits, for a moment, until all that it had sent has
+    /// come.
+    fn ended(&mut self) -> Future<'_, ()>;
 }
 
 /// Which function it is.

@@ -1,7 +1,10 @@
 //! Stand-ins for the tests of this crate: a function, a log, and sandboxes in which a Rust future
 //! plays the runtime.
 
+mod client;
+
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,14 +18,15 @@ use kiln_types::{
 };
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::isolation::{Cell, Future, Isolation};
+use crate::isolation::{Cell, Future, Isolation, NoCell};
 use crate::{Config, Handle, Host, LogSink, Spec};
+pub(crate) use client::{Client, Said};
 
 /// A function `sum` for this runtime, with a timeout of one second.
 pub(crate) fn spec(runtime: &str) -> Spec {
@@ -58,7 +62,8 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         arn: FunctionArn::new(Region::default(), &id),
         id,
         configuration: Arc::new(configuration),
-        code_dir: PathBuf::from("/nowhere"),
+        // A directory with a `bootstrap`, unless a test names another.
+        code_dir: PathBuf::new(),
         start: StartMode::Zygote,
         credentials: None,
     }
@@ -118,6 +123,8 @@ pub(crate) struct Seen {
 pub(crate) struct Peer {
     pub(crate) channel: UnixStream,
     pub(crate) output: pipe::Sender,
+    /// Where its Runtime API is.
+    pub(crate) api: SocketAddr,
     /// Counts leases from one.
     pub(crate) lease: usize,
     pub(crate) seen: Arc<Seen>,
@@ -125,6 +132,7 @@ pub(crate) struct Peer {
 
 struct SimulatedCell {
     channel: Option<UnixStream>,
+    listener: Option<TcpListener>,
     output: Option<pipe::Receiver>,
     killed: CancellationToken,
     exit: watch::Receiver<Option<Exit>>,
@@ -136,17 +144,23 @@ pub(crate) struct World {
     pub(crate) handle: Handle,
     pub(crate) sink: Arc<Sink>,
     pub(crate) seen: Arc<Seen>,
+    _code: tempfile::TempDir,
 }
 
 impl World {
     pub(crate) fn new<F>(
         config: Config,
-        spec: Spec,
+        mut spec: Spec,
         script: impl Fn(Peer) -> F + Send + Sync + 'static,
     ) -> Self
     where
         F: std::future::Future<Output = Exit> + Send + 'static,
     {
+        let code = tempfile::tempdir().unwrap();
+        std::fs::write(code.path().join("bootstrap"), "").unwrap();
+        if spec.code_dir.as_os_str().is_empty() {
+            spec.code_dir = code.path().to_owned();
+        }
         let (sink, seen) = (Arc::new(Sink::default()), Arc::new(Seen::default()));
         let tracker = TaskTracker::new();
         let isolation = Simulated {
@@ -161,7 +175,16 @@ impl World {
             handle: host.start(InstanceId(1), Arc::new(spec)),
             sink,
             seen,
+            _code: code,
         }
+    }
+
+    /// A custom runtime, one second.
+    pub(crate) fn custom<F>(script: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
+    where
+        F: std::future::Future<Output = Exit> + Send + 'static,
+    {
+        Self::new(config(), spec("provided.al2023"), script)
     }
 
     /// The common case: python3.11, one second.
@@ -236,8 +259,11 @@ impl Peer {
 }
 
 impl Isolation for Simulated {
-    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, String>> {
+    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, NoCell>> {
         let (ours, theirs) = UnixStream::pair().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let (output, receiver) = pipe::pipe().unwrap();
         let seen = Arc::clone(&self.seen);
         let cpu_millis = request.limits.cpu_millis;
@@ -246,6 +272,7 @@ impl Isolation for Simulated {
         let peer = Peer {
             channel: theirs,
             output,
+            api: listener.local_addr().unwrap(),
             lease,
             seen: Arc::clone(&seen),
         };
@@ -261,6 +288,7 @@ impl Isolation for Simulated {
         });
         let cell = SimulatedCell {
             channel: Some(ours),
+            listener: Some(listener),
             output: Some(receiver),
             killed,
             exit,
@@ -294,6 +322,10 @@ impl Drop for SimulatedCell {
 impl Cell for SimulatedCell {
     fn take_channel(&mut self) -> UnixStream {
         self.channel.take().unwrap()
+    }
+
+    fn take_listener(&mut self, _: SocketAddr) -> Result<TcpListener, String> {
+        self.listener.take().ok_or("it was taken".to_owned())
     }
 
     fn take_output(&mut self) -> pipe::Receiver {

@@ -73,6 +73,7 @@ pub const CURRENT: &[&str] = &[
     "ruby4.0",
     "provided.al2",
     "provided.al2023",
+    "custom",
 ];
 
 /// Runtimes that AWS has retired: refused with its own words.
@@ -128,7 +129,7 @@ impl Runtime {
         if let Some(major) = node.and_then(|major| major.parse().ok()) {
             return Language::Node { major };
         }
-        if text.starts_with("provided") {
+        if text.starts_with("provided") || text == "custom" {
             Language::Provided
         } else {
             Language::Other
@@ -198,6 +199,7 @@ mod tests {
         assert_eq!(language("python3.11"), Language::Python { minor: 11 });
         assert_eq!(language("nodejs22.x"), Language::Node { major: 22 });
         assert_eq!(language("provided.al2023"), Language::Provided);
+        assert_eq!(language("custom"), Language::Provided);
         assert_eq!(language("java21"), Language::Other);
     }
 }

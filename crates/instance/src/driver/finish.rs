@@ -157,6 +157,7 @@ impl Driver {
             Ending::InitFailed(InitFailure::Broken) => {
                 self.broken(request, InvocationStatus::InitError)
             }
+            Ending::InitFailed(InitFailure::NotExecutable) => self.not_executable(request),
         }
     }
 
@@ -216,6 +217,16 @@ impl Driver {
         Verdict::of(&Failure::broken(request, why), status)
     }
 
+    fn not_executable(&mut self, request: RequestId) -> Verdict {
+        let why = self.evidence.not_executable.take().unwrap_or_default();
+        let failure = Failure::invalid_entrypoint(request, &why);
+        let line = format!("{}\n{}", failure.message, failure.error_type);
+        Verdict {
+            line: Some(line),
+            ..Verdict::of(&failure, InvocationStatus::InitError)
+        }
+    }
+
     fn init_error(&mut self) -> Verdict {
         let (error_type, payload) = self.evidence.init_error.take().unwrap_or_default();
         Verdict {
@@ -241,6 +252,7 @@ impl Driver {
             InitFailure::Exited if self.out_of_memory() => "Runtime.OutOfMemory",
             InitFailure::Exited => "Runtime.ExitError",
             InitFailure::Broken => "Runtime.Unknown",
+            InitFailure::NotExecutable => "Runtime.InvalidEntrypoint",
         }
     }
 

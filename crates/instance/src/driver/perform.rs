@@ -1,15 +1,12 @@
 //! Doing what the lifecycle says.
 
 use std::io;
-use std::path::PathBuf;
 
-use kiln_sandbox::{Limits, Mount, Request, Start};
-use kiln_types::function::StartMode;
-use kiln_types::{LogFormat, limits};
+use kiln_types::LogFormat;
 use tokio::net::unix::pipe::Receiver;
 
+use super::launch::INIT_CPU_MILLIS;
 use super::{Driver, Evidence};
-use crate::environment;
 use crate::error::Error;
 use crate::lifecycle::{Action, Event, InitFailure, Phase};
 use crate::output::Piece;
@@ -24,11 +21,6 @@ const PIECES_KEPT: usize = 1024;
 /// How much output may wait for the first invocation to begin. The mark that it waits behind can be
 /// written by the function too: beyond this, it is not believed and the output is logged.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
-
-/// The processor time that init may use whatever the function's memory, in thousandths of a core:
-/// loading code under the share of a small function would take seconds. AWS too lets init run
-/// faster than invocations. The limit of ten seconds bounds what a function can gain by it.
-const INIT_CPU_MILLIS: u32 = 1_000;
 
 impl Driver {
     /// Lets the lifecycle decide and does what it says.
@@ -103,44 +95,6 @@ impl Driver {
             Ok(request) => self.context.isolation.lease(request),
             Err(why) => Box::pin(std::future::ready(Err(why))),
         });
-    }
-
-    fn request(&self) -> Result<Request, String> {
-        let configuration = &self.spec.configuration;
-        let runtime = configuration.runtime.as_ref();
-        let image = runtime.and_then(|runtime| environment::image(runtime.language()));
-        let runtimes = &self.context.config.runtimes;
-        let installed =
-            image.and_then(|image| runtimes.get(&image).cloned().map(|argv| (image, argv)));
-        let Some((image, argv)) = installed else {
-            let name = runtime.map_or("container image", |runtime| runtime.as_str());
-            return Err(format!("Runtime {name} is not installed on this server"));
-        };
-        let start = match self.spec.start {
-            StartMode::Zygote => Start::Zygote,
-            StartMode::Fresh => Start::Exec {
-                argv,
-                env: self.variables.clone().into_iter().collect(),
-                cwd: PathBuf::from("/var/task"),
-            },
-        };
-        let limits = Limits {
-            memory_bytes: configuration.memory.bytes(),
-            cpu_millis: configuration.memory.cpu_millis().max(INIT_CPU_MILLIS),
-            processes: limits::PROCESSES_MAX,
-            tmp_bytes: configuration.ephemeral.bytes(),
-        };
-        let code = Mount {
-            source: self.spec.code_dir.clone(),
-            target: PathBuf::from("/var/task"),
-        };
-        Ok(Request {
-            image,
-            start,
-            limits,
-            mounts: vec![code],
-            listeners: vec![],
-        })
     }
 
     fn initialise(&mut self) {

@@ -6,7 +6,7 @@ use kiln_sandbox::Exit;
 
 use super::Driver;
 use crate::handle::Command;
-use crate::isolation::Cell;
+use crate::isolation::{Cell, NoCell};
 use crate::lifecycle::State;
 use crate::runtime::{self, Reply};
 
@@ -15,7 +15,7 @@ pub(super) enum Input {
     Command(Command),
     Stop,
     Kill,
-    Leased(Result<Box<dyn Cell>, String>),
+    Leased(Result<Box<dyn Cell>, NoCell>),
     Reply(Result<Reply, runtime::Error>),
     /// There is output to read.
     Output,

@@ -17,6 +17,8 @@ pub(crate) enum Event {
     Leased,
     /// There is no sandbox.
     LeaseFailed,
+    /// The function's program cannot be executed.
+    NotExecutable,
     /// The runtime has loaded the function.
     InitDone,
     /// The runtime could not load the function.

@@ -77,4 +77,6 @@ pub(crate) enum InitFailure {
     Exited,
     /// The runtime broke the protocol.
     Broken,
+    /// Its program cannot be executed.
+    NotExecutable,
 }

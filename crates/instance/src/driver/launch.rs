@@ -1,0 +1,129 @@
+//! What is started for a function, and how it is talked to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kiln_sandbox::{Limits, Mount, Request, Start};
+use kiln_types::function::StartMode;
+use kiln_types::{Language, limits};
+
+use super::Driver;
+use crate::channel::Channel;
+use crate::environment;
+use crate::isolation::{Cell, NoCell};
+use crate::runtime::Runtime;
+use crate::runtime_api::{RUNTIME_API, RuntimeApi};
+
+const TASK_ROOT: &str = "/var/task";
+/// Where the program of a custom runtime is looked for, the first that is there.
+const BOOTSTRAPS: [&str; 2] = ["/var/task/bootstrap", "/opt/bootstrap"];
+
+/// The processor time that init may use whatever the function's memory, in thousandths of a core:
+/// loading code under the share of a small function would take seconds. AWS too lets init run
+/// faster than invocations. The limit of ten seconds bounds what a function can gain by it.
+pub(super) const INIT_CPU_MILLIS: u32 = 1_000;
+
+/// How to talk to a runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interface {
+    /// Frames on descriptor 3: the runtimes that Kiln brings.
+    Frames,
+    /// AWS's Runtime API: whatever the package brings.
+    RuntimeApi,
+}
+
+impl Driver {
+    /// What to ask of the sandboxes.
+    pub(super) fn request(&self) -> Result<Request, NoCell> {
+        let configuration = &self.spec.configuration;
+        let (image, start) = self.program()?;
+        let limits = Limits {
+            memory_bytes: configuration.memory.bytes(),
+            cpu_millis: configuration.memory.cpu_millis().max(INIT_CPU_MILLIS),
+            processes: limits::PROCESSES_MAX,
+            tmp_bytes: configuration.ephemeral.bytes(),
+        };
+        let code = Mount {
+            source: self.spec.code_dir.clone(),
+            target: PathBuf::from(TASK_ROOT),
+        };
+        Ok(Request {
+            image,
+            start,
+            limits,
+            mounts: vec![code],
+            listeners: match self.interface() {
+                Interface::Frames => vec![],
+                Interface::RuntimeApi => vec![RUNTIME_API],
+            },
+        })
+    }
+
+    /// The runtime in a cell that was leased for [`request`](Self::request).
+    pub(super) fn runtime(&self, cell: &mut dyn Cell) -> Result<Box<dyn Runtime>, NoCell> {
+        Ok(match self.interface() {
+            Interface::Frames => Box::new(Channel::new(cell.take_channel())),
+            Interface::RuntimeApi => {
+                // One descriptor less for each instance.
+                drop(cell.take_channel());
+                let listener = cell.take_listener(RUNTIME_API).map_err(NoCell::Other)?;
+                let spare = Arc::clone(&self.context.spare_connections);
+                let clock = Arc::clone(&self.context.clock);
+                Box::new(RuntimeApi::new(listener, spare, clock))
+            }
+        })
+    }
+
+    fn interface(&self) -> Interface {
+        let runtime = self.spec.configuration.runtime.as_ref();
+        match runtime.map(|runtime| runtime.language()) {
+            Some(Language::Provided) => Interface::RuntimeApi,
+            _ => Interface::Frames,
+        }
+    }
+
+    /// The sandbox image, and how its main process begins.
+    fn program(&self) -> Result<(String, Start), NoCell> {
+        let runtime = self.spec.configuration.runtime.as_ref();
+        let image = runtime.and_then(|runtime| environment::image(runtime.language()));
+        if let (Some(image), Interface::RuntimeApi) = (&image, self.interface()) {
+            let bootstrap = bootstrap(&self.spec.code_dir)?;
+            return Ok((image.clone(), self.execute(vec![bootstrap.to_owned()])));
+        }
+        let runtimes = &self.context.config.runtimes;
+        let installed = image.and_then(|image| Some((runtimes.get(&image)?.clone(), image)));
+        let Some((argv, image)) = installed else {
+            let name = runtime.map_or("container image", |runtime| runtime.as_str());
+            let why = format!("Runtime {name} is not installed on this server");
+            return Err(NoCell::Other(why));
+        };
+        Ok((
+            image,
+            match self.spec.start {
+                StartMode::Zygote => Start::Zygote,
+                StartMode::Fresh => self.execute(argv),
+            },
+        ))
+    }
+
+    fn execute(&self, argv: Vec<String>) -> Start {
+        Start::Exec {
+            argv,
+            env: self.variables.clone().into_iter().collect(),
+            cwd: PathBuf::from(TASK_ROOT),
+        }
+    }
+}
+
+/// The program of a custom runtime. Whether it can be executed is for the kernel to say.
+fn bootstrap(code_dir: &Path) -> Result<&'static str, NoCell> {
+    // A link is followed by the kernel inside the sandbox, where it may lead somewhere else.
+    let in_package = code_dir.join("bootstrap").symlink_metadata();
+    match in_package {
+        Ok(found) if !found.is_dir() => Ok(BOOTSTRAPS[0]),
+        _ => Err(NoCell::NotExecutable(format!(
+            "Couldn't find valid bootstrap(s): [{}]",
+            BOOTSTRAPS.join(" ")
+        ))),
+    }
+}

@@ -1,0 +1,197 @@
+//! The state of the conversation with one runtime: who may say what, as a pure state machine.
+//!
+//! ```text
+//!             GET next                 event handed over            POST response, error
+//!  Starting ──────────► Free ─────────────────────────────► Busy ───────────────────────► Receiving
+//!     │                  ▲                                   │ ▲                              │ all of
+//!     │ POST init/error  │ GET next                          └─┘ GET next: the same event     │ it came
+//!     ▼                  └──────────────────────────────── Answered ◄─────────────────────────┘
+//!   Failed
+//! ```
+//! Everything else is refused, as AWS does, and changes nothing.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use kiln_types::RequestId;
+
+use super::refusal::Refusal;
+use crate::runtime::Reply;
+
+/// What a runtime and the driver have to tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    state: State,
+    /// What the driver has not taken yet: three at most, since each follows from another state.
+    replies: VecDeque<Reply>,
+    strays: u32,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// The function is being loaded.
+    #[default]
+    Starting,
+    /// The runtime reported that it cannot load the function.
+    Failed,
+    /// Nothing runs. There may be an event that the runtime has not taken yet.
+    Free(Option<Event>),
+    /// The runtime has this event.
+    Busy(Event),
+    /// Its answer is being read.
+    Receiving(Key),
+    /// It has answered and not asked for the next.
+    Answered(Key),
+}
+
+/// Names one hand-over of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) request_id: RequestId,
+    /// Unlike that of every other hand-over: an invocation that is tried again keeps its id.
+    pub(super) nonce: RequestId,
+}
+
+/// An invocation as a runtime gets it.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) key: Key,
+    pub(super) deadline_ms: i64,
+    pub(super) invoked_arn: String,
+    pub(super) trace: Option<String>,
+    pub(super) client_context: Option<String>,
+    pub(super) body: Bytes,
+}
+
+/// What a runtime gets that asks for its next event.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Nothing yet.
+    Wait,
+    /// This.
+    Event(Event),
+    /// What it has already: its connection may have broken while it got it.
+    Again(Event),
+}
+
+impl Exchange {
+    /// The runtime asks for its next event.
+    pub(super) fn next(&mut self) -> Result<Next, Refusal> {
+        match &self.state {
+            State::Starting => {
+                self.state = State::Free(None);
+                self.say(Reply::InitDone);
+            }
+            State::Answered(_) => {
+                self.state = State::Free(None);
+                self.say(Reply::Waiting);
+            }
+            State::Busy(event) => return Ok(Next::Again(event.clone())),
+            State::Free(_) => {}
+            State::Failed | State::Receiving(_) => return Err(self.forbidden("Ready")),
+        }
+        Ok(self.take_event().map_or(Next::Wait, Next::Event))
+    }
+
+    /// The event that waits for the runtime; it has it from now on.
+    pub(super) fn take_event(&mut self) -> Option<Event> {
+        let State::Free(event) = &mut self.state else {
+            return None;
+        };
+        let event = event.take()?;
+        self.state = State::Busy(event.clone());
+        self.strays = 0;
+        Some(event)
+    }
+
+    /// The runtime begins to answer: by the id in the request's path, and the nonce if it knows
+    /// that header.
+    pub(super) fn begin_answer(
+        &mut self,
+        id: &str,
+        nonce: Option<&str>,
+        kind: &'static str,
+    ) -> Result<Key, Refusal> {
+        let current = match &self.state {
+            State::Busy(event) => Some(event.key),
+            State::Receiving(key) | State::Answered(key) => Some(*key),
+            State::Starting | State::Failed | State::Free(_) => None,
+        };
+        let is_current = |nonce: &str| current.is_some_and(|key| key.nonce.to_string() == nonce);
+        if nonce.is_some_and(|nonce| !is_current(nonce)) {
+            return Err(Refusal::InvokeTimeout);
+        }
+        let Some(key) = current.filter(|key| key.request_id.to_string() == id) else {
+            return Err(Refusal::InvalidRequestId);
+        };
+        if !matches!(self.state, State::Busy(_)) {
+            return Err(self.forbidden(kind));
+        }
+        self.state = State::Receiving(key);
+        Ok(key)
+    }
+
+    /// All of an answer has come, or all that will.
+    pub(super) fn answered(&mut self, key: Key, reply: Reply) {
+        if matches!(self.state, State::Receiving(current) if current == key) {
+            self.state = State::Answered(key);
+            self.say(reply);
+        }
+    }
+
+    /// The runtime begins to report that it cannot load the function.
+    pub(super) fn begin_init_error(&mut self) -> Result<(), Refusal> {
+        let State::Starting = self.state else {
+            return Err(self.forbidden("InitError"));
+        };
+        self.state = State::Failed;
+        Ok(())
+    }
+
+    /// Its report has come. Once, after it began.
+    pub(super) fn init_error(&mut self, error_type: String, document: Bytes) {
+        self.say(Reply::InitError {
+            error_type: Some(error_type),
+            document,
+        });
+    }
+
+    /// Whether an event can be handed over.
+    pub(super) fn is_free(&self) -> bool {
+        matches!(self.state, State::Free(None))
+    }
+
+    /// Hands an event over, which must be possible.
+    pub(super) fn hand_over(&mut self, event: Event) {
+        debug_assert!(self.is_free());
+        self.state = State::Free(Some(event));
+    }
+
+    /// What the runtime has said, in order.
+    pub(super) fn take_reply(&mut self) -> Option<Reply> {
+        self.replies.pop_front()
+    }
+
+    /// Counts a request, or a connection, from which nothing has followed yet. Says how many there
+    /// were since something did.
+    pub(super) fn count_stray(&mut self) -> u32 {
+        self.strays = self.strays.saturating_add(1);
+        self.strays
+    }
+
+    fn say(&mut self, reply: Reply) {
+        self.strays = 0;
+        self.replies.push_back(reply);
+    }
+
+    fn forbidden(&self, to: &'static str) -> Refusal {
+        let from = match self.state {
+            State::Starting => "Started",
+            State::Failed => "InitError",
+            State::Free(_) | State::Busy(_) => "Ready",
+            State::Receiving(_) => "InvocationResponse",
+            State::Answered(_) => "RuntimeResponseSentState",
+        };
+        Refusal::StateTransition { from, to }
+    }
+}
