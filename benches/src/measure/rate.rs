@@ -118,7 +118,7 @@ fn start_awslambdaric(task: &std::path::Path) -> anyhow::Result<floor::Process> 
         "--python",
         &text(&python.executable)?,
         "--pack",
-        &text(&clients::awslambdaric_packages())?,
+        &text(&clients::awslambdaric_packages(&runtimes::newest_python()))?,
         "--task",
         &text(task)?,
         "--workers",

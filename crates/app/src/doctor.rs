@@ -86,9 +86,9 @@ fn runtimes(options: &Options) -> anyhow::Result<Finding> {
     let none = names.is_empty();
     Ok(Finding {
         name: "runtime packs",
-        status: if none { Status::Missing } else { Status::Good },
+        status: if none { Status::Degraded } else { Status::Good },
         detail: match none {
-            true => format!("none in {}", dir.display()),
+            true => format!("none in {}: only custom runtimes run", dir.display()),
             false => format!("{} in {}", names.join(", "), dir.display()),
         },
         remedy: none.then(|| {

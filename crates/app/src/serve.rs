@@ -71,7 +71,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     if packs.is_empty() {
         warn!(
             dir = %settings.runtimes_dir().display(),
-            "no runtime pack is installed, so no function can run; make one with runtimes/python/build-pack"
+            "no runtime pack is installed, so only custom runtimes can run; make one with runtimes/python/build-pack"
         );
     }
     let parts = Parts::open(&settings, &packs).await?;
@@ -178,7 +178,7 @@ impl Parts {
             invoker: Arc::new(invoker),
             clock: self.clock.clone(),
             tracker: self.tracker.clone(),
-            runtimes: packs.iter().map(|pack| pack.name.clone()).collect(),
+            runtimes: runtimes(packs),
         };
         Ok(Gateway::new(wiring::gateway(settings, mode, port)?, deps))
     }
@@ -206,6 +206,18 @@ impl Parts {
         }
         Ok(self.store.close().await?)
     }
+}
+
+/// Every runtime that a function may name.
+fn runtimes(packs: &[Pack]) -> Vec<String> {
+    let custom = kiln_types::runtime::CUSTOM
+        .iter()
+        .map(|name| (*name).to_owned());
+    packs
+        .iter()
+        .map(|pack| pack.name.clone())
+        .chain(custom)
+        .collect()
 }
 
 async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {

@@ -18,13 +18,27 @@ pub(crate) fn sandbox(settings: &Settings, packs: &[Pack]) -> kiln_sandbox::Conf
         name: server_name(settings),
         uid_base: settings.range.uid_base,
         sandboxes_max: settings.range.sandboxes_max,
-        images: packs.iter().map(Pack::image).collect(),
+        images: packs
+            .iter()
+            .map(Pack::image)
+            .chain([custom_image()])
+            .collect(),
         pool: kiln_sandbox::PoolConfig {
             shells: settings.shells,
             stems_per_image: settings.stems,
         },
-        listeners: vec![],
+        listeners: vec![kiln_instance::RUNTIME_API],
         layers_off: kiln_sandbox::LayersOff::default(),
+    }
+}
+
+/// What functions run in that bring their own runtime: the machine's software and their package.
+fn custom_image() -> kiln_sandbox::Image {
+    kiln_sandbox::Image {
+        name: kiln_instance::CUSTOM_IMAGE.to_owned(),
+        mounts: Vec::new(),
+        zygote: None,
+        env: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) trait Isolation: Send + Sync + 'static {
 /// Why there is no cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoCell {
-    /// The program cannot be executed: its function's fault. The text is the kernel's.
+    /// The program cannot be executed: its function's fault. The text is AWS's.
     NotExecutable(String),
     /// Anything else.
     Other(String),
@@ -57,8 +57,9 @@ impl Isolation for Sandboxes {
         Box::pin(async move {
             match Sandboxes::lease(&sandboxes, request).await {
                 Ok(sandbox) => Ok(Box::new(sandbox) as Box<dyn Cell>),
-                Err(Error::NotExecutable { source, .. }) => {
-                    Err(NoCell::NotExecutable(kernel_text(&source)))
+                Err(Error::NotExecutable { program, source }) => {
+                    let why = format!("fork/exec {program}: {}", kernel_text(&source));
+                    Err(NoCell::NotExecutable(why))
                 }
                 Err(error) => Err(NoCell::Other(chain(&error))),
             }

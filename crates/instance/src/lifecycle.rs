@@ -16,6 +16,9 @@
 //!               Exited
 //! ```
 //!
+//! An init that fails before an invocation came leads to Unloaded, and from there the invocation to
+//! Starting.
+//!
 //! Rules that AWS has set and that this machine keeps:
 //! - The init phase has a limit of its own (10 s). When it fails or runs out of time, the function
 //!   is initialised once more *within* the first invocation, under the function's timeout.
@@ -97,7 +100,7 @@ impl Lifecycle {
             State::Starting { waiting, .. } | State::Initialising { waiting, .. } => {
                 waiting.is_some().then_some(Error::Busy)
             }
-            State::Idle { .. } => None,
+            State::Idle { .. } | State::Unloaded => None,
         }
     }
 
@@ -132,6 +135,14 @@ impl Lifecycle {
                 *waiting = Some(request);
                 vec![Action::DeliverAfterInit]
             }
+            State::Unloaded => {
+                self.state = State::Starting {
+                    phase: Phase::Invoke,
+                    since: now,
+                    waiting: Some(request),
+                };
+                vec![Action::Lease]
+            }
             State::Idle { frozen, init } => {
                 let deadline = now + self.timeout;
                 let mut actions = Vec::with_capacity(4);
@@ -165,7 +176,7 @@ impl Lifecycle {
     fn on_stop(&mut self, now: Moment) -> Vec<Action> {
         self.stop = true;
         match &self.state {
-            State::Starting { waiting: None, .. } => {
+            State::Starting { waiting: None, .. } | State::Unloaded => {
                 self.state = State::Stopped;
                 Vec::new()
             }
@@ -180,6 +191,10 @@ impl Lifecycle {
         self.stop = true;
         match self.state {
             State::Starting { .. } => self.on_lease_failed(),
+            State::Unloaded => {
+                self.state = State::Stopped;
+                Vec::new()
+            }
             State::Initialising {
                 phase,
                 since,
@@ -429,7 +444,9 @@ impl Lifecycle {
                 actions
             }
             State::Idle { .. } => self.kill(now),
-            State::Starting { .. } | State::Stopping | State::Stopped => Vec::new(),
+            State::Starting { .. } | State::Unloaded | State::Stopping | State::Stopped => {
+                Vec::new()
+            }
         }
     }
 
@@ -441,20 +458,20 @@ impl Lifecycle {
         failure: InitFailure,
         now: Moment,
     ) -> Vec<Action> {
-        if phase == Phase::Invoke || waiting.is_none() {
+        if phase == Phase::Invoke || self.stop {
             return self.give_up(phase, since, waiting, failure, now);
         }
-        self.state = State::Starting {
-            phase: Phase::Invoke,
-            since: now,
-            waiting,
-        };
         let report = Action::ReportInit {
             phase,
             failure,
             duration: now.since(since),
         };
-        vec![report, Action::Discard, Action::Lease]
+        let mut actions = vec![report, Action::Discard];
+        self.state = State::Unloaded;
+        if let Some(request) = waiting {
+            actions.extend(self.on_invoke(request, now));
+        }
+        actions
     }
 
     /// Ends an instance that could not be initialised.

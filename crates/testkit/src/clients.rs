@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::runtimes::Python;
 use crate::{cache, programs, runtimes};
 
 /// Both are released together with botocore 1.44.5, so one environment holds them.
@@ -15,28 +16,30 @@ const JAVASCRIPT_PACKAGE_NODE_18: &str = "@aws-sdk/client-lambda@3.958.0";
 
 /// A folder for `PYTHONPATH` with boto3 and the AWS CLI (version 1).
 pub fn python_packages() -> PathBuf {
-    installed("python-clients", &PYTHON_PACKAGES)
+    installed(
+        "python-clients",
+        &runtimes::newest_python(),
+        &PYTHON_PACKAGES,
+    )
 }
 
-/// A folder for `PYTHONPATH` with boto3 and AWS's own runtime client, as a base image has them.
-pub fn awslambdaric_packages() -> PathBuf {
-    installed("awslambdaric", &RUNTIME_PACKAGES)
+/// A folder for `PYTHONPATH` with boto3 and AWS's own runtime client for this Python, as a base image
+/// has them.
+pub fn awslambdaric_packages(python: &Python) -> PathBuf {
+    installed("awslambdaric", python, &RUNTIME_PACKAGES)
 }
 
-fn installed(name: &str, packages: &[&str]) -> PathBuf {
-    let python = runtimes::newest_python();
+fn installed(name: &str, python: &Python, packages: &[&str]) -> PathBuf {
     let name = format!("{name}-{}-{}", python.runtime(), packages.join("-"));
     cache::once(&name, |folder| {
         eprintln!("testkit: installing {} (once)", packages.join(" "));
         // pip's --target is a folder that may be moved, which an environment of venv may not.
-        let mut install = Command::new(&python.executable);
-        install.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]);
+        let mut install = Command::new(runtimes::newest_python().executable);
+        install
+            .args(["-m", "pip", "--quiet", "--disable-pip-version-check"])
+            .arg("--python")
+            .arg(&python.executable)
+            .arg("install");
         programs::run(install.arg("--target").arg(folder).args(packages));
     })
 }

@@ -42,6 +42,16 @@ pub fn kiln() -> PathBuf {
         })
 }
 
+/// A program built from an example of the package whose test this is.
+pub fn example(name: &str) -> PathBuf {
+    let program = std::env::current_exe().expect("a program knows its file");
+    let found = program
+        .ancestors()
+        .map(|folder| folder.join("examples").join(name))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built: run `cargo build --examples`"))
+}
+
 /// Runs a program to its end and panics with its output when it was not successful.
 pub fn run(command: &mut Command) -> Output {
     let output = command

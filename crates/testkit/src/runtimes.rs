@@ -49,6 +49,19 @@ pub fn newest_python() -> Python {
         .expect("a Python between 3.9 and 3.14 with venv and pip is installed")
 }
 
+/// The newest Python that belongs to the system: it is in every sandbox. It may be without pip.
+pub fn system_python() -> Python {
+    let system = |minor| Python {
+        executable: format!("/usr/bin/python3.{minor}").into(),
+        minor,
+    };
+    MINORS
+        .rev()
+        .map(system)
+        .find(|python| python.executable.is_file())
+        .expect("a Python between 3.9 and 3.14 is installed in /usr/bin")
+}
+
 /// The folder for `--runtimes` with the packs of these Pythons: `KILN_RUNTIMES`, or made once.
 pub fn packs(pythons: &[Python]) -> PathBuf {
     if let Some(path) = std::env::var_os("KILN_RUNTIMES") {

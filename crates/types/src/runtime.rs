@@ -76,6 +76,9 @@ pub const CURRENT: &[&str] = &[
     "custom",
 ];
 
+/// Those of [`CURRENT`] whose package brings the runtime: they run wherever Kiln does.
+pub const CUSTOM: &[&str] = &["provided.al2", "provided.al2023", "custom"];
+
 /// Runtimes that AWS has retired: refused with its own words.
 pub const RETIRED: &[&str] = &[
     "nodejs",
@@ -201,5 +204,8 @@ mod tests {
         assert_eq!(language("provided.al2023"), Language::Provided);
         assert_eq!(language("custom"), Language::Provided);
         assert_eq!(language("java21"), Language::Other);
+        let is_custom = |name: &&str| language(name) == Language::Provided;
+        let current: Vec<&str> = CURRENT.iter().copied().filter(is_custom).collect();
+        assert_eq!(current, CUSTOM);
     }
 }

@@ -13,6 +13,7 @@ mod aws_cli;
 mod boto3;
 mod client;
 mod command_line;
+mod custom_runtimes;
 mod function_urls;
 mod hostile_runtime;
 mod javascript_sdk;

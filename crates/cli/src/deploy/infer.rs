@@ -16,6 +16,8 @@ const USUAL_FUNCTIONS: &[&str] = &["lambda_handler", "handler"];
 const PYTHON_UNLESS_LISTED: &str = "python3.13";
 const NODE_UNLESS_LISTED: &str = "nodejs22.x";
 const PROVIDED: &str = "provided.al2023";
+/// The program of a custom runtime.
+const BOOTSTRAP: &str = "bootstrap";
 
 /// What the user said, and what the server can run (empty when unknown).
 pub(super) struct Choice<'a> {
@@ -64,6 +66,12 @@ pub(super) fn infer(package: &Package, choice: &Choice) -> Result<Inferred> {
     let Some((kind, handler)) = found else {
         bail!(nothing_found(package, choice))
     };
+    if kind == Kind::Provided && is_unusable_bootstrap(package) {
+        bail!(
+            "the package's bootstrap is not executable\n  next: chmod +x bootstrap; a zip must be \
+             made where files have modes"
+        );
+    }
     let runtime = match choice.runtime {
         Some(runtime) => runtime.to_owned(),
         None => kind.newest(choice.runtimes)?,
@@ -74,6 +82,12 @@ pub(super) fn infer(package: &Package, choice: &Choice) -> Result<Inferred> {
 /// Whether the file that a handler names is in the package.
 pub(super) fn has_handler(package: &Package, handler: &str) -> bool {
     KINDS.iter().any(|kind| kind.has_file(package, handler))
+}
+
+/// Whether there is a program of a custom runtime that the kernel would refuse to start.
+fn is_unusable_bootstrap(package: &Package) -> bool {
+    let is_there = package.files.iter().any(|file| file == BOOTSTRAP);
+    is_there && !package.executables.contains(BOOTSTRAP)
 }
 
 /// Whether a module's name says nothing about what the function does.
@@ -102,7 +116,7 @@ impl Kind {
     /// Whether the file that a handler such as `app.handler` or `lib/app.handler` names exists.
     fn has_file(self, package: &Package, handler: &str) -> bool {
         if self == Kind::Provided {
-            return package.files.iter().any(|file| file == "bootstrap");
+            return package.files.iter().any(|file| file == BOOTSTRAP);
         }
         let Some((module, _)) = handler.rsplit_once('.') else {
             return false;
@@ -154,7 +168,7 @@ fn find_handler(package: &Package, kinds: &[Kind]) -> Result<Option<(Kind, Strin
     for kind in kinds {
         if *kind == Kind::Provided {
             if kind.has_file(package, "") {
-                return Ok(Some((*kind, "bootstrap".to_owned())));
+                return Ok(Some((*kind, BOOTSTRAP.to_owned())));
             }
             continue;
         }

@@ -3,7 +3,7 @@
 //! The same files always give the same bytes (sorted names, one time stamp, two modes), so that
 //! the digest tells whether code changed, on whichever machine it was packaged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -28,6 +28,8 @@ pub(super) struct Package {
     pub(super) zip: Vec<u8>,
     /// Every file's path inside the package, sorted.
     pub(super) files: Vec<String>,
+    /// Those of them that can be executed.
+    pub(super) executables: BTreeSet<String>,
     /// The text of source files at the top level, by name.
     pub(super) sources: BTreeMap<String, String>,
 }
@@ -85,6 +87,9 @@ impl Package {
                         bail!(too_large("unpacked", limits::UNZIPPED_BYTES_MAX));
                     }
                     let executable = fs::metadata(path)?.permissions().mode() & 0o111 != 0;
+                    if executable {
+                        package.executables.insert(name.clone());
+                    }
                     writer.start_file(name, options(if executable { 0o755 } else { 0o644 }))?;
                     writer.write_all(&bytes)?;
                     package.remember_source(name, bytes);
@@ -112,6 +117,9 @@ impl Package {
                     .take(SOURCE_BYTES_MAX)
                     .read_to_end(&mut bytes)?;
                 package.remember_source(&name, bytes);
+            }
+            if entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0) {
+                package.executables.insert(name.clone());
             }
             package.files.push(name);
         }
@@ -306,12 +314,14 @@ mod tests {
             dir.path(),
             &[("code/app.py", "text"), ("code/lib/b.py", "deep")],
         );
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(dir.path().join("code/lib/b.py"), executable).unwrap();
         let built = Package::read(&dir.path().join("code")).unwrap();
         fs::write(dir.path().join("app.zip"), &built.zip).unwrap();
         let read = Package::read(&dir.path().join("app.zip")).unwrap();
         assert_eq!(
-            (read.zip, read.files, read.sources),
-            (built.zip, built.files, built.sources)
+            (read.zip, read.files, read.sources, read.executables),
+            (built.zip, built.files, built.sources, built.executables)
         );
         fs::write(dir.path().join("app.zip"), "no zip").unwrap();
         let error = format!(

@@ -25,6 +25,9 @@ pub(crate) enum State {
         /// The invocation that comes first; the runtime has it already.
         waiting: Option<RequestId>,
     },
+    /// Init failed before any invocation came. The first one has the function initialised again, on
+    /// its own time; until then there is no process.
+    Unloaded,
     /// Ready for an invocation.
     Idle {
         /// Whether its processes are frozen.

@@ -122,6 +122,38 @@ fn a_failed_init_runs_once_more_within_the_invocation() {
 }
 
 #[test]
+fn an_init_that_fails_before_its_invocation_came_runs_again_for_it() {
+    let mut life = new();
+    life.on(Event::Leased, at(1));
+    let actions = life.on(Event::Exited, at(50));
+    let report = Action::ReportInit {
+        phase: Phase::Init,
+        failure: InitFailure::Exited,
+        duration: Duration::from_millis(50),
+    };
+    assert_eq!(actions, [report, Action::Discard]);
+    assert_eq!(life.refusal(), None);
+    assert_eq!(life.on(Event::Freeze, at(60)), []);
+    let id = RequestId::random();
+    assert_eq!(life.on(Event::Invoke(id), at(5_000)), [Action::Lease]);
+    let actions = life.on(Event::Leased, at(5_001));
+    assert!(actions.contains(&Action::Alarm(at(8_000))));
+}
+
+#[test]
+fn an_instance_without_a_program_ends_without_a_kill() {
+    let mut life = new();
+    let id = RequestId::random();
+    life.on(Event::Invoke(id), at(0));
+    let actions = life.on(Event::NotExecutable, at(1));
+    assert_eq!(actions[1..], [Action::Discard, Action::Lease]);
+    let actions = life.on(Event::NotExecutable, at(2));
+    let ending = Ending::InitFailed(InitFailure::NotExecutable);
+    assert_eq!(actions.last(), Some(&finish(ending, 1, None)));
+    assert_eq!(*life.state(), State::Stopped);
+}
+
+#[test]
 fn a_second_init_that_succeeds_leaves_the_rest_of_the_time() {
     let mut life = new();
     let id = RequestId::random();
@@ -281,7 +313,7 @@ fn what_goes_wrong_after_an_answer_closes_the_invocation() {
 }
 
 fn events() -> impl Strategy<Value = Vec<(u8, u64)>> {
-    prop::collection::vec((0u8..14, 0u64..4_000), 1..60)
+    prop::collection::vec((0u8..15, 0u64..4_000), 1..60)
 }
 
 proptest! {
@@ -315,6 +347,7 @@ proptest! {
                 11 => Event::Kill,
                 12 => Event::Responded(last),
                 13 => Event::Waiting,
+                14 => Event::NotExecutable,
                 _ => Event::Alarm,
             };
             for action in life.on(event, now) {

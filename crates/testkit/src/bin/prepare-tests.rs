@@ -9,7 +9,8 @@ fn main() {
     runtimes::packs(std::slice::from_ref(&newest));
     runtimes::packs(&pythons);
     clients::python_packages();
-    clients::awslambdaric_packages();
+    clients::awslambdaric_packages(&newest);
+    clients::awslambdaric_packages(&runtimes::system_python());
     clients::node_folder();
     let names: Vec<String> = pythons.iter().map(runtimes::Python::runtime).collect();
     println!(

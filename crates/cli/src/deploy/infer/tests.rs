@@ -10,6 +10,7 @@ fn package(files: &[(&str, &str)]) -> Package {
         .filter(|(name, _)| !name.contains('/') && name.contains('.'));
     Package {
         zip: Vec::new(),
+        executables: [BOOTSTRAP.to_owned()].into(),
         sources: top
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
             .collect(),
@@ -126,6 +127,14 @@ fn bootstrap_is_a_custom_runtime() {
     };
     let inferred = infer(&package(&[("bootstrap", ""), ("app.py", DEF)]), &python).unwrap();
     assert_eq!(inferred.handler, "app.lambda_handler");
+}
+
+#[test]
+fn bootstrap_that_cannot_be_executed_is_told_before_it_is_deployed() {
+    let mut package = package(&[("bootstrap", "#!/bin/sh")]);
+    package.executables.clear();
+    let error = infer(&package, &NOTHING_SAID).unwrap_err().to_string();
+    assert!(error.contains("chmod +x bootstrap"), "{error}");
 }
 
 #[test]
