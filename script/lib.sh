@@ -95,6 +95,8 @@ install_tools() {
     [ -n "$version" ] || missing+=(python3-pip)
     if [ "$1" = test ]; then
         command -v npm >/dev/null || missing+=(npm)
+        # The custom runtime of examples/shell speaks HTTP with it.
+        command -v curl >/dev/null || missing+=(curl)
         "${python:-python3}" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
     fi
     if [ ${#missing[@]} -eq 0 ]; then
