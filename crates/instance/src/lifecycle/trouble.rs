@@ -1,0 +1,102 @@
+//! What follows when a process ends, breaks its protocol or cannot initialise.
+
+use kiln_types::{Moment, RequestId};
+
+use super::{Action, Ending, InitFailure, Lifecycle, Phase, STOP_TIMEOUT, State};
+
+impl Lifecycle {
+    /// The process ended, broke the protocol or reported that it cannot initialise.
+    pub(super) fn on_trouble(
+        &mut self,
+        failure: InitFailure,
+        ending: Ending,
+        now: Moment,
+    ) -> Vec<Action> {
+        match self.state {
+            State::Initialising {
+                phase,
+                since,
+                waiting,
+            } => self.init_failed(phase, since, waiting, failure, now),
+            // An init error from a runtime that is initialised means nothing.
+            _ if failure == InitFailure::Error => Vec::new(),
+            State::Busy { since, init, .. } => {
+                let mut actions = self.kill(now);
+                actions.push(Action::Finish {
+                    ending,
+                    duration: now.since(since),
+                    init,
+                });
+                actions
+            }
+            State::Settling { since, .. } => {
+                let mut actions = self.kill(now);
+                actions.push(Action::Close {
+                    ending,
+                    duration: now.since(since),
+                });
+                actions
+            }
+            State::Idle { .. } => self.kill(now),
+            State::Starting { .. } | State::Unloaded | State::Stopping | State::Stopped => {
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn init_failed(
+        &mut self,
+        phase: Phase,
+        since: Moment,
+        waiting: Option<RequestId>,
+        failure: InitFailure,
+        now: Moment,
+    ) -> Vec<Action> {
+        if phase == Phase::Invoke || self.stop {
+            return self.give_up(phase, since, waiting, failure, now);
+        }
+        let report = Action::ReportInit {
+            phase,
+            failure,
+            duration: now.since(since),
+        };
+        let mut actions = vec![report, Action::Discard];
+        self.state = State::Unloaded;
+        if let Some(request) = waiting {
+            actions.extend(self.on_invoke(request, now));
+        }
+        actions
+    }
+
+    /// Ends an instance that could not be initialised.
+    pub(super) fn give_up(
+        &mut self,
+        phase: Phase,
+        since: Moment,
+        waiting: Option<RequestId>,
+        failure: InitFailure,
+        now: Moment,
+    ) -> Vec<Action> {
+        let duration = now.since(since);
+        let mut actions = self.kill(now);
+        actions.push(Action::ReportInit {
+            phase,
+            failure,
+            duration,
+        });
+        if waiting.is_some() {
+            let finish = Action::Finish {
+                ending: Ending::InitFailed(failure),
+                duration: duration.min(self.timeout),
+                init: None,
+            };
+            actions.extend([Action::Begin, finish]);
+        }
+        actions
+    }
+
+    pub(super) fn kill(&mut self, now: Moment) -> Vec<Action> {
+        self.state = State::Stopping;
+        vec![Action::Kill, Action::Alarm(now + STOP_TIMEOUT)]
+    }
+}
