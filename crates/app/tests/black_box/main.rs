@@ -15,6 +15,7 @@ mod client;
 mod command_line;
 mod custom_runtimes;
 mod function_urls;
+mod hostile;
 mod hostile_runtime;
 mod javascript_sdk;
 mod leaks;
