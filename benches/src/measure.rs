@@ -1,9 +1,12 @@
 //! The measures, in the order of the design's promises.
 
 mod cold;
+mod cold_native;
 mod create;
 mod daemon;
+mod hostile;
 mod rate;
+mod thaw;
 mod warm;
 
 use crate::report::Report;
@@ -15,8 +18,11 @@ type Measure = fn(&Scale, &mut Report) -> anyhow::Result<()>;
 /// Every group by its name.
 pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("cold", cold::measure),
+    ("cold native", cold_native::measure),
     ("warm", warm::measure),
+    ("thaw", thaw::measure),
     ("rate", rate::measure),
     ("create+idle", create::measure),
     ("daemon", daemon::measure),
+    ("hostile", hostile::measure),
 ];

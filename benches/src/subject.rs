@@ -9,20 +9,20 @@ use anyhow::Context as _;
 use kiln_testkit::process::Process;
 use kiln_testkit::runtimes::{self, Python};
 use kiln_testkit::{Server, sign};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::load::{self, Load};
 
 /// The function of every measure: the mission's example, with the import that costs most.
 pub(crate) const HANDLER: &str = "import boto3\n\n\ndef handler(event, context):\n    \
-                                  return {\"result\": event[\"a\"] + event[\"b\"]}\n";
+                                  return {\"result\": event[\"num1\"] + event[\"num2\"]}\n";
 /// Warms up a server's code paths without the measured function.
 pub(crate) const HANDLER_OF_NOTHING: &str = "def handler(event, context):\n    return None\n";
 /// Memory that comes with one core: less would measure the limit on processor time instead.
 pub(crate) const ONE_CORE: u32 = 1_769;
 /// AWS's default, which comes with 7 % of a core.
 pub(crate) const SMALLEST: u32 = 128;
-const EVENT: &str = "{\"a\": 1, \"b\": 2}";
+const EVENT: &str = "{\"num1\": 1, \"num2\": 2}";
 
 /// How much is measured.
 #[derive(Debug)]
@@ -101,6 +101,19 @@ impl Subject {
 
     /// Creates this many functions, all with the same code, and waits until they are active.
     pub(crate) fn deploy(&self, prefix: &str, count: usize, memory: u32) -> Vec<String> {
+        self.deploy_with(prefix, count, |server, name| {
+            server.function(name, HANDLER).memory(memory).create()
+        })
+    }
+
+    /// The same with functions of another kind.
+    pub(crate) fn deploy_with(
+        &self,
+        prefix: &str,
+        count: usize,
+        create: impl Fn(&Server, &str) -> Value + Sync,
+    ) -> Vec<String> {
+        let create = &create;
         let names: Vec<String> = (0..count)
             .map(|index| format!("{prefix}-{index}"))
             .collect();
@@ -108,7 +121,7 @@ impl Subject {
             for part in names.chunks(count.div_ceil(8).max(1)) {
                 scope.spawn(move || {
                     for name in part {
-                        self.server.function(name, HANDLER).memory(memory).create();
+                        create(&self.server, name);
                     }
                 });
             }
@@ -149,7 +162,7 @@ impl Subject {
             .function(name, HANDLER)
             .memory(ONE_CORE)
             .create();
-        let log = self.server.invoke(name, &json!({"a": 1, "b": 2})).log;
+        let log = self.server.invoke(name, &json!({"num1": 1, "num2": 2})).log;
         Some((
             field(&log, "Init Duration: ")?,
             field(&log, "\tDuration: ")?,

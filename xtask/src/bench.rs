@@ -30,6 +30,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "kiln-app",
         "-p",
         "kiln-bench",
+        "--bins",
+        "--example",
+        "rust_function",
     ];
     step::run("build", cargo().args(build))?;
     let bin = release_folder()?;

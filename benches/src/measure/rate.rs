@@ -46,7 +46,13 @@ fn at(
         to: hyper.address,
         ..kiln.clone()
     };
-    let event = request("POST", "/invoke", "localhost", &[], b"{\"a\": 1, \"b\": 2}");
+    let event = request(
+        "POST",
+        "/invoke",
+        "localhost",
+        &[],
+        b"{\"num1\": 1, \"num2\": 2}",
+    );
     let ric = ric.map(|ric| Load {
         to: ric.address,
         requests: Arc::new(vec![event]),

@@ -1,0 +1,70 @@
+//! Cold starts of a native program: a custom runtime written with AWS's crate for Rust.
+
+use std::process::Command;
+use std::time::Duration;
+
+use kiln_testkit::{FunctionBuilder, Server, archive, programs};
+use serde_json::json;
+
+use crate::floor::program;
+use crate::load::{self, Answers};
+use crate::report::{Report, Row, Section, Target};
+use crate::statistics::{millis, percentile};
+use crate::subject::{ONE_CORE, Scale, Subject};
+
+/// Between two samples: the pool makes a new sandbox meanwhile.
+const PAUSE: Duration = Duration::from_millis(30);
+
+pub(super) fn measure(scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
+    let program = std::fs::read(programs::example("rust_function"))?;
+    let package = archive::programs(&[("bootstrap", &program)]);
+    let subject = Subject::start(&[]);
+    let answers = first_invocations(&subject, &package, scale.dry)?;
+    let floor = program::measure(&mut Command::new("/bin/true"), scale.dry)?;
+    let floor = millis(percentile(&floor, 0.5));
+    let row = |name, part, target| Row {
+        name,
+        value: millis(percentile(&answers.latencies, part)),
+        unit: "ms",
+        floor: Some(floor),
+        target,
+    };
+    report.add(Section {
+        title: "Cold start of a native custom runtime",
+        method: format!(
+            "{} functions of {ONE_CORE} MB with the Rust program on AWS's `lambda_runtime`, each \
+             invoked once, {} ms apart. Floor: starting `/bin/true` and waiting for its end, without \
+             sandbox, runtime or handler.",
+            scale.dry,
+            PAUSE.as_millis()
+        ),
+        rows: vec![
+            row("native_cold_start_p50", 0.5, Target::AtMost(2.5)),
+            row("native_cold_start_p99", 0.99, Target::AtMost(16.0)),
+        ],
+        detail: vec![],
+    });
+    Ok(())
+}
+
+fn first_invocations(subject: &Subject, package: &[u8], count: usize) -> anyhow::Result<Answers> {
+    let create = |server: &Server, name: &str| function(server, name, package).create();
+    let names = subject.deploy_with("cold", count, create);
+    create(&subject.server, "warm-up");
+    subject
+        .server
+        .invoke("warm-up", &json!({"num1": 1, "num2": 2}))
+        .success();
+    std::thread::sleep(PAUSE * 4);
+    let mut load = subject.load(&names, 1)?;
+    load.pause = PAUSE;
+    load::run(&load)
+}
+
+fn function<'a>(server: &'a Server, name: &str, package: &[u8]) -> FunctionBuilder<'a> {
+    server
+        .function(name, "")
+        .zip(package.to_vec())
+        .set("Runtime", json!("provided.al2023"))
+        .memory(ONE_CORE)
+}
