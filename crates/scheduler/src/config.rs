@@ -8,7 +8,7 @@ use kiln_types::limits;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The memory that live instances may have been promised together, in bytes. A request that
-    /// does not fit waits [`Config::memory_wait`] at most and is then refused. Functions rarely
+    /// does not fit waits [`Config::wait_max`] at most and is then refused. Functions rarely
     /// use what they were promised: a server may set more than the machine has, and report
     /// pressure when it really runs short.
     pub memory_budget_bytes: u64,
@@ -16,7 +16,8 @@ pub struct Config {
     pub instances_max: usize,
     /// Invocations in flight per account unless set for the account. AWS: 1,000.
     pub account_concurrency: u32,
-    /// Instances one function may start at once. AWS: 1,000 per 10 s.
+    /// Instances one function may start at once. AWS: 1,000 per 10 s. What finds the burst used
+    /// waits [`Config::wait_max`] at most and is then refused.
     pub burst_starts: u32,
     /// Starts regained per second once the burst is used. AWS: 100.
     pub starts_per_second: u32,
@@ -25,9 +26,10 @@ pub struct Config {
     pub freeze_after: Duration,
     /// How long an instance stays idle before it is stopped.
     pub keep_alive: Duration,
-    /// How long a request waits for memory before it is refused. Instances end in well under a
-    /// second, so what does not become free in this time is in use.
-    pub memory_wait: Duration,
+    /// How long a request waits for memory, or for the right to start an instance, before it is
+    /// refused. Instances end in well under a second, so what does not become free in this time is
+    /// in use.
+    pub wait_max: Duration,
     /// A request that has waited this long for memory takes the place of the next instance that
     /// another function gives back, even if that function could use it again at once. Without it
     /// a busy function would keep all others out for as long as it is busy.
@@ -44,11 +46,11 @@ impl Default for Config {
             memory_budget_bytes: 4 << 30,
             instances_max: 10_000,
             account_concurrency: limits::ACCOUNT_CONCURRENCY,
-            burst_starts: 1_000,
-            starts_per_second: 100,
+            burst_starts: limits::SCALING_BURST,
+            starts_per_second: limits::SCALING_PER_SECOND,
             freeze_after: Duration::from_millis(250),
             keep_alive: Duration::from_secs(600),
-            memory_wait: Duration::from_secs(1),
+            wait_max: Duration::from_secs(1),
             yield_after: Duration::from_millis(100),
             late_binding_from: Some(Duration::from_millis(20)),
         }

@@ -5,9 +5,9 @@
 //!
 //! - A request takes the most recently used idle instance of its key (its caches are warm and
 //!   the others may expire); without one an instance is started.
-//! - Concurrency limits refuse at once, as AWS's do. Only memory is waited for, because ended
-//!   instances give it back within milliseconds.
-//! - Who waits for the same key is served in the order of asking; keys take turns.
+//! - Concurrency limits refuse at once, as AWS's do. Memory and the right to start are waited for,
+//!   because both come back within milliseconds.
+//! - Who waits for the same key is served in the order of asking; accounts and functions take turns.
 //!
 //! Every event costs O(log n) in the number of instances and waiting requests; `Retired`, `Drain`
 //! and `Halt` cost that for each instance they end.
@@ -18,9 +18,14 @@ mod arena;
 mod event;
 mod eviction;
 mod numbered;
+mod serving;
+mod starts;
 pub(crate) mod state;
+mod turns;
 mod waiting;
 
+#[cfg(test)]
+mod fairness;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -30,7 +35,7 @@ mod tests;
 #[cfg(test)]
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
@@ -40,6 +45,7 @@ use arena::{Arena, No};
 pub use event::{Event, FunctionKey, Ticket};
 use numbered::Numbered;
 use state::{Account, Function, Instance, Pool, Promised, State, Waiter};
+use turns::Turns;
 
 use crate::config::Config;
 use crate::statistics::{FunctionStatistics, Statistics};
@@ -59,9 +65,10 @@ pub struct Core {
     tickets: Numbered<Ticket, Waiter>,
     /// When uncovered requests are refused.
     deadlines: BTreeSet<(Moment, Ticket)>,
-    /// Pools with uncovered requests, whose turn it is first. May hold pools that need nothing any
-    /// more; they leave when their turn comes.
-    rotation: VecDeque<No<Pool>>,
+    /// Accounts with functions that wait for memory.
+    turns: Turns<No<Account>>,
+    /// Functions with uncovered requests that may not start another instance, and until when.
+    parked: BTreeSet<(Moment, No<Function>)>,
     /// All idle instances by turn, and since when: the first is the least recently used.
     idle: BTreeMap<u64, (Moment, InstanceId)>,
     turn_last: u64,
@@ -95,7 +102,8 @@ impl Core {
             instance_last: 0,
             tickets: Numbered::default(),
             deadlines: BTreeSet::new(),
-            rotation: VecDeque::new(),
+            turns: Turns::new(),
+            parked: BTreeSet::new(),
             idle: BTreeMap::new(),
             turn_last: 0,
             freeze_from: 0,
@@ -153,7 +161,8 @@ impl Core {
     /// When `Tick` is due next, if nothing else happens.
     pub fn deadline(&self) -> Option<Moment> {
         let refusal = self.deadlines.first().map(|(deadline, _)| *deadline);
-        [refusal, self.next_freeze(), self.next_expiry()]
+        let token = self.parked.first().map(|(until, _)| *until);
+        [refusal, token, self.next_freeze(), self.next_expiry()]
             .into_iter()
             .flatten()
             .min()
@@ -191,7 +200,7 @@ impl Core {
     fn requested(&mut self, ticket: Ticket, key: FunctionKey, memory: MemoryMb, now: Moment) {
         let pool = self.pool_no(key, memory);
         let function = self.pools[pool].function;
-        if let Err(refused) = self.admit(pool, now) {
+        if let Err(refused) = self.admit(pool) {
             self.refuse(ticket, function, refused);
             self.forget_if_empty(pool);
             return;
@@ -201,7 +210,7 @@ impl Core {
             self.grant(ticket, instance, pool);
         } else {
             self.wait(ticket, pool, now);
-            self.serve_rotation(now);
+            self.serve_waiting(now);
             if self.tickets.contains_key(&ticket) {
                 self.functions[function].counts.waited += 1;
             }
@@ -221,7 +230,7 @@ impl Core {
         pool.learn(init);
         self.offer(id, no, now);
         self.rebalance(no, now);
-        self.serve_rotation(now);
+        self.serve_waiting(now);
     }
 
     fn released(&mut self, id: InstanceId, usable: bool, init: Option<Duration>, now: Moment) {
@@ -244,9 +253,7 @@ impl Core {
         } else {
             self.stop(id, no);
         }
-        if !self.rotation.is_empty() {
-            self.serve_rotation(now);
-        }
+        self.serve_waiting(now);
     }
 
     /// Gives an instance that is free now to who waits, or to nobody.
@@ -255,9 +262,9 @@ impl Core {
         if self.phase != Phase::Serving {
             self.stop(id, no);
         } else if let Some(ticket) = pool.first_waiter() {
+            self.end_turn(no);
             self.forget_waiter(ticket);
             self.rebalance(no, now);
-            self.end_turn(no);
             self.grant(ticket, id, no);
         } else if pool.retired {
             self.stop(id, no);
@@ -271,6 +278,9 @@ impl Core {
             return;
         };
         let no = instance.pool;
+        if instance.state != State::Stopping {
+            self.disown(no);
+        }
         let pool = &mut self.pools[no];
         let memory_mb = pool.memory_mb;
         self.live.take(memory_mb);
@@ -297,16 +307,16 @@ impl Core {
                 self.live_stopping.take(memory_mb);
             }
         }
-        // Before the turns: they drop pools that need nothing any more, this one among them.
         self.forget_if_empty(no);
-        self.serve_rotation(now);
+        self.serve_waiting(now);
     }
 
     fn tick(&mut self, now: Moment) {
         self.refuse_overdue(now);
+        self.unpark_due(now);
         self.freeze_rested(now);
         self.expire_idle(now);
-        self.serve_rotation(now);
+        self.serve_waiting(now);
     }
 
     /// The instance runs the request from here on.
@@ -339,7 +349,10 @@ impl Core {
         let bound =
             self.config.late_binding_from.is_none_or(quick) || pool.busy + pool.starting == 0;
         self.live.add(pool.memory_mb);
-        self.functions[pool.function].counts.started += 1;
+        let function = pool.function;
+        self.own(no);
+        self.take_token(function, now);
+        self.functions[function].counts.started += 1;
         self.actions.push(Action::Start {
             instance: id,
             like,
@@ -356,7 +369,7 @@ impl Core {
             self.forget_waiter(like);
             self.grant(like, id, no);
         } else {
-            pool.starting += 1;
+            self.pools[no].starting += 1;
             self.rebalance(no, now);
         }
     }
@@ -371,6 +384,7 @@ impl Core {
         let pool = &mut self.pools[no];
         pool.stopping += 1;
         self.live_stopping.add(pool.memory_mb);
+        self.disown(no);
         self.actions.push(Action::Stop { instance: id });
     }
 
@@ -403,11 +417,8 @@ impl Core {
         if let Some(no) = self.account_of.get(id) {
             return *no;
         }
-        let no = self.accounts.insert(Account {
-            concurrency: self.config.account_concurrency,
-            reserved: 0,
-            unreserved_in_flight: 0,
-        });
+        let concurrency = self.config.account_concurrency;
+        let no = self.accounts.insert(Account::new(concurrency));
         self.account_of.insert(id.clone(), no);
         no
     }

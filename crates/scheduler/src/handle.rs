@@ -33,8 +33,8 @@ impl<H: Host> Scheduler<H> {
     /// comes back. Dropping the future gives up the request; nothing is lost.
     ///
     /// # Errors
-    /// A limit is reached. Concurrency limits and the rate of starts refuse at once, memory after
-    /// [`Config::memory_wait`].
+    /// A limit is reached. Concurrency limits refuse at once, memory and the rate of starts after
+    /// [`Config::wait_max`].
     pub async fn lease(&self, spec: &Arc<H::Spec>) -> Result<Lease<H>, Refused> {
         let key = spec.key();
         let memory = spec.memory();

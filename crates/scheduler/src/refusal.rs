@@ -20,7 +20,8 @@ pub enum ThrottleReason {
     AccountConcurrency,
     /// The function's reserved concurrency is used up.
     ReservedConcurrency,
-    /// The function starts instances faster than its burst and refill allow.
+    /// The function starts instances faster than its burst and refill allow, and has waited for its
+    /// turn.
     StartRate,
     /// The same, for a function with reserved concurrency.
     ReservedStartRate,
@@ -48,6 +49,7 @@ impl ThrottleReason {
     ///
     /// AWS differs: it has no reason for a server that is full, going away or too small, of which
     /// the first two mean the same for a caller as a concurrency limit: fewer at a time, or later.
+    /// And it refuses a start beyond the rate at once, where Kiln first waits a bounded time.
     pub fn aws_name(self) -> &'static str {
         match self {
             ThrottleReason::ReservedConcurrency => {

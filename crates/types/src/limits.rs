@@ -53,3 +53,8 @@ pub const PROCESSES_MAX: u64 = 1_024;
 pub const ACCOUNT_CONCURRENCY: u32 = 1_000;
 /// Concurrency that reservations must leave to all other functions (`PutFunctionConcurrency`).
 pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
+/// Instances that one function may start at once (developer guide, "Lambda function scaling": 1,000
+/// every 10 seconds).
+pub const SCALING_BURST: u32 = 1_000;
+/// Starts that a function regains each second, the same limit refilled continuously.
+pub const SCALING_PER_SECOND: u32 = 100;

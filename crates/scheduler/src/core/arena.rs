@@ -86,3 +86,15 @@ impl<T> PartialEq for No<T> {
 }
 
 impl<T> Eq for No<T> {}
+
+impl<T> PartialOrd for No<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for No<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.index.cmp(&other.index)
+    }
+}

@@ -6,7 +6,7 @@ use super::arena::No;
 use super::event::Ticket;
 use super::state::{Pool, State};
 use super::{Core, Phase};
-use crate::refusal::ThrottleReason;
+use crate::refusal::{Refused, ThrottleReason};
 
 impl Core {
     /// Takes the most recently used idle instance of a pool out of all lists.
@@ -93,7 +93,7 @@ impl Core {
     }
 
     /// Ends the instance that has been idle longest; does nothing when none is idle.
-    pub(super) fn evict_least_recently_used(&mut self) {
+    pub(super) fn evict(&mut self) {
         let Some((_, (_, id))) = self.idle.first_key_value() else {
             return;
         };
@@ -113,7 +113,7 @@ impl Core {
         let before = self.live_stopping.memory_mb;
         let wanted_mb = bytes.div_ceil(1 << 20);
         while self.live_stopping.memory_mb - before < wanted_mb && !self.idle.is_empty() {
-            self.evict_least_recently_used();
+            self.evict();
         }
     }
 
@@ -143,7 +143,7 @@ impl Core {
             self.functions[function].deleted = true;
             self.forget_if_deleted(function);
         }
-        self.serve_rotation(now);
+        self.serve_waiting(now);
     }
 
     /// Refuses who waits and ends what is not in use.
@@ -151,10 +151,14 @@ impl Core {
         self.phase = Phase::Draining;
         let mut waiting: Vec<Ticket> = self.tickets.keys().copied().collect();
         waiting.sort_unstable();
+        let refused = Refused {
+            reason: ThrottleReason::Draining,
+            retry_after: self.config.wait_max,
+        };
         for ticket in waiting {
-            self.refuse_waiter(ticket, ThrottleReason::Draining);
+            self.refuse_waiter(ticket, refused);
         }
-        self.serve_rotation(now);
+        self.serve_waiting(now);
         while let Some((_, (_, id))) = self.idle.first_key_value() {
             self.end_idle(*id);
         }

@@ -221,7 +221,7 @@ fn run(seed: u64) {
     let init_max = simulation.behaviour.init.end * 4;
     let longest = simulation.waited.iter().max().copied().unwrap_or_default();
     assert!(
-        longest <= config.memory_wait + init_max,
+        longest <= config.wait_max + init_max,
         "somebody waited {longest:?}"
     );
     simulation.world.close();

@@ -10,13 +10,14 @@
 //! ```
 //! `Ended` leads from every state to none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use kiln_types::{FunctionId, InstanceId, Moment};
 
 use super::arena::No;
 use super::event::{FunctionKey, Ticket};
+use super::turns::{Share, Turns};
 use crate::refusal::ThrottleReason;
 
 /// One live instance.
@@ -51,10 +52,10 @@ pub(super) struct Pool {
     pub(super) stopping: u32,
     /// Requests for each of which an instance is starting: the oldest ones.
     pub(super) covered: BTreeSet<Ticket>,
-    /// Requests for which there was no memory yet, all younger than the covered ones.
+    /// Requests for which nothing could be started yet, all younger than the covered ones.
     pub(super) uncovered: BTreeSet<Ticket>,
-    /// Whether the pool stands in the rotation of those that wait for memory.
-    pub(super) in_rotation: bool,
+    /// Whether the pool stands in its function's queue: while it has uncovered requests.
+    pub(super) queued: bool,
     /// What runs is out of date: nothing becomes idle any more.
     pub(super) retired: bool,
     /// What init took lately; none when unknown.
@@ -70,7 +71,14 @@ pub(super) struct Function {
     pub(super) in_flight: u32,
     /// When the bucket of starts is full again (the "theoretical arrival time" of GCRA).
     pub(super) starts_full_at: Moment,
+    /// When a start may be had again, while uncovered requests wait for that and for nothing else.
+    pub(super) parked: Option<Moment>,
     pub(super) pools: Vec<No<Pool>>,
+    /// Pools with uncovered requests, in the order of their turns.
+    pub(super) queue: VecDeque<No<Pool>>,
+    /// What its instances were promised together, without those that end; its turns among the
+    /// functions of its account.
+    pub(super) share: Share,
     pub(super) deleted: bool,
     pub(super) counts: Counts,
 }
@@ -99,6 +107,11 @@ pub(super) struct Account {
     pub(super) reserved: u64,
     /// Granted and waiting requests of functions without a reservation.
     pub(super) unreserved_in_flight: u32,
+    /// Its functions that wait for memory.
+    pub(super) turns: Turns<No<Function>>,
+    /// What the instances of its functions were promised together, without those that end; its
+    /// turns among the accounts.
+    pub(super) share: Share,
 }
 
 /// A request that waits.
@@ -129,7 +142,7 @@ impl Pool {
             stopping: 0,
             covered: BTreeSet::new(),
             uncovered: BTreeSet::new(),
-            in_rotation: false,
+            queued: false,
             retired: false,
             init: None,
         }
@@ -140,7 +153,6 @@ impl Pool {
         self.idle.is_empty()
             && self.starting + self.busy + self.stopping == 0
             && self.first_waiter().is_none()
-            && !self.in_rotation
     }
 
     /// The request that has waited longest.
@@ -149,11 +161,6 @@ impl Pool {
             .first()
             .or_else(|| self.uncovered.first())
             .copied()
-    }
-
-    /// What its instances were promised together, without those that end.
-    pub(super) fn owned_mb(&self) -> u64 {
-        self.memory_mb * (self.idle.len() as u64 + u64::from(self.starting + self.busy))
     }
 
     /// Takes note of an init, giving the past three quarters of the weight.
@@ -170,7 +177,10 @@ impl Function {
             reserved: None,
             in_flight: 0,
             starts_full_at: Moment::default(),
+            parked: None,
             pools: Vec::new(),
+            queue: VecDeque::new(),
+            share: Share::default(),
             deleted: false,
             counts: Counts::default(),
         }
@@ -178,6 +188,16 @@ impl Function {
 }
 
 impl Account {
+    pub(super) fn new(concurrency: u32) -> Self {
+        Self {
+            concurrency,
+            reserved: 0,
+            unreserved_in_flight: 0,
+            turns: Turns::new(),
+            share: Share::default(),
+        }
+    }
+
     /// What functions without a reservation may use together.
     pub(super) fn unreserved(&self) -> u64 {
         u64::from(self.concurrency).saturating_sub(self.reserved)

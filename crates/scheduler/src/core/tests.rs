@@ -1,6 +1,7 @@
 //! Each rule alone. That they hold together, in any order, is for [`super::properties`].
 
 mod late_binding;
+mod starts;
 
 use std::time::Duration;
 
@@ -130,39 +131,6 @@ fn account_limit_can_be_raised_while_it_refuses() {
     assert_eq!(refusal(&mut world, 0), ThrottleReason::AccountConcurrency);
     world.set_account_limit(2);
     granted(&mut world, 0);
-}
-
-#[test]
-fn starts_beyond_the_burst_are_refused_and_come_back_at_the_rate() {
-    let mut world = with(Config {
-        burst_starts: 3,
-        starts_per_second: 10,
-        ..Config::default()
-    });
-    for _ in 0..3 {
-        granted(&mut world, 0);
-    }
-    let (_, actions) = world.request(0);
-    let (_, refused) = refusals(&actions).next().unwrap();
-    assert_eq!(refused.reason, ThrottleReason::StartRate);
-    assert_eq!(refused.retry_after, millis(100));
-    granted(&mut world, 1);
-    world.advance(millis(100));
-    granted(&mut world, 0);
-    assert_eq!(refusal(&mut world, 0), ThrottleReason::StartRate);
-}
-
-#[test]
-fn warm_requests_take_nothing_from_the_burst() {
-    let mut world = with(Config {
-        burst_starts: 1,
-        starts_per_second: 1,
-        ..Config::default()
-    });
-    for _ in 0..10 {
-        let instance = granted(&mut world, 0);
-        world.release(instance);
-    }
 }
 
 #[test]

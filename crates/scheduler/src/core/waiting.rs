@@ -1,22 +1,21 @@
-//! Requests without an instance: who is served next, and how long one waits.
+//! Requests without an instance: how they stand in line, and how long one waits.
 //!
 //! A waiting request is *covered* when an instance is starting for it, else *uncovered*: it waits for
-//! memory. Pools with uncovered requests stand in a rotation and take turns, so that a function with
-//! many requests does not keep out one with few. Nobody overtakes the first in the rotation, even
-//! with a smaller need: large functions would starve.
+//! memory or for the right to start. Pools with uncovered requests stand in their function's queue.
+//! Who is next is for [`super::serving`].
 
 use kiln_types::Moment;
 
+use super::Core;
 use super::arena::No;
 use super::event::Ticket;
 use super::state::{Pool, Waiter};
-use super::{Core, Phase};
 use crate::refusal::{Refused, ThrottleReason};
 
 impl Core {
     /// Puts a request in line.
     pub(super) fn wait(&mut self, ticket: Ticket, no: No<Pool>, now: Moment) {
-        let deadline = now + self.config.memory_wait;
+        let deadline = now + self.config.wait_max;
         self.tickets.insert(
             ticket,
             Waiter {
@@ -39,7 +38,9 @@ impl Core {
             self.deadlines.remove(&(deadline, ticket));
         }
         let pool = &mut self.pools[waiter.pool];
-        if !pool.uncovered.remove(&ticket) {
+        if pool.uncovered.remove(&ticket) {
+            self.requeue(waiter.pool);
+        } else {
             pool.covered.remove(&ticket);
         }
         Some(waiter.pool)
@@ -53,7 +54,7 @@ impl Core {
         self.leave(function);
         self.rebalance(no, now);
         self.forget_if_empty(no);
-        self.serve_rotation(now);
+        self.serve_waiting(now);
     }
 
     /// Makes the oldest requests of a pool covered, as many as instances are starting.
@@ -76,7 +77,7 @@ impl Core {
             && let Some(ticket) = pool.covered.pop_last()
         {
             pool.uncovered.insert(ticket);
-            let deadline = now + self.config.memory_wait;
+            let deadline = now + self.config.wait_max;
             let waiter = self
                 .tickets
                 .get_mut(&ticket)
@@ -84,94 +85,65 @@ impl Core {
             waiter.deadline = Some(deadline);
             self.deadlines.insert((deadline, ticket));
         }
-        if !pool.uncovered.is_empty() {
-            self.join_rotation(no);
-        }
+        self.requeue(no);
     }
 
-    /// Starts instances for uncovered requests, one per turn, while there is room; then makes room
-    /// for the next.
-    pub(super) fn serve_rotation(&mut self, now: Moment) {
-        while let Some(no) = self.rotation.front().copied() {
-            let pool = &mut self.pools[no];
-            if pool.uncovered.is_empty() {
-                self.rotation.pop_front();
-                pool.in_rotation = false;
-                self.forget_if_empty(no);
-                continue;
+    /// Puts a pool into its function's queue, or takes it out, as its requests ask for.
+    fn requeue(&mut self, no: No<Pool>) {
+        let pool = &mut self.pools[no];
+        let waits = !pool.uncovered.is_empty();
+        if waits == pool.queued {
+            return;
+        }
+        pool.queued = waits;
+        let of = pool.function;
+        let function = &mut self.functions[of];
+        if waits {
+            function.queue.push_back(no);
+            self.join_turns(of);
+        } else {
+            // Short: a pool for each version and revision that is overloaded at this moment.
+            function.queue.retain(|other| *other != no);
+            if function.queue.is_empty() {
+                self.leave_turns(of);
+                self.unpark(of);
             }
-            let memory_mb = pool.memory_mb;
-            if !self.has_room(memory_mb) {
-                self.make_room(memory_mb);
-                return;
-            }
-            self.start(no, now);
-            self.end_turn(no);
         }
     }
 
-    /// Puts the pool last if it is first.
-    pub(super) fn end_turn(&mut self, no: No<Pool>) {
-        if self.rotation.front() == Some(&no) {
-            self.rotation.rotate_left(1);
-        }
-    }
-
-    /// Whether an instance that comes back must make room for another function: the first in the
-    /// rotation has waited too long, no other room is on its way, and it is the fairer owner.
-    pub(super) fn must_yield(&self, no: No<Pool>, now: Moment) -> bool {
-        let Some(first) = self.rotation.front().copied().filter(|first| *first != no) else {
-            return false;
-        };
-        let pool = &self.pools[first];
-        let Some(oldest) = pool.uncovered.first() else {
-            return false;
-        };
-        let waited = now.since(self.tickets[oldest].since);
-        waited >= self.config.yield_after
-            && !self.will_have_room(pool.memory_mb)
-            && self.is_fairer_owner(first, no)
-    }
-
-    /// Whether memory should go from one pool to another: to one that has nothing always, else
-    /// while the giver keeps at least as much as the taker then has. Otherwise two busy functions
-    /// would take each other's instances in turns, and spend their time on inits.
-    fn is_fairer_owner(&self, taker: No<Pool>, giver: No<Pool>) -> bool {
-        let (taker, giver) = (&self.pools[taker], &self.pools[giver]);
-        let has = taker.owned_mb();
-        // The instance that comes back is in no count of the giver's any more.
-        has == 0 || giver.owned_mb() >= has + taker.memory_mb
-    }
-
-    /// Refuses the requests that have waited for memory as long as they may.
+    /// Refuses the requests that have waited as long as they may.
     pub(super) fn refuse_overdue(&mut self, now: Moment) {
         while let Some((_, ticket)) = self.deadlines.first().filter(|(at, _)| *at <= now).copied() {
-            self.refuse_waiter(ticket, ThrottleReason::Capacity);
+            let refused = self.overdue(ticket, now);
+            self.refuse_waiter(ticket, refused);
         }
     }
 
-    pub(super) fn refuse_waiter(&mut self, ticket: Ticket, reason: ThrottleReason) {
+    /// What a request waited for in vain: the right to start, or memory.
+    fn overdue(&self, ticket: Ticket, now: Moment) -> Refused {
+        let function = &self.functions[self.pools[self.tickets[&ticket].pool].function];
+        match function.parked {
+            Some(at) => Refused {
+                reason: match function.reserved {
+                    Some(_) => ThrottleReason::ReservedStartRate,
+                    None => ThrottleReason::StartRate,
+                },
+                retry_after: at.since(now),
+            },
+            None => Refused {
+                reason: ThrottleReason::Capacity,
+                retry_after: self.config.wait_max,
+            },
+        }
+    }
+
+    pub(super) fn refuse_waiter(&mut self, ticket: Ticket, refused: Refused) {
         let no = self
             .forget_waiter(ticket)
             .expect("only waiting requests are refused late");
         let function = self.pools[no].function;
         self.leave(function);
-        self.refuse(
-            ticket,
-            function,
-            Refused {
-                reason,
-                retry_after: self.config.memory_wait,
-            },
-        );
+        self.refuse(ticket, function, refused);
         self.forget_if_empty(no);
-    }
-
-    fn join_rotation(&mut self, no: No<Pool>) {
-        let pool = &mut self.pools[no];
-        if !pool.in_rotation && self.phase == Phase::Serving {
-            pool.in_rotation = true;
-            self.rotation.push_back(no);
-        }
     }
 }

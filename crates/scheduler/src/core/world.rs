@@ -1,5 +1,8 @@
-//! A world for the core's tests: it believes every action, checks it against the rules, and knows what
-//! the core should know.
+//! A world for the core's tests: it believes every action, checks it against the rules
+//! ([`rules`]), and knows what the core should know.
+
+mod bucket;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -11,6 +14,7 @@ use kiln_types::{
 use super::{Action, Core, Event, FunctionKey, Ticket};
 use crate::config::Config;
 use crate::refusal::{Refused, ThrottleReason};
+use bucket::Bucket;
 
 /// What a live instance does, as the world sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,7 @@ pub(super) struct World {
     waiting: BTreeMap<Ticket, Waiting>,
     granted: HashMap<Ticket, InstanceId>,
     retired: BTreeSet<InstanceId>,
+    buckets: Vec<Bucket>,
     ticket_last: u64,
     idle_last: u64,
     halted: bool,
@@ -55,9 +60,17 @@ pub(super) struct World {
 impl World {
     /// A world with functions of these sizes, all in one account.
     pub(super) fn new(config: Config, memories: &[u64]) -> Self {
-        let functions = memories.iter().enumerate().map(|(no, memory)| Function {
+        let functions: Vec<_> = memories.iter().map(|memory| (0, *memory)).collect();
+        Self::of_accounts(config, &functions)
+    }
+
+    /// A world with functions of these accounts and sizes.
+    pub(super) fn of_accounts(config: Config, functions: &[(usize, u64)]) -> Self {
+        let buckets = functions.iter().map(|_| Bucket::default()).collect();
+        let functions = functions.iter().enumerate();
+        let functions = functions.map(|(no, (account, memory))| Function {
             id: FunctionId {
-                account: AccountId::default(),
+                account: format!("{account:012}").parse().unwrap(),
                 name: format!("f{no}").parse().unwrap(),
             },
             revision: RevisionId::random(),
@@ -74,6 +87,7 @@ impl World {
             waiting: BTreeMap::new(),
             granted: HashMap::new(),
             retired: BTreeSet::new(),
+            buckets,
             ticket_last: 0,
             idle_last: 0,
             halted: false,
@@ -129,12 +143,13 @@ impl World {
             let full = self.in_flight(function) >= reserved as usize;
             return full.then_some(ThrottleReason::ReservedConcurrency);
         }
-        let reserved: u32 = self
-            .functions
-            .iter()
-            .filter_map(|function| function.reserved)
+        let account = &self.functions[function].id.account;
+        let of_account = |other: &usize| self.functions[*other].id.account == *account;
+        let others = || (0..self.functions.len()).filter(of_account);
+        let reserved: u32 = others()
+            .filter_map(|function| self.functions[function].reserved)
             .sum();
-        let unreserved = (0..self.functions.len())
+        let unreserved = others()
             .filter(|function| self.functions[*function].reserved.is_none())
             .map(|function| self.in_flight(function))
             .sum::<usize>();
@@ -186,6 +201,8 @@ impl World {
                 self.instances.remove(instance);
             }
             Event::Retired { function, keep } => {
+                let at = self.functions.iter().position(|one| one.id == *function);
+                self.buckets[at.unwrap()].unknown |= keep.is_none();
                 let outdated = |key: &FunctionKey| {
                     key.id == *function && keep.is_none_or(|keep| keep != key.revision)
                 };
@@ -202,175 +219,6 @@ impl World {
                 }
             }
             _ => {}
-        }
-    }
-
-    fn believe(&mut self, action: Action, bound: &BTreeSet<InstanceId>) {
-        match action {
-            Action::Start { instance, like, .. } => {
-                let key = self.waiting[&like].key.clone();
-                let fresh = self
-                    .instances
-                    .insert(instance, (key, Doing::Starting))
-                    .is_none();
-                assert!(fresh, "instances get names of their own");
-            }
-            Action::Grant { ticket, instance } => {
-                let asked = self
-                    .waiting
-                    .remove(&ticket)
-                    .expect("only who waits is granted, once");
-                let (key, doing) = self.instances[&instance].clone();
-                assert_eq!(key, asked.key, "instances are not shared between keys");
-                match doing {
-                    Doing::Idle(_, turn, _) => self.check_turn(&key, ticket, turn),
-                    Doing::Starting => assert!(bound.contains(&instance), "granted unready"),
-                    _ => panic!("one invocation per instance: {instance} is {doing:?}"),
-                }
-                self.instances.get_mut(&instance).unwrap().1 = Doing::Busy;
-                self.granted.insert(ticket, instance);
-            }
-            Action::Refuse { ticket, refused } => {
-                let asked = self
-                    .waiting
-                    .remove(&ticket)
-                    .expect("only who waits is refused, once");
-                let fits = self.functions[asked.function].memory.bytes()
-                    <= self.config.memory_budget_bytes;
-                if refused.reason == ThrottleReason::Capacity && fits {
-                    let waited = self.clock.now().since(asked.since);
-                    assert!(
-                        waited >= self.config.memory_wait,
-                        "refused after {waited:?}"
-                    );
-                }
-            }
-            Action::Freeze { instance } => {
-                let Doing::Idle(since, _, frozen) =
-                    &mut self.instances.get_mut(&instance).unwrap().1
-                else {
-                    panic!("only idle instances are frozen");
-                };
-                assert!(!*frozen, "frozen once");
-                assert!(self.clock.now().since(*since) >= self.config.freeze_after);
-                *frozen = true;
-            }
-            Action::Stop { instance } => {
-                let doing = &mut self
-                    .instances
-                    .get_mut(&instance)
-                    .expect("stops what lives")
-                    .1;
-                assert_ne!(*doing, Doing::Stopping, "stopped once");
-                assert!(
-                    *doing != Doing::Busy || self.halted,
-                    "busy instances are left alone"
-                );
-                *doing = Doing::Stopping;
-            }
-            Action::Kill { instance } => {
-                assert!(self.halted, "only a halt kills");
-                assert_eq!(self.doing(instance), Some(Doing::Stopping));
-            }
-        }
-    }
-
-    /// Whoever gets an instance that comes back asked first; who gets an idle one gets the
-    /// most recently used.
-    fn check_turn(&self, key: &FunctionKey, ticket: Ticket, turn: u64) {
-        for (other, waiting) in &self.waiting {
-            assert!(
-                waiting.key != *key || *other > ticket,
-                "{other:?} asked before {ticket:?}"
-            );
-        }
-        for (other, doing) in self.instances.values() {
-            if let Doing::Idle(_, other_turn, _) = doing {
-                assert!(
-                    other != key || *other_turn <= turn,
-                    "a more recently used one is idle"
-                );
-            }
-        }
-    }
-
-    fn settle(&mut self, actions: &[Action]) {
-        let live = &self.instances;
-        self.retired.retain(|id| live.contains_key(id));
-        let promised: u64 = self
-            .instances
-            .values()
-            .map(|(key, _)| self.memory(key))
-            .sum();
-        assert!(
-            promised <= self.config.memory_budget_bytes,
-            "{promised} promised: {actions:?}"
-        );
-        assert!(self.instances.len() <= self.config.instances_max);
-    }
-
-    fn memory(&self, key: &FunctionKey) -> u64 {
-        let function = self
-            .functions
-            .iter()
-            .find(|function| function.id == key.id)
-            .unwrap();
-        function.memory.bytes()
-    }
-
-    /// What must hold after every event.
-    fn check(&self) {
-        let total = self.core.statistics().total();
-        assert_eq!(
-            total.idle,
-            self.count(|doing| matches!(doing, Doing::Idle(..)))
-        );
-        assert_eq!(
-            total.frozen,
-            self.count(|doing| matches!(doing, Doing::Idle(_, _, true)))
-        );
-        assert_eq!(total.busy, self.count(|doing| doing == Doing::Busy));
-        assert_eq!(total.starting, self.count(|doing| doing == Doing::Starting));
-        assert_eq!(total.stopping, self.count(|doing| doing == Doing::Stopping));
-        assert_eq!(total.waiting, self.waiting.len());
-        for (id, (key, doing)) in &self.instances {
-            if let Doing::Idle(..) = doing {
-                assert!(
-                    !self.retired.contains(id),
-                    "outdated instances do not stay idle"
-                );
-                let waits = self.waiting.values().any(|waiting| waiting.key == *key);
-                assert!(!waits, "nobody waits beside an idle instance");
-            }
-        }
-        for pool in self.core.pools.iter() {
-            let waiting = pool.covered.len() + pool.uncovered.len();
-            let covered = waiting.min(pool.starting as usize);
-            assert_eq!(
-                pool.covered.len(),
-                covered,
-                "each start covers one who waits"
-            );
-            assert!(
-                pool.uncovered.is_empty() || pool.in_rotation,
-                "who lacks memory has a turn"
-            );
-        }
-        let starting = total.starting;
-        if total.waiting > starting && !self.halted {
-            let promised = self.core.statistics().memory_promised_bytes;
-            let largest = self
-                .functions
-                .iter()
-                .map(|f| f.memory.bytes())
-                .max()
-                .unwrap();
-            let room = promised + largest <= self.config.memory_budget_bytes
-                && self.instances.len() < self.config.instances_max;
-            assert!(
-                !room,
-                "nobody waits for memory while there is room for anybody"
-            );
         }
     }
 
@@ -399,6 +247,13 @@ impl World {
 
     pub(super) fn doing(&self, instance: InstanceId) -> Option<Doing> {
         self.instances.get(&instance).map(|(_, doing)| *doing)
+    }
+
+    /// Which function an instance is of.
+    pub(super) fn function_of(&self, instance: InstanceId) -> usize {
+        let (key, _) = &self.instances[&instance];
+        let at = self.functions.iter().position(|one| one.id == key.id);
+        at.expect("instances are of known functions")
     }
 
     /// Who waits, with the time since when.
@@ -462,7 +317,10 @@ impl World {
         let core = &self.core;
         assert!(core.is_empty());
         assert!(core.idle.is_empty() && core.tickets.is_empty() && core.deadlines.is_empty());
-        assert!(core.pool_of.is_empty() && core.rotation.is_empty());
+        assert!(core.pool_of.is_empty() && core.parked.is_empty());
+        assert!(core.turns.first().is_none());
+        assert!(core.functions.iter().all(|one| one.share.held_mb() == 0));
+        assert!(core.accounts.iter().all(|one| one.share.held_mb() == 0));
         assert_eq!(core.live.memory_mb + core.live_idle.memory_mb, 0);
         assert_eq!(core.live_stopping.memory_mb, 0);
         assert!(
