@@ -46,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Cancelled by [`Handle::kill`].
     pub(crate) kill: CancellationToken,
+    /// Cancelled by the task when init is done.
+    pub(crate) ready: CancellationToken,
+    /// Cancelled by the task when init failed and no invocation had come.
+    pub(crate) unloaded: CancellationToken,
     /// Cancelled by the task when nothing is left of the instance.
     pub(crate) stopped: CancellationToken,
 }
@@ -115,6 +119,19 @@ impl Handle {
     /// process was killed.
     pub fn kill(&self) {
         self.shared.kill.cancel();
+    }
+
+    /// Waits until init is done: that of an instance which was started without an invocation.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when it failed, or the instance ends before.
+    pub async fn ready(&self) -> Result<(), Error> {
+        tokio::select! {
+            biased;
+            () = self.shared.ready.cancelled() => Ok(()),
+            () = self.shared.unloaded.cancelled() => Err(Error::Lost),
+            () = self.shared.stopped.cancelled() => Err(Error::Lost),
+        }
     }
 
     /// Waits until nothing is left of the instance.

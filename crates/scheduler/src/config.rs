@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use kiln_types::limits;
 
+use crate::keep_alive::PolicyName;
+
 /// Limits and times of one server's scheduler.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -24,7 +26,11 @@ pub struct Config {
     /// How long an instance stays idle before it is frozen. Thawing costs about 20 µs: a function
     /// called more often than this never pays for it.
     pub freeze_after: Duration,
-    /// How long an instance stays idle before it is stopped.
+    /// How long idle instances are kept, which end first when memory is short, and whether
+    /// instances are started ahead of need.
+    pub policy: PolicyName,
+    /// How long an instance stays idle before it is stopped: always by [`PolicyName::Fixed`], and
+    /// by those that learn while they know nothing of its function.
     pub keep_alive: Duration,
     /// How long a request waits for memory, or for the right to start an instance, before it is
     /// refused. Instances end in well under a second, so what does not become free in this time is
@@ -49,6 +55,7 @@ impl Default for Config {
             burst_starts: limits::SCALING_BURST,
             starts_per_second: limits::SCALING_PER_SECOND,
             freeze_after: Duration::from_millis(250),
+            policy: PolicyName::default(),
             keep_alive: Duration::from_secs(600),
             wait_max: Duration::from_secs(1),
             yield_after: Duration::from_millis(100),

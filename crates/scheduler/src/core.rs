@@ -14,9 +14,11 @@
 
 mod action;
 mod admission;
+mod ahead;
 mod arena;
+mod ending;
 mod event;
-mod eviction;
+mod idle;
 mod numbered;
 mod serving;
 mod starts;
@@ -35,7 +37,7 @@ mod tests;
 #[cfg(test)]
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
@@ -43,16 +45,19 @@ use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
 pub use action::Action;
 use arena::{Arena, No};
 pub use event::{Event, FunctionKey, Ticket};
+use idle::Orders;
 use numbered::Numbered;
 use state::{Account, Function, Instance, Pool, Promised, State, Waiter};
 use turns::Turns;
 
 use crate::config::Config;
+use crate::keep_alive::Policy;
 use crate::statistics::{FunctionStatistics, Statistics};
 
 /// The scheduler's state machine.
 pub struct Core {
     config: Config,
+    policy: Box<dyn Policy>,
     phase: Phase,
     accounts: Arena<Account>,
     account_of: HashMap<AccountId, No<Account>>,
@@ -69,11 +74,9 @@ pub struct Core {
     turns: Turns<No<Account>>,
     /// Functions with uncovered requests that may not start another instance, and until when.
     parked: BTreeSet<(Moment, No<Function>)>,
-    /// All idle instances by turn, and since when: the first is the least recently used.
-    idle: BTreeMap<u64, (Moment, InstanceId)>,
-    turn_last: u64,
-    /// The idle instances of this turn and later are not frozen yet.
-    freeze_from: u64,
+    /// When instances are started ahead of need.
+    plans: BTreeSet<(Moment, No<Pool>)>,
+    orders: Orders,
     live: Promised,
     live_idle: Promised,
     live_stopping: Promised,
@@ -90,6 +93,7 @@ impl Core {
     /// A scheduler without functions and instances.
     pub fn new(config: Config) -> Self {
         Self {
+            policy: config.policy.policy(&config),
             config,
             phase: Phase::Serving,
             accounts: Arena::new(),
@@ -104,9 +108,8 @@ impl Core {
             deadlines: BTreeSet::new(),
             turns: Turns::new(),
             parked: BTreeSet::new(),
-            idle: BTreeMap::new(),
-            turn_last: 0,
-            freeze_from: 0,
+            plans: BTreeSet::new(),
+            orders: Orders::default(),
             live: Promised::default(),
             live_idle: Promised::default(),
             live_stopping: Promised::default(),
@@ -125,6 +128,7 @@ impl Core {
                 self.requested(ticket, key, memory, now);
             }
             Event::Abandoned { ticket } => self.abandoned(ticket, now),
+            Event::Expected { key, memory, at } => self.expected(key, memory, at, now),
             Event::Started { instance, init } => self.started(instance, init, now),
             Event::Released {
                 instance,
@@ -153,7 +157,7 @@ impl Core {
             }
             Event::MemoryPressure { bytes } => self.relieve(bytes),
             Event::Drain => self.drain(now),
-            Event::Halt => self.halt(),
+            Event::Halt => self.halt(now),
         }
         std::mem::take(&mut self.actions)
     }
@@ -162,7 +166,8 @@ impl Core {
     pub fn deadline(&self) -> Option<Moment> {
         let refusal = self.deadlines.first().map(|(deadline, _)| *deadline);
         let token = self.parked.first().map(|(until, _)| *until);
-        [refusal, token, self.next_freeze(), self.next_expiry()]
+        let plan = self.plans.first().map(|(start, _)| *start);
+        [refusal, token, plan, self.next_freeze(), self.next_expiry()]
             .into_iter()
             .flatten()
             .min()
@@ -205,7 +210,8 @@ impl Core {
             self.forget_if_empty(pool);
             return;
         }
-        self.enter(function);
+        self.enter(function, now);
+        self.forget_foretold(pool);
         if let Some(instance) = self.take_idle(pool) {
             self.grant(ticket, instance, pool);
         } else {
@@ -227,7 +233,7 @@ impl Core {
         let no = instance.pool;
         let pool = &mut self.pools[no];
         pool.starting -= 1;
-        pool.learn(init);
+        self.learn(no, init);
         self.offer(id, no, now);
         self.rebalance(no, now);
         self.serve_waiting(now);
@@ -243,17 +249,23 @@ impl Core {
         let no = instance.pool;
         let pool = &mut self.pools[no];
         pool.busy -= 1;
-        if let Some(init) = init {
-            pool.learn(init);
-        }
         let function = pool.function;
-        self.leave(function);
+        if let Some(init) = init {
+            self.learn(no, init);
+        }
+        self.leave(function, now);
         if usable && !self.must_yield(no, now) {
             self.offer(id, no, now);
         } else {
             self.stop(id, no);
         }
         self.serve_waiting(now);
+    }
+
+    fn learn(&mut self, no: No<Pool>, init: Duration) {
+        let pool = &mut self.pools[no];
+        pool.learn(init);
+        self.functions[pool.function].habit.learn(init);
     }
 
     /// Gives an instance that is free now to who waits, or to nobody.
@@ -274,17 +286,21 @@ impl Core {
     }
 
     fn ended(&mut self, id: InstanceId, now: Moment) {
-        let Some(instance) = self.instances.remove(&id) else {
+        let Some(state) = self.instances.get(&id).map(|instance| instance.state) else {
             return;
         };
-        let no = instance.pool;
-        if instance.state != State::Stopping {
+        if matches!(state, State::Idle { .. }) {
+            self.wake(id);
+        }
+        let no = self.instances[&id].pool;
+        self.instances.remove(&id);
+        if state != State::Stopping {
             self.disown(no);
         }
         let pool = &mut self.pools[no];
         let memory_mb = pool.memory_mb;
         self.live.take(memory_mb);
-        match instance.state {
+        match state {
             State::Starting => {
                 pool.starting -= 1;
                 // The next one is bound to a request at once, so that its failure reaches somebody.
@@ -294,14 +310,9 @@ impl Core {
             State::Busy => {
                 pool.busy -= 1;
                 let function = pool.function;
-                self.leave(function);
+                self.leave(function, now);
             }
-            State::Idle { turn, frozen } => {
-                pool.idle.remove(&turn);
-                pool.frozen -= u32::from(frozen);
-                self.idle.remove(&turn);
-                self.live_idle.take(memory_mb);
-            }
+            State::Idle { .. } => {}
             State::Stopping => {
                 pool.stopping -= 1;
                 self.live_stopping.take(memory_mb);
@@ -317,6 +328,7 @@ impl Core {
         self.freeze_rested(now);
         self.expire_idle(now);
         self.serve_waiting(now);
+        self.start_due_ahead(now);
     }
 
     /// The instance runs the request from here on.
@@ -326,9 +338,12 @@ impl Core {
             .get_mut(&id)
             .expect("only live instances are granted");
         instance.state = State::Busy;
+        let was_ahead = std::mem::take(&mut instance.ahead);
         let pool = &mut self.pools[no];
         pool.busy += 1;
-        self.functions[pool.function].counts.granted += 1;
+        let counts = &mut self.functions[pool.function].counts;
+        counts.granted += 1;
+        counts.ahead_used += u64::from(was_ahead);
         self.actions.push(Action::Grant {
             ticket,
             instance: id,
@@ -337,8 +352,7 @@ impl Core {
 
     /// Starts an instance for the requests of a pool, of which one is uncovered.
     fn start(&mut self, no: No<Pool>, now: Moment) {
-        self.instance_last += 1;
-        let id = InstanceId(self.instance_last);
+        let id = self.add_instance(no, false, now);
         let pool = &mut self.pools[no];
         let like = *pool
             .uncovered
@@ -348,23 +362,12 @@ impl Core {
         let quick = |from| pool.init.unwrap_or_default() < from;
         let bound =
             self.config.late_binding_from.is_none_or(quick) || pool.busy + pool.starting == 0;
-        self.live.add(pool.memory_mb);
-        let function = pool.function;
-        self.own(no);
-        self.take_token(function, now);
-        self.functions[function].counts.started += 1;
+        pool.known = true;
         self.actions.push(Action::Start {
             instance: id,
             like,
             bound,
         });
-        self.instances.insert(
-            id,
-            Instance {
-                pool: no,
-                state: State::Starting,
-            },
-        );
         if bound {
             self.forget_waiter(like);
             self.grant(like, id, no);
@@ -372,6 +375,26 @@ impl Core {
             self.pools[no].starting += 1;
             self.rebalance(no, now);
         }
+    }
+
+    /// Makes an instance that starts, and counts it wherever instances are counted.
+    fn add_instance(&mut self, no: No<Pool>, ahead: bool, now: Moment) -> InstanceId {
+        self.instance_last += 1;
+        let id = InstanceId(self.instance_last);
+        let instance = Instance {
+            pool: no,
+            state: State::Starting,
+            ahead,
+        };
+        self.instances.insert(id, instance);
+        let function = self.pools[no].function;
+        self.live.add(self.pools[no].memory_mb);
+        self.own(no);
+        self.take_token(function, now);
+        let counts = &mut self.functions[function].counts;
+        counts.started += 1;
+        counts.ahead += u64::from(ahead);
+        id
     }
 
     /// Ends an instance that no list holds any more.
@@ -428,11 +451,15 @@ impl Core {
         if !self.pools[no].is_empty() {
             return;
         }
+        self.forget_orders(no);
         let pool = self.pools.remove(no);
         self.pool_of.remove(&pool.key);
         let function = &mut self.functions[pool.function];
         function.pools.retain(|other| *other != no);
         self.forget_if_deleted(pool.function);
+        if pool.known {
+            self.actions.push(Action::Forget { key: pool.key });
+        }
     }
 
     fn forget_if_deleted(&mut self, no: No<Function>) {

@@ -15,9 +15,9 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::core::{Action, Core, Event, Ticket};
+use crate::core::{Action, Core, Event, FunctionKey, Ticket};
 use crate::handle::Scheduler;
-use crate::host::{Host, Instance};
+use crate::host::{Demand, Host, Instance};
 use crate::lease::Lease;
 use crate::refusal::Refused;
 use crate::statistics::Statistics;
@@ -38,6 +38,8 @@ struct State<H: Host> {
     core: Core,
     instances: HashMap<InstanceId, H::Instance>,
     waiting: HashMap<Ticket, Waiting<H>>,
+    /// What is needed to start an instance ahead of need, until the core forgets the key.
+    specs: HashMap<FunctionKey, Arc<H::Spec>>,
     ticket_last: u64,
     /// When the timer wakes next.
     armed: Option<Moment>,
@@ -86,13 +88,14 @@ impl<H: Host> Driver<H> {
         clock: Arc<dyn Clock>,
         tracker: TaskTracker,
     ) -> Arc<Self> {
-        if !H::SAYS_READY {
+        if !H::BINDS_LATE {
             config.late_binding_from = None;
         }
         let state = State {
             core: Core::new(config),
             instances: HashMap::new(),
             waiting: HashMap::new(),
+            specs: HashMap::new(),
             ticket_last: 0,
             armed: None,
             draining: false,
@@ -166,6 +169,22 @@ impl<H: Host> Driver<H> {
         self.perform(effects);
     }
 
+    /// Announces a request.
+    pub(crate) fn expect(self: &Arc<Self>, spec: &Arc<H::Spec>, at: Moment) {
+        let mut effects = Vec::new();
+        {
+            let mut state = self.lock();
+            state.specs.insert(spec.key(), spec.clone());
+            let event = Event::Expected {
+                key: spec.key(),
+                memory: spec.memory(),
+                at,
+            };
+            self.decide(&mut state, event, None, &mut effects);
+        }
+        self.perform(effects);
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         self.lock().core.statistics()
     }
@@ -206,16 +225,18 @@ impl<H: Host> Driver<H> {
                     bound,
                 } => {
                     let spec = match &asking {
-                        Some(asking) if asking.ticket == like => asking.spec,
-                        _ => &state.waiting[&like].spec,
+                        Some(asking) if asking.ticket == like => asking.spec.clone(),
+                        _ => state.waiting[&like].spec.clone(),
                     };
-                    let instance = self.host.start(id, spec);
-                    state.instances.insert(id, instance.clone());
-                    effects.push(Effect::Watch {
-                        id,
-                        instance,
-                        bound,
-                    });
+                    effects.push(self.start_instance(state, id, &spec, bound));
+                    state.specs.insert(spec.key(), spec);
+                }
+                Action::StartAhead { instance: id, key } => {
+                    let spec = state.specs[&key].clone();
+                    effects.push(self.start_instance(state, id, &spec, false));
+                }
+                Action::Forget { key } => {
+                    state.specs.remove(&key);
                 }
                 Action::Grant {
                     ticket,
@@ -253,6 +274,22 @@ impl<H: Host> Driver<H> {
             }
         }
         self.arm(state);
+    }
+
+    fn start_instance(
+        &self,
+        state: &mut State<H>,
+        id: InstanceId,
+        spec: &Arc<H::Spec>,
+        bound: bool,
+    ) -> Effect<H> {
+        let instance = self.host.start(id, spec);
+        state.instances.insert(id, instance.clone());
+        Effect::Watch {
+            id,
+            instance,
+            bound,
+        }
     }
 
     /// Wakes the timer if it would sleep too long. It is left alone when it wakes too early: a warm
@@ -320,7 +357,8 @@ async fn watch_instance<H: Host>(
                 driver.tell(Event::Started { instance: id, init });
             }
             Err(reason) => {
-                tracing::warn!(instance = %id, %reason, "an instance did not become ready");
+                // The function's own fault, most likely: the next request that starts one is told.
+                tracing::debug!(instance = %id, %reason, "an instance did not become ready");
                 instance.stop();
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_types::{AccountId, Clock, FunctionId, InstanceId, RevisionId};
+use kiln_types::{AccountId, Clock, FunctionId, InstanceId, Moment, RevisionId};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -63,6 +63,13 @@ impl<H: Host> Scheduler<H> {
         }
     }
 
+    /// Announces a request, as a schedule can: an instance is started shortly before, when there is
+    /// room and none is idle, and kept for a while if the request is late. Announce each request once;
+    /// what is announced for the past is ignored.
+    pub fn expect(&self, spec: &Arc<H::Spec>, at: Moment) {
+        self.driver.expect(spec, at);
+    }
+
     /// Sets an account's concurrency.
     pub fn set_account_limit(&self, account: &AccountId, concurrency: u32) {
         self.driver.tell(Event::AccountLimit {
@@ -89,7 +96,7 @@ impl<H: Host> Scheduler<H> {
         });
     }
 
-    /// Ends idle instances that were promised this much memory together, the least recently used
+    /// Ends idle instances that were promised this much memory together, those that are worth least
     /// first: for a machine that runs short.
     pub fn relieve(&self, bytes: u64) {
         self.driver.tell(Event::MemoryPressure { bytes });

@@ -16,9 +16,10 @@ pub trait Host: Send + Sync + 'static {
     /// A running one.
     type Instance: Instance;
 
-    /// Whether instances say when they are [`Instance::ready`]. Without, every request that needs
-    /// a new instance goes into it together with its init, and waits for that one only.
-    const SAYS_READY: bool;
+    /// Whether a request may wait for whichever is first, its own new instance or one that comes
+    /// back. If not, every request that needs a new instance goes into it together with its init:
+    /// then a failed init is told to the request that it was for, as on AWS.
+    const BINDS_LATE: bool;
 
     /// Begins to start an instance and returns at once: it is called with the scheduler locked.
     /// Failures show in the instance.
@@ -44,7 +45,7 @@ pub trait Instance: Clone + Send + Sync + 'static {
     /// is ending; at once unless its runtime or an extension goes on after an answer. Says how much
     /// longer than its report says the invocation took.
     fn settled(&self) -> impl Future<Output = Duration> + Send;
-    /// Resolves when init is done without an invocation. Asked only where [`Host::SAYS_READY`].
+    /// Resolves when init is done without an invocation.
     fn ready(&self) -> impl Future<Output = Result<(), NoReport>> + Send;
     /// Resolves when it is gone and its memory is free.
     fn stopped(&self) -> impl Future<Output = ()> + Send;

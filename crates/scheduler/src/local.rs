@@ -26,7 +26,7 @@ impl Host for LocalHost {
     type Spec = Spec;
     type Instance = Handle;
 
-    const SAYS_READY: bool = false;
+    const BINDS_LATE: bool = false;
 
     fn start(&self, id: InstanceId, spec: &Arc<Spec>) -> Handle {
         self.host.start(id, spec.clone())
@@ -57,8 +57,7 @@ impl Instance for Handle {
     }
 
     async fn ready(&self) -> Result<(), NoReport> {
-        Handle::stopped(self).await;
-        Err(NoReport::Lost)
+        Ok(Handle::ready(self).await?)
     }
 
     async fn stopped(&self) {

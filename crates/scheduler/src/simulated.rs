@@ -210,7 +210,7 @@ impl<S: Demand> Host for SimulatedHost<S> {
     type Spec = S;
     type Instance = SimulatedInstance;
 
-    const SAYS_READY: bool = true;
+    const BINDS_LATE: bool = true;
 
     fn start(&self, id: InstanceId, spec: &Arc<S>) -> SimulatedInstance {
         let memory_bytes = spec.memory().bytes();

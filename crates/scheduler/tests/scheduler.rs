@@ -44,6 +44,7 @@ struct Fixture {
     scheduler: Scheduler<SimulatedHost<Spec>>,
     host: SimulatedHost<Spec>,
     tracker: TaskTracker,
+    start: Instant,
     specs: Vec<Arc<Spec>>,
 }
 
@@ -56,7 +57,8 @@ impl Fixture {
             memory_budget_bytes: instances * (128 << 20),
             ..Config::default()
         };
-        let clock = Arc::new(TokioClock(Instant::now()));
+        let start = Instant::now();
+        let clock = Arc::new(TokioClock(start));
         let scheduler = Scheduler::new(config, host.clone(), clock, tracker.clone());
         let spec = |no| {
             let name = format!("f{no}").parse().expect("a valid name");
@@ -75,6 +77,7 @@ impl Fixture {
             scheduler,
             host,
             tracker,
+            start,
             specs: (0..4).map(spec).collect(),
         }
     }
@@ -236,6 +239,59 @@ async fn idle_instances_are_ended_by_the_timer() {
     tokio::time::sleep(millis(300)).await;
     assert_eq!(fixture.scheduler.statistics().total().frozen, 1);
     tokio::time::sleep(Duration::from_secs(601)).await;
+    assert_eq!(fixture.host.seen().live, 0);
+    fixture.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn announced_request_does_not_wait_for_init() {
+    let slow = Behaviour {
+        init: millis(3_000)..millis(4_000),
+        run: millis(10)..millis(20),
+        ..Behaviour::default()
+    };
+    let fixture = Fixture::new(1, slow);
+    let noon = Duration::from_secs(12 * 3_600);
+    fixture
+        .scheduler
+        .expect(&fixture.specs[0], Moment::after_start(noon));
+    tokio::time::sleep(noon - Duration::from_secs(60)).await;
+    assert_eq!(fixture.host.seen().live, 0);
+    // The init of a function that never ran is unknown: the first time it is started too late.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(fixture.host.seen().live, 1);
+    let mut lease = fixture.lease(0).await.unwrap();
+    lease.invoke(fixture.invocation(0)).await.unwrap();
+    drop(lease);
+    tokio::time::sleep(noon).await;
+    assert_eq!(fixture.host.seen().live, 0);
+
+    fixture
+        .scheduler
+        .expect(&fixture.specs[0], Moment::after_start(noon * 3));
+    tokio::time::sleep(noon * 3 - Instant::now().duration_since(fixture.start)).await;
+    let since = Instant::now();
+    let mut lease = fixture.lease(0).await.unwrap();
+    let report = lease.invoke(fixture.invocation(0)).await.unwrap();
+    assert_eq!(report.init, None, "it was over before");
+    assert!(since.elapsed() <= millis(20), "{:?}", since.elapsed());
+    drop(lease);
+    fixture.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn start_ahead_that_fails_leaves_nothing_behind() {
+    let failing = Behaviour {
+        start_failures: 1_000,
+        ..Behaviour::default()
+    };
+    let fixture = Fixture::new(1, failing);
+    fixture
+        .scheduler
+        .expect(&fixture.specs[0], Moment::after_start(millis(5_000)));
+    tokio::time::sleep(millis(6_000)).await;
+    let total = fixture.scheduler.statistics().total();
+    assert_eq!((total.counts.ahead, total.starting, total.idle), (1, 0, 0));
     assert_eq!(fixture.host.seen().live, 0);
     fixture.close().await;
 }

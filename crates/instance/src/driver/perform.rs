@@ -46,6 +46,9 @@ impl Driver {
                 self.end_output();
                 self.process = None;
                 self.log_pieces();
+                if self.in_flight.is_none() {
+                    self.shared.unloaded.cancel();
+                }
             }
             Action::Initialise => self.initialise(),
             Action::DeliverAfterInit => self.deliver(true),
@@ -151,6 +154,7 @@ impl Driver {
     /// Logs the output of init. When init and a short invocation end together, a mark in the
     /// output tells the two apart.
     fn end_init(&mut self) {
+        self.shared.ready.cancel();
         self.read_output();
         let share = self.spec.configuration.memory.cpu_millis();
         if let Some(process) = &mut self.process {

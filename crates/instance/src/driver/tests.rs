@@ -70,6 +70,19 @@ async fn the_first_invocation_reports_init_and_the_next_does_not() {
 }
 
 #[tokio::test]
+async fn an_instance_says_when_it_is_ready_without_an_invocation() {
+    let world = World::of(echo);
+    world.handle.ready().await.unwrap();
+    let first = world.handle.invoke(invocation("1")).await.unwrap();
+    assert!(first.init.is_some(), "its init is still reported");
+    let broken = World::of(|peer: Peer| async move {
+        drop(peer);
+        Exit::Code(1)
+    });
+    assert_eq!(broken.handle.ready().await, Err(Error::Lost));
+}
+
+#[tokio::test]
 async fn output_of_init_is_told_from_that_of_the_handler_even_when_both_come_at_once() {
     let world = World::of(|mut peer: Peer| async move {
         let (_, _, _) = peer.receive().await.unwrap();

@@ -2,11 +2,11 @@
 
 use kiln_types::InstanceId;
 
-use super::event::Ticket;
+use super::event::{FunctionKey, Ticket};
 use crate::refusal::Refused;
 
 /// Something to be done, in the order given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Start an instance.
     Start {
@@ -17,6 +17,18 @@ pub enum Action {
         /// Whether the instance is granted at once, its init running under the invocation; if not,
         /// its `Started` is awaited.
         bound: bool,
+    },
+    /// Start an instance that nobody has asked for yet; its `Started` is awaited.
+    StartAhead {
+        /// Its name.
+        instance: InstanceId,
+        /// What to start: a key that was started or expected before and not forgotten since.
+        key: FunctionKey,
+    },
+    /// Nothing is left of a key, and nothing will be started of it without a request.
+    Forget {
+        /// Which.
+        key: FunctionKey,
     },
     /// The request gets this instance.
     Grant {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kiln_types::Moment;
+
 use super::arena::No;
 use super::event::Ticket;
 use super::state::{Function, Pool};
@@ -46,21 +48,25 @@ impl Core {
     }
 
     /// Counts a request in.
-    pub(super) fn enter(&mut self, no: No<Function>) {
+    pub(super) fn enter(&mut self, no: No<Function>, now: Moment) {
         let function = &mut self.functions[no];
         function.in_flight += 1;
         if function.reserved.is_none() {
             self.accounts[function.account].unreserved_in_flight += 1;
         }
+        self.policy
+            .requested(&mut function.habit, function.in_flight, now);
     }
 
     /// Counts a request out, however it ended.
-    pub(super) fn leave(&mut self, no: No<Function>) {
+    pub(super) fn leave(&mut self, no: No<Function>, now: Moment) {
         let function = &mut self.functions[no];
         function.in_flight -= 1;
         if function.reserved.is_none() {
             self.accounts[function.account].unreserved_in_flight -= 1;
         }
+        self.policy
+            .finished(&mut function.habit, function.in_flight, now);
     }
 
     pub(super) fn refuse(&mut self, ticket: Ticket, no: No<Function>, refused: Refused) {

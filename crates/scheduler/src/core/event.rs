@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, RevisionId, Version};
+use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment, RevisionId, Version};
 
 /// Names one request for an instance. Tickets are counted up: the smaller asked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +45,16 @@ pub enum Event {
     Abandoned {
         /// The request.
         ticket: Ticket,
+    },
+    /// A request is known in advance, as that of a schedule is: an instance is started ahead of it
+    /// when there is room.
+    Expected {
+        /// What is to run.
+        key: FunctionKey,
+        /// What it is promised.
+        memory: MemoryMb,
+        /// When.
+        at: Moment,
     },
     /// An instance that was started without an invocation finished its init.
     Started {
@@ -90,7 +100,7 @@ pub enum Event {
         /// How much.
         concurrency: u32,
     },
-    /// The machine runs short of memory: end idle instances, the least recently used first, until
+    /// The machine runs short of memory: end idle instances, those that are worth least first, until
     /// they were promised this much together.
     MemoryPressure {
         /// How much is wanted back.

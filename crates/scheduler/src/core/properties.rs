@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::Event;
 use super::world::{Doing, World};
 use crate::config::Config;
+use crate::keep_alive::PolicyName;
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -24,6 +25,7 @@ enum Op {
     Reserve(usize, Option<u32>),
     AccountLimit(u32),
     Pressure(u64),
+    Expect(usize, u64),
 }
 
 const FUNCTIONS: [u64; 4] = [128, 128, 256, 512];
@@ -45,6 +47,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (function, prop::option::of(0..4u32)).prop_map(|(f, r)| Op::Reserve(f, r)),
         1 => (4..20u32).prop_map(Op::AccountLimit),
         1 => (0..600u64).prop_map(Op::Pressure),
+        2 => (0..FUNCTIONS.len(), 0..3_000u64).prop_map(|(f, after)| Op::Expect(f, after)),
     ]
 }
 
@@ -54,8 +57,10 @@ fn config() -> impl Strategy<Value = Config> {
         1..16usize,
         2..20u32,
         prop::option::of(0..40u64),
+        prop::sample::select(PolicyName::ALL.to_vec()),
     )
-        .prop_map(|(memory_mb, instances_max, burst, late)| Config {
+        .prop_map(|(memory_mb, instances_max, burst, late, policy)| Config {
+            policy,
             memory_budget_bytes: memory_mb << 20,
             instances_max,
             account_concurrency: 12,
@@ -119,6 +124,9 @@ fn run(world: &mut World, op: Op) {
         }
         Op::Reserve(function, reserved) => world.set_reserved(function, reserved),
         Op::AccountLimit(limit) => world.set_account_limit(limit),
+        Op::Expect(function, after) => {
+            world.expect(function, Duration::from_millis(after));
+        }
         Op::Pressure(mb) => {
             world.tell(Event::MemoryPressure { bytes: mb << 20 });
         }

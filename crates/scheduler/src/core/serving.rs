@@ -79,6 +79,9 @@ impl Core {
         let account = &mut self.accounts[function.account];
         account.turns.take(&mut function.share, pool.memory_mb);
         self.turns.take(&mut account.share, pool.memory_mb);
+        if function.share.held_mb() == 0 {
+            function.habit.forget_requests();
+        }
     }
 
     /// Lets a function with uncovered requests take turns, unless it is parked.

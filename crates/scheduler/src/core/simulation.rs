@@ -10,6 +10,7 @@ use kiln_types::{Clock, InstanceId, Moment};
 use super::world::{Doing, World, grants};
 use super::{Action, Event, Ticket};
 use crate::config::Config;
+use crate::keep_alive::PolicyName;
 use crate::simulated::{Behaviour, SplitMix};
 
 /// What is going to happen. Ordered only to break ties of time.
@@ -66,6 +67,7 @@ impl Simulation {
             account_concurrency: 5 + random.below(60) as u32,
             burst_starts: 10 + random.below(100) as u32,
             keep_alive: millis(500 + random.below(20_000)),
+            policy: PolicyName::ALL[random.below(4) as usize],
             ..Config::default()
         };
         let mut world = World::new(config, &functions);
@@ -153,6 +155,12 @@ impl Simulation {
         let gap = Duration::from_millis(gap.start)..Duration::from_millis(gap.end);
         let gap = self.random.duration(&gap);
         self.after(gap, Next::Arrival(function));
+        if self.random.chance(20) {
+            let after = Duration::from_millis(self.random.below(5_000));
+            for action in self.world.expect(function, after) {
+                self.perform(action);
+            }
+        }
         if self.random.chance(2) {
             let mut actions = self.world.update(function);
             actions.extend(self.world.request(function).1);
@@ -197,7 +205,15 @@ impl Simulation {
                 let stop = self.random.duration(&self.behaviour.stop);
                 self.after(stop, Next::Gone(instance));
             }
-            Action::Refuse { .. } | Action::Freeze { .. } | Action::Kill { .. } => {}
+            Action::StartAhead { instance, .. } => {
+                let init = self.random.duration(&self.behaviour.init);
+                self.inits.insert(instance, init);
+                self.after(init, Next::Ready(instance));
+            }
+            Action::Refuse { .. }
+            | Action::Freeze { .. }
+            | Action::Kill { .. }
+            | Action::Forget { .. } => {}
         }
     }
 }

@@ -8,7 +8,7 @@
 //!                │   Started, somebody waits                      ▼ retired          ▼
 //!                └── Started, nobody waits ─► Idle            Stopping ── Ended ─► (none)
 //! ```
-//! `Ended` leads from every state to none.
+//! `Ended` leads from every state to none. What is started ahead of need begins as Starting.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -18,12 +18,23 @@ use kiln_types::{FunctionId, InstanceId, Moment};
 use super::arena::No;
 use super::event::{FunctionKey, Ticket};
 use super::turns::{Share, Turns};
+use crate::keep_alive::Habit;
 use crate::refusal::ThrottleReason;
 
 /// One live instance.
 pub(super) struct Instance {
     pub(super) pool: No<Pool>,
     pub(super) state: State,
+    /// Started ahead of need, and not used yet.
+    pub(super) ahead: bool,
+}
+
+/// An idle instance in its pool.
+pub(super) struct Resting {
+    pub(super) id: InstanceId,
+    pub(super) since: Moment,
+    /// The inflation of ranks when it became idle.
+    pub(super) inflation: u64,
 }
 
 /// What an instance does.
@@ -33,11 +44,14 @@ pub(super) enum State {
     Starting,
     /// Granted.
     Busy,
-    /// Waits for work. `turn` orders by the time of becoming idle, in the pool and globally.
+    /// Waits for work. `turn` orders by the time of becoming idle.
     Idle { turn: u64, frozen: bool },
     /// Told to end; its memory is not free yet.
     Stopping,
 }
+
+/// What an idle instance is worth, and among equals how many became idle before it.
+pub(super) type Rank = (u64, u64);
 
 /// The instances of one key, and who waits for one.
 pub(super) struct Pool {
@@ -45,7 +59,19 @@ pub(super) struct Pool {
     pub(super) function: No<Function>,
     pub(super) memory_mb: u64,
     /// By turn: the last is the most recently used.
-    pub(super) idle: BTreeMap<u64, InstanceId>,
+    pub(super) idle: BTreeMap<u64, Resting>,
+    /// How long an idle instance is kept, as the policy said last.
+    pub(super) keep: Duration,
+    /// Until when the last idle instance is kept, whatever the policy said.
+    pub(super) hold_until: Moment,
+    /// Its place in the order of expiries, ...
+    pub(super) expiry: Option<Moment>,
+    /// ... and in the order of ranks.
+    pub(super) rank: Option<Rank>,
+    /// When instances are started ahead of need, and until when one is kept then.
+    pub(super) plans: BTreeMap<Moment, Moment>,
+    /// The start of the plan that is the policy's.
+    pub(super) foretold: Option<Moment>,
     pub(super) frozen: u32,
     pub(super) starting: u32,
     pub(super) busy: u32,
@@ -56,6 +82,8 @@ pub(super) struct Pool {
     pub(super) uncovered: BTreeSet<Ticket>,
     /// Whether the pool stands in its function's queue: while it has uncovered requests.
     pub(super) queued: bool,
+    /// Whether the driver keeps what is needed to start an instance without a request.
+    pub(super) known: bool,
     /// What runs is out of date: nothing becomes idle any more.
     pub(super) retired: bool,
     /// What init took lately; none when unknown.
@@ -79,6 +107,8 @@ pub(super) struct Function {
     /// What its instances were promised together, without those that end; its turns among the
     /// functions of its account.
     pub(super) share: Share,
+    /// How it is called, as far as the policy cares.
+    pub(super) habit: Habit,
     pub(super) deleted: bool,
     pub(super) counts: Counts,
 }
@@ -92,6 +122,10 @@ pub struct Counts {
     pub waited: u64,
     /// Instances started.
     pub started: u64,
+    /// Those of them that were started ahead of need, ...
+    pub ahead: u64,
+    /// ... and then used.
+    pub ahead_used: u64,
     /// Idle instances ended to make room for others.
     pub evicted: u64,
     /// Idle instances ended because nobody came.
@@ -136,6 +170,12 @@ impl Pool {
             function,
             memory_mb,
             idle: BTreeMap::new(),
+            keep: Duration::ZERO,
+            hold_until: Moment::default(),
+            expiry: None,
+            rank: None,
+            plans: BTreeMap::new(),
+            foretold: None,
             frozen: 0,
             starting: 0,
             busy: 0,
@@ -143,6 +183,7 @@ impl Pool {
             covered: BTreeSet::new(),
             uncovered: BTreeSet::new(),
             queued: false,
+            known: false,
             retired: false,
             init: None,
         }
@@ -153,6 +194,7 @@ impl Pool {
         self.idle.is_empty()
             && self.starting + self.busy + self.stopping == 0
             && self.first_waiter().is_none()
+            && self.plans.is_empty()
     }
 
     /// The request that has waited longest.
@@ -181,6 +223,7 @@ impl Function {
             pools: Vec::new(),
             queue: VecDeque::new(),
             share: Share::default(),
+            habit: Habit::default(),
             deleted: false,
             counts: Counts::default(),
         }

@@ -1,6 +1,8 @@
 //! Each rule alone. That they hold together, in any order, is for [`super::properties`].
 
+mod ahead;
 mod late_binding;
+mod policies;
 mod starts;
 
 use std::time::Duration;

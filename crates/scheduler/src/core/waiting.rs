@@ -51,7 +51,7 @@ impl Core {
             return;
         };
         let function = self.pools[no].function;
-        self.leave(function);
+        self.leave(function, now);
         self.rebalance(no, now);
         self.forget_if_empty(no);
         self.serve_waiting(now);
@@ -115,7 +115,7 @@ impl Core {
     pub(super) fn refuse_overdue(&mut self, now: Moment) {
         while let Some((_, ticket)) = self.deadlines.first().filter(|(at, _)| *at <= now).copied() {
             let refused = self.overdue(ticket, now);
-            self.refuse_waiter(ticket, refused);
+            self.refuse_waiter(ticket, refused, now);
         }
     }
 
@@ -137,12 +137,12 @@ impl Core {
         }
     }
 
-    pub(super) fn refuse_waiter(&mut self, ticket: Ticket, refused: Refused) {
+    pub(super) fn refuse_waiter(&mut self, ticket: Ticket, refused: Refused, now: Moment) {
         let no = self
             .forget_waiter(ticket)
             .expect("only waiting requests are refused late");
         let function = self.pools[no].function;
-        self.leave(function);
+        self.leave(function, now);
         self.refuse(ticket, function, refused);
         self.forget_if_empty(no);
     }

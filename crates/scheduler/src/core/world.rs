@@ -4,7 +4,7 @@
 mod bucket;
 mod rules;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use kiln_types::{
@@ -51,6 +51,8 @@ pub(super) struct World {
     waiting: BTreeMap<Ticket, Waiting>,
     granted: HashMap<Ticket, InstanceId>,
     retired: BTreeSet<InstanceId>,
+    /// The keys whose specs the driver keeps.
+    known: HashSet<FunctionKey>,
     buckets: Vec<Bucket>,
     ticket_last: u64,
     idle_last: u64,
@@ -87,6 +89,7 @@ impl World {
             waiting: BTreeMap::new(),
             granted: HashMap::new(),
             retired: BTreeSet::new(),
+            known: HashSet::new(),
             buckets,
             ticket_last: 0,
             idle_last: 0,
@@ -184,7 +187,7 @@ impl World {
             })
             .collect();
         for action in &actions {
-            self.believe(*action, &bound);
+            self.believe(action.clone(), &bound);
         }
         self.settle(&actions);
         self.check();
@@ -210,6 +213,9 @@ impl World {
                 self.retired.extend(ids.map(|(id, _)| *id));
             }
             Event::Halt => self.halted = true,
+            Event::Expected { key, .. } => {
+                self.known.insert(key.clone());
+            }
             Event::Released { instance, .. } | Event::Started { instance, .. } => {
                 if let Some((_, doing)) = self.instances.get_mut(instance)
                     && matches!(doing, Doing::Busy | Doing::Starting)
@@ -276,6 +282,15 @@ impl World {
         })
     }
 
+    /// Announces a request of a function.
+    pub(super) fn expect(&mut self, function: usize, after: Duration) -> Vec<Action> {
+        self.tell(Event::Expected {
+            key: self.key(function),
+            memory: self.functions[function].memory,
+            at: self.clock.now() + after,
+        })
+    }
+
     pub(super) fn set_reserved(&mut self, function: usize, concurrency: Option<u32>) {
         self.functions[function].reserved = concurrency;
         let function = self.functions[function].id.clone();
@@ -316,8 +331,10 @@ impl World {
         }
         let core = &self.core;
         assert!(core.is_empty());
-        assert!(core.idle.is_empty() && core.tickets.is_empty() && core.deadlines.is_empty());
+        assert!(core.orders.are_empty() && core.plans.is_empty());
+        assert!(core.tickets.is_empty() && core.deadlines.is_empty());
         assert!(core.pool_of.is_empty() && core.parked.is_empty());
+        assert!(self.known.is_empty(), "specs are not kept for ever");
         assert!(core.turns.first().is_none());
         assert!(core.functions.iter().all(|one| one.share.held_mb() == 0));
         assert!(core.accounts.iter().all(|one| one.share.held_mb() == 0));

@@ -14,20 +14,18 @@ impl World {
     pub(super) fn believe(&mut self, action: Action, bound: &BTreeSet<InstanceId>) {
         match action {
             Action::Start { instance, like, .. } => {
-                let asked = &self.waiting[&like];
-                let (function, key) = (asked.function, asked.key.clone());
-                let now = self.clock.now();
-                let bucket = &self.buckets[function];
-                assert!(
-                    bucket.unknown || bucket.can_start(&self.config, now),
-                    "{instance} is started without a token"
-                );
-                self.buckets[function].started(now);
-                let fresh = self
-                    .instances
-                    .insert(instance, (key, Doing::Starting))
-                    .is_none();
-                assert!(fresh, "instances get names of their own");
+                let key = self.waiting[&like].key.clone();
+                self.known.insert(key.clone());
+                self.start(instance, key);
+            }
+            Action::StartAhead { instance, key } => {
+                assert!(self.known.contains(&key), "its spec was kept");
+                self.start(instance, key);
+            }
+            Action::Forget { key } => {
+                assert!(self.known.remove(&key), "forgotten once");
+                let lives = self.instances.values().any(|(other, _)| *other == key);
+                assert!(!lives, "what lives is not forgotten");
             }
             Action::Grant { ticket, instance } => {
                 let asked = self
@@ -86,6 +84,18 @@ impl World {
                 assert_eq!(self.doing(instance), Some(Doing::Stopping));
             }
         }
+    }
+
+    fn start(&mut self, instance: InstanceId, key: FunctionKey) {
+        let function = self.functions.iter().position(|one| one.id == key.id);
+        let (bucket, now) = (&mut self.buckets[function.unwrap()], self.clock.now());
+        assert!(
+            bucket.unknown || bucket.can_start(&self.config, now),
+            "{instance} is started without a token"
+        );
+        bucket.started(now);
+        let before = self.instances.insert(instance, (key, Doing::Starting));
+        assert!(before.is_none(), "instances get names of their own");
     }
 
     /// Whoever gets an instance that comes back asked first; who gets an idle one gets the

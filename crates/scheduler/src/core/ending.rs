@@ -1,0 +1,102 @@
+//! Ends of instances that nobody chose to end: outdated ones, and all of them when the server stops.
+
+use kiln_types::{FunctionId, InstanceId, Moment, RevisionId, Version};
+
+use super::event::Ticket;
+use super::state::State;
+use super::{Action, Core, Phase};
+use crate::refusal::{Refused, ThrottleReason};
+
+impl Core {
+    /// Ends what runs outdated code, now or when it comes back. Requests that were made before
+    /// the change are still served as they were made.
+    pub(super) fn retire(&mut self, id: &FunctionId, keep: Option<RevisionId>, now: Moment) {
+        let Some(function) = self.function_of.get(id).copied() else {
+            return;
+        };
+        for no in self.functions[function].pools.clone() {
+            let pool = &mut self.pools[no];
+            let kept = keep.is_some_and(|revision| {
+                pool.key.version != Version::Latest || pool.key.revision == revision
+            });
+            if kept {
+                // It may have been asked for before it was known that the function is there again.
+                pool.retired &= keep != Some(pool.key.revision);
+                continue;
+            }
+            pool.retired = true;
+            self.forget_plans(no);
+            while let Some((_, resting)) = self.pools[no].idle.first_key_value() {
+                self.end_idle(resting.id);
+            }
+            self.forget_if_empty(no);
+        }
+        if keep.is_none() {
+            self.reserve(function, None);
+            self.functions[function].deleted = true;
+            self.forget_if_deleted(function);
+        }
+        self.serve_waiting(now);
+    }
+
+    /// Refuses who waits and ends what is not in use.
+    pub(super) fn drain(&mut self, now: Moment) {
+        self.phase = Phase::Draining;
+        let mut waiting: Vec<Ticket> = self.tickets.keys().copied().collect();
+        waiting.sort_unstable();
+        let refused = Refused {
+            reason: ThrottleReason::Draining,
+            retry_after: self.config.wait_max,
+        };
+        for ticket in waiting {
+            self.refuse_waiter(ticket, refused, now);
+        }
+        self.serve_waiting(now);
+        self.forget_all_plans();
+        self.end_all(
+            |state| matches!(state, State::Idle { .. } | State::Starting),
+            now,
+        );
+    }
+
+    /// Ends everything. One that was told to stop before may still run an invocation that was
+    /// given up, so that one is killed too.
+    pub(super) fn halt(&mut self, now: Moment) {
+        self.end_all(|state| matches!(state, State::Starting | State::Busy), now);
+        for instance in self.instances_that(|state| state == State::Stopping) {
+            self.actions.push(Action::Kill { instance });
+        }
+    }
+
+    fn instances_that(&self, are: impl Fn(State) -> bool) -> Vec<InstanceId> {
+        let mut ids: Vec<InstanceId> = self
+            .instances
+            .iter()
+            .filter(|(_, instance)| are(instance.state))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn end_all(&mut self, which: impl Fn(State) -> bool, now: Moment) {
+        for id in self.instances_that(which) {
+            let instance = &self.instances[&id];
+            let (no, state) = (instance.pool, instance.state);
+            let pool = &mut self.pools[no];
+            match state {
+                State::Idle { .. } => {
+                    self.end_idle(id);
+                    continue;
+                }
+                State::Busy => {
+                    pool.busy -= 1;
+                    let function = pool.function;
+                    self.leave(function, now);
+                }
+                _ => pool.starting -= 1,
+            }
+            self.stop(id, no);
+        }
+    }
+}
