@@ -6,15 +6,14 @@ use clap::Args;
 use kiln_cli::Format;
 use kiln_sandbox::{Finding, Status};
 
-use crate::settings::SandboxRange;
+use crate::settings::{Places, SandboxRange};
 use crate::{machine, packs};
 
 /// What `kiln doctor` can be told.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The folder of runtime packs to look into.
-    #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
-    runtimes: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    places: Places,
     #[command(flatten)]
     range: SandboxRange,
 }
@@ -75,10 +74,7 @@ fn print_lines(findings: &[Finding]) {
 }
 
 fn runtimes(options: &Options) -> anyhow::Result<Finding> {
-    let dir = match &options.runtimes {
-        Some(dir) => dir.clone(),
-        None => kiln_cli::default_data_dir().join("runtimes"),
-    };
+    let dir = options.places.runtimes_dir();
     let names: Vec<String> = packs::read_all(&dir)?
         .into_iter()
         .map(|pack| pack.name)

@@ -10,20 +10,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Id, ValueEnum};
 use kiln_types::{AccountId, Region};
 
 use crate::machine;
 
+/// The verbs that read the configuration file; `doctor` has only some of its settings.
+const READERS: [&str; 3] = ["serve", "dev", "doctor"];
+
 /// What `kiln serve` and `kiln dev` can be told.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Settings {
-    /// A TOML file with any of these settings, by the names of their flags.
-    #[arg(long, env = "KILN_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Where functions, code, logs and usage are kept. Made when missing, readable by its owner only.
-    #[arg(long, env = "KILN_DATA_DIR", value_name = "DIR", default_value_os_t = kiln_cli::default_data_dir())]
-    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) places: Places,
     /// The address of the one port for all APIs and function URLs; port 0 picks a free one.
     #[arg(
         long,
@@ -60,10 +59,6 @@ pub(crate) struct Settings {
         default_value = "localhost"
     )]
     pub(crate) url_host: String,
-    /// The folder of runtime packs, one folder a runtime, as `runtimes/python/build-pack` makes
-    /// them. [default: `runtimes` in the data directory]
-    #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
-    pub(crate) runtimes: Option<PathBuf>,
     /// How instances of built-in runtimes start unless the function says otherwise.
     #[arg(long, env = "KILN_START", value_enum, default_value_t = Start::Zygote)]
     pub(crate) start: Start,
@@ -120,6 +115,21 @@ pub(crate) struct Settings {
     /// The shape of Kiln's own log records on standard error.
     #[arg(long, env = "KILN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+}
+
+/// Where things are; `kiln doctor` is told the same.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Places {
+    /// A TOML file with any of these settings, by the names of their flags.
+    #[arg(long, env = "KILN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where functions, code, logs and usage are kept. Made when missing, readable by its owner only.
+    #[arg(long, env = "KILN_DATA_DIR", value_name = "DIR", default_value_os_t = kiln_cli::default_data_dir())]
+    pub(crate) data_dir: PathBuf,
+    /// The folder of runtime packs, one folder a runtime, as `runtimes/python/build-pack` makes
+    /// them. [default: `runtimes` in the data directory]
+    #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
+    runtimes: Option<PathBuf>,
 }
 
 /// How many sandboxes there may be, and the user ids they run as.
@@ -196,13 +206,6 @@ impl Settings {
         Duration::from_secs(self.drain_secs)
     }
 
-    /// Where the runtime packs are.
-    pub(crate) fn runtimes_dir(&self) -> PathBuf {
-        self.runtimes
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("runtimes"))
-    }
-
     /// The memory for all instances together, in bytes.
     pub(crate) fn memory_budget_bytes(&self) -> anyhow::Result<u64> {
         match self.memory_budget_mb {
@@ -211,6 +214,15 @@ impl Settings {
                 .context("read --memory-budget-mb: it is too large"),
             None => machine::budget_bytes(),
         }
+    }
+}
+
+impl Places {
+    /// Where the runtime packs are.
+    pub(crate) fn runtimes_dir(&self) -> PathBuf {
+        self.runtimes
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("runtimes"))
     }
 }
 
@@ -273,14 +285,20 @@ fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
         values.push((arg.get_id().clone(), text));
     }
     let mut command = command;
-    for verb in ["serve", "dev"] {
-        for (id, text) in &values {
-            command = command.mut_subcommand(verb, |sub| {
-                sub.mut_arg(id, |arg| arg.default_value(text.clone()).required(false))
-            });
-        }
+    for verb in READERS {
+        command = command.mut_subcommand(verb, |sub| with_defaults(sub, &values));
     }
     Ok(command)
+}
+
+/// Sets the defaults of those flags that the verb has.
+fn with_defaults(mut verb: Command, values: &[(Id, String)]) -> Command {
+    for (id, text) in values {
+        if verb.get_arguments().any(|arg| arg.get_id() == id) {
+            verb = verb.mut_arg(id, |arg| arg.default_value(text.clone()).required(false));
+        }
+    }
+    verb
 }
 
 impl TryFrom<&ArgMatches> for Settings {
@@ -343,19 +361,45 @@ mod tests {
     enum Verb {
         Serve(Settings),
         Dev(Settings),
+        Doctor(Examined),
+    }
+
+    #[derive(Args)]
+    struct Examined {
+        #[command(flatten)]
+        _places: Places,
+        #[command(flatten)]
+        range: SandboxRange,
     }
 
     fn parse_with_file(file: &str, args: &[&str]) -> anyhow::Result<Settings> {
         let dir = tempfile::tempdir()?;
         let path = dir.path().join("kiln.toml");
         std::fs::write(&path, file)?;
+        Ok(Settings::try_from(&matches_of("serve", &path, args)?)?)
+    }
+
+    fn matches_of(verb: &str, file: &Path, args: &[&str]) -> anyhow::Result<ArgMatches> {
         let command = Verb::augment_subcommands(Command::new("kiln"));
-        let mut words: Vec<std::ffi::OsString> = vec!["kiln".into(), "serve".into()];
-        words.extend(["--config".into(), path.into_os_string()]);
+        let mut words: Vec<std::ffi::OsString> = vec!["kiln".into(), verb.into()];
+        words.extend(["--config".into(), file.into()]);
         words.extend(args.iter().map(Into::into));
-        let matches = parse(command, words)?;
-        let (_, verb) = matches.subcommand().expect("a verb was given");
-        Ok(Settings::try_from(verb)?)
+        let mut matches = parse(command, words)?;
+        let (_, verb) = matches.remove_subcommand().expect("a verb was given");
+        Ok(verb)
+    }
+
+    #[test]
+    fn a_verb_takes_what_it_knows_from_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kiln.toml");
+        std::fs::write(&file, "uid-base = 70000\nstems = 9\n").unwrap();
+        let matches = matches_of("doctor", &file, &[]).unwrap();
+        let Examined { range, .. } = Examined::from_arg_matches(&matches).unwrap();
+        assert_eq!(range.uid_base, 70_000);
+        let matches = matches_of("doctor", &file, &["--uid-base", "80000"]).unwrap();
+        let Examined { range, .. } = Examined::from_arg_matches(&matches).unwrap();
+        assert_eq!(range.uid_base, 80_000);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::settings::{Settings, Start};
 pub(crate) fn sandbox(settings: &Settings, packs: &[Pack]) -> kiln_sandbox::Config {
     kiln_sandbox::Config {
         exe: "/proc/self/exe".into(),
-        state_dir: settings.data_dir.join("sandboxes"),
+        state_dir: settings.places.data_dir.join("sandboxes"),
         name: server_name(settings),
         uid_base: settings.range.uid_base,
         sandboxes_max: settings.range.sandboxes_max,
@@ -45,10 +45,8 @@ fn custom_image() -> kiln_sandbox::Image {
 /// Names the server's cgroups by its data directory, which only one server can have open, so that
 /// the next server of the same directory finds what a crashed one left.
 fn server_name(settings: &Settings) -> String {
-    let dir = settings
-        .data_dir
-        .canonicalize()
-        .unwrap_or_else(|_| settings.data_dir.clone());
+    let dir = &settings.places.data_dir;
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
     let digest = Sha256::digest(dir.as_os_str().as_bytes());
     digest[..8]
         .iter()

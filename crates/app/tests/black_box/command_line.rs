@@ -198,9 +198,29 @@ fn doctor_says_what_the_machine_gives() {
         .output()
         .unwrap();
     let says = String::from_utf8_lossy(&output.stdout);
-    for word in ["seccomp", "cgroup", "namespace"] {
+    for word in ["seccomp", "cgroup", "namespace", "promised up to"] {
         assert!(says.to_lowercase().contains(word), "{word}: {says}");
     }
+}
+
+#[test]
+fn doctor_reads_the_configuration_file_that_the_server_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kiln.toml");
+    let settings = "data-dir = '/nonexistent/of-the-file'\nstems = 9\n";
+    std::fs::write(&file, settings).unwrap();
+    let output = Command::new(programs::kiln())
+        .arg("doctor")
+        .env_remove("KILN_DATA_DIR")
+        .env_remove("KILN_RUNTIMES")
+        .env("KILN_CONFIG", &file)
+        .output()
+        .unwrap();
+    let says = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        says.contains("none in /nonexistent/of-the-file/runtimes"),
+        "{says}"
+    );
 }
 
 #[test]
@@ -208,7 +228,8 @@ fn completions_know_every_verb() {
     let output = programs::run(Command::new(programs::kiln()).args(["completions", "bash"]));
     let script = String::from_utf8_lossy(&output.stdout);
     for verb in [
-        "serve", "dev", "deploy", "invoke", "logs", "list", "describe", "delete", "usage", "doctor",
+        "serve", "dev", "deploy", "invoke", "logs", "list", "describe", "delete", "usage",
+        "status", "doctor",
     ] {
         assert!(script.contains(verb), "{verb}");
     }
