@@ -9,6 +9,7 @@ mod packs;
 mod ready_file;
 mod serve;
 mod settings;
+mod status;
 mod wiring;
 
 use std::process::ExitCode;

@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 use crate::packs::{self, Pack};
 use crate::ready_file::Ready;
 use crate::settings::{LogFormat, Settings};
-use crate::{housekeeping, machine, wiring};
+use crate::{housekeeping, machine, status, wiring};
 
 /// How long background tasks may take to end once everything else has stopped.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -67,10 +67,10 @@ impl kiln_instance::LogSink for StoreLogs {
 
 async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let stop = stop_on_signal()?;
-    let packs = packs::read_all(&settings.runtimes_dir())?;
+    let packs = packs::read_all(&settings.places.runtimes_dir())?;
     if packs.is_empty() {
         warn!(
-            dir = %settings.runtimes_dir().display(),
+            dir = %settings.places.runtimes_dir().display(),
             "no runtime pack is installed, so only custom runtimes can run; make one with runtimes/python/build-pack"
         );
     }
@@ -88,7 +88,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         access_key_id: key.id.clone(),
         secret_access_key: key.secret.clone(),
     };
-    let server_file = settings.data_dir.join(kiln_cli::READY_FILE_NAME);
+    let server_file = settings.places.data_dir.join(kiln_cli::READY_FILE_NAME);
     let mut ready_files = vec![ready.write(&server_file)?];
     if let Some(path) = &settings.ready_file {
         ready_files.push(ready.write(path)?);
@@ -132,7 +132,7 @@ impl Parts {
     async fn open(settings: &Settings, packs: &[Pack]) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let tracker = TaskTracker::new();
-        let dir = settings.data_dir.clone();
+        let dir = settings.places.data_dir.clone();
         let store = Store::open(kiln_store::Config { dir }, clock.clone())?;
         let sandboxes = Sandboxes::start(wiring::sandbox(settings, packs), clock.clone()).await?;
         let host = kiln_instance::Host::new(
@@ -179,6 +179,12 @@ impl Parts {
             clock: self.clock.clone(),
             tracker: self.tracker.clone(),
             runtimes: runtimes(packs),
+            status: Box::new(status::reader(
+                self.store.clone(),
+                self.sandboxes.clone(),
+                self.scheduler.clone(),
+                self.meter.clone(),
+            )),
         };
         Ok(Gateway::new(wiring::gateway(settings, mode, port)?, deps))
     }

@@ -19,6 +19,7 @@ mod output;
 mod reference;
 #[cfg(test)]
 mod scripted;
+mod status;
 mod target;
 mod usage;
 
@@ -53,6 +54,8 @@ pub enum Verb {
     Delete(delete::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
+    /// Show how the server stands: instances, memory, and what was lost
+    Status(status::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -84,6 +87,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Describe(args) => describe::run(client, format, &args).await,
         Verb::Delete(args) => delete::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
+        Verb::Status(args) => status::run(client, format, &args).await,
         Verb::Completions(_) => unreachable!("answered before, without a server"),
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{ApiError, Exception, Result};
 use crate::wire::{Protocol, fault};
 
 pub(crate) mod artifact;
+pub mod status;
 mod usage;
 
 /// Answers a request of an administrator's.
@@ -37,6 +38,7 @@ async fn answer(
         (&Method::GET, "runtimes") => Ok(json(&Runtimes {
             runtimes: &context.deps.runtimes,
         })),
+        (&Method::GET, "status") => Ok(json(&(context.deps.status)())),
         (&Method::GET, "usage") => usage::handle(context, query)
             .await
             .map(|usage| json(&usage)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kiln_types::{AccountId, Clock, Region};
 use tokio_util::task::TaskTracker;
 
+use crate::admin::status::Status;
 use crate::invoke::Invoke;
 
 /// Settings.
@@ -72,6 +73,8 @@ pub struct Deps {
     pub tracker: TaskTracker,
     /// The runtimes that can really run here, such as `python3.11`.
     pub runtimes: Vec<String>,
+    /// Reads how the server stands.
+    pub status: Box<dyn Fn() -> Status + Send + Sync>,
 }
 
 impl Default for Limits {

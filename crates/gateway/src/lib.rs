@@ -23,6 +23,7 @@ mod sts;
 mod urls;
 mod wire;
 
+pub use admin::status;
 pub use config::{Auth, Config, Deps, Limits};
 pub use coverage::{Coverage, coverage};
 pub use error::Error;

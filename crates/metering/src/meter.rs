@@ -1,7 +1,7 @@
 //! Takes records of usage without making anybody wait, and keeps them in batches.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use kiln_store::Usage;
@@ -45,6 +45,8 @@ pub struct MeterStatistics {
 struct Counts {
     kept: AtomicU64,
     dropped: AtomicU64,
+    /// Whether records were dropped since the last batch was kept.
+    is_losing: AtomicBool,
 }
 
 enum Message {
@@ -68,8 +70,9 @@ impl Meter {
             .try_send(Message::Record(Box::new(record)))
             .is_err()
         {
-            // One warning for the first of them; the count tells the rest.
-            if self.counts.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            // One warning until a batch was kept; the count tells the rest.
+            if !self.counts.is_losing.swap(true, Ordering::Relaxed) {
                 tracing::warn!("usage is lost: records come faster than they are kept");
             }
         }
@@ -144,6 +147,7 @@ async fn append(usage: &Usage, batch: Vec<UsageRecord>, counts: &Counts) {
         match usage.append(batch.clone()).await {
             Ok(()) => {
                 counts.kept.fetch_add(count, Ordering::Relaxed);
+                counts.is_losing.store(false, Ordering::Relaxed);
                 return;
             }
             Err(error) if attempt == ATTEMPTS_MAX => {

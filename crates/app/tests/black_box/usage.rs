@@ -109,3 +109,24 @@ fn a_refused_invocation_costs_nothing() {
     let counted = wait_for("usage", Duration::from_secs(10), || usage(&server, "off"));
     assert_eq!(counted["invocations"], 1, "{counted}");
 }
+
+#[test]
+fn status_counts_what_runs_and_what_was_lost() {
+    let server = Server::start();
+    server
+        .function("counted", "def handler(event, context):\n    return 1\n")
+        .create();
+    server.invoke("counted", &json!({})).success();
+    let output = programs::run(&mut server.kiln(&["status", "--output", "json"]));
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["requests"]["granted"], 1, "{status}");
+    assert_eq!(status["instances"]["started"], 1, "{status}");
+    assert_eq!(status["memory"]["promisedBytes"], 128 << 20, "{status}");
+    assert!(status["sandboxes"]["live"].as_u64() >= Some(1), "{status}");
+    for kind in ["logs", "usage"] {
+        assert_eq!(status[kind]["dropped"], 0, "{status}");
+    }
+    let table = programs::run(&mut server.kiln(&["status"]));
+    let table = String::from_utf8_lossy(&table.stdout);
+    assert!(table.contains("logs dropped"), "{table}");
+}

@@ -15,6 +15,12 @@ impl Client {
             .json()
     }
 
+    /// How the server stands.
+    pub(crate) async fn status(&self) -> Result<Value> {
+        let call = Call::new("Status", Service::Kiln, Method::GET, "/_kiln/status");
+        self.send(call).await?.json()
+    }
+
     /// The runtimes this server can run; empty when it does not say.
     pub(crate) async fn runtimes(&self) -> Result<Vec<String>> {
         let call = Call::new("Runtimes", Service::Kiln, Method::GET, "/_kiln/runtimes");

@@ -65,6 +65,7 @@ impl Fixture {
             clock: clock.clone(),
             tracker: TaskTracker::new(),
             runtimes: vec!["python3.11".into(), "python3.12".into()],
+            status: Box::new(Default::default),
         };
         let config = Config {
             region: "us-east-1".parse().unwrap(),

@@ -30,6 +30,8 @@ pub(super) struct Queue {
 struct Waiting {
     records: Vec<(Timestamp, LogRecord)>,
     bytes: usize,
+    /// Whether records were lost since what waited was taken last.
+    is_losing: bool,
 }
 
 /// The records of one stream in one batch, in the order in which they came.
@@ -44,14 +46,22 @@ impl Queue {
     pub(super) fn push(&self, records: Vec<LogRecord>, now: Timestamp) -> bool {
         let mut waiting = self.waiting.lock().expect("no holder panics");
         let was_empty = waiting.records.is_empty();
+        let mut lost = 0;
         for record in records {
             let bytes = record.message.len() + RECORD_BYTES;
             if waiting.bytes + bytes > BYTES_MAX {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
+                lost += 1;
                 continue;
             }
             waiting.bytes += bytes;
             waiting.records.push((now, record));
+        }
+        if lost > 0 {
+            self.dropped.fetch_add(lost, Ordering::Relaxed);
+            // A flood loses thousands in a row: one warning until the writer has come by.
+            if !std::mem::replace(&mut waiting.is_losing, true) {
+                tracing::warn!("logs are lost: functions write faster than the disk");
+            }
         }
         was_empty && !waiting.records.is_empty()
     }
@@ -82,6 +92,7 @@ impl Queue {
     fn take(&self) -> Vec<(Timestamp, LogRecord)> {
         let mut waiting = self.waiting.lock().expect("no holder panics");
         waiting.bytes = 0;
+        waiting.is_losing = false;
         std::mem::take(&mut waiting.records)
     }
 }
@@ -183,4 +194,61 @@ impl Batch {
 /// Ids and tokens have no sign: what a broken clock stamped before 1970 counts as 1970.
 fn time_of(record: &LogRecord) -> i64 {
     record.time.as_millis().max(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::span;
+
+    use super::*;
+
+    /// Counts warnings.
+    #[derive(Clone, Default)]
+    struct Warnings(Arc<AtomicU64>);
+
+    impl tracing::Subscriber for Warnings {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[test]
+    fn a_full_queue_counts_what_it_loses_and_warns_once_an_episode() {
+        let stream = Arc::new(LogStream {
+            account: "000000000000".parse().unwrap(),
+            group: "/aws/lambda/f".into(),
+            name: "s".into(),
+        });
+        let record = |bytes| LogRecord {
+            stream: stream.clone(),
+            time: Timestamp::default(),
+            message: "x".repeat(bytes),
+        };
+        let queue = Queue::default();
+        let warnings = Warnings::default();
+        tracing::subscriber::with_default(warnings.clone(), || {
+            for episode in 1..=2 {
+                queue.push(vec![record(BYTES_MAX - RECORD_BYTES)], Timestamp::default());
+                for _ in 0..3 {
+                    queue.push(vec![record(1), record(1)], Timestamp::default());
+                }
+                assert_eq!(queue.dropped(), 6 * episode);
+                assert_eq!(warnings.0.load(Ordering::Relaxed), episode);
+                assert_eq!(queue.take().len(), 1);
+            }
+        });
+    }
 }

@@ -1,0 +1,66 @@
+//! How the server stands: the components' own figures in the words of the administration API.
+
+use kiln_gateway::status::{Instances, Lost, Memory, Records, Requests, Sandboxes, Status};
+use kiln_metering::Meter;
+use kiln_scheduler::Scheduler;
+use kiln_store::Store;
+
+/// Makes the reader of the figures.
+pub(crate) fn reader(
+    store: Store,
+    sandboxes: kiln_sandbox::Sandboxes,
+    scheduler: Scheduler,
+    meter: Meter,
+) -> impl Fn() -> Status + Send + Sync {
+    move || {
+        let scheduled = scheduler.statistics();
+        let metered = meter.statistics();
+        Status {
+            instances: instances(&scheduled.total()),
+            memory: Memory {
+                promised_bytes: scheduled.memory_promised_bytes,
+                budget_bytes: scheduled.memory_budget_bytes,
+            },
+            requests: requests(&scheduled.total()),
+            sandboxes: of_sandboxes(sandboxes.statistics()),
+            usage: Records {
+                kept: metered.kept,
+                dropped: metered.dropped,
+            },
+            logs: Lost {
+                dropped: store.logs().dropped(),
+            },
+        }
+    }
+}
+
+fn instances(total: &kiln_scheduler::FunctionStatistics) -> Instances {
+    Instances {
+        starting: total.starting,
+        busy: total.busy,
+        idle: total.idle,
+        frozen: total.frozen,
+        stopping: total.stopping,
+        started: total.counts.started,
+        evicted: total.counts.evicted,
+    }
+}
+
+fn requests(total: &kiln_scheduler::FunctionStatistics) -> Requests {
+    Requests {
+        waiting: total.waiting,
+        granted: total.counts.granted,
+        waited: total.counts.waited,
+        refused: total.counts.refused.iter().sum(),
+    }
+}
+
+fn of_sandboxes(statistics: kiln_sandbox::Statistics) -> Sandboxes {
+    Sandboxes {
+        live: statistics.live,
+        shells_ready: statistics.shells_ready,
+        stems_ready: statistics.stems_ready,
+        forked_on_demand: statistics.forked_on_demand,
+        spawner_restarts: statistics.spawner_restarts,
+    }
+}

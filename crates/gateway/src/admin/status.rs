@@ -1,0 +1,104 @@
+//! `GET /_kiln/status`: how the whole server stands, in numbers.
+//!
+//! The gateway does not know the components below the invoker, so whoever wires the server says how
+//! to read them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// How the server stands. Counts are since its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Instances by what they do now.
+    pub instances: Instances,
+    /// What live instances were promised and may be promised.
+    pub memory: Memory,
+    /// What became of requests for an instance.
+    pub requests: Requests,
+    /// The sandboxes under the instances.
+    pub sandboxes: Sandboxes,
+    /// Usage records.
+    pub usage: Records,
+    /// Log records.
+    pub logs: Lost,
+}
+
+/// Instances by what they do now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instances {
+    /// In their init, for nobody yet.
+    pub starting: usize,
+    /// Running an invocation.
+    pub busy: usize,
+    /// Waiting for work, the frozen ones included.
+    pub idle: usize,
+    /// Idle and frozen.
+    pub frozen: usize,
+    /// Told to end.
+    pub stopping: usize,
+    /// Ever started.
+    pub started: u64,
+    /// Ended while idle to make room.
+    pub evicted: u64,
+}
+
+/// Memory of all live instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// What they were promised together.
+    pub promised_bytes: u64,
+    /// What they may be promised together.
+    pub budget_bytes: u64,
+}
+
+/// What became of requests for an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// Waiting now.
+    pub waiting: usize,
+    /// Got one.
+    pub granted: u64,
+    /// Had to wait for one.
+    pub waited: u64,
+    /// Were refused.
+    pub refused: u64,
+}
+
+/// The sandboxes under the instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sandboxes {
+    /// There now, the pooled ones included.
+    pub live: usize,
+    /// Empty ones that are ready.
+    pub shells_ready: usize,
+    /// Booted ones that are ready, by runtime.
+    pub stems_ready: BTreeMap<String, usize>,
+    /// Starts that found no stem ready.
+    pub forked_on_demand: u64,
+    /// How often the spawner had to be started again.
+    pub spawner_restarts: u64,
+}
+
+/// Records that are kept unless too many come at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Records {
+    /// Kept.
+    pub kept: u64,
+    /// Lost.
+    pub dropped: u64,
+}
+
+/// Records of which only the lost are counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lost {
+    /// Lost.
+    pub dropped: u64,
+}
