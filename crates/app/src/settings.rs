@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches, Id, ValueEnum};
+use kiln_gateway::Endpoint;
 use kiln_types::{AccountId, Region};
 
 use crate::machine;
@@ -59,6 +60,16 @@ pub(crate) struct Settings {
         default_value = "localhost"
     )]
     pub(crate) url_host: String,
+    /// Where clients reach a proxy before Kiln, in function URLs and what functions are told of
+    /// their callers: `https://lambda.example.com`. The proxy must pass `Host` on, for its name and
+    /// all below it. [default: http, the host of --url-host, the listening port]
+    #[arg(
+        long,
+        env = "KILN_URL_BASE",
+        value_name = "URL",
+        conflicts_with = "url_host"
+    )]
+    pub(crate) url_base: Option<Endpoint>,
     /// How instances of built-in runtimes start unless the function says otherwise.
     #[arg(long, env = "KILN_START", value_enum, default_value_t = Start::Zygote)]
     pub(crate) start: Start,

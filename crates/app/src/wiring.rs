@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use kiln_gateway::Auth;
 use kiln_types::function::StartMode;
 use sha2::{Digest, Sha256};
@@ -102,7 +103,12 @@ pub(crate) fn gateway(
             Mode::Production => Auth::Enforce,
             Mode::Development => Auth::AnyCredentials,
         },
-        endpoint_host: format!("{}:{port}", settings.url_host),
+        endpoint: match &settings.url_base {
+            Some(endpoint) => endpoint.clone(),
+            None => format!("http://{}:{port}", settings.url_host)
+                .parse()
+                .context("read --url-host")?,
+        },
         account_concurrency: settings.concurrency,
         memory_budget_mb: settings.memory_budget_bytes()? >> 20,
         limits: kiln_gateway::Limits {

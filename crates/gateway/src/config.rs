@@ -9,6 +9,10 @@ use tokio_util::task::TaskTracker;
 use crate::admin::status::Status;
 use crate::invoke::Invoke;
 
+mod endpoint;
+
+pub use endpoint::{BadEndpoint, Endpoint};
+
 /// Settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -18,8 +22,9 @@ pub struct Config {
     pub account: AccountId,
     /// Whether signatures are verified.
     pub auth: Auth,
-    /// Where clients reach the server, such as `localhost:4566`: the end of function URLs.
-    pub endpoint_host: String,
+    /// Where clients reach the server, such as `http://localhost:4566`: function URLs are below
+    /// its host.
+    pub endpoint: Endpoint,
     /// Invocations in flight in an account, as `GetAccountSettings` shows it.
     pub account_concurrency: u32,
     /// Memory that all instances together may have: no function may ask for more.

@@ -24,7 +24,7 @@ mod urls;
 mod wire;
 
 pub use admin::status;
-pub use config::{Auth, Config, Deps, Limits};
+pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Limits};
 pub use coverage::{Coverage, coverage};
 pub use error::Error;
 pub use invoke::{Invoke, Invoking};

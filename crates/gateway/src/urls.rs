@@ -155,11 +155,13 @@ async fn invoke(
         Some(trace) => trace.to_owned(),
         None => new_trace(time),
     };
-    let (domain, port) = domain_and_port(&request.head);
+    let endpoint = &door.config.endpoint;
+    let (domain, port) = domain_and_port(&request.head, endpoint.default_port());
     let call = Call {
         url: &request.id,
         domain: &domain,
         port,
+        scheme: endpoint.scheme(),
         method: &request.head.method,
         uri: &request.head.uri,
         version: request.head.version,
@@ -298,16 +300,16 @@ fn put(response: &mut Response<Bytes>, name: HeaderName, value: &str) {
     }
 }
 
-/// The host that was called. HTTP's own port is 80.
-fn domain_and_port(head: &Parts) -> (String, u16) {
+/// The host that was called, and its port.
+fn domain_and_port(head: &Parts, default_port: u16) -> (String, u16) {
     let host = head
         .headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     let host = host.or(head.uri.host()).unwrap_or_default();
     match host.rsplit_once(':') {
-        Some((domain, port)) => (domain.to_owned(), port.parse().unwrap_or(80)),
-        None => (host.to_owned(), 80),
+        Some((domain, port)) => (domain.to_owned(), port.parse().unwrap_or(default_port)),
+        None => (host.to_owned(), default_port),
     }
 }
 

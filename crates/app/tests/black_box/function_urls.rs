@@ -56,6 +56,36 @@ fn get<'a>(server: &'a Server, host: &str, target: &str) -> Request<'a> {
 }
 
 #[test]
+fn behind_a_tls_proxy_urls_and_events_speak_of_the_proxy() {
+    let server = Server::builder()
+        .args(&["--url-base", "https://lambda.example.com"])
+        .start();
+    server.function("echo", ECHO).create();
+    let made = server
+        .lambda("POST", "/2021-10-31/functions/echo/url")
+        .json(&json!({"AuthType": "NONE"}))
+        .send()
+        .expect_status(201)
+        .json();
+    open_to_everybody(&server, "echo");
+    let url = made["FunctionUrl"].as_str().unwrap();
+    let host = url
+        .strip_prefix("https://")
+        .and_then(|rest| rest.strip_suffix('/'))
+        .unwrap();
+    assert!(host.ends_with(".lambda-url.us-east-1.lambda.example.com"));
+    let event = get(&server, host, "/").send().expect_status(200).json();
+    assert_eq!(event["headers"]["x-forwarded-proto"], "https");
+    assert_eq!(event["headers"]["x-forwarded-port"], "443");
+    let described = server
+        .lambda("GET", "/2015-03-31/functions/echo")
+        .send()
+        .json();
+    let code = described["Code"]["Location"].as_str().unwrap();
+    assert!(code.starts_with("https://lambda.example.com/"), "{code}");
+}
+
+#[test]
 fn an_http_request_becomes_an_event_of_format_2() {
     let server = Server::start();
     let host = public(&server, "echo", ECHO);

@@ -16,8 +16,8 @@ use crate::router::Service;
 /// A URL with which anybody may GET `path` of this server for as long as it is valid, on behalf of
 /// the caller. `path` begins with `/_kiln/`. Where any credentials will do, it is not signed.
 pub(crate) fn presign_get(context: &Context, path: &str, expires: Duration) -> Result<String> {
-    let host = &context.config.endpoint_host;
-    let url = format!("http://{host}{path}");
+    let endpoint = &context.config.endpoint;
+    let url = format!("{endpoint}{path}");
     let key = context.deps.store.keys().get(&context.caller.access_key_id);
     let Some(key) = key else { return Ok(url) };
     let identity = Credentials::new(&key.id, &key.secret, None, None, "kiln").into();
@@ -33,7 +33,7 @@ pub(crate) fn presign_get(context: &Context, path: &str, expires: Duration) -> R
         .build()
         .expect("all parameters are set")
         .into();
-    let headers = [("host", host.as_str())];
+    let headers = [("host", endpoint.authority())];
     let body = SignableBody::Bytes(b"");
     let request = SignableRequest::new("GET", url.as_str(), headers.into_iter(), body);
     let signed = request.and_then(|request| sign(request, &params));

@@ -408,7 +408,7 @@ fn gateway_config(auth: Auth) -> Config {
         region: "us-east-1".parse().unwrap(),
         account: "000000000000".parse().unwrap(),
         auth,
-        endpoint_host: "localhost:4566".into(),
+        endpoint: "http://localhost:4566".parse().unwrap(),
         account_concurrency: 1_000,
         memory_budget_mb: 4_096,
         limits: Limits::default(),

@@ -71,7 +71,7 @@ impl Fixture {
             region: "us-east-1".parse().unwrap(),
             account: "000000000000".parse().unwrap(),
             auth: Auth::Enforce,
-            endpoint_host: "localhost:4566".into(),
+            endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
             limits: Limits::default(),

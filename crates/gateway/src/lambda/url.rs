@@ -47,8 +47,9 @@ fn render(
 
 /// Where the URL is served: the host's first label names it.
 fn address(context: &Context, url: &UrlConfig) -> String {
-    let (region, host) = (&context.config.region, &context.config.endpoint_host);
-    format!("http://{}.lambda-url.{region}.{host}/", url.id)
+    let (region, endpoint) = (&context.config.region, &context.config.endpoint);
+    let (scheme, host) = (endpoint.scheme(), endpoint.authority());
+    format!("{scheme}://{}.lambda-url.{region}.{host}/", url.id)
 }
 
 fn is_not_latest(qualifier: &Qualifier) -> bool {

@@ -181,7 +181,7 @@ fn refuse_web_pages(config: &Config, head: &Parts) -> Result<()> {
                        run `kiln serve` and sign them.";
         return Err(ApiError::new(Exception::AccessDenied, message));
     }
-    if !is_own_host(router::host(head), &config.endpoint_host) {
+    if !is_own_host(router::host(head), config.endpoint.host()) {
         let message = "A server that accepts any credentials answers only to localhost and its own \
                        address; call it by one of those, or run `kiln serve` and sign requests.";
         return Err(ApiError::new(Exception::AccessDenied, message));
@@ -190,7 +190,7 @@ fn refuse_web_pages(config: &Config, head: &Parts) -> Result<()> {
 }
 
 /// Whether a host can only mean this machine, or is the one that the server was given.
-fn is_own_host(host: &str, endpoint_host: &str) -> bool {
+fn is_own_host(host: &str, own: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };
@@ -199,8 +199,6 @@ fn is_own_host(host: &str, endpoint_host: &str) -> bool {
     if let Ok(address) = address.parse::<IpAddr>() {
         return address.to_canonical().is_loopback();
     }
-    let own = endpoint_host.rsplit_once(':');
-    let own = own.map_or(endpoint_host, |(own, _)| own);
     name == "localhost" || name.ends_with(".localhost") || name.eq_ignore_ascii_case(own)
 }
 
@@ -296,7 +294,7 @@ mod tests {
             "[::1]:4566",
             "kiln.example:4566",
         ] {
-            assert!(is_own_host(host, "kiln.example:4566"), "{host}");
+            assert!(is_own_host(host, "kiln.example"), "{host}");
         }
         for host in [
             "",
@@ -308,7 +306,7 @@ mod tests {
             "[::2]",
             "x.kiln.example",
         ] {
-            assert!(!is_own_host(host, "kiln.example:4566"), "{host:?}");
+            assert!(!is_own_host(host, "kiln.example"), "{host:?}");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Server {
             region: "us-east-1".parse().unwrap(),
             account,
             auth,
-            endpoint_host: "localhost:4566".to_owned(),
+            endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
             limits,

@@ -3,7 +3,7 @@
 //! Sources: developer guide, "Invoking Lambda function URLs"; aws-lambda-go's recorded
 //! `lambda-urls-request.json`. Absent parts are left out, as AWS does, not sent as null.
 //!
-//! AWS differs: it also tells the TLS version and cipher, which a plain HTTP listener has not.
+//! AWS differs: it also tells the TLS version and cipher, which a listener without TLS does not know.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub(crate) struct Call<'a> {
     /// The host that was called, without its port.
     pub(crate) domain: &'a str,
     pub(crate) port: u16,
+    /// How the client speaks: to a proxy before the server, perhaps TLS.
+    pub(crate) scheme: &'a str,
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) version: Version,
@@ -124,7 +126,7 @@ impl Call<'_> {
         }
         forwarded.push_str(&self.source_ip.to_string());
         headers.insert("x-forwarded-port", self.port.to_string());
-        headers.insert("x-forwarded-proto", "http".to_owned());
+        headers.insert("x-forwarded-proto", self.scheme.to_owned());
         headers.insert("x-amzn-trace-id", self.trace.to_owned());
         headers
     }

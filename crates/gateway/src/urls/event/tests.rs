@@ -29,6 +29,7 @@ fn event(sent: &Sent) -> Value {
         url: &url,
         domain: "0123456789abcdef0123456789abcdef.lambda-url.us-east-1.localhost",
         port: 4566,
+        scheme: "http",
         method: &Method::POST,
         uri: &sent.uri.parse().unwrap(),
         version: Version::HTTP_11,
