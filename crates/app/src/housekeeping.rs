@@ -58,7 +58,8 @@ async fn collect(store: &Store, used_before: &HashSet<Sha256>) -> HashSet<Sha256
     let functions = store.all_functions();
     let used: HashSet<Sha256> = functions
         .iter()
-        .map(|function| function.latest.code.sha256.clone())
+        .flat_map(|function| function.configurations())
+        .map(|version| version.code.sha256.clone())
         .collect();
     let keep = used.union(used_before).cloned().collect();
     match store.artifacts().collect(&keep).await {

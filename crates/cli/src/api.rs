@@ -8,6 +8,7 @@ mod lambda;
 mod logs;
 mod refusal;
 mod sign;
+mod versions;
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 //! Every verb ends with status 0 when all is well, 1 when the function itself reported an error,
 //! 2 for anything else. Start reading at [`target`] (which server, whose keys), then at any verb.
 
+mod alias;
 mod api;
 mod completions;
 mod delete;
@@ -15,6 +16,7 @@ mod invoke;
 mod list;
 mod logs;
 mod output;
+mod publish;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod scripted;
 mod status;
 mod target;
 mod usage;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -49,6 +52,12 @@ pub enum Verb {
     List(list::Args),
     /// Show everything about one function
     Describe(describe::Args),
+    /// Keep a function's present code and settings as a version
+    Publish(publish::Args),
+    /// List a function's versions and aliases
+    Versions(versions::Args),
+    /// Point an alias at a version
+    Alias(alias::Args),
     /// Delete a function
     #[command(visible_alias = "rm")]
     Delete(delete::Args),
@@ -85,6 +94,9 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Logs(args) => logs::run(client, format, &args).await,
         Verb::List(args) => list::run(client, format, &args).await,
         Verb::Describe(args) => describe::run(client, format, &args).await,
+        Verb::Publish(args) => publish::run(client, format, &args).await,
+        Verb::Versions(args) => versions::run(client, format, &args).await,
+        Verb::Alias(args) => alias::run(client, format, &args).await,
         Verb::Delete(args) => delete::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,

@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             (handled("lambda"), handled("logs"), handled("sts")),
-            (23, 8, 1)
+            (30, 8, 1)
         );
     }
 }

@@ -7,12 +7,14 @@
 pub(crate) mod generated;
 
 pub(crate) mod account;
+pub(crate) mod alias;
 pub(crate) mod concurrency;
 pub(crate) mod function;
 pub(crate) mod invocation;
 pub(crate) mod permission;
 pub(crate) mod tag;
 pub(crate) mod url;
+pub(crate) mod version;
 
 pub(crate) mod page;
 pub(crate) mod refusal;
@@ -23,25 +25,32 @@ pub(crate) mod fixture;
 
 crate::wire::dispatch! {
     AddPermission => permission::add_permission::handle,
+    CreateAlias => alias::create_alias::handle,
     CreateFunction => function::create_function::handle,
     CreateFunctionUrlConfig => url::create_function_url_config::handle,
+    DeleteAlias => alias::delete_alias::handle,
     DeleteFunction => function::delete_function::handle,
     DeleteFunctionConcurrency => concurrency::delete_function_concurrency::handle,
     DeleteFunctionUrlConfig => url::delete_function_url_config::handle,
     GetAccountSettings => account::get_account_settings::handle,
+    GetAlias => alias::get_alias::handle,
     GetFunction => function::get_function::handle,
     GetFunctionConcurrency => concurrency::get_function_concurrency::handle,
     GetFunctionConfiguration => function::get_function_configuration::handle,
     GetFunctionUrlConfig => url::get_function_url_config::handle,
     GetPolicy => permission::get_policy::handle,
     Invoke => invocation::invoke::handle,
+    ListAliases => alias::list_aliases::handle,
     ListFunctionUrlConfigs => url::list_function_url_configs::handle,
     ListFunctions => function::list_functions::handle,
     ListTags => tag::list_tags::handle,
+    ListVersionsByFunction => version::list_versions_by_function::handle,
+    PublishVersion => version::publish_version::handle,
     PutFunctionConcurrency => concurrency::put_function_concurrency::handle,
     RemovePermission => permission::remove_permission::handle,
     TagResource => tag::tag_resource::handle,
     UntagResource => tag::untag_resource::handle,
+    UpdateAlias => alias::update_alias::handle,
     UpdateFunctionCode => function::update_function_code::handle,
     UpdateFunctionConfiguration => function::update_function_configuration::handle,
     UpdateFunctionUrlConfig => url::update_function_url_config::handle,

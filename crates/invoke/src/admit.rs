@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kiln_store::Store;
 use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
-use kiln_types::{Configuration, Function, Qualifier, State, Version};
+use kiln_types::{Configuration, State};
 
 use crate::error::Error;
 use crate::request::Request;
@@ -13,7 +13,10 @@ use crate::request::Request;
 /// What runs, if it may. Checks in AWS's order: the function first, its state next, the event last.
 pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuration>, Error> {
     let function = store.function(&request.function);
-    let found = function.and_then(|function| resolve(&function, request.qualifier.as_ref()));
+    let found = function.and_then(|function| {
+        let qualifier = request.qualifier.as_ref();
+        function.resolve(qualifier, request.request_id).cloned()
+    });
     let configuration = found.ok_or_else(|| Error::NotFound {
         function: request.function.clone(),
         qualifier: request.qualifier.clone(),
@@ -30,13 +33,4 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuratio
         });
     }
     Ok(configuration)
-}
-
-/// What a qualifier means. Functions have no published versions and no aliases yet: asking for one
-/// finds nothing.
-fn resolve(function: &Function, qualifier: Option<&Qualifier>) -> Option<Arc<Configuration>> {
-    match qualifier {
-        None | Some(Qualifier::Version(Version::Latest)) => Some(function.latest.clone()),
-        Some(Qualifier::Version(Version::Published(_)) | Qualifier::Alias(_)) => None,
-    }
 }

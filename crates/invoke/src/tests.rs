@@ -148,15 +148,7 @@ fn function(name: &str) -> Function {
         start: None,
         kept: Default::default(),
     };
-    Function {
-        id,
-        created: Timestamp::default(),
-        latest: Arc::new(latest),
-        reserved_concurrency: None,
-        tags: Default::default(),
-        policy: Default::default(),
-        urls: Default::default(),
-    }
+    Function::new(id, Timestamp::default(), latest)
 }
 
 fn request(name: &str) -> Request {

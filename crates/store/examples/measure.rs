@@ -13,7 +13,6 @@ use std::time::Duration;
 use kiln_store::{Config, Error, Store};
 use kiln_types::function::{Code, LoggingConfig};
 use kiln_types::log::{LogRecord, LogStream};
-use kiln_types::policy::ResourcePolicy;
 use kiln_types::{
     AccountId, Architecture, Clock, Configuration, EphemeralMb, Function, FunctionId, MemoryMb,
     RevisionId, Sha256, State, SystemClock, TimeoutSecs, Timestamp, UpdateStatus, Version,
@@ -199,13 +198,5 @@ fn function(number: usize) -> Function {
         start: None,
         kept: BTreeMap::new(),
     };
-    Function {
-        id,
-        created,
-        latest: Arc::new(latest),
-        reserved_concurrency: None,
-        tags: BTreeMap::new(),
-        policy: ResourcePolicy::default(),
-        urls: BTreeMap::new(),
-    }
+    Function::new(id, created, latest)
 }

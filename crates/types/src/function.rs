@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alias::AliasConfig;
 use crate::clock::Timestamp;
 use crate::digest::Sha256;
-use crate::id::RevisionId;
-use crate::name::{FunctionId, Qualifier, Version};
+use crate::id::{RequestId, RevisionId};
+use crate::name::{Alias, FunctionId, Qualifier, Version};
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
 use crate::units::{EphemeralMb, MemoryMb, TimeoutSecs};
@@ -23,12 +24,24 @@ pub struct Function {
     pub created: Timestamp,
     /// The unpublished version.
     pub latest: Arc<Configuration>,
+    /// The published versions by their numbers.
+    #[serde(default)]
+    pub versions: BTreeMap<u64, Arc<Configuration>>,
+    /// The highest number a version was ever given: none is given twice.
+    #[serde(default)]
+    pub last_version: u64,
+    /// Names for versions.
+    #[serde(default)]
+    pub aliases: BTreeMap<Alias, AliasConfig>,
     /// Concurrency kept for this function, which is also its limit.
     pub reserved_concurrency: Option<u32>,
     /// Key and value pairs of the user's own.
     pub tags: BTreeMap<String, String>,
     /// Who else may do what with it.
     pub policy: ResourcePolicy,
+    /// The same for single versions and aliases.
+    #[serde(default)]
+    pub qualified_policies: BTreeMap<Qualifier, ResourcePolicy>,
     /// Function URLs by what they point at: `None` is `$LATEST`.
     #[serde(with = "url_list")]
     pub urls: BTreeMap<Option<Qualifier>, UrlConfig>,
@@ -155,6 +168,120 @@ pub enum LogLevel {
     Error,
     /// Cannot go on.
     Fatal,
+}
+
+impl Function {
+    /// A new function, with nothing attached to it.
+    pub fn new(id: FunctionId, created: Timestamp, latest: Configuration) -> Self {
+        Self {
+            id,
+            created,
+            latest: Arc::new(latest),
+            versions: BTreeMap::new(),
+            last_version: 0,
+            aliases: BTreeMap::new(),
+            reserved_concurrency: None,
+            tags: BTreeMap::new(),
+            policy: ResourcePolicy::default(),
+            qualified_policies: BTreeMap::new(),
+            urls: BTreeMap::new(),
+        }
+    }
+
+    /// A version's code and settings.
+    pub fn version(&self, version: Version) -> Option<&Arc<Configuration>> {
+        match version {
+            Version::Latest => Some(&self.latest),
+            Version::Published(number) => self.versions.get(&number),
+        }
+    }
+
+    /// `$LATEST` and all published versions, the oldest first.
+    pub fn configurations(&self) -> impl Iterator<Item = &Arc<Configuration>> {
+        std::iter::once(&self.latest).chain(self.versions.values())
+    }
+
+    /// The version that a qualifier leads to, an alias with a share to its first one.
+    pub fn version_of(&self, qualifier: Option<&Qualifier>) -> Option<Version> {
+        match qualifier {
+            None => Some(Version::Latest),
+            Some(Qualifier::Version(version)) => Some(*version),
+            Some(Qualifier::Alias(alias)) => self.aliases.get(alias).map(|alias| alias.version),
+        }
+    }
+
+    /// What one invocation under a qualifier runs.
+    pub fn resolve(
+        &self,
+        qualifier: Option<&Qualifier>,
+        invocation: RequestId,
+    ) -> Option<&Arc<Configuration>> {
+        let version = match qualifier {
+            Some(Qualifier::Alias(alias)) => self.aliases.get(alias)?.version_for(invocation),
+            other => self.version_of(other)?,
+        };
+        self.version(version)
+    }
+
+    /// Makes `$LATEST` a version with a number of its own, unless the last version published is
+    /// the same but for its description. Gives the version.
+    pub fn publish(&mut self, description: Option<String>) -> Arc<Configuration> {
+        let last = self.versions.get(&self.last_version);
+        if let Some(last) = last.filter(|last| last.is_published_from(&self.latest)) {
+            return last.clone();
+        }
+        self.last_version += 1;
+        let published = Arc::new(Configuration {
+            version: Version::Published(self.last_version),
+            revision: RevisionId::random(),
+            description: description.unwrap_or_else(|| self.latest.description.clone()),
+            update: UpdateStatus::Successful,
+            ..(*self.latest).clone()
+        });
+        self.versions.insert(self.last_version, published.clone());
+        published
+    }
+
+    /// The policy of the function or of one of its qualifiers.
+    pub fn policy_of(&self, qualifier: Option<&Qualifier>) -> Option<&ResourcePolicy> {
+        match qualifier {
+            None => Some(&self.policy),
+            Some(qualifier) => self.qualified_policies.get(qualifier),
+        }
+    }
+
+    /// The same to be changed.
+    pub fn policy_of_mut(&mut self, qualifier: Option<&Qualifier>) -> &mut ResourcePolicy {
+        match qualifier {
+            None => &mut self.policy,
+            Some(qualifier) => self
+                .qualified_policies
+                .entry(qualifier.clone())
+                .or_default(),
+        }
+    }
+
+    /// Forgets what hangs on a qualifier: its policy and its URL.
+    pub fn forget_qualifier(&mut self, qualifier: Qualifier) {
+        self.qualified_policies.remove(&qualifier);
+        self.urls.remove(&Some(qualifier));
+    }
+}
+
+impl Configuration {
+    /// Whether this version has the code and the settings of that `$LATEST`.
+    fn is_published_from(&self, latest: &Configuration) -> bool {
+        let published = Configuration {
+            version: latest.version,
+            revision: latest.revision,
+            modified: latest.modified,
+            description: latest.description.clone(),
+            state: latest.state,
+            update: latest.update,
+            ..self.clone()
+        };
+        published == *latest
+    }
 }
 
 impl LoggingConfig {

@@ -27,6 +27,15 @@ pub struct InstanceId(pub u64);
 #[serde(try_from = "String", into = "String")]
 pub struct UrlId(Arc<str>);
 
+impl RequestId {
+    /// A number from 0 to less than 1, as random as the id.
+    pub(crate) fn fraction(self) -> f64 {
+        // The first half of a random UUID's bits before its version are random.
+        let bits = (self.0.as_u128() >> 96) as u32;
+        f64::from(bits) / 4_294_967_296.0
+    }
+}
+
 impl UrlId {
     /// A fresh one.
     pub fn random() -> Self {

@@ -4,6 +4,7 @@
 //! Start reading at [`function`] (what is deployed) and [`invocation`] (what runs it).
 
 pub mod account;
+pub mod alias;
 pub mod arn;
 pub mod clock;
 pub mod digest;
@@ -21,6 +22,7 @@ pub mod url;
 pub mod usage;
 
 pub use account::{AccountId, Region};
+pub use alias::AliasConfig;
 pub use arn::{FunctionArn, FunctionRef};
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use digest::Sha256;

@@ -139,17 +139,17 @@ impl Tables<'_> {
     }
 
     fn rules(&self, name: &str, shape: &Shape) -> anyhow::Result<String> {
-        let length = format!(
-            "Length::new({}, {})",
-            whole(&shape.min)?,
-            whole(&shape.max)?
-        );
+        // A number's bounds are not lengths, and need not be whole.
+        let length = || -> anyhow::Result<String> {
+            let (min, max) = (whole(&shape.min)?, whole(&shape.max)?);
+            Ok(format!("Length::new({min}, {max})"))
+        };
         let part = |part: &Option<Reference>| match part {
             Some(reference) => Ok(self.reference(&reference.shape)),
             None => bail!("{name} does not say what it holds"),
         };
         Ok(match shape.kind.as_str() {
-            "string" => self.text(name, shape, &length),
+            "string" => self.text(name, shape, &length()?),
             "integer" | "long" => {
                 let (min, max) = (whole(&shape.min)?, whole(&shape.max)?);
                 format!("Shape::Integer(Range::new({min}, {max}))")
@@ -158,9 +158,10 @@ impl Tables<'_> {
                 let (min, max) = (decimal(&shape.min)?, decimal(&shape.max)?);
                 format!("Shape::Float(Range::new({min}, {max}))")
             }
-            "blob" => format!("Shape::Blob({length})"),
+            "blob" => format!("Shape::Blob({})", length()?),
             "list" => format!(
-                "Shape::List(List {{ length: {length}, member: &{}, says_not_null: {} }})",
+                "Shape::List(List {{ length: {}, member: &{}, says_not_null: {} }})",
+                length()?,
                 part(&shape.member)?,
                 !self
                     .recorded
@@ -169,7 +170,8 @@ impl Tables<'_> {
                     .any(|nullable| nullable == name),
             ),
             "map" => format!(
-                "Shape::Map(Map {{ length: {length}, key: &{}, value: &{}, sensitive: {} }})",
+                "Shape::Map(Map {{ length: {}, key: &{}, value: &{}, sensitive: {} }})",
+                length()?,
                 part(&shape.key)?,
                 part(&shape.value)?,
                 shape.sensitive,

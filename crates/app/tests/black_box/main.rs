@@ -32,6 +32,7 @@ mod scheduling;
 mod serve;
 mod signatures;
 mod usage;
+mod versions;
 
 /// The function of the mission, byte for byte as its users have it.
 const MISSION: &str = "import boto3\ndef lambda_handler(event, context):\n    \

@@ -25,7 +25,7 @@ pub(crate) struct InvokeCall<'a> {
     pub(crate) dry_run: bool,
 }
 
-fn function_path(name: &str) -> String {
+pub(super) fn function_path(name: &str) -> String {
     format!("/2015-03-31/functions/{}", encode(name))
 }
 
@@ -33,7 +33,7 @@ fn url_path(name: &str) -> String {
     format!("/2021-10-31/functions/{}/url", encode(name))
 }
 
-fn call(operation: &'static str, method: Method, path: impl Into<String>) -> Call {
+pub(super) fn call(operation: &'static str, method: Method, path: impl Into<String>) -> Call {
     Call::new(operation, Service::Lambda, method, path)
 }
 

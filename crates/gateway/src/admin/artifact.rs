@@ -31,7 +31,8 @@ pub(super) async fn handle(context: &Context, sha256: &str) -> Result<Response<B
     let functions = context.deps.store.functions(&context.caller.account);
     if !functions
         .iter()
-        .any(|function| function.latest.code.sha256 == sha256)
+        .flat_map(|function| function.configurations())
+        .any(|version| version.code.sha256 == sha256)
     {
         return Err(unknown());
     }

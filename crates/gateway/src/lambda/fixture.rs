@@ -163,15 +163,7 @@ impl Fixture {
             start: None,
             kept: BTreeMap::new(),
         };
-        let function = Function {
-            id: id.clone(),
-            created: Timestamp::default(),
-            latest: Arc::new(latest),
-            reserved_concurrency: None,
-            tags: BTreeMap::new(),
-            policy: Default::default(),
-            urls: BTreeMap::new(),
-        };
+        let function = Function::new(id.clone(), Timestamp::default(), latest);
         self.context
             .deps
             .store

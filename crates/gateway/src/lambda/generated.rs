@@ -87,6 +87,31 @@ pub(crate) struct AddPermissionResponse {
     pub(crate) statement: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct AliasConfiguration {
+    #[serde(rename = "AliasArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) alias_arn: Option<String>,
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_version: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) routing_config: Option<AliasRoutingConfiguration>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct AliasRoutingConfiguration {
+    #[serde(
+        rename = "AdditionalVersionWeights",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) additional_version_weights: Option<BTreeMap<String, f64>>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct CapacityProviderConfig {
     #[serde(rename = "LambdaManagedInstancesCapacityProviderConfig")]
@@ -117,6 +142,20 @@ pub(crate) struct Cors {
     pub(crate) expose_headers: Option<Vec<String>>,
     #[serde(rename = "MaxAge", skip_serializing_if = "Option::is_none")]
     pub(crate) max_age: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct CreateAliasRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Name")]
+    pub(crate) name: String,
+    #[serde(rename = "FunctionVersion")]
+    pub(crate) function_version: String,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RoutingConfig")]
+    pub(crate) routing_config: Option<AliasRoutingConfiguration>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -217,6 +256,14 @@ pub(crate) struct CreateFunctionUrlConfigResponse {
 pub(crate) struct DeadLetterConfig {
     #[serde(rename = "TargetArn", skip_serializing_if = "Option::is_none")]
     pub(crate) target_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteAliasRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Name")]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -486,6 +533,14 @@ pub(crate) struct GetAccountSettingsResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetAliasRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Name")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct GetFunctionConcurrencyRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -666,6 +721,26 @@ pub(crate) struct Layer {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListAliasesRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "FunctionVersion")]
+    pub(crate) function_version: Option<String>,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListAliasesResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "Aliases", skip_serializing_if = "Option::is_none")]
+    pub(crate) aliases: Option<Vec<AliasConfiguration>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct ListFunctionUrlConfigsRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -715,6 +790,24 @@ pub(crate) struct ListTagsResponse {
     pub(crate) tags: Option<BTreeMap<String, String>>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListVersionsByFunctionRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListVersionsByFunctionResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "Versions", skip_serializing_if = "Option::is_none")]
+    pub(crate) versions: Option<Vec<FunctionConfiguration>>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct LoggingConfig {
     #[serde(rename = "LogFormat", skip_serializing_if = "Option::is_none")]
@@ -728,6 +821,20 @@ pub(crate) struct LoggingConfig {
     pub(crate) system_log_level: Option<String>,
     #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
     pub(crate) log_group: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PublishVersionRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "CodeSha256")]
+    pub(crate) code_sha256: Option<String>,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RevisionId")]
+    pub(crate) revision_id: Option<String>,
+    #[serde(rename = "PublishTo")]
+    pub(crate) publish_to: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -836,6 +943,22 @@ pub(crate) struct UntagResourceRequest {
     pub(crate) resource: String,
     #[serde(rename = "TagKeys")]
     pub(crate) tag_keys: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct UpdateAliasRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Name")]
+    pub(crate) name: String,
+    #[serde(rename = "FunctionVersion")]
+    pub(crate) function_version: Option<String>,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "RoutingConfig")]
+    pub(crate) routing_config: Option<AliasRoutingConfiguration>,
+    #[serde(rename = "RevisionId")]
+    pub(crate) revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1027,6 +1150,52 @@ impl Output for DeleteFunctionResponse {
     }
 }
 
+impl Input for PublishVersionRequest {
+    const STRUCTURE: &'static Structure = &PUBLISH_VERSION_REQUEST;
+}
+
+impl Input for ListVersionsByFunctionRequest {
+    const STRUCTURE: &'static Structure = &LIST_VERSIONS_BY_FUNCTION_REQUEST;
+}
+
+impl Output for ListVersionsByFunctionResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for CreateAliasRequest {
+    const STRUCTURE: &'static Structure = &CREATE_ALIAS_REQUEST;
+}
+
+impl Output for AliasConfiguration {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetAliasRequest {
+    const STRUCTURE: &'static Structure = &GET_ALIAS_REQUEST;
+}
+
+impl Input for UpdateAliasRequest {
+    const STRUCTURE: &'static Structure = &UPDATE_ALIAS_REQUEST;
+}
+
+impl Input for DeleteAliasRequest {
+    const STRUCTURE: &'static Structure = &DELETE_ALIAS_REQUEST;
+}
+
+impl Input for ListAliasesRequest {
+    const STRUCTURE: &'static Structure = &LIST_ALIASES_REQUEST;
+}
+
+impl Output for ListAliasesResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
 impl Input for InvocationRequest {
     const STRUCTURE: &'static Structure = &INVOCATION_REQUEST;
 
@@ -1206,6 +1375,36 @@ static ADD_PERMISSION_REQUEST: Structure = Structure {
     ],
 };
 
+static ADDITIONAL_VERSION_REGEX: Pattern = Pattern::new(r"[0-9]+");
+static ADDITIONAL_VERSION: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(1024)),
+    pattern: Some(&ADDITIONAL_VERSION_REGEX),
+    ..Text::ANY
+});
+
+static ADDITIONAL_VERSION_WEIGHTS: Shape = Shape::Map(Map {
+    length: Length::new(None, None),
+    key: &ADDITIONAL_VERSION,
+    value: &WEIGHT,
+    sensitive: false,
+});
+
+static ALIAS_REGEX: Pattern = Pattern::new(r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)");
+static ALIAS: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(128)),
+    pattern: Some(&ALIAS_REGEX),
+    ..Text::ANY
+});
+
+static ALIAS_ROUTING_CONFIGURATION: Structure = Structure {
+    members: &[Member::new(
+        "AdditionalVersionWeights",
+        At::Body,
+        &ADDITIONAL_VERSION_WEIGHTS,
+    )],
+};
+static ALIAS_ROUTING_CONFIGURATION_SHAPE: Shape = Shape::Structure(&ALIAS_ROUTING_CONFIGURATION);
+
 static ALLOW_METHODS_LIST: Shape = Shape::List(List {
     length: Length::new(Some(0), Some(6)),
     member: &METHOD,
@@ -1283,6 +1482,20 @@ static CORS: Structure = Structure {
 };
 static CORS_SHAPE: Shape = Shape::Structure(&CORS);
 
+static CREATE_ALIAS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Name", At::Body, &ALIAS).required(),
+        Member::new("FunctionVersion", At::Body, &VERSION_WITH_LATEST_PUBLISHED).required(),
+        Member::new("Description", At::Body, &DESCRIPTION),
+        Member::new(
+            "RoutingConfig",
+            At::Body,
+            &ALIAS_ROUTING_CONFIGURATION_SHAPE,
+        ),
+    ],
+};
+
 static CREATE_FUNCTION_REQUEST: Structure = Structure {
     members: &[
         Member::new("FunctionName", At::Body, &FUNCTION_NAME).required(),
@@ -1341,6 +1554,13 @@ static DEAD_LETTER_CONFIG: Structure = Structure {
     members: &[Member::new("TargetArn", At::Body, &RESOURCE_ARN)],
 };
 static DEAD_LETTER_CONFIG_SHAPE: Shape = Shape::Structure(&DEAD_LETTER_CONFIG);
+
+static DELETE_ALIAS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Name", At::Path("Name"), &ALIAS).required(),
+    ],
+};
 
 static DELETE_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
     members: &[Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required()],
@@ -1543,6 +1763,13 @@ static FUNCTION_VERSION_LATEST_PUBLISHED: Shape = Shape::Text(Text {
 
 static GET_ACCOUNT_SETTINGS_REQUEST: Structure = Structure { members: &[] };
 
+static GET_ALIAS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Name", At::Path("Name"), &ALIAS).required(),
+    ],
+};
+
 static GET_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
     members: &[Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required()],
 };
@@ -1720,6 +1947,19 @@ static LAYER_VERSION_ARN: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static LIST_ALIASES_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new(
+            "FunctionVersion",
+            At::Query("FunctionVersion"),
+            &VERSION_WITH_LATEST_PUBLISHED,
+        ),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
+    ],
+};
+
 static LIST_FUNCTION_URL_CONFIGS_REQUEST: Structure = Structure {
     members: &[
         Member::new(
@@ -1748,6 +1988,19 @@ static LIST_FUNCTIONS_REQUEST: Structure = Structure {
 
 static LIST_TAGS_REQUEST: Structure = Structure {
     members: &[Member::new("Resource", At::Path("Resource"), &TAGGABLE_RESOURCE).required()],
+};
+
+static LIST_VERSIONS_BY_FUNCTION_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
+    ],
 };
 
 static LOCAL_MOUNT_PATH_REGEX: Pattern = Pattern::new(r"/mnt/[a-zA-Z0-9-_.]+");
@@ -1859,6 +2112,16 @@ static PRINCIPAL_ORG_ID: Shape = Shape::Text(Text {
     pattern: Some(&PRINCIPAL_ORG_ID_REGEX),
     ..Text::ANY
 });
+
+static PUBLISH_VERSION_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("CodeSha256", At::Body, &shape::TEXT),
+        Member::new("Description", At::Body, &DESCRIPTION),
+        Member::new("RevisionId", At::Body, &shape::TEXT),
+        Member::new("PublishTo", At::Body, &FUNCTION_VERSION_LATEST_PUBLISHED),
+    ],
+};
 
 static PUT_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
     members: &[
@@ -2085,6 +2348,21 @@ static UNTAG_RESOURCE_REQUEST: Structure = Structure {
     ],
 };
 
+static UPDATE_ALIAS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Name", At::Path("Name"), &ALIAS).required(),
+        Member::new("FunctionVersion", At::Body, &VERSION_WITH_LATEST_PUBLISHED),
+        Member::new("Description", At::Body, &DESCRIPTION),
+        Member::new(
+            "RoutingConfig",
+            At::Body,
+            &ALIAS_ROUTING_CONFIGURATION_SHAPE,
+        ),
+        Member::new("RevisionId", At::Body, &shape::TEXT),
+    ],
+};
+
 static UPDATE_FUNCTION_CODE_REQUEST: Structure = Structure {
     members: &[
         Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
@@ -2150,6 +2428,14 @@ static UPDATE_FUNCTION_URL_CONFIG_REQUEST: Structure = Structure {
     ],
 };
 
+static VERSION_WITH_LATEST_PUBLISHED_REGEX: Pattern =
+    Pattern::new(r"(\$LATEST(\.PUBLISHED)?|[0-9]+)");
+static VERSION_WITH_LATEST_PUBLISHED: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(1024)),
+    pattern: Some(&VERSION_WITH_LATEST_PUBLISHED_REGEX),
+    ..Text::ANY
+});
+
 static VPC_CONFIG: Structure = Structure {
     members: &[
         Member::new("SubnetIds", At::Body, &SUBNET_IDS),
@@ -2158,6 +2444,8 @@ static VPC_CONFIG: Structure = Structure {
     ],
 };
 static VPC_CONFIG_SHAPE: Shape = Shape::Structure(&VPC_CONFIG);
+
+static WEIGHT: Shape = Shape::Float(Range::new(Some(0.0), Some(1.0)));
 
 static WORKING_DIRECTORY: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(1000)),

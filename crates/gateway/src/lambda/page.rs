@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use kiln_types::Version;
 
 use super::refusal::invalid;
 use crate::error::Result;
@@ -43,6 +44,14 @@ pub(crate) fn size(asked: Option<i64>, max: usize) -> usize {
     asked
         .and_then(|asked| usize::try_from(asked).ok())
         .map_or(max, |asked| asked.clamp(1, max))
+}
+
+/// A version's place in a list: `$LATEST` first, then by number.
+pub(crate) fn version_key(version: Version) -> String {
+    match version {
+        Version::Latest => String::new(),
+        Version::Published(number) => format!("{number:020}"),
+    }
 }
 
 fn read_marker(marker: &str) -> Result<String> {

@@ -4,12 +4,11 @@
 //! change with it, because instances belong to a revision and need not be replaced when only the
 //! policy changes. A caller who has not seen a policy yet may state the function's revision.
 
-use std::sync::Arc;
+use kiln_types::policy::ResourcePolicy;
+use kiln_types::{Function, Qualifier, Version};
 
-use kiln_types::Function;
-
-use super::refusal::{function_not_found, invalid, not_found, stale_revision};
-use super::target::Target;
+use super::refusal::{invalid, not_found, stale_revision};
+use super::target::{Named, Target};
 use crate::context::Context;
 use crate::error::Result;
 
@@ -21,35 +20,35 @@ mod document;
 pub(crate) mod evaluate;
 mod statement;
 
-/// The function that a policy is for; versions and aliases with policies of their own do not
-/// exist yet.
-fn function_with_policy(context: &Context, target: &Target) -> Result<Arc<Function>> {
-    match target.qualifier.as_deref() {
-        None => target.function(context),
-        Some("$LATEST") => Err(invalid(
+/// The function, version or alias that a policy is for.
+fn with_policy(context: &Context, target: &Target) -> Result<Named> {
+    let qualifier = target.read_qualifier();
+    if qualifier == Some(Some(Qualifier::Version(Version::Latest))) {
+        return Err(invalid(
             "We currently do not support adding policies for $LATEST.",
-        )),
-        Some(version) if version.bytes().all(|b| b.is_ascii_digit()) => {
-            Err(function_not_found(target.qualified_arn()))
-        }
-        Some(_) => Err(not_found(format!(
-            "Cannot find alias arn: {}",
-            target.qualified_arn()
-        ))),
+        ));
     }
+    let is_version = matches!(qualifier, None | Some(None | Some(Qualifier::Version(_))));
+    let named = target.version(context);
+    named.map_err(|refused| match is_version {
+        true => refused,
+        false => not_found(format!("Cannot find alias arn: {}", target.qualified_arn())),
+    })
 }
 
 /// Refuses a caller who has not seen the latest policy.
-fn check_revision(function: &Function, revision: Option<&str>, operation: &str) -> Result<()> {
+fn check_revision(
+    function: &Function,
+    policy: Option<&ResourcePolicy>,
+    revision: Option<&str>,
+) -> Result<()> {
     let Some(revision) = revision else {
         return Ok(());
     };
-    let latest = match function.policy.statements.is_empty() {
-        true => function.latest.revision,
-        false => function.policy.revision,
-    };
+    let policy = policy.filter(|policy| !policy.statements.is_empty());
+    let latest = policy.map_or(function.latest.revision, |policy| policy.revision);
     match revision == latest.to_string() {
         true => Ok(()),
-        false => Err(stale_revision(operation)),
+        false => Err(stale_revision("GetPolicy")),
     }
 }

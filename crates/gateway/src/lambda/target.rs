@@ -6,7 +6,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use kiln_types::{Function, FunctionArn, FunctionId, FunctionName, Qualifier, Version, limits};
+use kiln_types::{
+    Configuration, Function, FunctionArn, FunctionId, FunctionName, Qualifier, limits,
+};
 
 use super::refusal::{constraint, function_not_found, invalid, not_found};
 use crate::context::Context;
@@ -20,6 +22,19 @@ pub(crate) struct Target {
     pub(crate) arn: FunctionArn,
     /// The qualifier as written, in the name or beside it.
     pub(crate) qualifier: Option<String>,
+}
+
+/// A version that the caller named, by its number, an alias or not at all.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    /// The function.
+    pub(crate) function: Arc<Function>,
+    /// What the caller put after its name.
+    pub(crate) qualifier: Option<Qualifier>,
+    /// The function with that.
+    pub(crate) arn: FunctionArn,
+    /// The version's code and settings.
+    pub(crate) configuration: Arc<Configuration>,
 }
 
 /// The name's parts as written.
@@ -113,22 +128,42 @@ impl Target {
         Qualified(&self.arn, self.qualifier.as_deref()).to_string()
     }
 
-    /// The ARN with `$LATEST` where the caller wrote it.
-    pub(crate) fn latest_arn(&self) -> FunctionArn {
-        let latest = self
-            .qualifier
-            .as_ref()
-            .map(|_| Qualifier::Version(Version::Latest));
-        self.arn.clone().qualified(latest)
+    /// The whole function, whatever version of it was named.
+    pub(crate) fn any_function(&self, context: &Context) -> Result<Arc<Function>> {
+        let found = context.deps.store.function(&self.id());
+        found.ok_or_else(|| function_not_found(&self.arn))
     }
 
-    /// The function, when the caller means its `$LATEST`, which is all there is so far.
+    /// The function, when the caller means its `$LATEST`.
     pub(crate) fn function(&self, context: &Context) -> Result<Arc<Function>> {
         let found = context.deps.store.function(&self.id());
         match (found, self.qualifier.as_deref()) {
             (Some(function), None | Some("$LATEST")) => Ok(function),
             _ => Err(function_not_found(self.qualified_arn())),
         }
+    }
+
+    /// The version that the caller named. An alias that shares its invocations leads to its first.
+    pub(crate) fn version(&self, context: &Context) -> Result<Named> {
+        let not_found = || function_not_found(self.qualified_arn());
+        let function = context.deps.store.function(&self.id());
+        let function = function.ok_or_else(not_found)?;
+        let qualifier = self.read_qualifier().ok_or_else(not_found)?;
+        let version = function.version_of(qualifier.as_ref());
+        let configuration = version
+            .and_then(|version| function.version(version))
+            .cloned();
+        Ok(Named {
+            configuration: configuration.ok_or_else(not_found)?,
+            arn: self.arn.clone().qualified(qualifier.clone()),
+            function,
+            qualifier,
+        })
+    }
+
+    /// The qualifier, if what is written can be one at all.
+    pub(crate) fn read_qualifier(&self) -> Option<Option<Qualifier>> {
+        self.qualifier.as_deref().map(str::parse).transpose().ok()
     }
 }
 
@@ -251,12 +286,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_latest_exists() {
+    async fn what_does_not_exist_is_named_as_it_was_written() {
         let fixture = Fixture::new().await;
         fixture.create("sum").await;
         let find = |name, qualifier| {
             Target::read(&fixture.context, name, qualifier)
-                .and_then(|target| target.function(&fixture.context))
+                .and_then(|target| target.version(&fixture.context))
         };
         assert!(find("sum", None).is_ok());
         assert!(find("sum", Some("$LATEST")).is_ok());

@@ -5,7 +5,7 @@ use kiln_types::{Function, FunctionArn, Qualifier, Version};
 
 use super::generated as wire;
 use super::refusal::{invalid, not_found};
-use super::target::Target;
+use super::target::{Named, Target};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 
@@ -15,11 +15,11 @@ pub(crate) mod get_function_url_config;
 pub(crate) mod list_function_url_configs;
 pub(crate) mod update_function_url_config;
 
-/// The function that has, or gets, a URL. Aliases with URLs of their own do not exist yet.
-fn target(context: &Context, name: &str, qualifier: Option<&str>) -> Result<Target> {
+/// The function or alias that has, or gets, a URL.
+fn target(context: &Context, name: &str, qualifier: Option<&str>) -> Result<Named> {
     let target = Target::read(context, name, qualifier)?;
-    match target.function(context) {
-        Ok(_) if target.qualifier.is_none() => Ok(target),
+    match target.version(context) {
+        Ok(named) if !matches!(named.qualifier, Some(Qualifier::Version(_))) => Ok(named),
         _ => Err(not_found("Function does not exist")),
     }
 }

@@ -300,12 +300,12 @@ async fn each_service_is_reached_and_answers_in_its_own_protocol() {
 async fn an_operation_without_a_handler_is_named_in_a_plain_sentence() {
     let server = Server::start(Auth::Enforce, Limits::default()).await;
     let answer = server
-        .call("POST", "/2015-03-31/functions/sum/versions", "{}")
+        .call("GET", "/2015-03-31/event-source-mappings", "")
         .await;
     assert_eq!(answer.status, 501);
     assert_eq!(
         answer.json(),
-        json!({"message": "Kiln does not have PublishVersion yet."})
+        json!({"message": "Kiln does not have ListEventSourceMappings yet."})
     );
     let s3 = server
         .send(&server.signed("s3", "GET", "/bucket", &[], ""))

@@ -89,11 +89,14 @@ fn is_granted(door: Door<'_>, found: &Found, caller: Option<&Caller>) -> bool {
         ("lambda:FunctionUrlAuthType", auth_name(found.url.auth)),
         ("lambda:InvokedViaFunctionUrl", "true"),
     ];
+    let Some(policy) = found.function.policy_of(found.qualifier.as_ref()) else {
+        return false;
+    };
     ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
         .into_iter()
         .all(|action| {
             allows(
-                &found.function.policy,
+                policy,
                 Question {
                     who,
                     action,

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use kiln_store::{Config, Error, Store};
 use kiln_types::function::{Code, LoggingConfig};
-use kiln_types::policy::ResourcePolicy;
 use kiln_types::url::{InvokeMode, UrlAuth, UrlConfig};
 use kiln_types::{
     AccountId, Architecture, Configuration, EphemeralMb, Function, FunctionId, ManualClock,
@@ -87,15 +86,7 @@ pub fn function(name: &str) -> Function {
         start: None,
         kept: BTreeMap::new(),
     };
-    Function {
-        id,
-        created,
-        latest: Arc::new(latest),
-        reserved_concurrency: None,
-        tags: BTreeMap::new(),
-        policy: ResourcePolicy::default(),
-        urls: BTreeMap::new(),
-    }
+    Function::new(id, created, latest)
 }
 
 pub fn url(id: UrlId) -> UrlConfig {

@@ -17,7 +17,8 @@ pub(crate) async fn handle(context: &Context, _input: Input) -> Result<Output> {
     let reserved = reserved(&functions);
     let code: u64 = functions
         .iter()
-        .map(|function| function.latest.code.zipped_bytes)
+        .flat_map(|function| function.configurations())
+        .map(|version| version.code.zipped_bytes)
         .sum();
     Ok(Output {
         account_limit: Some(AccountLimit {

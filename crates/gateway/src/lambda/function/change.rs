@@ -11,11 +11,21 @@ use crate::error::Result;
 use crate::lambda::refusal::{stale_revision, update_in_progress};
 use crate::lambda::target::Target;
 
+/// What becomes of `$LATEST` after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It stays as it is.
+    Keep,
+    /// It is published as a version too.
+    Publish,
+}
+
 /// Applies a change to the function's `$LATEST` and starts to make it ready.
 pub(crate) async fn change_latest(
     context: &Context,
     target: &Target,
     revision: Option<String>,
+    after: After,
     change: impl FnOnce(&mut Configuration) + Send + 'static,
 ) -> Result<Arc<Function>> {
     let (arn, now) = (target.arn.clone(), context.now);
@@ -30,6 +40,9 @@ pub(crate) async fn change_latest(
         latest.revision = RevisionId::random();
         latest.modified = now;
         latest.update = UpdateStatus::InProgress;
+        if after == After::Publish {
+            function.publish(None);
+        }
         Ok(())
     });
     let function = changed.await?;

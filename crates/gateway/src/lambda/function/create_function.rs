@@ -1,9 +1,7 @@
 //! `CreateFunction`: takes code and settings and answers before the function is ready.
 //!
-//! AWS differs: the role is kept and given back but not assumed; `Publish`, container images and
-//! other parts that Kiln does not have are refused with 501.
-
-use std::sync::Arc;
+//! AWS differs: the role is kept and given back but not assumed; container images and other parts
+//! that Kiln does not have are refused with 501.
 
 use kiln_types::function::Code;
 use kiln_types::{
@@ -22,6 +20,7 @@ use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfigura
 use crate::lambda::refusal::{conflict, invalid};
 use crate::lambda::tag;
 use crate::lambda::target::Target;
+use crate::lambda::version::render_published;
 
 pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
     let target = Target::read_new(context, &input.function_name)?;
@@ -50,15 +49,9 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     latest.architecture = architecture;
     latest.start = tag::start_mode(&tags)?;
     change.apply(&mut latest);
-    let function = Function {
-        created: context.now,
-        latest: Arc::new(latest),
-        reserved_concurrency: None,
-        tags,
-        policy: Default::default(),
-        urls: Default::default(),
-        id,
-    };
+    let mut function = Function::new(id, context.now, latest);
+    function.tags = tags;
+    let published = (input.publish == Some(true)).then(|| function.publish(None));
     let created =
         context
             .deps
@@ -70,7 +63,10 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
                 other => other.into(),
             })?;
     prepare::start(&context.deps, &created);
-    Ok(render(&target.arn, &created.latest))
+    Ok(match published {
+        Some(version) => render_published(&target.arn, &version),
+        None => render(&target.arn, &created.latest),
+    })
 }
 
 /// A new function with AWS's defaults.
@@ -240,20 +236,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_would_not_happen_is_refused() {
+    async fn a_function_is_published_at_once_when_asked_for() {
         let fixture = Fixture::new().await;
         let publish = Input {
             publish: Some(true),
             ..fixture.create_request("sum")
         };
+        let output = handle(&fixture.context, publish).await.unwrap();
+        assert_eq!(output.version.as_deref(), Some("1"));
+        assert_eq!(output.state.as_deref(), Some("Pending"));
+        fixture.settle().await;
+        let function = fixture.function(&fixture.id("sum"));
+        assert_eq!(function.versions[&1].state, State::Active);
+    }
+
+    #[tokio::test]
+    async fn what_would_not_happen_is_refused() {
+        let fixture = Fixture::new().await;
         let image = Input {
             package_type: Some("Image".into()),
             ..fixture.create_request("sum")
         };
-        for request in [publish, image] {
-            let refused = handle(&fixture.context, request).await.unwrap_err();
-            assert_eq!(refused.exception, Exception::NotImplemented);
-        }
+        let refused = handle(&fixture.context, image).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::NotImplemented);
         let signed = Input {
             code_signing_config_arn: Some("arn:x".into()),
             ..fixture.create_request("sum")

@@ -1,9 +1,12 @@
-//! `DeleteFunction`: forgets a function, its URLs and its policy. Its logs and usage stay.
+//! `DeleteFunction`: forgets a function with its versions, aliases, URLs and policies, or one of its
+//! versions. Its logs and usage stay.
+
+use kiln_types::{Qualifier, Version};
 
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{DeleteFunctionRequest as Input, DeleteFunctionResponse as Output};
-use crate::lambda::refusal::{function_not_found, invalid};
+use crate::lambda::refusal::{conflict, function_not_found, invalid};
 use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
@@ -15,13 +18,37 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
                 "$LATEST version cannot be deleted without deleting the function.",
             ));
         }
-        Some(_) => return Err(function_not_found(target.qualified_arn())),
+        Some(_) => return delete_version(context, &target).await,
     }
     match context.deps.store.delete_function(&target.id()).await {
         Ok(_) => Ok(Output::default()),
         Err(kiln_store::Error::NotFound(_)) => Err(function_not_found(&target.arn)),
         Err(error) => Err(error.into()),
     }
+}
+
+async fn delete_version(context: &Context, target: &Target) -> Result<Output> {
+    let not_found = function_not_found(target.qualified_arn());
+    let Some(Some(Qualifier::Version(Version::Published(number)))) = target.read_qualifier() else {
+        return Err(not_found);
+    };
+    let version = Version::Published(number);
+    let id = target.id();
+    let changed = context.deps.store.update_function(&id, move |function| {
+        if !function.versions.contains_key(&number) {
+            return Err(not_found);
+        }
+        let mut aliases = function.aliases.iter();
+        if let Some((alias, _)) = aliases.find(|(_, alias)| alias.names(version)) {
+            return Err(conflict(format!(
+                "Version {number} cannot be deleted because alias {alias} points at it; point the alias at another version first."
+            )));
+        }
+        function.versions.remove(&number);
+        function.forget_qualifier(Qualifier::Version(version));
+        Ok(())
+    });
+    changed.await.map(|_| Output::default())
 }
 
 #[cfg(test)]

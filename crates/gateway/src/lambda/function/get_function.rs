@@ -14,13 +14,14 @@ use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
-    let function = target.function(context)?;
+    let named = target.version(context)?;
+    let (function, configuration) = (named.function, named.configuration);
     let reserved = function.reserved_concurrency;
     Ok(Output {
-        configuration: Some(render(&target.latest_arn(), &function.latest)),
+        configuration: Some(render(&named.arn, &configuration)),
         code: Some(FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
-            location: Some(artifact::location(context, &function.latest.code.sha256)?),
+            location: Some(artifact::location(context, &configuration.code.sha256)?),
             ..Default::default()
         }),
         tags: Some(function.tags.clone()).filter(|tags| !tags.is_empty()),

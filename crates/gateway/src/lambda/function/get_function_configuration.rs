@@ -10,8 +10,8 @@ use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
-    let function = target.function(context)?;
-    Ok(render(&target.latest_arn(), &function.latest))
+    let named = target.version(context)?;
+    Ok(render(&named.arn, &named.configuration))
 }
 
 #[cfg(test)]

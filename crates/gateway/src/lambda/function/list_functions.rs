@@ -2,13 +2,13 @@
 //!
 //! AWS differs: `MasterRegion` is ignored, because nothing is replicated from another region.
 
-use kiln_types::{FunctionArn, Qualifier, Version};
+use kiln_types::{Configuration, FunctionArn, Qualifier};
 
 use super::configuration::render_in_list;
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{ListFunctionsRequest as Input, ListFunctionsResponse as Output};
-use crate::lambda::page;
+use crate::lambda::page::{self, version_key};
 
 /// AWS returns no more at once, whatever `MaxItems` says.
 const FUNCTIONS_MAX: usize = 50;
@@ -16,23 +16,46 @@ const FUNCTIONS_MAX: usize = 50;
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let functions = context.deps.store.functions(&context.caller.account);
     let size = page::size(input.max_items, FUNCTIONS_MAX);
-    let page = page::page(
-        functions,
-        |function| function.id.name.as_str(),
-        input.marker.as_deref(),
-        size,
-    )?;
-    // `ALL` asks for every version; each function has one, and its ARN then says so.
+    // `ALL` asks for every version, and every ARN then says which it is.
     let every_version = input.function_version.is_some();
-    let latest = every_version.then_some(Qualifier::Version(Version::Latest));
-    let shown = page.items.iter().map(|function| {
+    let mut listed = Vec::new();
+    for function in &functions {
         let arn = FunctionArn::new(context.config.region.clone(), &function.id);
-        render_in_list(&arn.qualified(latest.clone()), &function.latest)
-    });
+        if !every_version {
+            listed.push(Listed::new(arn, &function.latest));
+            continue;
+        }
+        for version in function.configurations() {
+            let qualifier = Qualifier::Version(version.version);
+            listed.push(Listed::new(arn.clone().qualified(Some(qualifier)), version));
+        }
+    }
+    let page = page::page(listed, |listed| &listed.key, input.marker.as_deref(), size)?;
+    let shown = page
+        .items
+        .iter()
+        .map(|listed| render_in_list(&listed.arn, listed.version));
     Ok(Output {
         functions: Some(shown.collect()),
         next_marker: page.next_marker,
     })
+}
+
+/// A version in the list, with its place there.
+struct Listed<'a> {
+    key: String,
+    arn: FunctionArn,
+    version: &'a Configuration,
+}
+
+impl<'a> Listed<'a> {
+    fn new(arn: FunctionArn, version: &'a Configuration) -> Self {
+        Self {
+            key: format!("{} {}", arn.name, version_key(version.version)),
+            arn,
+            version,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -49,6 +49,11 @@ async fn finish(store: &Store, id: &FunctionId, revision: RevisionId) {
             let latest = Arc::make_mut(&mut function.latest);
             latest.state = State::Active;
             latest.update = UpdateStatus::Successful;
+            for version in function.versions.values_mut() {
+                if version.state == State::Pending {
+                    Arc::make_mut(version).state = State::Active;
+                }
+            }
         }
         Ok::<(), kiln_store::Error>(())
     });

@@ -64,8 +64,7 @@ impl Settings {
             (has_items(&request.layers), "layers"),
             (has_items(&request.file_system_configs), "file systems"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
-            (request.publish == Some(true), "published versions"),
-            (request.publish_to.is_some(), "published versions"),
+            (request.publish_to.is_some(), "PublishTo"),
             (request.tenancy_config.is_some(), "tenant isolation"),
             (
                 request.capacity_provider_config.is_some(),

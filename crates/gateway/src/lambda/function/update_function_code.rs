@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::change::{change_latest, check_revision};
+use super::change::{After, change_latest, check_revision};
 use super::configuration::render;
 use super::package::Source;
 use super::prepare::is_unfinished;
@@ -14,13 +14,18 @@ use crate::lambda::generated::{
 };
 use crate::lambda::refusal::update_in_progress;
 use crate::lambda::target::Target;
+use crate::lambda::version::render_published;
 
 pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
     let target = Target::read_unqualified(context, &input.function_name)?;
     let function = target.function(context)?;
-    if input.publish == Some(true) || input.publish_to.is_some() {
-        return Err(ApiError::not_implemented("published versions"));
+    if input.publish_to.is_some() {
+        return Err(ApiError::not_implemented("PublishTo"));
     }
+    let after = match input.publish {
+        Some(true) => After::Publish,
+        _ => After::Keep,
+    };
     if is_unfinished(&function) {
         return Err(update_in_progress(&target.arn));
     }
@@ -36,10 +41,14 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         (latest.code, latest.architecture) = (code, architecture);
         return Ok(render(&target.arn, &latest));
     }
-    let changed = change_latest(context, &target, input.revision_id, move |latest| {
+    let changed = change_latest(context, &target, input.revision_id, after, move |latest| {
         (latest.code, latest.architecture) = (code, architecture);
     });
-    Ok(render(&target.arn, &changed.await?.latest))
+    let function = changed.await?;
+    match function.versions.get(&function.last_version) {
+        Some(version) if after == After::Publish => Ok(render_published(&target.arn, version)),
+        _ => Ok(render(&target.arn, &function.latest)),
+    }
 }
 
 #[cfg(test)]
@@ -125,16 +134,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_functions_and_versions_are_refused() {
+    async fn unknown_functions_are_refused() {
         let fixture = Fixture::new().await;
         let missing = handle(&fixture.context, update("sum")).await.unwrap_err();
         assert_eq!(missing.exception, Exception::ResourceNotFound);
-        fixture.create("sum").await;
+    }
+
+    #[tokio::test]
+    async fn an_update_is_published_when_asked_for() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
         let publish = Input {
             publish: Some(true),
             ..update("sum")
         };
-        let refused = handle(&fixture.context, publish).await.unwrap_err();
-        assert_eq!(refused.exception, Exception::NotImplemented);
+        let output = handle(&fixture.context, publish).await.unwrap();
+        assert_eq!(output.version.as_deref(), Some("1"));
+        assert!(output.function_arn.unwrap().ends_with(":function:sum:1"));
+        let function = fixture.function(&id);
+        assert_eq!(function.versions[&1].code, function.latest.code);
     }
 }

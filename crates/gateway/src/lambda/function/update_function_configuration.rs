@@ -1,6 +1,6 @@
 //! `UpdateFunctionConfiguration`: changes the settings of `$LATEST`; what is absent stays.
 
-use super::change::change_latest;
+use super::change::{After, change_latest};
 use super::configuration::render;
 use super::memory::check_memory;
 use super::settings::Settings;
@@ -19,7 +19,9 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     if let Some(memory) = change.memory {
         check_memory(memory, context.config.memory_budget_mb)?;
     }
-    let changed = change_latest(context, &target, revision, |latest| change.apply(latest));
+    let changed = change_latest(context, &target, revision, After::Keep, |latest| {
+        change.apply(latest);
+    });
     Ok(render(&target.arn, &changed.await?.latest))
 }
 

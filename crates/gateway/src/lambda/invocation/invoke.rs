@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use kiln_invoke::{Kind, Request};
-use kiln_types::{Outcome, Qualifier, Version, limits};
+use kiln_types::{Outcome, limits};
 
 use super::{new_trace, refusal, run};
 use crate::context::Context;
@@ -18,7 +18,7 @@ use crate::wire::json_text;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
-    target.function(context)?;
+    let named = target.version(context)?;
     let kind = kind(&input)?;
     // AWS hands an empty document to a function that is invoked without an event.
     let payload = input.payload.filter(|payload| !payload.is_empty());
@@ -33,10 +33,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     json_text::check(&payload)?;
     let request = Request {
         function: target.id(),
-        qualifier: target
-            .qualifier
-            .as_ref()
-            .map(|_| Qualifier::Version(Version::Latest)),
+        qualifier: named.qualifier,
         payload,
         kind,
         client_context: input
@@ -47,7 +44,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         trace: Some(new_trace(context.now)),
         wants_log_tail: input.log_type.as_deref() == Some("Tail"),
         request_id: context.request_id,
-        invoked_arn: target.latest_arn(),
+        invoked_arn: named.arn,
     };
     match run(&context.deps, request).await {
         Ok(outcome) => Ok(output(outcome)),

@@ -4,7 +4,7 @@ use kiln_types::RevisionId;
 use kiln_types::limits::POLICY_BYTES_MAX;
 
 use super::document::{policy_text, statement_text};
-use super::{check_revision, function_with_policy, statement};
+use super::{check_revision, statement, with_policy};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{AddPermissionRequest as Input, AddPermissionResponse as Output};
@@ -13,13 +13,15 @@ use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
-    function_with_policy(context, &target)?;
-    let statement = statement::of(&input, &target.arn)?;
+    let named = with_policy(context, &target)?;
+    let statement = statement::of(&input, &named.arn)?;
     let text = statement_text(&statement);
     let id = target.id();
     let changed = context.deps.store.update_function(&id, move |function| {
-        check_revision(function, input.revision_id.as_deref(), "GetPolicy")?;
-        let policy = &mut function.policy;
+        let qualifier = named.qualifier.as_ref();
+        let present = function.policy_of(qualifier);
+        check_revision(function, present, input.revision_id.as_deref())?;
+        let policy = function.policy_of_mut(qualifier);
         if policy.statements.iter().any(|present| present.sid == statement.sid) {
             return Err(conflict(format!(
                 "The statement id ({}) provided already exists. Please provide a new statement id, or remove the existing statement.",
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_whole_functions_have_policies() {
+    async fn a_policy_is_for_what_exists() {
         let fixture = Fixture::new().await;
         fixture.create("sum").await;
         let of = |qualifier: &str| Input {

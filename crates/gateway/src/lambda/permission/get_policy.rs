@@ -1,7 +1,7 @@
 //! `GetPolicy`: a function's resource policy.
 
 use super::document::policy_text;
-use super::function_with_policy;
+use super::with_policy;
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{GetPolicyRequest as Input, GetPolicyResponse as Output};
@@ -10,11 +10,14 @@ use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
-    let found = function_with_policy(context, &target).ok();
-    match found.filter(|function| !function.policy.statements.is_empty()) {
-        Some(function) => Ok(Output {
-            policy: Some(policy_text(&function.policy)),
-            revision_id: Some(function.policy.revision.to_string()),
+    let named = with_policy(context, &target).ok();
+    let policy = named
+        .as_ref()
+        .and_then(|named| named.function.policy_of(named.qualifier.as_ref()));
+    match policy.filter(|policy| !policy.statements.is_empty()) {
+        Some(policy) => Ok(Output {
+            policy: Some(policy_text(policy)),
+            revision_id: Some(policy.revision.to_string()),
         }),
         None => Err(resource_not_found()),
     }

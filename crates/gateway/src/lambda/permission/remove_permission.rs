@@ -2,7 +2,7 @@
 
 use kiln_types::RevisionId;
 
-use super::{check_revision, function_with_policy};
+use super::{check_revision, with_policy};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::RemovePermissionRequest as Input;
@@ -14,17 +14,16 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
     if context.deps.store.function(&target.id()).is_none() {
         return Err(not_found(format!("No policy found for: {}", target.arn)));
     }
-    function_with_policy(context, &target)?;
+    let qualifier = with_policy(context, &target)?.qualifier;
     let id = target.id();
     let changed = context.deps.store.update_function(&id, move |function| {
-        if function.policy.statements.is_empty() {
-            return Err(not_found(
-                "No policy is associated with the given resource.",
-            ));
-        }
+        let qualifier = qualifier.as_ref();
+        let policy = function.policy_of(qualifier);
+        let policy = policy.filter(|policy| !policy.statements.is_empty());
+        let policy =
+            policy.ok_or_else(|| not_found("No policy is associated with the given resource."))?;
         let sid = &input.statement_id;
-        let found = function
-            .policy
+        let found = policy
             .statements
             .iter()
             .position(|present| present.sid == *sid);
@@ -33,9 +32,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
                 "Statement {sid} is not found in resource policy."
             )));
         };
-        check_revision(function, input.revision_id.as_deref(), "GetPolicy")?;
-        function.policy.statements.remove(index);
-        function.policy.revision = RevisionId::random();
+        check_revision(function, Some(policy), input.revision_id.as_deref())?;
+        let policy = function.policy_of_mut(qualifier);
+        policy.statements.remove(index);
+        policy.revision = RevisionId::random();
         Ok(())
     });
     changed.await.map(|_| ())

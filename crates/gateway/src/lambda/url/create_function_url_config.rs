@@ -15,7 +15,7 @@ use crate::lambda::generated::{
 use crate::lambda::refusal::conflict;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let target = target(context, &input.function_name, input.qualifier.as_deref())?;
+    let named = target(context, &input.function_name, input.qualifier.as_deref())?;
     let url = UrlConfig {
         id: UrlId::random(),
         auth: read_auth(&input.auth_type),
@@ -24,19 +24,19 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         created: context.now,
         modified: context.now,
     };
-    let (arn, kept) = (target.arn.clone(), url.clone());
-    let id = target.id();
-    let changed = context.deps.store.update_function(&id, move |function| {
-        if function.urls.contains_key(&None) {
+    let (arn, kept, qualifier) = (named.arn, url.clone(), named.qualifier.clone());
+    let id = &named.function.id;
+    let changed = context.deps.store.update_function(id, move |function| {
+        if function.urls.contains_key(&qualifier) {
             return Err(conflict(format!(
                 "Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig exists for this Lambda function"
             )));
         }
-        function.urls.insert(None, kept);
+        function.urls.insert(qualifier, kept);
         Ok(())
     });
     let function = changed.await?;
-    let shown = render(context, &function, &None, &url);
+    let shown = render(context, &function, &named.qualifier, &url);
     Ok(Output {
         function_url: shown.function_url,
         function_arn: shown.function_arn,

@@ -7,12 +7,12 @@ use crate::lambda::generated::DeleteFunctionUrlConfigRequest as Input;
 use crate::lambda::refusal::resource_not_found;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
-    let target = target(context, &input.function_name, input.qualifier.as_deref())?;
-    let id = target.id();
-    let changed = context.deps.store.update_function(&id, |function| {
+    let named = target(context, &input.function_name, input.qualifier.as_deref())?;
+    let (id, qualifier) = (&named.function.id, named.qualifier);
+    let changed = context.deps.store.update_function(id, move |function| {
         function
             .urls
-            .remove(&None)
+            .remove(&qualifier)
             .map(|_| ())
             .ok_or_else(resource_not_found)
     });

@@ -9,10 +9,10 @@ use crate::lambda::generated::{
 use crate::lambda::refusal::resource_not_found;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let target = target(context, &input.function_name, input.qualifier.as_deref())?;
-    let function = target.function(context)?;
-    let url = function.urls.get(&None).ok_or_else(resource_not_found)?;
-    let shown = render(context, &function, &None, url);
+    let named = target(context, &input.function_name, input.qualifier.as_deref())?;
+    let url = named.function.urls.get(&named.qualifier);
+    let url = url.ok_or_else(resource_not_found)?;
+    let shown = render(context, &named.function, &named.qualifier, url);
     Ok(Output {
         function_url: shown.function_url,
         function_arn: shown.function_arn,

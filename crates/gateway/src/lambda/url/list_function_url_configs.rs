@@ -12,8 +12,7 @@ use crate::lambda::page;
 const URLS_MAX: usize = 50;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let target = target(context, &input.function_name, None)?;
-    let function = target.function(context)?;
+    let function = target(context, &input.function_name, None)?.function;
     let urls = function
         .urls
         .iter()

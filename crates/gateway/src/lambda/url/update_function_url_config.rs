@@ -9,7 +9,7 @@ use crate::lambda::generated::{
 use crate::lambda::refusal::resource_not_found;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let target = target(context, &input.function_name, input.qualifier.as_deref())?;
+    let named = target(context, &input.function_name, input.qualifier.as_deref())?;
     let mode = input
         .invoke_mode
         .as_deref()
@@ -17,11 +17,11 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         .transpose()?;
     let cors = input.cors.map(read_cors).transpose()?;
     let now = context.now;
-    let id = target.id();
-    let changed = context.deps.store.update_function(&id, move |function| {
+    let (id, qualifier) = (&named.function.id, named.qualifier.clone());
+    let changed = context.deps.store.update_function(id, move |function| {
         let url = function
             .urls
-            .get_mut(&None)
+            .get_mut(&qualifier)
             .ok_or_else(resource_not_found)?;
         if let Some(auth) = &input.auth_type {
             url.auth = read_auth(auth);
@@ -36,8 +36,9 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         Ok::<(), ApiError>(())
     });
     let function = changed.await?;
-    let url = function.urls.get(&None).ok_or_else(resource_not_found)?;
-    let shown = render(context, &function, &None, url);
+    let url = function.urls.get(&named.qualifier);
+    let url = url.ok_or_else(resource_not_found)?;
+    let shown = render(context, &function, &named.qualifier, url);
     Ok(Output {
         function_url: shown.function_url,
         function_arn: shown.function_arn,

@@ -1,0 +1,46 @@
+//! `kiln publish`: keeps a function's present code and settings as a version.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::api::Client;
+use crate::output::show;
+use crate::{Format, output};
+
+const AFTER_HELP: &str =
+    "Publishing again without a change gives the version that is there already.";
+
+/// What to publish.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// The function's name or ARN
+    name: String,
+    /// What to say about the version
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Point this alias at the version, and make it when there is none
+    #[arg(long, value_name = "ALIAS")]
+    alias: Option<String>,
+}
+
+pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
+    let published = client
+        .publish(&args.name, args.description.as_deref())
+        .await?;
+    let version = show(&published["Version"]);
+    if let Some(alias) = &args.alias {
+        let to = json!({
+            "FunctionVersion": version,
+            "RoutingConfig": { "AdditionalVersionWeights": {} },
+        });
+        client.set_alias(&args.name, alias, &to).await?;
+    }
+    match format {
+        Format::Json => output::print_json(&published)?,
+        Format::Table => output::print(&format!("{version}\n"))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
