@@ -1,0 +1,77 @@
+'use strict';
+/** One invocation: answered once, by whatever comes first. */
+
+const frames = require('./channel');
+const { logError } = require('./console');
+const { documentOf, RuntimeError } = require('./errors');
+const { HAS_CALLBACKS } = require('./version');
+
+const NOT_JSON = 'Unable to stringify response body';
+
+/** An invocation that waits for its answer. */
+class Invocation {
+  #channel;
+  #requestId;
+  #onAnswered;
+  isAnswered = false;
+
+  constructor(channel, requestId, onAnswered) {
+    this.#channel = channel;
+    this.#requestId = requestId;
+    this.#onAnswered = onAnswered;
+  }
+
+  /** Answers with a result. Throws when it has no JSON form; then the invocation is still open. */
+  succeed(result) {
+    if (this.isAnswered) return;
+    this.#respond(Buffer.from(textOf(result)), 'application/json');
+  }
+
+  /** Answers with what a handler has streamed. */
+  succeedWith(stream) {
+    if (this.isAnswered) return;
+    this.#respond(stream.isTooLong ? undefined : stream.body(), stream.contentType);
+  }
+
+  /** Answers with an error, which is logged. */
+  fail(error) {
+    if (this.isAnswered) return;
+    logError('Invoke Error', error);
+    this.reject(error);
+  }
+
+  /** Answers with an error. */
+  reject(error) {
+    if (this.isAnswered) return;
+    const document = documentOf(error);
+    const body = Buffer.from(JSON.stringify(document));
+    if (body.length > frames.BODY_BYTES_MAX) return this.#respond(undefined);
+    this.#answer(frames.ERROR, { error_type: document.errorType }, body);
+  }
+
+  #respond(body, contentType) {
+    if (body === undefined || body.length > frames.BODY_BYTES_MAX) {
+      // The daemon says what AWS says of it; the body itself is of no use.
+      this.#answer(frames.RESPONSE, { too_large: true });
+    } else {
+      this.#answer(frames.RESPONSE, { content_type: contentType }, body);
+    }
+  }
+
+  #answer(kind, header, body) {
+    this.isAnswered = true;
+    this.#channel.send(kind, { request_id: this.#requestId, ...header }, body);
+    this.#onAnswered();
+  }
+}
+
+function textOf(result) {
+  try {
+    // Nothing, and what JSON leaves out, is null.
+    return JSON.stringify(result) ?? 'null';
+  } catch {
+    throw HAS_CALLBACKS ? new Error(NOT_JSON) : new RuntimeError('JSONStringifyError', NOT_JSON);
+  }
+}
+
+module.exports = { Invocation };

@@ -1,0 +1,116 @@
+'use strict';
+/**
+ * Streamed responses: `awslambda.streamifyResponse` and the stream that such a handler writes to.
+ *
+ * AWS differs: the daemon gets the response when the stream has ended, and it may be as long as
+ * any other (6 MB).
+ */
+
+const { Writable } = require('node:stream');
+const { RuntimeError } = require('./errors');
+const { BODY_BYTES_MAX } = require('./channel');
+
+const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
+const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
+const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
+const PRELUDE_END = new Uint8Array(8);
+// Set by those who bring a global of their own.
+const NO_GLOBAL = 'AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA';
+
+/** The stream that a handler writes its response to. */
+class ResponseStream extends Writable {
+  contentType = 'application/octet-stream';
+  #chunks = [];
+  #length = 0;
+  #isBegun = false;
+
+  constructor(highWaterMark) {
+    super({ highWaterMark });
+  }
+
+  /** What was written; more than a response may be when it was too long. */
+  body() {
+    return Buffer.concat(this.#chunks);
+  }
+
+  get isTooLong() {
+    return this.#length > BODY_BYTES_MAX;
+  }
+
+  setContentType(contentType) {
+    if (this.#isBegun) {
+      throw new RuntimeError('InvalidStreamingOperation', 'Cannot set content-type, too late.');
+    }
+    this.contentType = contentType;
+  }
+
+  write(chunk, encoding, done) {
+    this.#begin();
+    const isPlain = typeof chunk === 'string' || chunk instanceof Uint8Array;
+    return super.write(isPlain ? chunk : JSON.stringify(chunk), encoding, done);
+  }
+
+  end(chunk, encoding, done) {
+    if (typeof chunk === 'function') return this.end(undefined, undefined, chunk);
+    if (typeof encoding === 'function') return this.end(chunk, undefined, encoding);
+    this.#begin();
+    if (chunk !== undefined && chunk !== null) this.write(chunk, encoding);
+    return super.end(done);
+  }
+
+  _write(chunk, _encoding, done) {
+    this.#length += chunk.length;
+    // A copy: the handler may fill its buffer anew. Nothing is kept of what is too long anyway.
+    if (!this.isTooLong) this.#chunks.push(Buffer.from(chunk));
+    done();
+  }
+
+  #begin() {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this._onBeforeFirstWrite?.((chunk) => super.write(chunk));
+  }
+}
+
+/** Puts status, headers and cookies before the body, for function URLs. */
+class HttpResponseStream {
+  static from(stream, prelude) {
+    stream.setContentType(PRELUDE_TYPE);
+    const text = JSON.stringify(prelude);
+    stream._onBeforeFirstWrite = (write) => {
+      write(text);
+      write(PRELUDE_END);
+    };
+    return stream;
+  }
+}
+
+function streamifyResponse(handler, options) {
+  handler[STREAMING] = 'response';
+  if (typeof options?.highWaterMark === 'number') {
+    handler[HIGH_WATER_MARK] = Math.trunc(options.highWaterMark);
+  }
+  return handler;
+}
+
+/** Defines the global `awslambda`, before the function's code is loaded. */
+function defineGlobal() {
+  if (['1', 'true'].includes(process.env[NO_GLOBAL])) return;
+  globalThis.awslambda = { streamifyResponse, HttpResponseStream };
+}
+
+/** Whether the handler writes its response to a stream. */
+function isStreaming(handler) {
+  const mode = handler[STREAMING];
+  if (mode === undefined || mode === null || mode === false) return false;
+  if (mode === 'response') return true;
+  throw new RuntimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
+}
+
+/** A stream for one response of this handler. */
+function streamFor(handler) {
+  const mark = Number(handler[HIGH_WATER_MARK]);
+  return new ResponseStream(mark > 0 ? mark : undefined);
+}
+
+module.exports = { defineGlobal, isStreaming, streamFor };
