@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use kiln_sandbox::{Config, Image, LayersOff, Limits, PoolConfig, Request, Sandboxes, Start};
+use kiln_sandbox::{
+    Config, Image, LayersOff, Limits, PoolConfig, Program, Request, Sandboxes, Start,
+};
 use kiln_types::SystemClock;
 
 const LISTENER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9001));
@@ -35,6 +37,7 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
             mounts: vec![],
             zygote: None,
             env: vec![],
+            ahead: vec![],
         };
         let config = Config {
             exe: "/proc/self/exe".into(),
@@ -60,11 +63,11 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
         };
         let mut held = Vec::new();
         for _ in 0..count {
-            let start = Start::Exec {
+            let start = Start::Exec(Program {
                 argv: vec!["/bin/sleep".into(), "1000".into()],
                 env: vec![],
                 cwd: "/".into(),
-            };
+            });
             let limits = Limits {
                 memory_bytes: 64 << 20,
                 cpu_millis: 1000,

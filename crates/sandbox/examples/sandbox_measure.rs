@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_sandbox::{
-    Config, Image, LayersOff, Limits, Mount, PoolConfig, Request, Sandboxes, Start,
+    Config, Image, LayersOff, Limits, Mount, PoolConfig, Program, Request, Sandboxes, Start,
 };
 use kiln_types::{Clock, SystemClock};
 
@@ -127,11 +127,11 @@ async fn exec_and_fork(sandboxes: &Sandboxes, clock: &SystemClock) {
     for (what, start) in [
         (
             "lease of a program, dry",
-            Start::Exec {
+            Start::Exec(Program {
                 argv: vec!["/bin/true".into()],
                 env: vec![],
                 cwd: "/".into(),
-            },
+            }),
         ),
         ("lease of a fork, dry", Start::Zygote),
     ] {
@@ -180,6 +180,7 @@ async fn start(arguments: &[String], pool: PoolConfig, clock: &Arc<SystemClock>)
         mounts,
         zygote: Some(zygote.map(str::to_owned).to_vec()),
         env: vec![("LD_LIBRARY_PATH".into(), "/var/lang/lib".into())],
+        ahead: vec![],
     };
     let config = Config {
         exe: "/proc/self/exe".into(),

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::request::Program;
+
 /// Everything [`Sandboxes::start`](crate::Sandboxes::start) needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -55,7 +57,8 @@ impl Config {
 pub struct PoolConfig {
     /// Shells: namespaces, cgroups, mounts and an init, but no program yet.
     pub shells: usize,
-    /// Stems of each image with a zygote: shells with a booted and warmed interpreter inside.
+    /// Stems of each image with a zygote, and of each program that is to be booted ahead: shells
+    /// with a booted and warmed interpreter inside.
     pub stems_per_image: usize,
 }
 
@@ -81,6 +84,9 @@ pub struct Image {
     pub zygote: Option<Vec<String>>,
     /// The zygote's environment, which its children start with.
     pub env: Vec<(String, String)>,
+    /// Programs to boot ahead of need from the start, before a request asks for one
+    /// ([`Start::Ahead`](crate::Start::Ahead)).
+    pub ahead: Vec<Program>,
 }
 
 /// A directory of the host that a sandbox sees, read-only, without devices and setuid programs.

@@ -19,10 +19,9 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::examine::{Finding, Status, examine};
 use crate::injector::Injector;
-use crate::maker::Program;
-use crate::pool::{Pool, Shell, Stem};
+use crate::pool::{Kind, Pool, Shell, Stem};
 use crate::registry::Registry;
-use crate::request::{Request, Start};
+use crate::request::{Program, Request, Start};
 use crate::sandbox::Sandbox;
 use crate::server::Server;
 use crate::zygote::Zygote;
@@ -119,9 +118,10 @@ impl Sandboxes {
             return Err(Error::NotListening(*other));
         }
         let wanted = request.listeners.clone();
-        let mut sandbox = match request.start {
-            Start::Zygote => self.lease_stem(request).await?,
-            Start::Exec { .. } => self.lease_program(request).await?,
+        let mut sandbox = match request.start.clone() {
+            Start::Zygote => self.lease_fork(request).await?,
+            Start::Ahead { stem, otherwise } => self.lease_ahead(request, stem, otherwise).await?,
+            Start::Exec(program) => self.lease_program(request, program).await?,
         };
         // There may be thousands of sandboxes: each keeps the descriptors that it uses.
         sandbox
@@ -163,18 +163,11 @@ impl Sandboxes {
         server.name_lock.lock().expect("no holder panics").take();
     }
 
-    async fn lease_stem(&self, request: Request) -> Result<Sandbox, Error> {
+    async fn lease_fork(&self, request: Request) -> Result<Sandbox, Error> {
         let server = &self.server;
         server.zygote(&request.image)?;
-        while let Some(stem) = server.pool.take_stem(&request.image) {
-            let mounts = request.mounts.clone();
-            let result = server
-                .inject(&stem.body, mounts, Some(&request.limits))
-                .await;
-            if result.is_err() && stem.body.has_ended() {
-                continue;
-            }
-            return result.map(|()| sandbox(stem, true));
+        if let Some(sandbox) = self.lease_stem(&request, None).await? {
+            return Ok(sandbox);
         }
         server.count_on_demand();
         let making = Arc::clone(server);
@@ -187,11 +180,47 @@ impl Sandboxes {
         .await
     }
 
-    async fn lease_program(&self, request: Request) -> Result<Sandbox, Error> {
+    async fn lease_ahead(
+        &self,
+        request: Request,
+        stem: Program,
+        otherwise: Program,
+    ) -> Result<Sandbox, Error> {
+        match self.lease_stem(&request, Some(stem)).await? {
+            Some(sandbox) => Ok(sandbox),
+            None => self.lease_program(request, otherwise).await,
+        }
+    }
+
+    /// A stem out of the pool, if there is one.
+    async fn lease_stem(
+        &self,
+        request: &Request,
+        program: Option<Program>,
+    ) -> Result<Option<Sandbox>, Error> {
+        let server = &self.server;
+        let image = request.image.clone();
+        let kind = Kind { image, program };
+        while let Some(stem) = server.pool.take_stem(&kind) {
+            let mounts = request.mounts.clone();
+            let result = server
+                .inject(&stem.body, mounts, Some(&request.limits))
+                .await;
+            if result.is_err() && stem.body.has_ended() {
+                continue;
+            }
+            return result.map(|()| Some(sandbox(stem, true)));
+        }
+        Ok(None)
+    }
+
+    async fn lease_program(&self, request: Request, program: Program) -> Result<Sandbox, Error> {
         let making = Arc::clone(&self.server);
         self.complete(async move {
             making
-                .in_a_shell(|shell, was_pooled| execute(&making, &request, shell, was_pooled))
+                .in_a_shell(|shell, was_pooled| {
+                    execute(&making, &request, &program, shell, was_pooled)
+                })
                 .await
         })
         .await
@@ -245,15 +274,14 @@ impl Server {
 async fn fork(server: &Server, request: &Request, shell: Shell) -> Result<Sandbox, Error> {
     let image = server.image(&request.image)?;
     let (mounts, limits) = (request.mounts.clone(), Some(&request.limits));
-    let stem = server
-        .make_stem(image, shell, mounts, limits, false)
-        .await?;
+    let stem = server.fork(image, shell, mounts, limits, false).await?;
     Ok(sandbox(stem, false))
 }
 
 async fn execute(
     server: &Server,
     request: &Request,
+    program: &Program,
     shell: Shell,
     was_pooled: bool,
 ) -> Result<Sandbox, Error> {
@@ -261,16 +289,11 @@ async fn execute(
         server.count_on_demand();
     }
     let image = server.image(&request.image)?;
-    let Start::Exec { argv, env, cwd } = request.start.clone() else {
-        unreachable!("the caller looked")
-    };
-    let program = Program { argv, env, cwd };
-    let mounts = request.mounts.clone();
-    let mut sandbox = server
-        .execute(image, shell, mounts, &request.limits, program)
+    let (mounts, limits) = (request.mounts.clone(), Some(&request.limits));
+    let begun = server
+        .execute(image, shell, mounts, limits, program.clone())
         .await?;
-    sandbox.pooled = was_pooled;
-    Ok(sandbox)
+    Ok(sandbox(begun, was_pooled))
 }
 
 fn sandbox(stem: Stem, pooled: bool) -> Sandbox {

@@ -3,8 +3,8 @@
 //! Knows nothing of functions, HTTP or AWS. The daemon holds [`Sandboxes`]; a separate small
 //! process, the spawner ([`spawner_main`]), makes every other process. A sandbox begins as a *shell*
 //! (namespaces, control groups, mounts, an init); a program executed in it, or a child forked from
-//! its image's *zygote*, is its main process. A *stem* is a shell with such a child, booted and
-//! waiting. Start reading at `handle.rs` (lease), then `maker.rs` (how), then `spawner.rs`.
+//! its image's *zygote*, is its main process. A *stem* is a shell with a main process that is booted
+//! and waits. Start reading at `handle.rs` (lease), then `maker.rs` (how), then `spawner.rs`.
 //!
 //! Invariants: the daemon never forks; nothing in a sandbox descends from a process that could see
 //! the host's files; untrusted code begins only behind `lockdown.rs` (or its Python twin); when the
@@ -38,6 +38,6 @@ pub use config::{Config, Image, LayersOff, Mount, PoolConfig};
 pub use error::Error;
 pub use examine::{Finding, Status, examine};
 pub use handle::{Sandboxes, Statistics};
-pub use request::{Limits, Request, Start};
+pub use request::{Limits, Program, Request, Start};
 pub use sandbox::{Exit, Sandbox};
 pub use spawner::spawner_main;

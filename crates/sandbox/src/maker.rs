@@ -1,9 +1,9 @@
-//! How sandboxes come into being: shells by the spawner, stems by a zygote, programs by init.
+//! How sandboxes come into being: shells by the spawner, main processes by a zygote or by init.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
@@ -16,8 +16,8 @@ use crate::error::Error;
 use crate::injector::Injection;
 use crate::pool::{Shell, Stem};
 use crate::protocol::{FromInit, ToInit};
-use crate::request::Limits;
-use crate::sandbox::{Body, Exit, Sandbox};
+use crate::request::{Limits, Program};
+use crate::sandbox::{Body, Exit};
 use crate::server::Server;
 use crate::wire::{self, Link};
 
@@ -29,13 +29,6 @@ const WARM_UP_MAX: Duration = Duration::from_secs(30);
 const STEP_MAX: Duration = Duration::from_secs(30);
 /// Room for a response of 6 MB to leave the sandbox in few writes; memory is taken only when used.
 const CHANNEL_BUFFER_BYTES: usize = 4 << 20;
-
-/// The program to start in a shell.
-pub(crate) struct Program {
-    pub argv: Vec<String>,
-    pub env: Vec<(String, String)>,
-    pub cwd: PathBuf,
-}
 
 /// The daemon's and the sandbox's ends of the channel and of the output.
 struct Pipes {
@@ -103,9 +96,9 @@ impl Server {
         })
     }
 
-    /// Forks a stem into a shell. With `warm` it has run through all that it will need when it is
-    /// there; without, it is there sooner.
-    pub async fn make_stem(
+    /// Forks the image's zygote into a shell. The child warms up before it is ready, or is there
+    /// sooner.
+    pub async fn fork(
         &self,
         image: &Image,
         shell: Shell,
@@ -144,17 +137,13 @@ impl Server {
             their_output,
         } = pipes;
         drop((their_channel, their_output));
-        let stem = Stem {
+        Ok(Stem {
             body: shell.body,
             channel,
             output,
             exit: shell.exit,
             listeners: shell.listeners,
-        };
-        if warm {
-            stem.warmed().await?;
-        }
-        Ok(stem)
+        })
     }
 
     /// Starts a program in a shell.
@@ -163,15 +152,11 @@ impl Server {
         image: &Image,
         shell: Shell,
         mounts: Vec<Mount>,
-        limits: &Limits,
+        limits: Option<&Limits>,
         program: Program,
-    ) -> Result<Sandbox, Error> {
-        self.inject(
-            &shell.body,
-            [image.mounts.clone(), mounts].concat(),
-            Some(limits),
-        )
-        .await?;
+    ) -> Result<Stem, Error> {
+        self.inject(&shell.body, [image.mounts.clone(), mounts].concat(), limits)
+            .await?;
         let pipes = Pipes::new().map_err(Error::system("make a channel"))?;
         let control = shell.control;
         let name = program.argv.first().cloned().unwrap_or_default();
@@ -205,13 +190,11 @@ impl Server {
         let Pipes {
             channel, output, ..
         } = pipes;
-        Ok(Sandbox {
+        Ok(Stem {
             body: shell.body,
-            channel: Some(channel),
-            output: Some(output),
+            channel,
+            output,
             exit: shell.exit,
-            pooled: false,
-            meters: OnceLock::new(),
             listeners: shell.listeners,
         })
     }
@@ -256,7 +239,7 @@ impl Server {
 
 impl Stem {
     /// Waits for the first byte that the booted program sends, without taking it.
-    async fn warmed(&self) -> Result<(), Error> {
+    pub async fn warmed(&self) -> Result<(), Error> {
         match timeout(WARM_UP_MAX, self.channel.readable()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(Error::Shell(format!("a stem's channel: {error}"))),

@@ -9,8 +9,14 @@ use tokio::net::{UnixStream, unix::pipe};
 use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, PoolConfig};
+use crate::request::Program;
 use crate::sandbox::{Body, Exit};
 use crate::wire::Link;
+
+/// Of how many programs an image keeps stems: those that were asked for last. A request for
+/// another finds none ready; from then on it is one of these, and the one that was asked for
+/// longest ago is not.
+const PROGRAMS_MAX: usize = 4;
 
 /// A sandbox without a main process.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ pub(crate) struct Shell {
 /// Open sockets of a sandbox's network namespace, by their addresses there.
 pub(crate) type Listeners = BTreeMap<SocketAddr, OwnedFd>;
 
-/// A sandbox with a booted interpreter that waits for work.
+/// A sandbox with its main process. In the pool that is a booted interpreter that waits for work.
 #[derive(Debug)]
 pub(crate) struct Stem {
     pub body: Arc<Body>,
@@ -41,7 +47,15 @@ pub(crate) struct Stem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Need {
     Shell,
-    Stem(String),
+    Stem(Kind),
+}
+
+/// What a stem is made of. Ordered by image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Kind {
+    pub image: String,
+    /// Without a program it is forked from the image's zygote.
+    pub program: Option<Program>,
 }
 
 #[derive(Debug)]
@@ -56,21 +70,32 @@ pub(crate) struct Pool {
 struct State {
     shells: VecDeque<Shell>,
     shells_coming: usize,
-    stems: BTreeMap<String, Stems>,
+    stems: BTreeMap<Kind, Stems>,
+    /// How many stems were asked for.
+    asked: u64,
 }
 
 #[derive(Debug, Default)]
 struct Stems {
     ready: VecDeque<Stem>,
     coming: usize,
+    /// The number of the last request for one.
+    asked_last: u64,
 }
 
 impl Pool {
     pub fn new(config: &Config) -> Self {
-        let with_zygote = config.images.iter().filter(|image| image.zygote.is_some());
-        let stems = with_zygote
-            .map(|image| (image.name.clone(), Stems::default()))
-            .collect();
+        let kinds = config.images.iter().flat_map(|image| {
+            let forked = image.zygote.as_ref().map(|_| None);
+            let programs = forked
+                .into_iter()
+                .chain(image.ahead.iter().cloned().map(Some));
+            programs.map(|program| Kind {
+                image: image.name.clone(),
+                program,
+            })
+        });
+        let stems = kinds.map(|kind| (kind, Stems::default())).collect();
         let state = Mutex::new(State {
             stems,
             ..State::default()
@@ -82,21 +107,21 @@ impl Pool {
         }
     }
 
-    /// The next thing to make, which counts as coming from now on. Images that cannot be forked
-    /// from now are left out, so that they do not keep others waiting.
-    pub fn next_need(&self, can_fork: impl Fn(&str) -> bool) -> Option<Need> {
+    /// The next thing to make, which counts as coming from now on. Kinds of which none can be made
+    /// now are left out, so that they do not keep others waiting.
+    pub fn next_need(&self, can_make: impl Fn(&Kind) -> bool) -> Option<Need> {
         let mut state = self.state();
         let stems_wanted = self.wanted.stems_per_image;
         let lacking = |stems: &&mut Stems| stems.ready.len() + stems.coming < stems_wanted;
-        // The emptiest first, so that no image waits for all stems of another.
+        // The emptiest first, so that no kind waits for all stems of another.
         let emptiest = state
             .stems
             .iter_mut()
-            .filter(|(image, stems)| lacking(stems) && can_fork(image))
+            .filter(|(kind, stems)| lacking(stems) && can_make(kind))
             .min_by_key(|(_, stems)| stems.ready.len() + stems.coming);
-        if let Some((image, stems)) = emptiest {
+        if let Some((kind, stems)) = emptiest {
             stems.coming += 1;
-            return Some(Need::Stem(image.clone()));
+            return Some(Need::Stem(kind.clone()));
         }
         if state.shells.len() + state.shells_coming < self.wanted.shells {
             state.shells_coming += 1;
@@ -110,7 +135,11 @@ impl Pool {
         let mut state = self.state();
         match need {
             Need::Shell => state.shells_coming -= 1,
-            Need::Stem(image) => state.stems_of(image).coming -= 1,
+            Need::Stem(kind) => {
+                if let Some(stems) = state.stems.get_mut(kind) {
+                    stems.coming = stems.coming.saturating_sub(1);
+                }
+            }
         }
     }
 
@@ -120,11 +149,14 @@ impl Pool {
         state.shells.push_back(shell);
     }
 
-    pub fn put_stem(&self, image: &str, stem: Stem) {
+    /// Keeps a stem, unless stems of its kind are not kept any more.
+    pub fn put_stem(&self, kind: &Kind, stem: Stem) {
         let mut state = self.state();
-        let stems = state.stems_of(image);
-        stems.coming -= 1;
-        stems.ready.push_back(stem);
+        if let Some(stems) = state.stems.get_mut(kind) {
+            // Of a kind that was given up and asked for again, fewer are known to come than do.
+            stems.coming = stems.coming.saturating_sub(1);
+            stems.ready.push_back(stem);
+        }
     }
 
     pub fn take_shell(&self) -> Option<Shell> {
@@ -133,20 +165,26 @@ impl Pool {
         shell
     }
 
-    /// The oldest stem whose process has not ended meanwhile.
-    pub fn take_stem(&self, image: &str) -> Option<Stem> {
-        let stem = {
+    /// The oldest stem of this kind whose process has not ended meanwhile. Stems of the kind are
+    /// kept from now on.
+    pub fn take_stem(&self, kind: &Kind) -> Option<Stem> {
+        let (stem, given_up) = {
             let mut state = self.state();
-            let stems = state.stems_of(image);
-            let mut next = stems.ready.pop_front();
-            while next
-                .as_ref()
-                .is_some_and(|stem| stem.exit.borrow().is_some())
-            {
-                next = stems.ready.pop_front();
-            }
-            next
+            let given_up = state.make_room_for(kind);
+            state.asked += 1;
+            let asked = state.asked;
+            let stems = state.stems.entry(kind.clone()).or_default();
+            stems.asked_last = asked;
+            let has_ended = |stem: &Stem| stem.exit.borrow().is_some();
+            let ended = stems
+                .ready
+                .iter()
+                .take_while(|stem| has_ended(stem))
+                .count();
+            stems.ready.drain(..ended);
+            (stems.ready.pop_front(), given_up)
         };
+        drop(given_up);
         self.changed.notify_one();
         stem
     }
@@ -184,11 +222,11 @@ impl Pool {
     /// Shells, and stems by image, that are ready.
     pub fn ready(&self) -> (usize, BTreeMap<String, usize>) {
         let state = self.state();
-        let stems = state
-            .stems
-            .iter()
-            .map(|(image, stems)| (image.clone(), stems.ready.len()));
-        (state.shells.len(), stems.collect())
+        let mut ready = BTreeMap::new();
+        for (kind, stems) in &state.stems {
+            *ready.entry(kind.image.clone()).or_default() += stems.ready.len();
+        }
+        (state.shells.len(), ready)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -197,7 +235,20 @@ impl Pool {
 }
 
 impl State {
-    fn stems_of(&mut self, image: &str) -> &mut Stems {
-        self.stems.entry(image.to_owned()).or_default()
+    /// Gives up the stems of the program that was asked for longest ago, when an image has too
+    /// many and this is a new one.
+    fn make_room_for(&mut self, kind: &Kind) -> Option<Stems> {
+        if kind.program.is_none() || self.stems.contains_key(kind) {
+            return None;
+        }
+        let of_image =
+            |(other, _): &(&Kind, &Stems)| other.image == kind.image && other.program.is_some();
+        let programs = self.stems.iter().filter(of_image);
+        if programs.clone().count() < PROGRAMS_MAX {
+            return None;
+        }
+        let oldest = programs.min_by_key(|(_, stems)| stems.asked_last);
+        let oldest = oldest.map(|(kind, _)| kind.clone())?;
+        self.stems.remove(&oldest)
     }
 }

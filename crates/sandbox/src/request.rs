@@ -25,15 +25,28 @@ pub struct Request {
 pub enum Start {
     /// As a fork of the image's zygote.
     Zygote,
-    /// As a program.
-    Exec {
-        /// The program's path inside the sandbox, and its arguments.
-        argv: Vec<String>,
-        /// The whole environment.
-        env: Vec<(String, String)>,
-        /// The working directory inside the sandbox.
-        cwd: PathBuf,
+    /// As a program that was booted ahead of need, for interpreters that cannot fork. The pool
+    /// keeps stems of the programs that were asked for last.
+    Ahead {
+        /// Executed before it is known for whom, so it must be trusted and its environment
+        /// nobody's: it boots, warms up, sends a first byte on its channel and waits.
+        stem: Program,
+        /// What to execute when no stem is ready: it knows its user and needs no preparation.
+        otherwise: Program,
     },
+    /// As a program.
+    Exec(Program),
+}
+
+/// A program to execute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Program {
+    /// The program's path inside the sandbox, and its arguments.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// The working directory inside the sandbox.
+    pub cwd: PathBuf,
 }
 
 /// What one sandbox may use.

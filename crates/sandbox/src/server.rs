@@ -14,7 +14,7 @@ use crate::cgroup::Tree;
 use crate::config::{Config, Image};
 use crate::error::Error;
 use crate::injector::Injector;
-use crate::pool::{Need, Pool};
+use crate::pool::{Kind, Need, Pool};
 use crate::registry::Registry;
 use crate::supervisor::Spawner;
 use crate::zygote::Zygote;
@@ -84,7 +84,7 @@ impl Server {
         while !self.closing.is_cancelled() {
             let permit = Arc::clone(&permits).acquire_owned().await;
             let permit = permit.expect("the semaphore is never closed");
-            let Some(need) = self.pool.next_need(|image| self.can_fork(image)) else {
+            let Some(need) = self.pool.next_need(|kind| self.can_make(kind)) else {
                 drop(permit);
                 tokio::select! {
                     () = self.pool.changed.notified() => was_full = true,
@@ -111,20 +111,27 @@ impl Server {
         }
     }
 
-    fn can_fork(&self, image: &str) -> bool {
-        self.zygotes
-            .get(image)
-            .is_some_and(|zygote| zygote.is_running())
+    fn can_make(&self, kind: &Kind) -> bool {
+        let zygote = || self.zygotes.get(&kind.image);
+        kind.program.is_some() || zygote().is_some_and(|zygote| zygote.is_running())
     }
 
     async fn fill(self: &Arc<Self>, need: &Need) -> Result<(), Error> {
         match need {
             Need::Shell => self.pool.put_shell(self.make_shell().await?),
-            Need::Stem(name) => {
+            Need::Stem(kind) => {
                 let shell = self.make_shell().await?;
-                let image = self.image(name)?;
-                let stem = self.make_stem(image, shell, Vec::new(), None, true).await?;
-                self.pool.put_stem(name, stem);
+                let image = self.image(&kind.image)?;
+                let stem = match &kind.program {
+                    Some(program) => {
+                        let program = program.clone();
+                        self.execute(image, shell, Vec::new(), None, program)
+                            .await?
+                    }
+                    None => self.fork(image, shell, Vec::new(), None, true).await?,
+                };
+                stem.warmed().await?;
+                self.pool.put_stem(kind, stem);
             }
         }
         self.refill_failures.store(0, Ordering::Relaxed);

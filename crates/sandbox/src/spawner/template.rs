@@ -44,6 +44,9 @@ const EMPTY: &[&str] = &[
     "var/lang",
     "etc",
 ];
+/// Where what is mounted is also to be found. Node's ES modules look into `/node_modules` and know
+/// no variable that would say where else to look.
+const LINKS: &[(&str, &str)] = &[("node_modules", "/var/runtime/node_modules")];
 /// Files of the host's `/etc` that programs need and that tell nothing about the machine's users
 /// or services.
 const COPIED: &[&str] = &[
@@ -97,6 +100,9 @@ pub(super) fn enter(root: &Path, uids: Range<u32>) -> io::Result<()> {
     bind_software()?;
     for directory in EMPTY {
         make_directory(Path::new(directory))?;
+    }
+    for (path, target) in LINKS {
+        symlink(target, path)?;
     }
     write_etc(uids).map_err(step("write /etc"))?;
     make_devices().map_err(step("make /dev"))?;

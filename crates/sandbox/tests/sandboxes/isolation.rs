@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kiln_sandbox::{Config, Error, Exit, LayersOff, Mount, PoolConfig, Request, Start};
+use kiln_sandbox::{Config, Error, Exit, LayersOff, Mount, PoolConfig, Program, Request, Start};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -186,11 +186,11 @@ async fn mounts_are_read_only_where_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mount_of_a_missing_directory_names_it() {
     let rig = Rig::start().await;
-    let start = Start::Exec {
+    let start = Start::Exec(Program {
         argv: vec!["/bin/true".into()],
         env: vec![],
         cwd: "/".into(),
-    };
+    });
     let mounts = vec![Mount {
         source: "/no/such/place".into(),
         target: "/var/task".into(),
@@ -214,11 +214,11 @@ async fn mount_of_a_missing_directory_names_it() {
 
 /// Why a program cannot be started in a sandbox that has this directory as its code.
 async fn refusal(rig: &Rig, program: &str, cwd: &str, code: &std::path::Path) -> Error {
-    let start = Start::Exec {
+    let start = Start::Exec(Program {
         argv: vec![program.into()],
         env: vec![],
         cwd: cwd.into(),
-    };
+    });
     let mounts = vec![Mount {
         source: code.to_owned(),
         target: "/var/task".into(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use kiln_sandbox::{Error, Exit, Request, Sandbox, Start};
+use kiln_sandbox::{Error, Exit, Program, Request, Sandbox, Start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -97,11 +97,11 @@ async fn address_that_no_sandbox_is_listened_on_is_refused() {
     let other: SocketAddr = "127.0.0.1:9003".parse().expect("an address");
     let request = Request {
         image: "plain".into(),
-        start: Start::Exec {
+        start: Start::Exec(Program {
             argv: vec!["/bin/true".into()],
             env: vec![],
             cwd: "/".into(),
-        },
+        }),
         limits: LIMITS,
         mounts: vec![],
         listeners: vec![other],

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use kiln_sandbox::{
-    Config, Exit, Image, LayersOff, Limits, Mount, PoolConfig, Request, Sandbox, Sandboxes, Start,
+    Config, Exit, Image, LayersOff, Limits, Mount, PoolConfig, Program, Request, Sandbox,
+    Sandboxes, Start,
 };
 use kiln_types::SystemClock;
 use tempfile::TempDir;
@@ -73,6 +74,7 @@ pub fn plain_image() -> Image {
         mounts: vec![],
         zygote: None,
         env: vec![],
+        ahead: vec![],
     }
 }
 
@@ -119,14 +121,14 @@ impl Rig {
         mounts: Vec<Mount>,
         listeners: &[SocketAddr],
     ) -> Sandbox {
-        let start = Start::Exec {
+        let start = Start::Exec(Program {
             argv: argv.iter().map(|&argument| argument.to_owned()).collect(),
             env: vec![
                 ("PATH".into(), "/usr/bin:/bin".into()),
                 ("COLOUR".into(), "blue".into()),
             ],
             cwd: "/tmp".into(),
-        };
+        });
         let request = Request {
             image: "plain".into(),
             start,

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::rig::{LIMITS, LISTENERS, PATIENCE, Rig, plain_image, until};
 
 /// The machine's Python with our zygote, and a loop that evaluates expressions.
-fn image(directory: &Path) -> Image {
+pub fn image(directory: &Path) -> Image {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes/python/kiln_runtime");
     let inside = directory.join("runtime/kiln_runtime");
     fs::create_dir_all(&inside).expect("the directory is ours");
@@ -37,16 +37,21 @@ fn image(directory: &Path) -> Image {
         }],
         zygote: Some(zygote.map(str::to_owned).to_vec()),
         env: vec![("RIG".into(), directory.display().to_string())],
+        ahead: vec![],
     }
 }
 
-struct Stems {
-    rig: Rig,
-    directory: tempfile::TempDir,
+pub struct Stems {
+    pub rig: Rig,
+    pub directory: tempfile::TempDir,
 }
 
 impl Stems {
     async fn start(stems_per_image: usize) -> Self {
+        Self::start_with(image, stems_per_image).await
+    }
+
+    pub async fn start_with(image: impl FnOnce(&Path) -> Image, stems_per_image: usize) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         // Sandboxes are other users.
         rustix::fs::chmod(directory.path(), 0o755.into()).expect("the directory is ours");
@@ -66,9 +71,13 @@ impl Stems {
     }
 
     async fn lease(&self, limits: Limits, mounts: Vec<Mount>) -> Python {
+        self.lease_with(Start::Zygote, limits, mounts).await
+    }
+
+    pub async fn lease_with(&self, start: Start, limits: Limits, mounts: Vec<Mount>) -> Python {
         let request = Request {
             image: "python".into(),
-            start: Start::Zygote,
+            start,
             limits,
             mounts,
             listeners: LISTENERS.to_vec(),
@@ -84,14 +93,14 @@ impl Stems {
     }
 }
 
-struct Python {
-    sandbox: Sandbox,
+pub struct Python {
+    pub sandbox: Sandbox,
     channel: UnixStream,
     has_booted: bool,
 }
 
 impl Python {
-    async fn eval(&mut self, expression: &str) -> String {
+    pub async fn eval(&mut self, expression: &str) -> String {
         timeout(PATIENCE, self.ask(expression))
             .await
             .expect("an answer")
