@@ -77,7 +77,7 @@ fn runtimes(options: &Options) -> anyhow::Result<Finding> {
     let dir = options.places.runtimes_dir();
     let names: Vec<String> = packs::read_all(&dir)?
         .into_iter()
-        .map(|pack| pack.name)
+        .map(|pack| pack.name.to_string())
         .collect();
     let none = names.is_empty();
     Ok(Finding {
@@ -88,8 +88,8 @@ fn runtimes(options: &Options) -> anyhow::Result<Finding> {
             false => format!("{} in {}", names.join(", "), dir.display()),
         },
         remedy: none.then(|| {
-            "make one with `runtimes/python/build-pack /usr/bin/python3 <folder>/python3.X`, \
-             or let script/run do it"
+            "make one with `runtimes/python/build-pack /usr/bin/python3 <folder>/python3.X` or \
+             `runtimes/node/build-pack /usr/bin/node <folder>/nodejsX.x`, or let script/run do it"
                 .into()
         }),
     })

@@ -1,14 +1,21 @@
 //! Runtime packs on disk: which language runtimes this server has.
 //!
-//! A pack is a folder named for its runtime (`python3.11`) with a `pack.json` that says which
-//! interpreter it was made for. `runtimes/python/build-pack` makes them.
+//! A pack is a folder named for its runtime (`python3.11`, `nodejs20.x`) with a `pack.json` that
+//! says which interpreter it was made for. The `build-pack` of each language in `runtimes/` makes
+//! them.
+
+mod interpreter;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use kiln_instance::Installed;
 use kiln_sandbox::{Image, Mount};
+use kiln_types::{MemoryMb, Runtime};
 use serde::Deserialize;
+
+use interpreter::Interpreter;
 
 /// The interpreter's prefix when it comes with the system: its software is in every sandbox.
 const SYSTEM_PREFIX: &str = "/usr";
@@ -23,41 +30,44 @@ const RUNTIME_DIR: &str = "/var/runtime";
 #[derive(Debug, Clone)]
 pub(crate) struct Pack {
     /// The runtime identifier, such as `python3.11`.
-    pub(crate) name: String,
+    pub(crate) name: Runtime,
+    interpreter: Interpreter,
     /// The interpreter as seen inside a sandbox.
-    interpreter: String,
+    executable: String,
     mounts: Vec<Mount>,
 }
 
 #[derive(Deserialize)]
 struct Manifest {
-    python: String,
+    #[serde(flatten)]
+    interpreter: Interpreter,
     executable: PathBuf,
     prefix: PathBuf,
 }
 
 impl Pack {
-    /// What the sandbox starts this runtime's processes from.
+    /// What sandboxes start this runtime's processes from. Until somebody has asked for others, stems
+    /// are kept for functions of the usual memory.
     pub(crate) fn image(&self) -> Image {
+        let zygote = self.interpreter.zygote(&self.executable);
+        let (zygote, env) = zygote.map_or((None, vec![]), |(argv, env)| (Some(argv), env));
+        let language = self.name.language();
+        let ahead = self.installed().stem(language, MemoryMb::default());
         Image {
-            name: self.name.clone(),
+            name: self.name.to_string(),
             mounts: self.mounts.clone(),
-            zygote: Some(self.argv("zygote.py")),
-            env: vec![("LD_LIBRARY_PATH".into(), format!("{LANGUAGE_DIR}/lib"))],
+            zygote,
+            env,
+            ahead: ahead.into_iter().collect(),
         }
     }
 
-    /// The command of a freshly executed instance.
-    pub(crate) fn fresh_argv(&self) -> Vec<String> {
-        self.argv("fresh.py")
-    }
-
-    fn argv(&self, entry: &str) -> Vec<String> {
-        let entry = format!("{RUNTIME_DIR}/kiln_runtime/{entry}");
-        // -I and -S: no environment variable, user site or .pth file decides what is imported.
-        [self.interpreter.as_str(), "-I", "-S", "-B", &entry]
-            .map(str::to_owned)
-            .to_vec()
+    /// What instances of this runtime are started with.
+    pub(crate) fn installed(&self) -> Installed {
+        Installed {
+            fresh: self.interpreter.fresh(&self.executable),
+            ahead: self.interpreter.ahead(&self.executable),
+        }
     }
 }
 
@@ -86,8 +96,8 @@ fn read(path: &Path) -> anyhow::Result<Pack> {
     let is_shared = |prefix: &&&str| manifest.prefix == Path::new(prefix);
     if let Some(prefix) = SHARED_PREFIXES.iter().find(is_shared) {
         bail!(
-            "sandboxes would see all of {prefix}; make the pack anew with runtimes/python/build-pack, \
-             which copies the interpreter"
+            "sandboxes would see all of {prefix}; make the pack anew with the build-pack of its \
+             language, which copies the interpreter"
         );
     }
     let path = path.canonicalize()?;
@@ -95,23 +105,24 @@ fn read(path: &Path) -> anyhow::Result<Pack> {
         source: path,
         target: RUNTIME_DIR.into(),
     }];
-    let interpreter = if manifest.prefix == Path::new(SYSTEM_PREFIX) {
+    let executable = if manifest.prefix == Path::new(SYSTEM_PREFIX) {
         manifest.executable
     } else {
         let inside = manifest
             .executable
             .strip_prefix(&manifest.prefix)
             .with_context(|| format!("find {} in its prefix", manifest.executable.display()))?;
-        let interpreter = Path::new(LANGUAGE_DIR).join(inside);
+        let executable = Path::new(LANGUAGE_DIR).join(inside);
         mounts.push(Mount {
             source: manifest.prefix,
             target: LANGUAGE_DIR.into(),
         });
-        interpreter
+        executable
     };
     Ok(Pack {
-        name: format!("python{}", manifest.python),
-        interpreter: interpreter.to_string_lossy().into_owned(),
+        name: manifest.interpreter.runtime().parse()?,
+        interpreter: manifest.interpreter,
+        executable: executable.to_string_lossy().into_owned(),
         mounts,
     })
 }
@@ -121,36 +132,68 @@ mod tests {
     use super::*;
 
     fn pack_of(executable: &str, prefix: &str) -> Pack {
-        read_pack(executable, prefix).unwrap().remove(0)
+        read_pack("python", "3.11", executable, prefix).unwrap()
     }
 
-    fn read_pack(executable: &str, prefix: &str) -> anyhow::Result<Vec<Pack>> {
+    fn read_pack(
+        language: &str,
+        version: &str,
+        executable: &str,
+        prefix: &str,
+    ) -> anyhow::Result<Pack> {
         let dir = tempfile::tempdir().unwrap();
-        let pack = dir.path().join("python3.11");
+        let pack = dir.path().join("pack");
         fs::create_dir(&pack).unwrap();
         let manifest =
-            serde_json::json!({"python": "3.11", "executable": executable, "prefix": prefix});
+            serde_json::json!({language: version, "executable": executable, "prefix": prefix});
         fs::write(pack.join("pack.json"), manifest.to_string()).unwrap();
-        read_all(dir.path())
+        Ok(read_all(dir.path())?.remove(0))
+    }
+
+    #[test]
+    fn each_language_starts_in_its_own_way() {
+        let python = pack_of("/usr/bin/python3.11", "/usr");
+        assert_eq!(python.name.as_str(), "python3.11");
+        let image = python.image();
+        assert!(image.zygote.is_some() && image.ahead.is_empty());
+        let node = read_pack("node", "20", "/usr/bin/node", "/usr").unwrap();
+        assert_eq!(node.name.as_str(), "nodejs20.x");
+        let fresh = ["/usr/bin/node", "/var/runtime/kiln_runtime/fresh.js"];
+        assert_eq!(node.installed().fresh, fresh);
+        let image = node.image();
+        assert_eq!(image.zygote, None);
+        let stem = [
+            "/usr/bin/node",
+            "--max-semi-space-size=6",
+            "--max-old-space-size=116",
+            "/var/runtime/kiln_runtime/stem.js",
+        ];
+        assert_eq!(image.ahead[0].argv, stem);
+    }
+
+    #[test]
+    fn pack_of_a_language_that_kiln_does_not_know_is_refused() {
+        let error = read_pack("cobol", "85", "/usr/bin/cobol", "/usr").unwrap_err();
+        assert!(format!("{error:#}").contains("read runtime pack"));
     }
 
     #[test]
     fn system_interpreter_stays_where_it_is() {
         let pack = pack_of("/usr/bin/python3.11", "/usr");
-        assert_eq!(pack.fresh_argv()[0], "/usr/bin/python3.11");
+        assert_eq!(pack.installed().fresh[0], "/usr/bin/python3.11");
         assert_eq!(pack.mounts.len(), 1);
     }
 
     #[test]
     fn any_other_interpreter_moves_to_var_lang() {
         let pack = pack_of("/opt/py/bin/python3.11", "/opt/py");
-        assert_eq!(pack.fresh_argv()[0], "/var/lang/bin/python3.11");
+        assert_eq!(pack.installed().fresh[0], "/var/lang/bin/python3.11");
         assert_eq!(pack.mounts[1].source, Path::new("/opt/py"));
     }
 
     #[test]
     fn prefix_that_other_software_shares_is_refused() {
-        let error = read_pack("/usr/local/bin/python3.11", "/usr/local").unwrap_err();
+        let error = read_pack("node", "20", "/usr/local/bin/node", "/usr/local").unwrap_err();
         assert!(
             format!("{error:#}").contains("all of /usr/local"),
             "{error:#}"

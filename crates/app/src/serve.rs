@@ -221,7 +221,7 @@ fn runtimes(packs: &[Pack]) -> Vec<String> {
         .map(|name| (*name).to_owned());
     packs
         .iter()
-        .map(|pack| pack.name.clone())
+        .map(|pack| pack.name.to_string())
         .chain(custom)
         .collect()
 }

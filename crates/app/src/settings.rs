@@ -137,8 +137,8 @@ pub(crate) struct Places {
     /// Where functions, code, logs and usage are kept. Made when missing, readable by its owner only.
     #[arg(long, env = "KILN_DATA_DIR", value_name = "DIR", default_value_os_t = kiln_cli::default_data_dir())]
     pub(crate) data_dir: PathBuf,
-    /// The folder of runtime packs, one folder a runtime, as `runtimes/python/build-pack` makes
-    /// them. [default: `runtimes` in the data directory]
+    /// The folder of runtime packs, one folder a runtime, as `runtimes/python/build-pack` and
+    /// `runtimes/node/build-pack` make them. [default: `runtimes` in the data directory]
     #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
     runtimes: Option<PathBuf>,
 }

@@ -40,6 +40,7 @@ fn custom_image() -> kiln_sandbox::Image {
         mounts: Vec::new(),
         zygote: None,
         env: Vec::new(),
+        ahead: Vec::new(),
     }
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn instance(
         region: settings.region()?,
         runtimes: packs
             .iter()
-            .map(|pack| (pack.name.clone(), pack.fresh_argv()))
+            .map(|pack| (pack.name.to_string(), pack.installed()))
             .collect(),
         ..Default::default()
     })

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kiln_types::{Region, limits};
+use kiln_sandbox::Program;
+use kiln_types::{Language, MemoryMb, Region, limits};
+
+use crate::interpreter;
 
 /// Settings of all instances.
 #[derive(Debug, Clone)]
@@ -16,9 +19,30 @@ pub struct Config {
     /// Where the function's AWS clients find this server (`AWS_ENDPOINT_URL`), when they can
     /// reach it.
     pub endpoint: Option<String>,
-    /// The installed runtimes: sandbox image name (`python3.11`) to the command that executes its
-    /// interpreter anew, as seen inside the sandbox (`/var/lang/bin/python3.11 … fresh.py`).
-    pub runtimes: BTreeMap<String, Vec<String>>,
+    /// The installed runtimes by their identifiers (`python3.11`).
+    pub runtimes: BTreeMap<String, Installed>,
+}
+
+/// One installed runtime: the commands are as seen inside a sandbox of the image that has the
+/// runtime's identifier as its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The command that executes its interpreter anew (`/var/lang/bin/python3.11 … fresh.py`).
+    pub fresh: Vec<String>,
+    /// Where the interpreter cannot fork: the program that is executed before it is known for
+    /// whom. Both lack what depends on the function.
+    pub ahead: Option<Program>,
+}
+
+impl Installed {
+    /// The program of stems for functions with this memory, where stems are executed.
+    pub fn stem(&self, language: Language, memory: MemoryMb) -> Option<Program> {
+        let ahead = self.ahead.as_ref()?;
+        Some(Program {
+            argv: interpreter::command(language, &ahead.argv, memory, &BTreeMap::new()),
+            ..ahead.clone()
+        })
+    }
 }
 
 impl Default for Config {

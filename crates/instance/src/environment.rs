@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use kiln_types::log::LogStream;
-use kiln_types::{Language, LogFormat, RESERVED_VARIABLES};
+use kiln_types::{Language, LogFormat, RESERVED_VARIABLES, Runtime};
 
 use crate::config::Config;
+use crate::interpreter;
 use crate::runtime_api::RUNTIME_API;
 use crate::spec::Spec;
 
@@ -24,7 +25,7 @@ pub(crate) fn variables(
     spec: &Spec,
     stream: &LogStream,
 ) -> BTreeMap<String, String> {
-    let mut variables = defaults(config, is_custom(spec));
+    let mut variables = defaults(config, spec.configuration.runtime.as_ref());
     let own = &spec.configuration.environment;
     let allowed = own
         .iter()
@@ -40,7 +41,7 @@ fn is_custom(spec: &Spec) -> bool {
 }
 
 /// What a function may replace.
-fn defaults(config: &Config, is_custom: bool) -> BTreeMap<String, String> {
+fn defaults(config: &Config, runtime: Option<&Runtime>) -> BTreeMap<String, String> {
     let fixed = [
         ("LANG", "en_US.UTF-8"),
         ("TZ", ":UTC"),
@@ -58,9 +59,10 @@ fn defaults(config: &Config, is_custom: bool) -> BTreeMap<String, String> {
         .endpoint
         .iter()
         .map(|url| ("AWS_ENDPOINT_URL", url.as_str()));
-    let built_in = (!is_custom).then_some(("PYTHONPATH", RUNTIME_DIR));
-    let all = fixed.into_iter().chain(built_in).chain(endpoint);
+    let all = fixed.into_iter().chain(endpoint);
+    let search_path = runtime.and_then(|runtime| interpreter::search_path(runtime.language()));
     all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .chain(search_path.map(|(name, value)| (name.to_owned(), value)))
         .collect()
 }
 
@@ -128,12 +130,11 @@ fn reserved(
     certain.into_iter().chain(possible)
 }
 
-/// The sandbox image that runs a function written for this.
-pub(crate) fn image(language: Language) -> Option<String> {
-    match language {
-        Language::Python { minor } => Some(format!("python3.{minor}")),
-        Language::Provided => Some(CUSTOM_IMAGE.to_owned()),
-        Language::Node { .. } | Language::Other => None,
+/// The sandbox image that runs functions of this runtime.
+pub(crate) fn image(runtime: &Runtime) -> &str {
+    match runtime.language() {
+        Language::Provided => CUSTOM_IMAGE,
+        _ => runtime.as_str(),
     }
 }
 
@@ -193,9 +194,22 @@ mod tests {
         assert_eq!(variables["AWS_LAMBDA_RUNTIME_API"], "127.0.0.1:9001");
         assert_eq!(variables["_HANDLER"], "index.handler");
         assert_eq!(variables["LAMBDA_TASK_ROOT"], "/var/task");
-        for absent in ["AWS_EXECUTION_ENV", "PYTHONPATH"] {
+        for absent in ["AWS_EXECUTION_ENV", "PYTHONPATH", "NODE_PATH"] {
             assert!(!variables.contains_key(absent), "{absent}");
         }
+    }
+
+    #[test]
+    fn each_language_finds_its_modules_where_aws_has_them() {
+        let python = variables_of(|_| {});
+        assert_eq!(python["PYTHONPATH"], "/var/runtime");
+        assert!(!python.contains_key("NODE_PATH"));
+        let node = variables_with("nodejs20.x", |_| {});
+        let expected = "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:\
+                        /var/runtime/node_modules:/var/runtime:/var/task";
+        assert_eq!(node["NODE_PATH"], expected);
+        assert_eq!(node["AWS_EXECUTION_ENV"], "AWS_Lambda_nodejs20.x");
+        assert!(!node.contains_key("PYTHONPATH"));
     }
 
     #[test]

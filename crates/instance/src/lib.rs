@@ -17,6 +17,7 @@ mod error;
 mod failure;
 mod handle;
 mod host;
+mod interpreter;
 mod isolation;
 mod journal;
 mod lifecycle;
@@ -29,7 +30,7 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
-pub use config::Config;
+pub use config::{Config, Installed};
 pub use environment::CUSTOM_IMAGE;
 pub use error::Error;
 pub use handle::Handle;

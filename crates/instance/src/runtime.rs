@@ -100,6 +100,8 @@ pub(crate) enum Reply {
         error_type: Option<String>,
         /// The error document.
         document: Bytes,
+        /// Whether the process ends after this: nobody handled the error.
+        is_last: bool,
     },
     /// It waits for the next invocation.
     Waiting,

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::isolation::{Cell, Future, Isolation, NoCell};
-use crate::{Config, Handle, Host, LogSink, Spec};
+use crate::{Config, Handle, Host, Installed, LogSink, Spec};
 pub(crate) use client::{Client, Said};
 
 /// A function `sum` for this runtime, with a timeout of one second.
@@ -198,7 +198,11 @@ impl World {
 
 /// A server on which python3.11 is installed.
 pub(crate) fn config() -> Config {
-    let runtimes = [("python3.11".to_owned(), vec!["python".to_owned()])].into();
+    let installed = Installed {
+        fresh: vec!["python".to_owned()],
+        ahead: None,
+    };
+    let runtimes = [("python3.11".to_owned(), installed)].into();
     Config {
         runtimes,
         ..Config::default()

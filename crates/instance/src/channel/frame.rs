@@ -76,6 +76,7 @@ struct ReplyHeader {
     request_id: Option<RequestId>,
     error_type: Option<String>,
     too_large: bool,
+    is_last: bool,
 }
 
 /// What a frame says.
@@ -110,6 +111,7 @@ pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Reply, Error
             request_id: request_id?,
             error_type,
             document: body,
+            is_last: header.is_last,
         }),
         _ => Err(Error::Malformed("a frame of unknown kind")),
     }

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kiln_sandbox::{Limits, Mount, Request, Start};
+use kiln_sandbox::{Limits, Mount, Program, Request, Start};
 use kiln_types::function::StartMode;
 use kiln_types::{Language, limits};
 
 use super::Driver;
 use crate::channel::Channel;
+use crate::config::Installed;
 use crate::environment;
+use crate::interpreter;
 use crate::isolation::{Cell, NoCell};
 use crate::runtime::Runtime;
 use crate::runtime_api::{RUNTIME_API, RuntimeApi};
@@ -85,29 +87,40 @@ impl Driver {
     /// The sandbox image, and how its main process begins.
     fn program(&self) -> Result<(String, Start), NoCell> {
         let runtime = self.spec.configuration.runtime.as_ref();
-        let image = runtime.and_then(|runtime| environment::image(runtime.language()));
-        if let (Some(image), Interface::RuntimeApi) = (&image, self.interface()) {
-            let bootstrap = bootstrap(&self.spec.code_dir)?;
-            return Ok((image.clone(), self.execute(vec![bootstrap.to_owned()])));
-        }
-        let runtimes = &self.context.config.runtimes;
-        let installed = image.and_then(|image| Some((runtimes.get(&image)?.clone(), image)));
-        let Some((argv, image)) = installed else {
-            let name = runtime.map_or("container image", |runtime| runtime.as_str());
-            let why = format!("Runtime {name} is not installed on this server");
-            return Err(NoCell::Other(why));
+        let name = runtime.map_or("container image", |runtime| runtime.as_str());
+        let missing = || NoCell::Other(format!("Runtime {name} is not installed on this server"));
+        let runtime = runtime.ok_or_else(missing)?;
+        let start = match self.interface() {
+            Interface::RuntimeApi => {
+                let bootstrap = bootstrap(&self.spec.code_dir)?;
+                Start::Exec(self.execute(vec![bootstrap.to_owned()]))
+            }
+            Interface::Frames => {
+                let installed = self.context.config.runtimes.get(name);
+                self.start(runtime.language(), installed.ok_or_else(missing)?)
+            }
         };
-        Ok((
-            image,
-            match self.spec.start {
-                StartMode::Zygote => Start::Zygote,
-                StartMode::Fresh => self.execute(argv),
-            },
-        ))
+        Ok((environment::image(runtime).to_owned(), start))
     }
 
-    fn execute(&self, argv: Vec<String>) -> Start {
-        Start::Exec {
+    /// How the process of a built-in runtime begins, by the function's mode and what its language
+    /// can.
+    fn start(&self, language: Language, installed: &Installed) -> Start {
+        let configuration = &self.spec.configuration;
+        let (memory, own) = (configuration.memory, &configuration.environment);
+        let fresh = interpreter::command(language, &installed.fresh, memory, own);
+        match (self.spec.start, installed.stem(language, memory)) {
+            (StartMode::Zygote, None) => Start::Zygote,
+            (StartMode::Zygote, Some(stem)) if interpreter::can_be_booted_ahead(language, own) => {
+                let otherwise = self.execute(fresh);
+                Start::Ahead { stem, otherwise }
+            }
+            (StartMode::Zygote | StartMode::Fresh, _) => Start::Exec(self.execute(fresh)),
+        }
+    }
+
+    fn execute(&self, argv: Vec<String>) -> Program {
+        Program {
             argv,
             env: self.variables.clone().into_iter().collect(),
             cwd: PathBuf::from(TASK_ROOT),

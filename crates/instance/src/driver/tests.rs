@@ -140,6 +140,24 @@ async fn an_error_document_passes_as_the_runtime_wrote_it() {
 }
 
 #[tokio::test]
+async fn a_process_that_says_it_ends_gets_no_further_event() {
+    let world = World::of(|mut peer: Peer| async move {
+        peer.initialise().await;
+        let (id, _) = peer.event().await;
+        let header = json!({ "request_id": id, "error_type": "Error", "is_last": true });
+        peer.send(20, header, br#"{"errorMessage": "late"}"#).await;
+        // It takes its time, as a process with much to clear away does.
+        std::future::pending().await
+    });
+    let report = world.handle.invoke(invocation("1")).await.unwrap();
+    assert_eq!(report.status, InvocationStatus::Error);
+    assert_eq!(document(&report), json!({ "errorMessage": "late" }));
+    let next = world.handle.invoke(invocation("2")).await;
+    assert_eq!(next.unwrap_err(), Error::Lost);
+    world.handle.stopped().await;
+}
+
+#[tokio::test]
 async fn a_response_beyond_the_limit_is_an_error_of_the_function() {
     let world = World::of(|mut peer: Peer| async move {
         peer.initialise().await;

@@ -182,6 +182,7 @@ fn response(key: Key, body: Bytes, trailers: &HeaderMap) -> Reply {
         request_id,
         error_type: Some(error_type(trailers)),
         document: document.unwrap_or_default().into(),
+        is_last: false,
     }
 }
 
@@ -194,6 +195,7 @@ fn error(key: Key, headers: &HeaderMap, body: Bytes) -> Reply {
             true => without_cause(&body),
             false => body,
         },
+        is_last: false,
     }
 }
 
@@ -266,6 +268,7 @@ impl Receipt<'_> {
             request_id: self.key.request_id,
             error_type: Some(failure.error_type.to_owned()),
             document: failure.document(),
+            is_last: false,
         });
     }
 }

@@ -38,7 +38,7 @@ struct Server {
 
 impl Server {
     async fn start(python: &runtimes::Python) -> Self {
-        let packs = runtimes::packs(std::slice::from_ref(python));
+        let packs = runtimes::packs(std::slice::from_ref(python), &[]);
         let python = Installed::read(&packs.join(python.runtime()));
         let directory = tempfile::tempdir().expect("a directory");
         let pythons = [python.clone()];

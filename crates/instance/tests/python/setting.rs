@@ -62,6 +62,7 @@ impl Installed {
             mounts: self.mounts.clone(),
             zygote: Some(self.command("zygote.py")),
             env: vec![("LD_LIBRARY_PATH".to_owned(), "/var/lang/lib".to_owned())],
+            ahead: vec![],
         }
     }
 }
@@ -88,7 +89,11 @@ pub async fn start(exe: PathBuf, directory: &Path, pythons: &[Installed]) -> (Sa
         .expect("the server of sandboxes starts");
     let runtimes = pythons
         .iter()
-        .map(|python| (python.name.clone(), python.command("fresh.py")))
+        .map(|python| {
+            let fresh = python.command("fresh.py");
+            let installed = kiln_instance::Installed { fresh, ahead: None };
+            (python.name.clone(), installed)
+        })
         .collect();
     let config = Config {
         runtimes,
