@@ -2,7 +2,8 @@
 //!
 //! Source: API Gateway developer guide, "Lambda function response for format 2.0", and what AWS
 //! was recorded to answer: a text is sent as it is, without its quotes; `statusCode` may be a
-//! text of digits; other results without `statusCode` are sent as compact JSON with 200.
+//! text of digits; other results without `statusCode` are sent as compact JSON with 200. Streamed
+//! results begin with a prelude: a JSON object, eight NUL bytes, and then the body as it is.
 //!
 //! AWS differs: it passes on a function's own `Content-Length` under another name; Kiln drops it.
 
@@ -21,6 +22,7 @@ use serde_json::value::RawValue;
 use super::event::is_hop_by_hop;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// The result cannot be sent as an HTTP response; says why, for the log.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,8 +54,14 @@ struct Structured<'a> {
     is_base64_encoded: Value,
 }
 
+/// Between the prelude of a streamed result and its body.
+const PRELUDE_END: [u8; 8] = [0; 8];
+
 /// Makes the response out of a function's result.
 pub(crate) fn render(result: &[u8]) -> Result<Response<Bytes>, Unusable> {
+    if let Some((prelude, body)) = split_prelude(result) {
+        return render_streamed(prelude, body);
+    }
     let json: &RawValue = serde_json::from_slice(result).map_err(|_| Unusable::NotJson)?;
     let json = json.get();
     if json.starts_with('"') {
@@ -67,6 +75,28 @@ pub(crate) fn render(result: &[u8]) -> Result<Response<Bytes>, Unusable> {
         }
     }
     Ok(with_json_type(compact(json).into()))
+}
+
+/// The prelude and the body of a streamed result. JSON has no NUL bytes, so no other result is
+/// taken for one.
+fn split_prelude(result: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = result.iter().position(|byte| *byte == 0)?;
+    let (prelude, rest) = result.split_at(end);
+    let is_object = prelude.trim_ascii_start().starts_with(b"{");
+    let body = rest.strip_prefix(&PRELUDE_END)?;
+    is_object.then_some((prelude, body))
+}
+
+fn render_streamed(prelude: &[u8], body: &[u8]) -> Result<Response<Bytes>, Unusable> {
+    let mut prelude: Structured<'_> =
+        serde_json::from_slice(prelude).map_err(|_| Unusable::NotJson)?;
+    if prelude.status_code.is_null() {
+        prelude.status_code = StatusCode::OK.as_u16().into();
+    }
+    let mut response = Response::new(Bytes::copy_from_slice(body));
+    *response.status_mut() = prelude.status()?;
+    *response.headers_mut() = prelude.headers(BYTES)?;
+    Ok(response)
 }
 
 /// The answer for every failure of the function and every result that cannot be sent.
@@ -86,7 +116,7 @@ impl Structured<'_> {
     fn render(self) -> Result<Response<Bytes>, Unusable> {
         let mut response = Response::new(self.body()?);
         *response.status_mut() = self.status()?;
-        *response.headers_mut() = self.headers()?;
+        *response.headers_mut() = self.headers(JSON)?;
         Ok(response)
     }
 
@@ -105,7 +135,7 @@ impl Structured<'_> {
         }
     }
 
-    fn headers(&self) -> Result<HeaderMap, Unusable> {
+    fn headers(&self, content_type: HeaderValue) -> Result<HeaderMap, Unusable> {
         let mut headers = HeaderMap::new();
         let given: BTreeMap<String, Value> = match &self.headers {
             Value::Null => BTreeMap::new(),
@@ -123,7 +153,7 @@ impl Structured<'_> {
         for cookie in self.cookies()? {
             headers.append(SET_COOKIE, cookie);
         }
-        headers.entry(CONTENT_TYPE).or_insert(JSON);
+        headers.entry(CONTENT_TYPE).or_insert(content_type);
         Ok(headers)
     }
 
@@ -255,6 +285,22 @@ mod tests {
         let cookies: Vec<_> = response.headers().get_all(SET_COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1; Secure", "b=2"]);
         assert_eq!(response.body(), "<p>");
+    }
+
+    #[test]
+    fn a_streamed_result_has_its_head_before_eight_nul_bytes() {
+        let head = br#"{"statusCode":201,"headers":{"X-Own":"1"},"cookies":["a=1"],"body":"no"}"#;
+        let result = [&head[..], &PRELUDE_END, b"<p>\0\0\0\0\0\0\0\0</p>"].concat();
+        let response = render(&result).unwrap();
+        assert_eq!(response.status(), 201);
+        assert_eq!(response.headers()["x-own"], "1");
+        assert_eq!(response.headers()[SET_COOKIE], "a=1");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/octet-stream");
+        assert_eq!(response.body(), &b"<p>\0\0\0\0\0\0\0\0</p>"[..]);
+        let plain = [b"{}", &PRELUDE_END[..]].concat();
+        assert_eq!(render(&plain).unwrap().status(), 200);
+        let short = [b"{}", &PRELUDE_END[..7], b"x"].concat();
+        assert_eq!(render(&short).unwrap_err(), Unusable::NotJson);
     }
 
     #[test]
