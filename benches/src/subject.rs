@@ -204,7 +204,7 @@ impl Spent {
 /// The interpreter of all measures and the pack with its packages.
 pub(crate) fn python_and_pack() -> (Python, PathBuf) {
     let python = runtimes::newest_python();
-    let pack = runtimes::packs(std::slice::from_ref(&python)).join(python.runtime());
+    let pack = runtimes::packs(std::slice::from_ref(&python), &[]).join(python.runtime());
     (python, pack)
 }
 

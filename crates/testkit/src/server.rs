@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::http::Client;
 use crate::process::Process;
-use crate::runtimes::{self, Python};
+use crate::runtimes::{self, Node, Python};
 use crate::{Keys, Request, programs, wait_for};
 
 /// Until the ready file must be there: zygotes import boto3 first, on a loaded machine.
@@ -36,6 +36,7 @@ pub struct Builder {
     environment: Vec<(String, String)>,
     expected: Vec<String>,
     pythons: Option<Vec<Python>>,
+    nodes: Vec<Node>,
 }
 
 /// A running server. Stops when dropped, and then fails the test if its log says something
@@ -111,12 +112,18 @@ impl Builder {
         self
     }
 
+    /// With the packs of these Nodes too.
+    pub fn nodes(mut self, nodes: Vec<Node>) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
     /// Starts it and waits until it is ready.
     pub fn start(self) -> Server {
         let pythons = self
             .pythons
             .unwrap_or_else(|| vec![runtimes::newest_python()]);
-        let packs = runtimes::packs(&pythons);
+        let packs = runtimes::packs(&pythons, &self.nodes);
         let home = self.home.unwrap_or_else(Home::new);
         let log = File::options()
             .create(true)
@@ -176,6 +183,7 @@ impl Server {
             environment: Vec::new(),
             expected: Vec::new(),
             pythons: None,
+            nodes: Vec::new(),
         }
     }
 

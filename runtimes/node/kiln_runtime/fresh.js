@@ -3,4 +3,4 @@
 
 const { Runtime } = require('./loop');
 
-new Runtime().live({ isStem: false });
+new Runtime().live();

@@ -37,16 +37,19 @@ class Invocation {
   fail(error) {
     if (this.isAnswered) return;
     logError('Invoke Error', error);
-    this.reject(error);
+    this.#reject(error);
   }
 
-  /** Answers with an error. */
-  reject(error) {
-    if (this.isAnswered) return;
+  /** Answers with an error that nobody handled: the process ends after this. */
+  failAtLast(error) {
+    if (!this.isAnswered) this.#reject(error, { is_last: true });
+  }
+
+  #reject(error, header) {
     const document = documentOf(error);
     const body = Buffer.from(JSON.stringify(document));
     if (body.length > frames.BODY_BYTES_MAX) return this.#respond(undefined);
-    this.#answer(frames.ERROR, { error_type: document.errorType }, body);
+    this.#answer(frames.ERROR, { ...header, error_type: document.errorType }, body);
   }
 
   #respond(body, contentType) {

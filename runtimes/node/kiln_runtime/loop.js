@@ -31,12 +31,12 @@ class Runtime {
   }
 
   /** Runs one function until the process ends. */
-  async live({ isStem }) {
+  async live() {
     output.replaceStreams();
     this.#channel.send(frames.READY);
     const { kind, header } = this.#receive();
     if (kind !== frames.INIT) process.exit(1);
-    environment.apply(header.env, { isStem });
+    environment.apply(header.env);
     patch(header.log_format, header.log_level);
     this.#watch();
     try {
@@ -93,7 +93,7 @@ class Runtime {
   /** Tells the daemon why this process ends, and ends it. */
   #end(error, status) {
     if (this.#handler) {
-      this.#current?.reject(error);
+      this.#current?.failAtLast(error);
     } else {
       const document = documentOf(error);
       const body = Buffer.from(JSON.stringify(document)).subarray(0, frames.BODY_BYTES_MAX);

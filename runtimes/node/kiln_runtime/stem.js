@@ -4,4 +4,4 @@
 const { Runtime } = require('./loop');
 const warm = require('./warm');
 
-warm.up().then(() => new Runtime().live({ isStem: true }));
+warm.up().then(() => new Runtime().live());

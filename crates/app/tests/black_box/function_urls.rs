@@ -10,6 +10,11 @@ const ECHO: &str = "def handler(event, context):\n    return event\n";
 /// A function with a URL for everybody; gives the URL's host.
 fn deploy(server: &Server, name: &str, source: &str, url: Value) -> String {
     server.function(name, source).create();
+    give_url(server, name, url)
+}
+
+/// Gives a function a URL; gives the URL's host.
+pub(crate) fn give_url(server: &Server, name: &str, url: Value) -> String {
     let path = format!("/2021-10-31/functions/{name}/url");
     let made = server
         .lambda("POST", &path)
@@ -25,7 +30,7 @@ fn deploy(server: &Server, name: &str, source: &str, url: Value) -> String {
         .to_owned()
 }
 
-fn open_to_everybody(server: &Server, name: &str) {
+pub(crate) fn open_to_everybody(server: &Server, name: &str) {
     let path = format!("/2015-03-31/functions/{name}/policy");
     for (action, id, key) in [
         ("lambda:InvokeFunctionUrl", "url", "FunctionUrlAuthType"),

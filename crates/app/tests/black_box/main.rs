@@ -20,6 +20,7 @@ mod hostile_runtime;
 mod javascript_sdk;
 mod leaks;
 mod logs;
+mod node;
 mod operations;
 mod payloads;
 mod pythons;

@@ -6,13 +6,18 @@ use kiln_testkit::{clients, runtimes};
 fn main() {
     let pythons = runtimes::pythons();
     let newest = runtimes::newest_python();
-    runtimes::packs(std::slice::from_ref(&newest));
-    runtimes::packs(&pythons);
+    let nodes = runtimes::nodes();
+    runtimes::packs(std::slice::from_ref(&newest), &[]);
+    runtimes::packs(&pythons, &[]);
+    runtimes::packs(std::slice::from_ref(&newest), &nodes);
     clients::python_packages();
     clients::awslambdaric_packages(&newest);
     clients::awslambdaric_packages(&runtimes::system_python());
     clients::node_folder();
-    let names: Vec<String> = pythons.iter().map(runtimes::Python::runtime).collect();
+    let names = pythons.iter().map(runtimes::Python::runtime);
+    let names: Vec<String> = names
+        .chain(nodes.iter().map(runtimes::Node::runtime))
+        .collect();
     println!(
         "the tests have {}, boto3, the AWS CLI and the JavaScript SDK",
         names.join(", ")
