@@ -71,7 +71,13 @@ function isError(value) {
 
 /** What was thrown, as an error. */
 function errorOf(value) {
-  return value instanceof Error ? value : new Error(value);
+  if (value instanceof Error) return value;
+  try {
+    return new Error(value);
+  } catch {
+    // It has no text either.
+    return new Error(NOT_READABLE.errorMessage);
+  }
 }
 
 module.exports = { RuntimeError, UnhandledPromiseRejection, documentOf, errorOf, lineOf };

@@ -36,7 +36,7 @@ class Runtime {
   }
 
   /** Tells it which function it is, and gives its answer. */
-  async init({ handler = 'index.handler', env = {}, logFormat = 'Text', logLevel = null } = {}) {
+  async init({ handler = 'index.handler', env = {}, nodePath, logFormat = 'Text', logLevel = null } = {}) {
     const ready = await this.receive();
     if (ready.kind !== READY) throw new Error(`not READY but ${ready.kind}`);
     const variables = {
@@ -48,6 +48,7 @@ class Runtime {
       AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/greet',
       AWS_LAMBDA_LOG_STREAM_NAME: 'stream',
       TZ: ':UTC',
+      ...(nodePath && { NODE_PATH: path.join(this.task, nodePath) }),
       ...env,
     };
     this.send(INIT, { handler, env: variables, log_format: logFormat, log_level: logLevel });
