@@ -90,11 +90,11 @@ install_tools() {
     command -v cc >/dev/null || missing+=(build-essential)
     command -v pkg-config >/dev/null || missing+=(pkg-config)
     command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
     command -v python3 >/dev/null || missing+=(python3)
     read -r version python < <(find_pythons) || true
     [ -n "$version" ] || missing+=(python3-pip)
     if [ "$1" = test ]; then
-        command -v npm >/dev/null || missing+=(npm)
         # The custom runtime of examples/shell speaks HTTP with it.
         command -v curl >/dev/null || missing+=(curl)
         "${python:-python3}" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
@@ -164,7 +164,7 @@ install_rustup_from_its_site() {
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 }
 
-# ---- Pythons and their runtime packs -------------------------------------------------------
+# ---- interpreters and their runtime packs --------------------------------------------------
 
 # find_pythons   every Python from 3.9 to 3.14 of this machine that can install packages, newest
 # first, one a line: "3.11 /usr/bin/python3.11".
@@ -203,11 +203,32 @@ choose_usual_pythons() {
     find_pythons | awk -v usual="$usual" 'NR <= 2 || $1 == usual'
 }
 
-# build_packs folder   one runtime pack a Python, named as AWS names the runtime. build-pack knows
-# itself when there is nothing to do.
+# find_nodes   every Node.js of this machine that AWS has a runtime for (18, 20, … 26), one a
+# version and one a line: "20 /usr/bin/node". KILN_NODES names more programs, separated by colons.
+find_nodes() {
+    local candidate major seen=' ' candidates
+    IFS=: read -ra candidates <<<"${KILN_NODES:-}"
+    for candidate in "$(command -v node || true)" /usr/bin/node /usr/local/bin/node \
+        "${NVM_DIR:-$HOME/.nvm}"/versions/node/v*/bin/node "${candidates[@]}"; do
+        [ -x "$candidate" ] || continue
+        major=$("$candidate" -p 'process.versions.node.split(".")[0]' 2>/dev/null </dev/null) || continue
+        case $major in 18 | 20 | 22 | 24 | 26) ;; *) continue ;; esac
+        case $seen in *" $major "*) continue ;; esac
+        seen="$seen$major "
+        printf '%s %s\n' "$major" "$candidate"
+    done
+}
+
+# build_packs folder   one runtime pack for each Python and each Node.js, named as AWS names the
+# runtime. build-pack knows itself when there is nothing to do.
 build_packs() {
-    local version python pythons
     mkdir -p "$1"
+    build_python_packs "$1"
+    build_node_packs "$1"
+}
+
+build_python_packs() {
+    local version python pythons
     pythons=$(choose_pythons)
     [ -n "$pythons" ] ||
         fail "no Python from 3.9 to 3.14 with pip was found${KILN_PYTHONS:+ among KILN_PYTHONS=$KILN_PYTHONS}"
@@ -216,4 +237,18 @@ build_packs() {
         python3 "$ROOT/runtimes/python/build-pack" "$python" "$1/python$version" 2>&1 </dev/null |
             sed 's/^/    /' >&2 || fail "the runtime pack of Python $version could not be made: the lines above say why"
     done <<<"$pythons"
+}
+
+build_node_packs() {
+    local major node nodes
+    nodes=$(find_nodes)
+    if [ -z "$nodes" ]; then
+        say "no Node.js with an even version from 18 to 26 was found: no runtime pack for it"
+        return
+    fi
+    say "runtime packs: the AWS SDK for each Node.js (first time: about 15 seconds each)"
+    while read -r major node; do
+        node "$ROOT/runtimes/node/build-pack" "$node" "$1/nodejs$major.x" 2>&1 </dev/null |
+            sed 's/^/    /' >&2 || fail "the runtime pack of Node.js $major could not be made: the lines above say why"
+    done <<<"$nodes"
 }

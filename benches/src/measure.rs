@@ -2,6 +2,7 @@
 
 mod cold;
 mod cold_native;
+mod cold_node;
 mod create;
 mod daemon;
 mod hostile;
@@ -19,6 +20,7 @@ type Measure = fn(&Scale, &mut Report) -> anyhow::Result<()>;
 pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("cold", cold::measure),
     ("cold native", cold_native::measure),
+    ("cold node", cold_node::measure),
     ("warm", warm::measure),
     ("thaw", thaw::measure),
     ("rate", rate::measure),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kiln_testkit::process::Process;
 use kiln_testkit::runtimes::{self, Python};
-use kiln_testkit::{Server, sign};
+use kiln_testkit::{Builder, Server, sign};
 use serde_json::{Value, json};
 
 use crate::load::{self, Load};
@@ -86,9 +86,14 @@ impl Subject {
     /// Hundreds of instances with a core each are more memory than this machine could promise, so
     /// admission by memory is put out of the way.
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_with(Server::builder(), args)
+    }
+
+    /// The same with more runtimes.
+    pub(crate) fn start_with(builder: Builder, args: &[&str]) -> Self {
         let budget = ["--memory-budget-mb", "4000000"];
         Self {
-            server: Server::builder().args(&budget).args(args).start(),
+            server: builder.args(&budget).args(args).start(),
         }
     }
 

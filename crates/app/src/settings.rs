@@ -86,7 +86,8 @@ pub(crate) struct Settings {
         default_value_t = 1_000
     )]
     pub(crate) concurrency: u32,
-    /// Booted, waiting processes kept ready for each language runtime.
+    /// Booted, waiting processes kept ready for each language runtime, and of Node.js for each memory
+    /// size in use.
     #[arg(long, env = "KILN_STEMS", value_name = "COUNT", default_value_t = 4)]
     pub(crate) stems: usize,
     /// Empty prepared sandboxes kept ready for each runtime, for fresh starts and dry pools.

@@ -1,7 +1,7 @@
 //! Runtime and handler, read from the code.
 //!
 //! An executable named `bootstrap` is a custom runtime; otherwise the modules at the top of the
-//! package are searched for a handler, the usual names first.
+//! package are searched for a handler, the usual names first. A package.json may name the module.
 
 use anyhow::{Result, bail};
 use kiln_types::{Language, Runtime};
@@ -12,6 +12,8 @@ use super::package::Package;
 const USUAL_MODULES: &[&str] = &["lambda_function", "index", "app", "main", "handler"];
 /// Functions that are usually the handler, most usual first.
 const USUAL_FUNCTIONS: &[&str] = &["lambda_handler", "handler"];
+/// The same in Node.js; the second is of AWS's project templates.
+const USUAL_NODE_FUNCTIONS: &[&str] = &["handler", "lambdaHandler"];
 /// What to ask for when the server does not say what it has.
 const PYTHON_UNLESS_LISTED: &str = "python3.13";
 const NODE_UNLESS_LISTED: &str = "nodejs22.x";
@@ -172,6 +174,11 @@ fn find_handler(package: &Package, kinds: &[Kind]) -> Result<Option<(Kind, Strin
             }
             continue;
         }
+        if *kind == Kind::Node
+            && let Some(handler) = main_handler(package)
+        {
+            return Ok(Some((*kind, handler)));
+        }
         let mut found = Vec::new();
         for (file, text) in &package.sources {
             let extension = kind
@@ -214,7 +221,8 @@ fn nothing_found(package: &Package, choice: &Choice) -> String {
     let files: Vec<&str> = package.files.iter().take(8).map(String::as_str).collect();
     format!(
         "no handler was found in {}{}\n  looked for: `def lambda_handler(event, context)` or `def \
-         handler(…)` in *.py, `exports.handler` in *.js, an executable named bootstrap\n  next: say \
+         handler(…)` in *.py, `exports.handler` or `export const handler` in *.js, *.mjs and *.cjs, \
+         \"main\" in package.json, an executable named bootstrap\n  next: say \
          where the code starts with --handler FILE.FUNCTION and --runtime",
         files.join(", "),
         if package.files.len() > files.len() {
@@ -265,22 +273,51 @@ fn takes_two(parameters: &str) -> bool {
         == 2
 }
 
+/// A usual name that is exported, in either kind of module.
 fn node_handler(text: &str) -> Option<String> {
-    let signs = [
-        "exports.handler",
-        "export const handler",
-        "export let handler",
-        "export function handler",
-        "export async function handler",
-        "module.exports = { handler",
-        "module.exports = {handler",
-        "export { handler",
-        "as handler",
-    ];
-    signs
+    let is_exported = |name: &&&str| {
+        let signs = [
+            format!("exports.{name} "),
+            format!("exports.{name}="),
+            format!("export const {name} "),
+            format!("export const {name}:"),
+            format!("export let {name} "),
+            format!("export function {name}("),
+            format!("export async function {name}("),
+            format!("module.exports = {{ {name}"),
+            format!("module.exports = {{{name}"),
+            format!("export {{ {name}"),
+            format!(" as {name} "),
+        ];
+        signs.iter().any(|sign| text.contains(sign))
+    };
+    let exported = USUAL_NODE_FUNCTIONS.iter().find(is_exported);
+    exported.map(|name| (*name).to_owned())
+}
+
+/// The handler in the module that a package.json names as the main one. One in a folder is taken
+/// at its word: only the top of a package is searched.
+fn main_handler(package: &Package) -> Option<String> {
+    let manifest: serde_json::Value =
+        serde_json::from_str(package.sources.get("package.json")?).ok()?;
+    let main = manifest["main"].as_str()?.trim_start_matches("./");
+    let extensions = Kind::Node.extensions();
+    let is_file = |file: &String| package.files.binary_search(file).is_ok();
+    let file = match extensions.iter().any(|ending| main.ends_with(ending)) {
+        true => Some(main.to_owned()).filter(is_file)?,
+        false => {
+            let named = extensions.iter().map(|ending| format!("{main}{ending}"));
+            named.into_iter().find(is_file)?
+        }
+    };
+    let function = match package.sources.get(&file) {
+        Some(text) => node_handler(text)?,
+        None => USUAL_NODE_FUNCTIONS[0].to_owned(),
+    };
+    let module = extensions
         .iter()
-        .any(|sign| text.contains(sign))
-        .then(|| "handler".to_owned())
+        .find_map(|ending| file.strip_suffix(ending))?;
+    Some(format!("{module}.{function}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which handlers there may be, and what they are given.
 
-use kiln_testkit::{Server, runtimes};
+use kiln_testkit::{Server, programs, runtimes};
 use serde_json::{Value, json};
 
 use super::{builder, function, server};
@@ -286,4 +286,19 @@ fn variables_that_node_reads_at_boot_are_honoured() {
     assert_eq!(result[1], "--stack-trace-limit=1");
     // Executed for this function: with a heap for its 128 MB.
     assert_eq!((&result[2], &result[3]), (&json!(true), &json!(2)));
+}
+
+#[test]
+fn example_greeter_is_deployed_by_the_command_line_and_greets() {
+    let server = server();
+    let example = programs::repository().join("examples/greeter");
+    let deploy = ["deploy", example.to_str().unwrap()];
+    programs::run(&mut server.kiln(&deploy));
+    let described = programs::run(&mut server.kiln(&["describe", "greeter", "--output", "json"]));
+    let described = String::from_utf8(described.stdout).unwrap();
+    assert!(described.contains("index.handler"), "{described}");
+    let response = super::open_url(&server, "greeter");
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(&response.body[..], b"<h1>Hello, world!</h1>\n");
 }

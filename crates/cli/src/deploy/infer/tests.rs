@@ -101,6 +101,46 @@ fn newest_runtime_of_the_server_is_taken() {
 }
 
 #[test]
+fn node_handler_is_exported_by_either_kind_of_module() {
+    let found = |text: &str| node_handler(text);
+    for text in [
+        "exports.handler = async (event) => event;",
+        "module.exports.handler=() => 1",
+        "module.exports = { handler };",
+        "export const handler = async () => 1;",
+        "export const handler: Handler = async () => 1;",
+        "export async function handler(event) {}",
+        "const go = () => 1;\nexport { go as handler };",
+    ] {
+        assert_eq!(found(text).as_deref(), Some("handler"), "{text}");
+    }
+    let template = "export const lambdaHandler = async (event, context) => {};";
+    assert_eq!(found(template).as_deref(), Some("lambdaHandler"));
+    assert_eq!(found("exports.handlers = [];"), None);
+    assert_eq!(found("import { handler } from './lib.js';"), None);
+}
+
+#[test]
+fn package_json_names_the_module() {
+    let code = "exports.handler = 1;";
+    let named = |main: &str, file: &str| {
+        let manifest = format!("{{\"main\": \"{main}\"}}");
+        handler_of(&[
+            ("package.json", &manifest),
+            (file, code),
+            ("index.js", code),
+        ])
+    };
+    assert_eq!(named("./web.js", "web.js").unwrap(), "web.handler");
+    assert_eq!(named("web", "web.cjs").unwrap(), "web.handler");
+    assert_eq!(
+        named("src/web.js", "src/web.js").unwrap(),
+        "src/web.handler"
+    );
+    assert_eq!(named("gone.js", "web.js").unwrap(), "index.handler");
+}
+
+#[test]
 fn server_without_the_language_is_an_error_that_lists_what_it_has() {
     let runtimes = ["nodejs20.x".to_owned()];
     let choice = Choice {
