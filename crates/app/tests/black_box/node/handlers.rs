@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use super::{builder, function, server};
 
+/// Names and contents.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn every_node_of_this_machine_runs_functions_from_a_stem_and_afresh() {
     let nodes = runtimes::nodes();
@@ -35,7 +38,7 @@ fn every_node_of_this_machine_runs_functions_from_a_stem_and_afresh() {
 #[test]
 fn modules_of_every_kind_hold_handlers() {
     let server = server();
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+    let cases: &[(&str, &str, Files)] = &[
         (
             "esm",
             "index.handler",
