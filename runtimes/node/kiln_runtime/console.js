@@ -50,6 +50,14 @@ function logError(title, value) {
   }
 }
 
+/** Makes records of both formats and writes none: what a runtime does to warm up. */
+function rehearse() {
+  for (const record of [jsonRecord, textRecord]) {
+    record(new Date(), 'INFO', ['%s', { text: 'x' }]);
+    record(new Date(), 'INFO', [{ text: 'x' }]);
+  }
+}
+
 function writer(record, level, bits) {
   return (...values) => {
     const now = new Date();
@@ -90,4 +98,4 @@ function spelled(error) {
   };
 }
 
-module.exports = { logError, patch, setRequestId };
+module.exports = { logError, patch, rehearse, setRequestId };

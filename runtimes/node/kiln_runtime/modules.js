@@ -25,10 +25,11 @@ function lookIn(nodePath, runtimeDir) {
   if (folders.length > 0) teachImport(folders, runtimeDir);
 }
 
+const usualFolders = Module._nodeModulePaths;
+
 /** Makes `require` pass by the link: it would find the runtime's packages before a layer's. */
 function forgetLink() {
-  const usual = Module._nodeModulePaths;
-  Module._nodeModulePaths = (from) => usual(from).filter((folder) => folder !== LINK);
+  Module._nodeModulePaths = (from) => usualFolders(from).filter((folder) => folder !== LINK);
 }
 
 function teachImport(folders, runtimeDir) {

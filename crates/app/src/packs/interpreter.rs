@@ -48,8 +48,13 @@ impl Interpreter {
             Interpreter::Python(_) => None,
             Interpreter::Node(_) => Some(Program {
                 argv: vec![executable.to_owned(), program("stem.js")],
-                // What Node reads of a function's environment when it boots.
-                env: vec![libraries(), ("LANG".to_owned(), "en_US.UTF-8".to_owned())],
+                // What Node reads of AWS's variables when it boots; a change of time zone later takes
+                // it 0.2 ms.
+                env: vec![
+                    libraries(),
+                    ("LANG".to_owned(), "en_US.UTF-8".to_owned()),
+                    ("TZ".to_owned(), ":UTC".to_owned()),
+                ],
                 cwd: "/".into(),
             }),
         }
