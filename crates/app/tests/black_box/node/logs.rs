@@ -9,7 +9,7 @@ fn console_lines_have_time_request_and_level() {
     let server = server();
     let source = "console.log('loading');\n\
                   exports.handler = async () => {\n\
-                  console.debug('d %s', 1); console.info({ a: 1 }); console.warn('two\\nlines'); console.error('e');\n\
+                  console['debug']('d %s', 1); console.info({ a: 1 }); console.warn('two\\nlines'); console.error('e');\n\
                   process.stdout.write('raw\\n');\n};";
     let log = invoke_once(&server, "text", source);
     let id = &log.request_id;
