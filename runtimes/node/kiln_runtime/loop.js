@@ -1,7 +1,9 @@
 'use strict';
 /** The life of a runtime process: boot, initialise one function, run its invocations. */
 
+const path = require('node:path');
 const frames = require('./channel');
+const compileCache = require('./compile_cache');
 const { logError, patch, setRequestId } = require('./console');
 const { documentOf, UnhandledPromiseRejection } = require('./errors');
 const environment = require('./environment');
@@ -11,6 +13,7 @@ const output = require('./output');
 const { run } = require('./run');
 
 const CHANNEL = 3;
+const PACK = path.dirname(__dirname);
 // With these AWS's runtime ends after an error that nobody handled.
 const EXIT_REJECTION = 128;
 const EXIT_EXCEPTION = 129;
@@ -33,6 +36,7 @@ class Runtime {
   /** Runs one function until the process ends. */
   async live() {
     output.replaceStreams();
+    compileCache.use(path.join(PACK, 'node_modules'), path.join(PACK, 'compile-cache'));
     this.#channel.send(frames.READY);
     const { kind, header } = this.#receive();
     if (kind !== frames.INIT) process.exit(1);

@@ -96,6 +96,34 @@ fn a_stem_knows_nothing_of_other_functions_and_everything_of_its_own() {
 }
 
 #[test]
+fn packages_of_the_runtime_load_with_the_code_that_was_compiled_with_the_pack() {
+    let server = server();
+    let source = "const { statistics } = require('/var/runtime/kiln_runtime/compile_cache.js');\n\
+                  const { S3Client } = require('@aws-sdk/client-s3');\n\
+                  new S3Client({ region: 'us-east-1' });\n\
+                  exports.handler = async () => statistics;";
+    let cases = [
+        ("stem", "zygote", 128, json!({})),
+        ("fresh", "fresh", 512, json!({})),
+        ("other-flags", "zygote", 128, json!({"NODE_OPTIONS": "--stack-trace-limit=5"})),
+    ];
+    for (name, start, memory, environment) in cases {
+        function(&server, name, &[("index.js", source)])
+            .set("Tags", json!({"kiln:start": start}))
+            .environment(environment)
+            .memory(memory)
+            .create();
+        let found = server.invoke(name, &json!({})).success();
+        if name == "other-flags" {
+            assert_eq!(found, json!({"used": 0, "wasRefused": true}));
+        } else {
+            assert_eq!(found["wasRefused"], false, "{name}: {found}");
+            assert!(found["used"].as_u64() > Some(10), "{name}: {found}");
+        }
+    }
+}
+
+#[test]
 fn garbage_is_collected_before_it_fills_the_memory_of_a_small_function() {
     let server = server();
     // 24 MB are kept, 400 MB are dropped on the way.
