@@ -206,10 +206,11 @@ choose_usual_pythons() {
 # find_nodes   every Node.js of this machine that AWS has a runtime for (18, 20, … 26), one a
 # version and one a line: "20 /usr/bin/node". KILN_NODES names more programs, separated by colons.
 find_nodes() {
-    local candidate major seen=' ' candidates
-    IFS=: read -ra candidates <<<"${KILN_NODES:-}"
-    for candidate in "$(command -v node || true)" /usr/bin/node /usr/local/bin/node \
-        "${NVM_DIR:-$HOME/.nvm}"/versions/node/v*/bin/node "${candidates[@]}"; do
+    local candidate major seen=' ' on_path named
+    mapfile -t on_path < <(type -aP node)
+    IFS=: read -ra named <<<"${KILN_NODES:-}"
+    for candidate in "${on_path[@]}" /usr/bin/node /usr/local/bin/node \
+        "${NVM_DIR:-$HOME/.nvm}"/versions/node/v*/bin/node "${named[@]}"; do
         [ -x "$candidate" ] || continue
         major=$("$candidate" -p 'process.versions.node.split(".")[0]' 2>/dev/null </dev/null) || continue
         case $major in 18 | 20 | 22 | 24 | 26) ;; *) continue ;; esac

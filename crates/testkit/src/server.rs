@@ -73,6 +73,19 @@ impl Home {
     fn ready_file(&self) -> PathBuf {
         self.folder.path().join("ready.json")
     }
+
+    /// The folder of `--runtimes` with these packs only: a server boots processes of all it has.
+    fn with_packs(&self, packs: &Path, names: impl Iterator<Item = String>) -> PathBuf {
+        let own = self.folder.path().join("runtimes");
+        // An earlier server of this home may have left others.
+        let _ = std::fs::remove_dir_all(&own);
+        std::fs::create_dir(&own).expect("the folder is ours");
+        for name in names {
+            let linked = std::os::unix::fs::symlink(packs.join(&name), own.join(&name));
+            linked.unwrap_or_else(|error| panic!("link the pack of {name}: {error}"));
+        }
+        own
+    }
 }
 
 impl Builder {
@@ -125,6 +138,8 @@ impl Builder {
             .unwrap_or_else(|| vec![runtimes::newest_python()]);
         let packs = runtimes::packs(&pythons, &self.nodes);
         let home = self.home.unwrap_or_else(Home::new);
+        let names = pythons.iter().map(Python::runtime);
+        let packs = home.with_packs(&packs, names.chain(self.nodes.iter().map(Node::runtime)));
         let log = File::options()
             .create(true)
             .append(true)

@@ -105,7 +105,12 @@ fn packages_of_the_runtime_load_with_the_code_that_was_compiled_with_the_pack() 
     let cases = [
         ("stem", "zygote", 128, json!({})),
         ("fresh", "fresh", 512, json!({})),
-        ("other-flags", "zygote", 128, json!({"NODE_OPTIONS": "--stack-trace-limit=5"})),
+        (
+            "other-flags",
+            "zygote",
+            128,
+            json!({"NODE_OPTIONS": "--stack-trace-limit=5"}),
+        ),
     ];
     for (name, start, memory, environment) in cases {
         function(&server, name, &[("index.js", source)])
