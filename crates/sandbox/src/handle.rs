@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::examine::{Finding, Status, examine};
 use crate::injector::Injector;
-use crate::pool::{Kind, Pool, Shell, Stem};
+use crate::pool::{Kind, Listeners, Pool, Shell, Stem};
 use crate::registry::Registry;
 use crate::request::{Program, Request, Start};
 use crate::sandbox::Sandbox;
@@ -117,16 +117,11 @@ impl Sandboxes {
         if let Some(other) = request.listeners.iter().find(|at| !listens.contains(at)) {
             return Err(Error::NotListening(*other));
         }
-        let wanted = request.listeners.clone();
-        let mut sandbox = match request.start.clone() {
+        let sandbox = match request.start.clone() {
             Start::Zygote => self.lease_fork(request).await?,
             Start::Ahead { stem, otherwise } => self.lease_ahead(request, stem, otherwise).await?,
             Start::Exec(program) => self.lease_program(request, program).await?,
         };
-        // There may be thousands of sandboxes: each keeps the descriptors that it uses.
-        sandbox
-            .listeners
-            .retain(|address, _| wanted.contains(address));
         server.registry.set_leased(sandbox.id());
         Ok(sandbox)
     }
@@ -201,7 +196,8 @@ impl Sandboxes {
         let server = &self.server;
         let image = request.image.clone();
         let kind = Kind { image, program };
-        while let Some(stem) = server.pool.take_stem(&kind) {
+        while let Some(mut stem) = server.pool.take_stem(&kind) {
+            keep_wanted(&mut stem.listeners, request);
             let mounts = request.mounts.clone();
             let result = server
                 .inject(&stem.body, mounts, Some(&request.limits))
@@ -271,7 +267,14 @@ impl Server {
     }
 }
 
-async fn fork(server: &Server, request: &Request, shell: Shell) -> Result<Sandbox, Error> {
+/// Closes the listeners that nobody asked for, before a program can connect to one. There may be
+/// thousands of sandboxes: each keeps the descriptors that it uses.
+fn keep_wanted(listeners: &mut Listeners, request: &Request) {
+    listeners.retain(|address, _| request.listeners.contains(address));
+}
+
+async fn fork(server: &Server, request: &Request, mut shell: Shell) -> Result<Sandbox, Error> {
+    keep_wanted(&mut shell.listeners, request);
     let image = server.image(&request.image)?;
     let (mounts, limits) = (request.mounts.clone(), Some(&request.limits));
     let stem = server.fork(image, shell, mounts, limits, false).await?;
@@ -282,9 +285,10 @@ async fn execute(
     server: &Server,
     request: &Request,
     program: &Program,
-    shell: Shell,
+    mut shell: Shell,
     was_pooled: bool,
 ) -> Result<Sandbox, Error> {
+    keep_wanted(&mut shell.listeners, request);
     if !was_pooled {
         server.count_on_demand();
     }
