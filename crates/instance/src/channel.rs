@@ -73,7 +73,7 @@ impl Channel {
                 read = reader.read_buf(&mut self.received) => check_read(read)?,
                 ready = writer.writable() => {
                     ready?;
-                    self.outbox.try_write_to(writer.as_ref())?;
+                    check_written(self.outbox.try_write_to(writer.as_ref()))?;
                 }
             }
         }
@@ -171,6 +171,14 @@ fn check_read(read: std::io::Result<usize>) -> Result<(), Error> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Err(Error::Closed),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A runtime that ends without having read all has closed its channel like any other.
+fn check_written(written: std::io::Result<()>) -> Result<(), Error> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::Closed),
+        written => Ok(written?),
     }
 }
 

@@ -43,6 +43,20 @@ fn pair() -> (Channel, UnixStream) {
 }
 
 #[tokio::test]
+async fn a_runtime_that_ends_without_reading_has_closed_its_channel() {
+    let (mut channel, mut peer) = pair();
+    deliver(&mut channel, Bytes::from(vec![b'x'; 4 << 20]));
+    let id = RequestId::random();
+    peer.write_all(&response(id, b"last")).await.unwrap();
+    drop(peer);
+    let mut last = channel.next().await;
+    if last.is_ok() {
+        last = channel.next().await;
+    }
+    assert!(matches!(last, Err(Error::Closed)), "{last:?}");
+}
+
+#[tokio::test]
 async fn frames_survive_any_cut() {
     let (mut channel, mut peer) = pair();
     let id = RequestId::random();
