@@ -2,25 +2,28 @@
 //! and where permissions of callers belong. From memory: nothing here waits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use kiln_scheduler::ThrottleReason;
 use kiln_store::Store;
 use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use kiln_types::{Configuration, State};
 
 use crate::error::Error;
-use crate::request::Request;
+use crate::request::{Kind, Request};
+
+/// When to come back to a function that is switched off.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What runs, if it may. Checks in AWS's order: the function first, its state next, the event last.
 pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuration>, Error> {
-    let function = store.function(&request.function);
-    let found = function.and_then(|function| {
-        let qualifier = request.qualifier.as_ref();
-        function.resolve(qualifier, request.request_id).cloned()
-    });
-    let configuration = found.ok_or_else(|| Error::NotFound {
+    let not_found = || Error::NotFound {
         function: request.function.clone(),
         qualifier: request.qualifier.clone(),
-    })?;
+    };
+    let function = store.function(&request.function).ok_or_else(not_found)?;
+    let found = function.resolve(request.qualifier.as_ref(), request.request_id);
+    let configuration = found.cloned().ok_or_else(not_found)?;
     match configuration.state {
         State::Active => {}
         state @ (State::Pending | State::Failed) => return Err(Error::NotReady(state)),
@@ -30,6 +33,13 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuratio
         return Err(Error::TooLarge {
             bytes,
             bytes_max: SYNC_PAYLOAD_BYTES_MAX,
+        });
+    }
+    // The scheduler knows reservations too, but hears of a change a moment after its caller.
+    if function.reserved_concurrency == Some(0) && request.kind != Kind::DryRun {
+        return Err(Error::Throttled {
+            reason: ThrottleReason::ReservedConcurrency,
+            retry_after: RETRY_AFTER,
         });
     }
     Ok(configuration)
