@@ -1,5 +1,5 @@
 //! What must happen now and then: log events and usage past their retention and code that no
-//! function uses any more are removed.
+//! function and no layer refers to any more are removed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -55,12 +55,7 @@ async fn expire(store: &Store, retention: Retention, now: Timestamp) {
 
 /// Removes code that neither is used nor was when we last looked; returns what is used now.
 async fn collect(store: &Store, used_before: &HashSet<Sha256>) -> HashSet<Sha256> {
-    let functions = store.all_functions();
-    let used: HashSet<Sha256> = functions
-        .iter()
-        .flat_map(|function| function.configurations())
-        .map(|version| version.code.sha256.clone())
-        .collect();
+    let used = store.artifacts_in_use();
     let keep = used.union(used_before).cloned().collect();
     match store.artifacts().collect(&keep).await {
         Ok(0) => {}

@@ -7,7 +7,7 @@
 mod document;
 mod ignore;
 mod infer;
-mod package;
+pub(crate) mod package;
 mod url;
 mod wait;
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::api::Client;
 use crate::output::{Rows, show, show_bytes};
-use crate::{Format, output};
+use crate::{Format, layer, output};
 use infer::Choice;
 use package::Package;
 
@@ -58,6 +58,10 @@ pub struct Args {
     /// An environment variable; repeat it for more. Together they replace all earlier ones
     #[arg(long, value_name = "KEY=VALUE", value_parser = document::variable)]
     env: Vec<(String, String)>,
+    /// A layer: its name (then its newest version), NAME:VERSION, or ARN; repeat it for more, later
+    /// ones lie over earlier ones. Together they replace all earlier ones
+    #[arg(long, value_name = "LAYER")]
+    layer: Vec<String>,
     /// The role the function runs as
     #[arg(long, value_name = "ARN")]
     role: Option<String>,
@@ -91,14 +95,16 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         "packaged {}: {files} file(s), {bytes} zipped",
         args.path.display()
     );
+    let layers = layer::arns(client, &args.layer).await?;
     let action = match client.function(name.as_str()).await? {
-        None => create(client, name.as_str(), &package, args).await?,
+        None => create(client, name.as_str(), &package, &layers, args).await?,
         Some(existing) => {
             update(
                 client,
                 name.as_str(),
                 &existing["Configuration"],
                 &package,
+                &layers,
                 args,
             )
             .await?
@@ -118,7 +124,13 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-async fn create(client: &Client, name: &str, package: &Package, args: &Args) -> Result<Action> {
+async fn create(
+    client: &Client,
+    name: &str,
+    package: &Package,
+    layers: &[String],
+    args: &Args,
+) -> Result<Action> {
     let choice = Choice {
         runtime: args.runtime.as_deref(),
         handler: args.handler.as_deref(),
@@ -134,6 +146,7 @@ async fn create(client: &Client, name: &str, package: &Package, args: &Args) -> 
         runtime: Some(&inferred.runtime),
         handler: Some(&inferred.handler),
         role: Some(&role),
+        layers,
         args,
     };
     let (runtime, handler) = (&inferred.runtime, &inferred.handler);
@@ -152,6 +165,7 @@ async fn update(
     name: &str,
     existing: &Value,
     package: &Package,
+    layers: &[String],
     args: &Args,
 ) -> Result<Action> {
     let kept = existing["Handler"].as_str();
@@ -176,6 +190,7 @@ async fn update(
             .map(|i| i.handler.as_str())
             .or(args.handler.as_deref()),
         role: args.role.as_deref(),
+        layers,
         args,
     };
     let mut action = Action::Unchanged;

@@ -63,6 +63,9 @@ fn table(function: &Value, url: Option<&Value>) -> String {
         "Code".to_owned(),
         format!("{}, sha256 {digest}", show_bytes(code_size)),
     ]);
+    for layer in configuration["Layers"].as_array().into_iter().flatten() {
+        rows.push(["Layer".to_owned(), show(&layer["Arn"])]);
+    }
     rows.push(["State".to_owned(), state(configuration)]);
     rows.push(["Modified".to_owned(), show(&configuration["LastModified"])]);
     rows.push([
@@ -116,13 +119,21 @@ mod tests {
             "Configuration": {
                 "FunctionName": "sum", "MemorySize": 256, "Timeout": 3, "State": "Failed",
                 "StateReason": "no interpreter", "LastUpdateStatus": "Failed",
+                "Layers": [{ "Arn": "arn:l:1" }, { "Arn": "arn:m:2" }],
                 "Environment": { "Variables": { "STAGE": "test" } },
             },
             "Concurrency": { "ReservedConcurrentExecutions": 7 },
         });
         let url = json!({ "FunctionUrl": "http://x/", "AuthType": "NONE" });
         let text = table(&function, Some(&url));
-        for part in ["256 MB", "STAGE=test", "http://x/ (NONE)", " 7\n"] {
+        for part in [
+            "256 MB",
+            "arn:l:1",
+            "arn:m:2",
+            "STAGE=test",
+            "http://x/ (NONE)",
+            " 7\n",
+        ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(

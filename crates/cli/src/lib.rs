@@ -13,6 +13,7 @@ mod describe;
 mod duration;
 mod globals;
 mod invoke;
+mod layer;
 mod list;
 mod logs;
 mod output;
@@ -61,6 +62,8 @@ pub enum Verb {
     /// Delete a function
     #[command(visible_alias = "rm")]
     Delete(delete::Args),
+    /// Publish, list and delete layers: packages that functions share
+    Layer(layer::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
     /// Show how the server stands: instances, memory, and what was lost
@@ -98,6 +101,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Versions(args) => versions::run(client, format, &args).await,
         Verb::Alias(args) => alias::run(client, format, &args).await,
         Verb::Delete(args) => delete::run(client, format, &args).await,
+        Verb::Layer(args) => layer::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,
         Verb::Completions(_) => unreachable!("answered before, without a server"),

@@ -57,9 +57,16 @@ fn page() -> String {
         let name = verb.get_name();
         let verb = verb
             .clone()
+            .disable_help_subcommand(true)
             .bin_name(format!("kiln {name}"))
             .disable_help_flag(true);
+        let under: Vec<Command> = verb.get_subcommands().cloned().collect();
         page.push_str(&format!("\n## kiln {name}\n\n```text\n{}```\n", help(verb)));
+        for verb in under {
+            let bin_name = format!("kiln {name} {}", verb.get_name());
+            let verb = verb.bin_name(bin_name).disable_help_flag(true);
+            page.push_str(&format!("\n```text\n{}```\n", help(verb)));
+        }
         if name == "deploy" {
             page.push_str(DEPLOY);
         }

@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             (handled("lambda"), handled("logs"), handled("sts")),
-            (30, 8, 1)
+            (39, 8, 1)
         );
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod alias;
 pub(crate) mod concurrency;
 pub(crate) mod function;
 pub(crate) mod invocation;
+pub(crate) mod layer;
 pub(crate) mod permission;
 pub(crate) mod tag;
 pub(crate) mod url;
@@ -24,6 +25,7 @@ pub(crate) mod target;
 pub(crate) mod fixture;
 
 crate::wire::dispatch! {
+    AddLayerVersionPermission => layer::add_layer_version_permission::handle,
     AddPermission => permission::add_permission::handle,
     CreateAlias => alias::create_alias::handle,
     CreateFunction => function::create_function::handle,
@@ -32,21 +34,29 @@ crate::wire::dispatch! {
     DeleteFunction => function::delete_function::handle,
     DeleteFunctionConcurrency => concurrency::delete_function_concurrency::handle,
     DeleteFunctionUrlConfig => url::delete_function_url_config::handle,
+    DeleteLayerVersion => layer::delete_layer_version::handle,
     GetAccountSettings => account::get_account_settings::handle,
     GetAlias => alias::get_alias::handle,
     GetFunction => function::get_function::handle,
     GetFunctionConcurrency => concurrency::get_function_concurrency::handle,
     GetFunctionConfiguration => function::get_function_configuration::handle,
     GetFunctionUrlConfig => url::get_function_url_config::handle,
+    GetLayerVersion => layer::get_layer_version::handle,
+    GetLayerVersionByArn => layer::get_layer_version_by_arn::handle,
+    GetLayerVersionPolicy => layer::get_layer_version_policy::handle,
     GetPolicy => permission::get_policy::handle,
     Invoke => invocation::invoke::handle,
     ListAliases => alias::list_aliases::handle,
     ListFunctionUrlConfigs => url::list_function_url_configs::handle,
     ListFunctions => function::list_functions::handle,
+    ListLayerVersions => layer::list_layer_versions::handle,
+    ListLayers => layer::list_layers::handle,
     ListTags => tag::list_tags::handle,
     ListVersionsByFunction => version::list_versions_by_function::handle,
     PublishVersion => version::publish_version::handle,
+    PublishLayerVersion => layer::publish_layer_version::handle,
     PutFunctionConcurrency => concurrency::put_function_concurrency::handle,
+    RemoveLayerVersionPermission => layer::remove_layer_version_permission::handle,
     RemovePermission => permission::remove_permission::handle,
     TagResource => tag::tag_resource::handle,
     UntagResource => tag::untag_resource::handle,

@@ -16,6 +16,9 @@ use crate::spec::Spec;
 
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_DIR: &str = "/var/runtime";
+/// Where the loader looks for libraries (`LD_LIBRARY_PATH`). A program reads it when it starts, so
+/// zygotes must have it.
+pub const LIBRARY_PATH: &str = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib";
 /// The sandbox image of custom runtimes: the machine's own software and nothing else.
 pub const CUSTOM_IMAGE: &str = "provided";
 
@@ -49,10 +52,7 @@ fn defaults(config: &Config, runtime: Option<&Runtime>) -> BTreeMap<String, Stri
             "PATH",
             "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         ),
-        (
-            "LD_LIBRARY_PATH",
-            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
-        ),
+        ("LD_LIBRARY_PATH", LIBRARY_PATH),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
     ];
     let endpoint = config

@@ -31,7 +31,7 @@ mod spec;
 mod testing;
 
 pub use config::{Config, Installed};
-pub use environment::CUSTOM_IMAGE;
+pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};
 pub use error::Error;
 pub use handle::Handle;
 pub use host::{Host, LogSink};

@@ -18,6 +18,8 @@ pub struct Spec {
     pub configuration: Arc<Configuration>,
     /// The unpacked code, mounted read-only at `/var/task`.
     pub code_dir: PathBuf,
+    /// Its unpacked layers, mounted read-only at `/opt`: later ones over earlier ones.
+    pub layer_dirs: Vec<PathBuf>,
     /// How its process starts.
     pub start: StartMode,
     /// The keys of its execution role, when it has any.

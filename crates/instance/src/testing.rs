@@ -53,6 +53,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        layers: Vec::new(),
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
@@ -64,6 +65,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         configuration: Arc::new(configuration),
         // A directory with a `bootstrap`, unless a test names another.
         code_dir: PathBuf::new(),
+        layer_dirs: Vec::new(),
         start: StartMode::Zygote,
         credentials: None,
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use kiln_scheduler::Spec;
 use kiln_store::Store;
+use kiln_types::function::Code;
 use kiln_types::{Configuration, FunctionArn, FunctionId, Qualifier, Version};
 
 use crate::config::Config;
@@ -66,11 +67,13 @@ impl Specs {
 
     fn make(&self, store: &Store, id: &FunctionId, configuration: &Arc<Configuration>) -> Spec {
         let version = Qualifier::Version(configuration.version);
+        let dir = |code: &Code| store.artifacts().dir(&code.sha256);
         Spec {
             arn: FunctionArn::new(self.config.region.clone(), id).qualified(Some(version)),
             id: id.clone(),
             configuration: configuration.clone(),
-            code_dir: store.artifacts().dir(&configuration.code.sha256),
+            code_dir: dir(&configuration.code),
+            layer_dirs: configuration.layers.iter().map(|l| dir(&l.code)).collect(),
             start: configuration.start.unwrap_or(self.config.start),
             credentials: None,
         }

@@ -143,6 +143,7 @@ fn function(name: &str) -> Function {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        layers: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,

@@ -70,6 +70,7 @@ mod tests {
                 zipped_bytes: 0,
                 unzipped_bytes: 0,
             },
+            layers: Vec::new(),
             state: State::Active,
             update: UpdateStatus::Successful,
             start: None,

@@ -95,16 +95,34 @@ fn inject(home: &OwnedFd, injection: &Injection) -> Result<(), Error> {
     if injection.mounts.is_empty() && injection.tmp_bytes.is_none() {
         return Ok(());
     }
-    let mut detached = Vec::with_capacity(injection.mounts.len());
-    for wanted in &injection.mounts {
-        let mount = mount::detached(&wanted.source, false).map_err(failed(wanted))?;
-        detached.push((mount, wanted));
-    }
+    let detached = detach(&injection.mounts)?;
     sys::enter(&injection.body.init, libc::CLONE_NEWNS)
         .map_err(Error::system("enter a sandbox"))?;
     let result = attach(&detached, injection.tmp_bytes);
     sys::enter(home, libc::CLONE_NEWNS).expect("the daemon's own namespace cannot vanish");
     result
+}
+
+/// One mount for each place. Made while the thread is at home: the sources are the host's.
+fn detach(mounts: &[Mount]) -> Result<Vec<(OwnedFd, &Mount)>, Error> {
+    let mut detached = Vec::with_capacity(mounts.len());
+    for (index, first) in mounts.iter().enumerate() {
+        let is_same = |other: &&Mount| other.target == first.target;
+        if mounts[..index].iter().any(|earlier| is_same(&earlier)) {
+            continue;
+        }
+        let same: Vec<&Path> = mounts[index..]
+            .iter()
+            .filter(is_same)
+            .map(|mount| mount.source.as_path())
+            .collect();
+        let mount = match same.as_slice() {
+            [only] => mount::detached(only, false),
+            several => mount::union(several),
+        };
+        detached.push((mount.map_err(failed(first))?, first));
+    }
+    Ok(detached)
 }
 
 fn attach(mounts: &[(OwnedFd, &Mount)], tmp_bytes: Option<u64>) -> Result<(), Error> {

@@ -3,10 +3,10 @@
 //! sandbox.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, FsPickFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags,
     fsconfig_create, fsconfig_reconfigure, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
@@ -27,6 +27,22 @@ pub(crate) fn detached(source: &Path, recursive: bool) -> io::Result<OwnedFd> {
     let mount = open_tree(CWD, source, flags)?;
     sys::set_mount_attributes(&mount, READ_ONLY, recursive)?;
     Ok(mount)
+}
+
+/// Several directories as one, read-only, later ones over earlier ones; attached nowhere.
+pub(crate) fn union(sources: &[&Path]) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = |source: &&Path| rustix::fs::open(*source, flags, Mode::empty());
+    let opened = sources.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    // By descriptor: the kernel takes 255 bytes of an option and would read `:` and `\` in a path.
+    // Its first directory is the uppermost.
+    let names = opened.iter().rev();
+    let names = names.map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    let lower = names.collect::<Vec<_>>().join(":");
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV;
+    new_file_system("overlay", &[("lowerdir", &lower)], &[], attributes)
 }
 
 /// Attaches a detached mount in the calling thread's mount namespace.

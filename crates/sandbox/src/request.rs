@@ -14,7 +14,8 @@ pub struct Request {
     pub start: Start,
     /// What the sandbox may use.
     pub limits: Limits,
-    /// Added to the image's mounts: the code at `/var/task`, layers at `/opt`.
+    /// Added to the image's mounts: the code at `/var/task`, layers at `/opt`. Directories mounted
+    /// at the same place are seen as one, later ones over earlier ones.
     pub mounts: Vec<Mount>,
     /// Which of [`Config::listeners`](crate::Config::listeners) to have.
     pub listeners: Vec<SocketAddr>,

@@ -193,6 +193,7 @@ fn function(number: usize) -> Function {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        layers: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,

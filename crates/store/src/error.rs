@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kiln_types::{FunctionId, UrlId};
+use kiln_types::{FunctionId, LayerName, UrlId};
 
 /// Why a method of the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,14 @@ pub enum Error {
     /// There is no such function. Nothing was changed.
     #[error("function {0} does not exist")]
     NotFound(FunctionId),
+    /// There is no such version of a layer. Nothing was changed.
+    #[error("version {version} of layer {name} does not exist")]
+    NoLayer {
+        /// The layer.
+        name: LayerName,
+        /// The version.
+        version: u64,
+    },
     /// Another function has this URL id. Nothing was changed.
     #[error("URL id {0} belongs to another function")]
     UrlTaken(UrlId),

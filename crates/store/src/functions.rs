@@ -21,12 +21,13 @@ use snapshot::Snapshot;
 /// Changes that a subscriber may fall behind.
 const CHANGES_MAX: usize = 1_024;
 
-/// `meta.db`: functions, the index of their URLs, and access keys.
+/// `meta.db`: functions, the index of their URLs, access keys, and layers.
 pub(crate) const META: Spec = Spec {
     file: "meta.db",
     durability: Durability::Disk,
     linger: Duration::ZERO,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE function (
             account TEXT NOT NULL,
             name TEXT NOT NULL,
@@ -48,7 +49,9 @@ pub(crate) const META: Spec = Spec {
             created INTEGER NOT NULL,
             active INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
-    "],
+    ",
+        crate::layers::TABLES,
+    ],
 };
 
 /// All functions of all accounts.

@@ -1,5 +1,6 @@
 //! [`Store`]: the one handle through which everything is remembered.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use kiln_types::account::AccountId;
-use kiln_types::{Clock, Function, FunctionId, Qualifier, UrlId};
+use kiln_types::{Clock, Function, FunctionId, Qualifier, Sha256, UrlId};
 use tokio::sync::broadcast;
 
 use crate::artifacts::{Artifacts, Quota};
@@ -17,6 +18,7 @@ use crate::database::Database;
 use crate::error::Error;
 use crate::functions::Functions;
 use crate::keys::Keys;
+use crate::layers::Layers;
 use crate::logs::Logs;
 use crate::usage::Usage;
 
@@ -30,6 +32,7 @@ pub struct Store {
 /// The databases stand before the lock, so that they are finished when it is given up.
 struct Parts {
     functions: Functions,
+    layers: Layers,
     keys: Keys,
     logs: Logs,
     usage: Usage,
@@ -52,6 +55,7 @@ impl Store {
         let meta = Arc::new(Database::open(&dir, &crate::functions::META)?);
         let parts = Parts {
             functions: Functions::open(meta.clone())?,
+            layers: Layers::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
@@ -142,6 +146,27 @@ impl Store {
     /// every function changed.
     pub fn subscribe(&self) -> broadcast::Receiver<FunctionId> {
         self.parts.functions.subscribe()
+    }
+
+    /// Layers.
+    pub fn layers(&self) -> &Layers {
+        &self.parts.layers
+    }
+
+    /// What functions run on and layers hold: all that [`Artifacts::collect`] must keep. From
+    /// memory.
+    pub fn artifacts_in_use(&self) -> HashSet<Sha256> {
+        let (functions, layers) = (self.parts.functions.all(), self.parts.layers.all());
+        let versions = functions
+            .iter()
+            .flat_map(|function| function.configurations());
+        let of_functions = versions.flat_map(|version| {
+            let layers = version.layers.iter().map(|layer| &layer.code);
+            layers.chain([&version.code])
+        });
+        let of_layers = layers.iter().map(|layer| &layer.code);
+        let all = of_functions.chain(of_layers);
+        all.map(|code| code.sha256.clone()).collect()
     }
 
     /// Code packages.

@@ -1,10 +1,10 @@
-//! The memory of the system: functions, code, logs, usage and keys.
+//! The memory of the system: functions, layers, code, logs, usage and keys.
 //!
 //! Everything lives under one data directory, which one server at a time may open:
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, URL index, access keys     (every commit is synced)
+//! <dir>/meta.db                  functions, layers, access keys        (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
 //! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
@@ -29,6 +29,7 @@ mod error;
 mod functions;
 mod handle;
 mod keys;
+mod layers;
 mod logs;
 mod usage;
 
@@ -38,6 +39,7 @@ pub use config::Config;
 pub use error::Error;
 pub use handle::Store;
 pub use keys::{AccessKey, Keys};
+pub use layers::Layers;
 pub use logs::{
     EventQuery, Events, FilterQuery, Filtered, LogError, LogEvent, LogGroup, Logs, Page, Paged,
     StreamOrder, StreamQuery, StreamSelection, StreamSummary,

@@ -9,6 +9,7 @@ use crate::alias::AliasConfig;
 use crate::clock::Timestamp;
 use crate::digest::Sha256;
 use crate::id::{RequestId, RevisionId};
+use crate::layer::AttachedLayer;
 use crate::name::{Alias, FunctionId, Qualifier, Version};
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
@@ -78,6 +79,9 @@ pub struct Configuration {
     pub logging: LoggingConfig,
     /// The code.
     pub code: Code,
+    /// What lies in `/opt`: later ones over earlier ones.
+    #[serde(default)]
+    pub layers: Vec<AttachedLayer>,
     /// Whether it can be invoked.
     pub state: State,
     /// How the last update went.

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod function;
 pub mod id;
 pub mod invocation;
+pub mod layer;
 pub mod limits;
 pub mod log;
 pub mod name;
@@ -32,6 +33,7 @@ pub use function::{
 };
 pub use id::{InstanceId, RequestId, RevisionId, UrlId};
 pub use invocation::{FunctionError, Invocation, InvocationReport, InvocationStatus, Outcome};
+pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use runtime::{Architecture, Language, Runtime};

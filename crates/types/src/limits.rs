@@ -43,6 +43,8 @@ pub const ENVIRONMENT_BYTES_MAX: usize = 4 * 1024;
 pub const POLICY_BYTES_MAX: usize = 20 * 1024;
 /// Layers of a function (quotas page).
 pub const LAYERS_MAX: usize = 5;
+/// Longest layer name (service model, `LayerName`).
+pub const LAYER_NAME_LENGTH_MAX: usize = 140;
 /// Tags of a resource (developer guide, "Using tags on Lambda functions").
 pub const TAGS_MAX: usize = 50;
 /// Open files of a sandbox (quotas page).

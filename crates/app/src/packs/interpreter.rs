@@ -3,7 +3,7 @@
 use kiln_sandbox::Program;
 use serde::Deserialize;
 
-use super::{LANGUAGE_DIR, RUNTIME_DIR};
+use super::RUNTIME_DIR;
 
 /// The interpreter that a pack was made for, and its version.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -64,7 +64,10 @@ impl Interpreter {
 type Variables = Vec<(String, String)>;
 
 fn libraries() -> (String, String) {
-    ("LD_LIBRARY_PATH".to_owned(), format!("{LANGUAGE_DIR}/lib"))
+    (
+        "LD_LIBRARY_PATH".to_owned(),
+        kiln_instance::LIBRARY_PATH.to_owned(),
+    )
 }
 
 fn python(executable: &str, entry: &str) -> Vec<String> {

@@ -18,6 +18,7 @@ mod function_urls;
 mod hostile;
 mod hostile_runtime;
 mod javascript_sdk;
+mod layers;
 mod leaks;
 mod logs;
 mod node;

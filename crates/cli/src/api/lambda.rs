@@ -29,6 +29,10 @@ pub(super) fn function_path(name: &str) -> String {
     format!("/2015-03-31/functions/{}", encode(name))
 }
 
+fn versions_path(name: &str) -> String {
+    format!("/2018-10-31/layers/{}/versions", encode(name))
+}
+
 fn url_path(name: &str) -> String {
     format!("/2021-10-31/functions/{}/url", encode(name))
 }
@@ -66,25 +70,64 @@ impl Client {
 
     /// `ListFunctions`, all pages.
     pub(crate) async fn functions(&self) -> Result<Vec<Value>> {
-        let (mut functions, mut marker) = (Vec::new(), None::<String>);
+        self.pages("ListFunctions", "/2015-03-31/functions", "Functions")
+            .await
+    }
+
+    /// `ListLayers`, all pages.
+    pub(crate) async fn layers(&self) -> Result<Vec<Value>> {
+        self.pages("ListLayers", "/2018-10-31/layers", "Layers")
+            .await
+    }
+
+    /// `ListLayerVersions`, all pages: the newest first; none when there is no such layer.
+    pub(crate) async fn layer_versions(&self, name: &str) -> Result<Vec<Value>> {
+        let path = versions_path(name);
+        self.pages("ListLayerVersions", &path, "LayerVersions")
+            .await
+    }
+
+    /// Everything that a list has under this member, page by page.
+    async fn pages(&self, operation: &'static str, list: &str, member: &str) -> Result<Vec<Value>> {
+        let (mut items, mut marker) = (Vec::new(), None::<String>);
         loop {
-            let mut path = "/2015-03-31/functions".to_owned();
+            let mut path = list.to_owned();
             if let Some(marker) = &marker {
                 path = format!("{path}?Marker={}", encode(marker));
             }
             let page = self
-                .send(call("ListFunctions", Method::GET, path))
+                .send(call(operation, Method::GET, path))
                 .await?
                 .json()?;
-            functions.extend(page["Functions"].as_array().into_iter().flatten().cloned());
+            items.extend(page[member].as_array().into_iter().flatten().cloned());
             marker = page["NextMarker"]
                 .as_str()
                 .filter(|m| !m.is_empty())
                 .map(str::to_owned);
             if marker.is_none() {
-                return Ok(functions);
+                return Ok(items);
             }
         }
+    }
+
+    /// `PublishLayerVersion` with the content in `zip`.
+    pub(crate) async fn publish_layer(
+        &self,
+        name: &str,
+        mut document: Value,
+        zip: &[u8],
+    ) -> Result<Value> {
+        document["Content"] = json!({ "ZipFile": BASE64.encode(zip) });
+        let call = call("PublishLayerVersion", Method::POST, versions_path(name)).json(&document);
+        self.send(call).await?.json()
+    }
+
+    /// `DeleteLayerVersion`.
+    pub(crate) async fn delete_layer_version(&self, name: &str, version: u64) -> Result<()> {
+        let path = format!("{}/{version}", versions_path(name));
+        self.send(call("DeleteLayerVersion", Method::DELETE, path))
+            .await?;
+        Ok(())
     }
 
     /// `CreateFunction` with the code in `zip`.

@@ -11,6 +11,8 @@ pub(super) struct Wanted<'a> {
     pub(super) runtime: Option<&'a str>,
     pub(super) handler: Option<&'a str>,
     pub(super) role: Option<&'a str>,
+    /// Their ARNs.
+    pub(super) layers: &'a [String],
     pub(super) args: &'a Args,
 }
 
@@ -35,7 +37,10 @@ pub(super) fn creation(name: &str, wanted: &Wanted) -> Value {
 /// The members of `UpdateFunctionConfiguration` that differ from what exists.
 pub(super) fn configuration_changes(existing: &Value, wanted: &Wanted) -> Option<Value> {
     let mut changes = configuration(wanted);
-    changes.retain(|member, value| differs(&existing[member.as_str()], value));
+    changes.retain(|member, value| match member.as_str() {
+        "Layers" => arns(&existing["Layers"]) != wanted.layers,
+        other => differs(&existing[other], value),
+    });
     (!changes.is_empty()).then_some(Value::Object(changes))
 }
 
@@ -80,8 +85,16 @@ fn configuration(wanted: &Wanted) -> Map<String, Value> {
             .collect();
         set("Environment", Some(json!({ "Variables": variables })));
     }
+    let layers = wanted.layers;
+    set("Layers", (!layers.is_empty()).then(|| json!(layers)));
     set("LoggingConfig", args.log_format.as_deref().map(logging));
     document
+}
+
+/// The ARNs of the layers that a function has.
+fn arns(layers: &Value) -> Vec<&str> {
+    let layers = layers.as_array().into_iter().flatten();
+    layers.filter_map(|layer| layer["Arn"].as_str()).collect()
 }
 
 /// The flag takes any case, the API only one.
@@ -113,6 +126,7 @@ mod tests {
             runtime: None,
             handler: None,
             role: None,
+            layers: &[],
             args,
         }
     }
@@ -154,6 +168,25 @@ mod tests {
         let changes = configuration_changes(&existing(), &wanted(&args)).unwrap();
         assert_eq!(changes, json!({ "MemorySize": 256 }));
         assert_eq!(code_changes(&existing(), "other=", &args), Some(json!({})));
+    }
+
+    #[test]
+    fn layers_are_compared_by_their_arns_in_order() {
+        let args = Args::default();
+        let (a, b) = ("arn:a:1".to_owned(), "arn:b:1".to_owned());
+        let mut function = existing();
+        function["Layers"] = json!([{ "Arn": a, "CodeSize": 1 }, { "Arn": b, "CodeSize": 1 }]);
+        let changes = |layers: &[String]| {
+            let wanted = Wanted {
+                layers,
+                ..wanted(&args)
+            };
+            configuration_changes(&function, &wanted)
+        };
+        assert_eq!(changes(&[a.clone(), b.clone()]), None);
+        assert_eq!(changes(&[]), None);
+        let swapped = [b, a];
+        assert_eq!(changes(&swapped), Some(json!({ "Layers": swapped })));
     }
 
     #[test]

@@ -24,10 +24,10 @@ const SOURCE_BYTES_MAX: u64 = 1 << 20;
 
 /// Code, ready to be uploaded.
 #[derive(Debug, Default)]
-pub(super) struct Package {
-    pub(super) zip: Vec<u8>,
+pub(crate) struct Package {
+    pub(crate) zip: Vec<u8>,
     /// Every file's path inside the package, sorted.
-    pub(super) files: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// Those of them that can be executed.
     pub(super) executables: BTreeSet<String>,
     /// The text of source files at the top level, by name.
@@ -43,7 +43,7 @@ enum Entry {
 
 impl Package {
     /// Packages a directory, a zip as it is, or a single file.
-    pub(super) fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let metadata = fs::metadata(path)
             .with_context(|| format!("there is nothing to deploy at {}", path.display()))?;
         let package = if metadata.is_dir() {

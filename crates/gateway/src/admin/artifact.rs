@@ -1,7 +1,8 @@
 //! `GET /_kiln/artifacts/<sha256>`: a function's code as it was uploaded.
 //!
-//! `GetFunction` hands out the presigned address. The code is given only to an account that has a
-//! function with it: knowing a digest is not a permission.
+//! `GetFunction` and `GetLayerVersion` hand out the presigned address. The code is given only to an
+//! account that has a function with it or may use a layer with it: knowing a digest is not a
+//! permission.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::with_type;
 use crate::auth::presign_get;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
+use crate::lambda::layer::may_use;
 
 /// What the path begins with, after `/_kiln/`.
 pub(super) const PREFIX: &str = "artifacts/";
@@ -28,12 +30,7 @@ pub(crate) fn location(context: &Context, sha256: &Sha256) -> Result<String> {
 pub(super) async fn handle(context: &Context, sha256: &str) -> Result<Response<Bytes>> {
     let unknown = || ApiError::new(Exception::ResourceNotFound, "There is no such code.");
     let sha256: Sha256 = sha256.parse().map_err(|_| unknown())?;
-    let functions = context.deps.store.functions(&context.caller.account);
-    if !functions
-        .iter()
-        .flat_map(|function| function.configurations())
-        .any(|version| version.code.sha256 == sha256)
-    {
+    if !has(context, &sha256) {
         return Err(unknown());
     }
     match context.deps.store.artifacts().zip(&sha256).await {
@@ -41,6 +38,20 @@ pub(super) async fn handle(context: &Context, sha256: &str) -> Result<Response<B
         Err(ArtifactError::Store(error)) => Err(error.into()),
         Err(_) => Err(unknown()),
     }
+}
+
+/// Whether a function of the caller's is this code, or a layer that the caller may use.
+fn has(context: &Context, sha256: &Sha256) -> bool {
+    let store = &context.deps.store;
+    let functions = store.functions(&context.caller.account);
+    let layers = store.layers().all();
+    functions
+        .iter()
+        .flat_map(|function| function.configurations())
+        .any(|version| version.code.sha256 == *sha256)
+        || layers
+            .iter()
+            .any(|layer| layer.code.sha256 == *sha256 && may_use(context, layer))
 }
 
 #[cfg(test)]
@@ -67,6 +78,19 @@ mod tests {
         let path = format!("/_kiln/artifacts/{sha256}");
         let answer = crate::admin::handle(&fixture.context, &Method::GET, &path, "").await;
         assert_eq!(answer.body(), &zip);
+        fixture.context.caller.account = "111122223333".parse().unwrap();
+        let answer = crate::admin::handle(&fixture.context, &Method::GET, &path, "").await;
+        assert_eq!(answer.status(), 404);
+    }
+
+    #[tokio::test]
+    async fn a_layers_content_is_given_to_whoever_may_use_it() {
+        let mut fixture = Fixture::new().await;
+        fixture.publish_layer("a", "a.py").await;
+        let layers = fixture.context.deps.store.layers().all();
+        let path = format!("/_kiln/artifacts/{}", layers[0].code.sha256);
+        let answer = crate::admin::handle(&fixture.context, &Method::GET, &path, "").await;
+        assert_eq!(answer.status(), 200);
         fixture.context.caller.account = "111122223333".parse().unwrap();
         let answer = crate::admin::handle(&fixture.context, &Method::GET, &path, "").await;
         assert_eq!(answer.status(), 404);

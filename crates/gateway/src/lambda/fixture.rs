@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use super::function::create_function;
 use super::generated as wire;
+use super::layer::publish_layer_version;
 use crate::config::{Auth, Config, Deps, Limits};
 use crate::context::{Caller, Context};
 use crate::invoke::{Invoke, Invoking};
@@ -158,6 +159,7 @@ impl Fixture {
                 zipped_bytes: 1,
                 unzipped_bytes: 1,
             },
+            layers: Vec::new(),
             state: State::Pending,
             update: UpdateStatus::InProgress,
             start: None,
@@ -171,6 +173,38 @@ impl Fixture {
             .await
             .unwrap();
         id
+    }
+
+    /// Publishes the next version of a layer with this file.
+    pub(crate) async fn publish_layer(&self, name: &str, file: &str) {
+        self.publish(name, file, &[], &[]).await;
+    }
+
+    /// The same of a layer that is made for these runtimes and architectures.
+    pub(crate) async fn publish_layer_for(
+        &self,
+        name: &str,
+        runtimes: &[&str],
+        architectures: &[&str],
+    ) {
+        self.publish(name, "file", runtimes, architectures).await;
+    }
+
+    async fn publish(&self, name: &str, file: &str, runtimes: &[&str], architectures: &[&str]) {
+        let named = |list: &[&str]| Some(list.iter().map(|&name| name.to_owned()).collect());
+        let request = wire::PublishLayerVersionRequest {
+            layer_name: name.into(),
+            content: wire::LayerVersionContentInput {
+                zip_file: Some(zip_of(&[(file, b"")])),
+                ..Default::default()
+            },
+            compatible_runtimes: named(runtimes),
+            compatible_architectures: named(architectures),
+            ..Default::default()
+        };
+        publish_layer_version::handle(&self.context, request)
+            .await
+            .unwrap();
     }
 
     /// Waits until all background tasks have ended.

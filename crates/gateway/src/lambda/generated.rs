@@ -54,6 +54,32 @@ pub(crate) struct AccountUsage {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct AddLayerVersionPermissionRequest {
+    #[serde(rename = "LayerName")]
+    pub(crate) layer_name: String,
+    #[serde(rename = "VersionNumber")]
+    pub(crate) version_number: i64,
+    #[serde(rename = "StatementId")]
+    pub(crate) statement_id: String,
+    #[serde(rename = "Action")]
+    pub(crate) action: String,
+    #[serde(rename = "Principal")]
+    pub(crate) principal: String,
+    #[serde(rename = "OrganizationId")]
+    pub(crate) organization_id: Option<String>,
+    #[serde(rename = "RevisionId")]
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct AddLayerVersionPermissionResponse {
+    #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
+    pub(crate) statement: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct AddPermissionRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -292,6 +318,14 @@ pub(crate) struct DeleteFunctionUrlConfigRequest {
     pub(crate) function_name: String,
     #[serde(rename = "Qualifier")]
     pub(crate) qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteLayerVersionRequest {
+    #[serde(rename = "LayerName")]
+    pub(crate) layer_name: String,
+    #[serde(rename = "VersionNumber")]
+    pub(crate) version_number: i64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -612,6 +646,61 @@ pub(crate) struct GetFunctionUrlConfigResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetLayerVersionByArnRequest {
+    #[serde(rename = "Arn")]
+    pub(crate) arn: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetLayerVersionPolicyRequest {
+    #[serde(rename = "LayerName")]
+    pub(crate) layer_name: String,
+    #[serde(rename = "VersionNumber")]
+    pub(crate) version_number: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetLayerVersionPolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetLayerVersionRequest {
+    #[serde(rename = "LayerName")]
+    pub(crate) layer_name: String,
+    #[serde(rename = "VersionNumber")]
+    pub(crate) version_number: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetLayerVersionResponse {
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<LayerVersionContentOutput>,
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_arn: Option<String>,
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_version_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub(crate) created_date: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<i64>,
+    #[serde(
+        rename = "CompatibleArchitectures",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub(crate) license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct GetPolicyRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -721,6 +810,73 @@ pub(crate) struct Layer {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct LayerVersionContentInput {
+    #[serde(rename = "S3Bucket")]
+    pub(crate) s3_bucket: Option<String>,
+    #[serde(rename = "S3Key")]
+    pub(crate) s3_key: Option<String>,
+    #[serde(rename = "S3ObjectVersion")]
+    pub(crate) s3_object_version: Option<String>,
+    #[serde(rename = "S3ObjectStorageMode")]
+    pub(crate) s3_object_storage_mode: Option<String>,
+    #[serde(rename = "ZipFile", default, with = "crate::wire::blob")]
+    pub(crate) zip_file: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct LayerVersionContentOutput {
+    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<String>,
+    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_sha256: Option<String>,
+    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_size: Option<i64>,
+    #[serde(
+        rename = "SigningProfileVersionArn",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) signing_profile_version_arn: Option<String>,
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) signing_job_arn: Option<String>,
+    #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
+    pub(crate) resolved_s3_object: Option<ResolvedS3Object>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct LayerVersionsListItem {
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_version_arn: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<i64>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub(crate) created_date: Option<String>,
+    #[serde(
+        rename = "CompatibleArchitectures",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub(crate) license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct LayersListItem {
+    #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_name: Option<String>,
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_arn: Option<String>,
+    #[serde(
+        rename = "LatestMatchingVersion",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) latest_matching_version: Option<LayerVersionsListItem>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct ListAliasesRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -779,6 +935,48 @@ pub(crate) struct ListFunctionsResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListLayerVersionsRequest {
+    #[serde(rename = "CompatibleArchitecture")]
+    pub(crate) compatible_architecture: Option<String>,
+    #[serde(rename = "CompatibleRuntime")]
+    pub(crate) compatible_runtime: Option<String>,
+    #[serde(rename = "LayerName")]
+    pub(crate) layer_name: String,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListLayerVersionsResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "LayerVersions", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_versions: Option<Vec<LayerVersionsListItem>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListLayersRequest {
+    #[serde(rename = "CompatibleArchitecture")]
+    pub(crate) compatible_architecture: Option<String>,
+    #[serde(rename = "CompatibleRuntime")]
+    pub(crate) compatible_runtime: Option<String>,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListLayersResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub(crate) layers: Option<Vec<LayersListItem>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct ListTagsRequest {
     #[serde(rename = "Resource")]
     pub(crate) resource: String,
@@ -824,6 +1022,47 @@ pub(crate) struct LoggingConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PublishLayerVersionRequest {
+    #[serde(rename = "LayerName")]
+    pub(crate) layer_name: String,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "Content")]
+    pub(crate) content: LayerVersionContentInput,
+    #[serde(rename = "CompatibleArchitectures")]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo")]
+    pub(crate) license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PublishLayerVersionResponse {
+    #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
+    pub(crate) content: Option<LayerVersionContentOutput>,
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_arn: Option<String>,
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) layer_version_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub(crate) created_date: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<i64>,
+    #[serde(
+        rename = "CompatibleArchitectures",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub(crate) compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub(crate) license_info: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct PublishVersionRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -843,6 +1082,18 @@ pub(crate) struct PutFunctionConcurrencyRequest {
     pub(crate) function_name: String,
     #[serde(rename = "ReservedConcurrentExecutions")]
     pub(crate) reserved_concurrent_executions: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct RemoveLayerVersionPermissionRequest {
+    #[serde(rename = "LayerName")]
+    pub(crate) layer_name: String,
+    #[serde(rename = "VersionNumber")]
+    pub(crate) version_number: i64,
+    #[serde(rename = "StatementId")]
+    pub(crate) statement_id: String,
+    #[serde(rename = "RevisionId")]
+    pub(crate) revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1337,6 +1588,78 @@ impl Output for ListTagsResponse {
         reply.body(&self);
     }
 }
+
+impl Input for PublishLayerVersionRequest {
+    const STRUCTURE: &'static Structure = &PUBLISH_LAYER_VERSION_REQUEST;
+}
+
+impl Output for PublishLayerVersionResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetLayerVersionRequest {
+    const STRUCTURE: &'static Structure = &GET_LAYER_VERSION_REQUEST;
+}
+
+impl Output for GetLayerVersionResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetLayerVersionByArnRequest {
+    const STRUCTURE: &'static Structure = &GET_LAYER_VERSION_BY_ARN_REQUEST;
+}
+
+impl Input for ListLayersRequest {
+    const STRUCTURE: &'static Structure = &LIST_LAYERS_REQUEST;
+}
+
+impl Output for ListLayersResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for ListLayerVersionsRequest {
+    const STRUCTURE: &'static Structure = &LIST_LAYER_VERSIONS_REQUEST;
+}
+
+impl Output for ListLayerVersionsResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DeleteLayerVersionRequest {
+    const STRUCTURE: &'static Structure = &DELETE_LAYER_VERSION_REQUEST;
+}
+
+impl Input for AddLayerVersionPermissionRequest {
+    const STRUCTURE: &'static Structure = &ADD_LAYER_VERSION_PERMISSION_REQUEST;
+}
+
+impl Output for AddLayerVersionPermissionResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetLayerVersionPolicyRequest {
+    const STRUCTURE: &'static Structure = &GET_LAYER_VERSION_POLICY_REQUEST;
+}
+
+impl Output for GetLayerVersionPolicyResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for RemoveLayerVersionPermissionRequest {
+    const STRUCTURE: &'static Structure = &REMOVE_LAYER_VERSION_PERMISSION_REQUEST;
+}
 static ACCELERATOR_CONFIG: Structure = Structure {
     members: &[Member::new("AcceleratorMemorySize", At::Body, &shape::INTEGER).required()],
 };
@@ -1348,6 +1671,18 @@ static ACTION: Shape = Shape::Text(Text {
     pattern: Some(&ACTION_REGEX),
     ..Text::ANY
 });
+
+static ADD_LAYER_VERSION_PERMISSION_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("LayerName", At::Path("LayerName"), &LAYER_NAME_OR_ARN).required(),
+        Member::new("VersionNumber", At::Path("VersionNumber"), &shape::INTEGER).required(),
+        Member::new("StatementId", At::Body, &STATEMENT_ID).required(),
+        Member::new("Action", At::Body, &LAYER_PERMISSION_ALLOWED_ACTION).required(),
+        Member::new("Principal", At::Body, &LAYER_PERMISSION_ALLOWED_PRINCIPAL).required(),
+        Member::new("OrganizationId", At::Body, &ORGANIZATION_ID),
+        Member::new("RevisionId", At::Query("RevisionId"), &shape::TEXT),
+    ],
+};
 
 static ADD_PERMISSION_REQUEST: Structure = Structure {
     members: &[
@@ -1468,6 +1803,18 @@ static CODE_SIGNING_CONFIG_ARN: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(200)),
     pattern: Some(&CODE_SIGNING_CONFIG_ARN_REGEX),
     ..Text::ANY
+});
+
+static COMPATIBLE_ARCHITECTURES: Shape = Shape::List(List {
+    length: Length::new(Some(0), Some(2)),
+    member: &ARCHITECTURE,
+    says_not_null: true,
+});
+
+static COMPATIBLE_RUNTIMES: Shape = Shape::List(List {
+    length: Length::new(Some(0), Some(15)),
+    member: &shape::TEXT,
+    says_not_null: true,
 });
 
 static CORS: Structure = Structure {
@@ -1591,6 +1938,13 @@ static DELETE_FUNCTION_URL_CONFIG_REQUEST: Structure = Structure {
         )
         .required(),
         Member::new("Qualifier", At::Query("Qualifier"), &FUNCTION_URL_QUALIFIER),
+    ],
+};
+
+static DELETE_LAYER_VERSION_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("LayerName", At::Path("LayerName"), &LAYER_NAME_OR_ARN).required(),
+        Member::new("VersionNumber", At::Path("VersionNumber"), &shape::INTEGER).required(),
     ],
 };
 
@@ -1818,6 +2172,24 @@ static GET_FUNCTION_URL_CONFIG_REQUEST: Structure = Structure {
     ],
 };
 
+static GET_LAYER_VERSION_BY_ARN_REQUEST: Structure = Structure {
+    members: &[Member::new("Arn", At::Query("Arn"), &LAYER_VERSION_ARN).required()],
+};
+
+static GET_LAYER_VERSION_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("LayerName", At::Path("LayerName"), &LAYER_NAME_OR_ARN).required(),
+        Member::new("VersionNumber", At::Path("VersionNumber"), &shape::INTEGER).required(),
+    ],
+};
+
+static GET_LAYER_VERSION_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("LayerName", At::Path("LayerName"), &LAYER_NAME_OR_ARN).required(),
+        Member::new("VersionNumber", At::Path("VersionNumber"), &shape::INTEGER).required(),
+    ],
+};
+
 static GET_POLICY_REQUEST: Structure = Structure {
     members: &[
         Member::new(
@@ -1938,12 +2310,54 @@ static LAYER_LIST: Shape = Shape::List(List {
     says_not_null: true,
 });
 
+static LAYER_NAME_OR_ARN_REGEX: Pattern = Pattern::new(
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})",
+);
+static LAYER_NAME_OR_ARN: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(2048)),
+    pattern: Some(&LAYER_NAME_OR_ARN_REGEX),
+    ..Text::ANY
+});
+
+static LAYER_PERMISSION_ALLOWED_ACTION_REGEX: Pattern = Pattern::new(r"lambda:GetLayerVersion");
+static LAYER_PERMISSION_ALLOWED_ACTION: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(22)),
+    pattern: Some(&LAYER_PERMISSION_ALLOWED_ACTION_REGEX),
+    ..Text::ANY
+});
+
+static LAYER_PERMISSION_ALLOWED_PRINCIPAL_REGEX: Pattern =
+    Pattern::new(r"\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root");
+static LAYER_PERMISSION_ALLOWED_PRINCIPAL: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(10000)),
+    pattern: Some(&LAYER_PERMISSION_ALLOWED_PRINCIPAL_REGEX),
+    ..Text::ANY
+});
+
 static LAYER_VERSION_ARN_REGEX: Pattern = Pattern::new(
     r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)",
 );
 static LAYER_VERSION_ARN: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(2048)),
     pattern: Some(&LAYER_VERSION_ARN_REGEX),
+    ..Text::ANY
+});
+
+static LAYER_VERSION_CONTENT_INPUT: Structure = Structure {
+    members: &[
+        Member::new("S3Bucket", At::Body, &S3_BUCKET),
+        Member::new("S3Key", At::Body, &S3_KEY),
+        Member::new("S3ObjectVersion", At::Body, &S3_OBJECT_VERSION),
+        Member::new("S3ObjectStorageMode", At::Body, &S3_OBJECT_STORAGE_MODE),
+        Member::new("ZipFile", At::Body, &shape::BLOB),
+    ],
+};
+static LAYER_VERSION_CONTENT_INPUT_SHAPE: Shape = Shape::Structure(&LAYER_VERSION_CONTENT_INPUT);
+
+static LICENSE_INFO_REGEX: Pattern = Pattern::new(r".*");
+static LICENSE_INFO: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(512)),
+    pattern: Some(&LICENSE_INFO_REGEX),
     ..Text::ANY
 });
 
@@ -1983,6 +2397,41 @@ static LIST_FUNCTIONS_REQUEST: Structure = Structure {
         ),
         Member::new("Marker", At::Query("Marker"), &shape::TEXT),
         Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
+    ],
+};
+
+static LIST_LAYER_VERSIONS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "CompatibleArchitecture",
+            At::Query("CompatibleArchitecture"),
+            &ARCHITECTURE,
+        ),
+        Member::new(
+            "CompatibleRuntime",
+            At::Query("CompatibleRuntime"),
+            &shape::TEXT,
+        ),
+        Member::new("LayerName", At::Path("LayerName"), &LAYER_NAME_OR_ARN).required(),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new("MaxItems", At::Query("MaxItems"), &MAX_LAYER_LIST_ITEMS),
+    ],
+};
+
+static LIST_LAYERS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "CompatibleArchitecture",
+            At::Query("CompatibleArchitecture"),
+            &ARCHITECTURE,
+        ),
+        Member::new(
+            "CompatibleRuntime",
+            At::Query("CompatibleRuntime"),
+            &shape::TEXT,
+        ),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new("MaxItems", At::Query("MaxItems"), &MAX_LAYER_LIST_ITEMS),
     ],
 };
 
@@ -2049,6 +2498,8 @@ static MAX_AGE: Shape = Shape::Integer(Range::new(Some(0), Some(86400)));
 
 static MAX_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(50)));
 
+static MAX_LAYER_LIST_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(50)));
+
 static MAX_LIST_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(10000)));
 
 static MEMORY_SIZE: Shape = Shape::Integer(Range::new(Some(128), Some(32768)));
@@ -2084,6 +2535,13 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static ORGANIZATION_ID_REGEX: Pattern = Pattern::new(r"o-[a-z0-9]{10,32}");
+static ORGANIZATION_ID: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(34)),
+    pattern: Some(&ORGANIZATION_ID_REGEX),
+    ..Text::ANY
+});
+
 static ORIGIN_REGEX: Pattern = Pattern::new(r".*");
 static ORIGIN: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(253)),
@@ -2113,6 +2571,21 @@ static PRINCIPAL_ORG_ID: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static PUBLISH_LAYER_VERSION_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("LayerName", At::Path("LayerName"), &LAYER_NAME_OR_ARN).required(),
+        Member::new("Description", At::Body, &DESCRIPTION),
+        Member::new("Content", At::Body, &LAYER_VERSION_CONTENT_INPUT_SHAPE).required(),
+        Member::new(
+            "CompatibleArchitectures",
+            At::Body,
+            &COMPATIBLE_ARCHITECTURES,
+        ),
+        Member::new("CompatibleRuntimes", At::Body, &COMPATIBLE_RUNTIMES),
+        Member::new("LicenseInfo", At::Body, &LICENSE_INFO),
+    ],
+};
+
 static PUBLISH_VERSION_REQUEST: Structure = Structure {
     members: &[
         Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
@@ -2132,6 +2605,15 @@ static PUT_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
             &RESERVED_CONCURRENT_EXECUTIONS,
         )
         .required(),
+    ],
+};
+
+static REMOVE_LAYER_VERSION_PERMISSION_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("LayerName", At::Path("LayerName"), &LAYER_NAME_OR_ARN).required(),
+        Member::new("VersionNumber", At::Path("VersionNumber"), &shape::INTEGER).required(),
+        Member::new("StatementId", At::Path("StatementId"), &STATEMENT_ID).required(),
+        Member::new("RevisionId", At::Query("RevisionId"), &shape::TEXT),
     ],
 };
 

@@ -16,7 +16,7 @@ pub(crate) mod add_permission;
 pub(crate) mod get_policy;
 pub(crate) mod remove_permission;
 
-mod document;
+pub(crate) mod document;
 pub(crate) mod evaluate;
 mod statement;
 

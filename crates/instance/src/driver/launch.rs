@@ -1,6 +1,6 @@
 //! What is started for a function, and how it is talked to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_sandbox::{Limits, Mount, Program, Request, Start};
@@ -15,8 +15,10 @@ use crate::interpreter;
 use crate::isolation::{Cell, NoCell};
 use crate::runtime::Runtime;
 use crate::runtime_api::{RUNTIME_API, RuntimeApi};
+use crate::spec::Spec;
 
 const TASK_ROOT: &str = "/var/task";
+const LAYERS_ROOT: &str = "/opt";
 /// Where the program of a custom runtime is looked for, the first that is there.
 const BOOTSTRAPS: [&str; 2] = ["/var/task/bootstrap", "/opt/bootstrap"];
 
@@ -45,15 +47,11 @@ impl Driver {
             processes: limits::PROCESSES_MAX,
             tmp_bytes: configuration.ephemeral.bytes(),
         };
-        let code = Mount {
-            source: self.spec.code_dir.clone(),
-            target: PathBuf::from(TASK_ROOT),
-        };
         Ok(Request {
             image,
             start,
             limits,
-            mounts: vec![code],
+            mounts: self.mounts(),
             listeners: match self.interface() {
                 Interface::Frames => vec![],
                 Interface::RuntimeApi => vec![RUNTIME_API],
@@ -76,6 +74,20 @@ impl Driver {
         })
     }
 
+    /// The code and the layers.
+    fn mounts(&self) -> Vec<Mount> {
+        let mount = |source: &PathBuf, target: &str| Mount {
+            source: source.clone(),
+            target: PathBuf::from(target),
+        };
+        let layers = self.spec.layer_dirs.iter();
+        let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
+        [mount(&self.spec.code_dir, TASK_ROOT)]
+            .into_iter()
+            .chain(layers)
+            .collect()
+    }
+
     fn interface(&self) -> Interface {
         let runtime = self.spec.configuration.runtime.as_ref();
         match runtime.map(|runtime| runtime.language()) {
@@ -92,7 +104,7 @@ impl Driver {
         let runtime = runtime.ok_or_else(missing)?;
         let start = match self.interface() {
             Interface::RuntimeApi => {
-                let bootstrap = bootstrap(&self.spec.code_dir)?;
+                let bootstrap = bootstrap(&self.spec)?;
                 Start::Exec(self.execute(vec![bootstrap.to_owned()]))
             }
             Interface::Frames => {
@@ -129,14 +141,21 @@ impl Driver {
 }
 
 /// The program of a custom runtime. Whether it can be executed is for the kernel to say.
-fn bootstrap(code_dir: &Path) -> Result<&'static str, NoCell> {
+fn bootstrap(spec: &Spec) -> Result<&'static str, NoCell> {
     // A link is followed by the kernel inside the sandbox, where it may lead somewhere else.
-    let in_package = code_dir.join("bootstrap").symlink_metadata();
-    match in_package {
-        Ok(found) if !found.is_dir() => Ok(BOOTSTRAPS[0]),
-        _ => Err(NoCell::NotExecutable(format!(
+    let is_in = |dir: &PathBuf| {
+        let found = dir.join("bootstrap").symlink_metadata();
+        found.is_ok_and(|found| !found.is_dir())
+    };
+    let [in_package, in_layers] = BOOTSTRAPS;
+    if is_in(&spec.code_dir) {
+        Ok(in_package)
+    } else if spec.layer_dirs.iter().any(is_in) {
+        Ok(in_layers)
+    } else {
+        Err(NoCell::NotExecutable(format!(
             "Couldn't find valid bootstrap(s): [{}]",
             BOOTSTRAPS.join(" ")
-        ))),
+        )))
     }
 }

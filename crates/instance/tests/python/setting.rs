@@ -134,6 +134,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        layers: Vec::new(),
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
@@ -144,6 +145,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         id,
         configuration: Arc::new(configuration),
         code_dir,
+        layer_dirs: Vec::new(),
         start: StartMode::Zygote,
         credentials: None,
     }

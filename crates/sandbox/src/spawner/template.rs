@@ -37,9 +37,11 @@ const EMPTY: &[&str] = &[
     "proc",
     "tmp",
     "dev",
-    "opt",
+    // The loader searches these for libraries, and for ever passes over what was not there when it
+    // looked first: in a zygote that is before code and layers are mounted.
+    "opt/lib",
+    "var/task/lib",
     "mnt",
-    "var/task",
     "var/runtime",
     "var/lang",
     "etc",

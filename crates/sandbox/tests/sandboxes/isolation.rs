@@ -184,6 +184,46 @@ async fn mounts_are_read_only_where_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn directories_at_one_place_are_seen_as_one_and_later_ones_win() {
+    let rig = Rig::start().await;
+    let mut mounts = Vec::new();
+    // More than fit one option of the kernel by their names, which it would also misread.
+    for number in 0..5 {
+        let layer = rig
+            .directory
+            .path()
+            .join(format!("a:b,c\\{}-{number}", "x".repeat(100)));
+        fs::create_dir_all(layer.join("lib")).expect("the directory is ours");
+        fs::write(layer.join("winner"), format!("{number}\n")).expect("the directory is ours");
+        fs::write(layer.join(format!("lib/{number}")), "").expect("the directory is ours");
+        mounts.push(Mount {
+            source: layer,
+            target: "/opt".into(),
+        });
+    }
+    fs::write(mounts[1].source.join("below"), "1\n").expect("the directory is ours");
+    let script = "cat /opt/winner /opt/below; ls /opt/lib | tr '\\n' ' '; echo; \
+                  touch /opt/new /opt/winner 2>&1; rm -rf /opt/lib 2>&1 | wc -l; mount | grep /opt";
+    let sandbox = rig.exec(&["/bin/sh", "-c", script], LIMITS, mounts).await;
+    let ran = finish(sandbox).await;
+    let begins = "4\n1\n0 1 2 3 4 \n";
+    assert!(ran.output.starts_with(begins), "{}", ran.output);
+    assert_eq!(
+        ran.output.matches("Read-only file system").count(),
+        2,
+        "{}",
+        ran.output
+    );
+    let mounted = ran.output.lines().last().unwrap_or_default();
+    assert!(
+        mounted.contains("type overlay (ro,nosuid,nodev"),
+        "{mounted}"
+    );
+    assert!(!mounted.contains("xxx"), "a path of the host: {mounted}");
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mount_of_a_missing_directory_names_it() {
     let rig = Rig::start().await;
     let start = Start::Exec(Program {

@@ -11,6 +11,7 @@ mod buckets;
 mod crash;
 mod functions;
 mod keys;
+mod layers;
 mod log_filter;
 mod log_groups;
 mod logs;

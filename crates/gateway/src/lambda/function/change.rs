@@ -26,7 +26,7 @@ pub(crate) async fn change_latest(
     target: &Target,
     revision: Option<String>,
     after: After,
-    change: impl FnOnce(&mut Configuration) + Send + 'static,
+    change: impl FnOnce(&mut Configuration) -> Result<()> + Send + 'static,
 ) -> Result<Arc<Function>> {
     let (arn, now) = (target.arn.clone(), context.now);
     let id = target.id();
@@ -36,7 +36,7 @@ pub(crate) async fn change_latest(
         }
         check_revision(function, revision.as_deref())?;
         let latest = Arc::make_mut(&mut function.latest);
-        change(latest);
+        change(latest)?;
         latest.revision = RevisionId::random();
         latest.modified = now;
         latest.update = UpdateStatus::InProgress;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use kiln_types::{Configuration, FunctionArn, LoggingConfig, State, Timestamp, UpdateStatus};
+use kiln_types::{
+    AttachedLayer, Configuration, FunctionArn, LoggingConfig, State, Timestamp, UpdateStatus,
+};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -72,13 +74,14 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
             apply_on: Some("None".to_owned()),
             optimization_status: Some("Off".to_owned()),
         }),
+        layers: layers(&of.layers),
         vpc_config: of.kept.contains_key(kept::VPC_CONFIG).then(no_vpc),
         ..Default::default()
     }
 }
 
 /// `2026-11-23T13:23:00.000+0000`, the form in which Lambda alone writes times.
-fn last_modified(time: Timestamp) -> String {
+pub(crate) fn last_modified(time: Timestamp) -> String {
     time.to_jiff()
         .strftime("%Y-%m-%dT%H:%M:%S.%3f+0000")
         .to_string()
@@ -124,6 +127,15 @@ fn environment(variables: &BTreeMap<String, String>) -> Option<wire::Environment
         variables: Some(variables),
         error: None,
     })
+}
+
+fn layers(layers: &[AttachedLayer]) -> Option<Vec<wire::Layer>> {
+    let shown = layers.iter().map(|layer| wire::Layer {
+        arn: Some(layer.arn.to_string()),
+        code_size: Some(layer.code.zipped_bytes as i64),
+        ..Default::default()
+    });
+    (!layers.is_empty()).then(|| shown.collect())
 }
 
 fn logging(logging: &LoggingConfig) -> wire::LoggingConfig {

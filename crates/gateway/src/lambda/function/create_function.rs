@@ -17,6 +17,7 @@ use super::settings::Settings;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
+use crate::lambda::layer::attach;
 use crate::lambda::refusal::{conflict, invalid};
 use crate::lambda::tag;
 use crate::lambda::target::Target;
@@ -25,7 +26,8 @@ use crate::lambda::version::render_published;
 pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
     let target = Target::read_new(context, &input.function_name)?;
     let id = target.id();
-    let change = Settings::of_new(&mut input)?.check(&context.deps.runtimes)?;
+    let mut change = Settings::of_new(&mut input)?.check(&context.deps.runtimes)?;
+    change.layers = attach::layers(context, input.layers.take())?;
     if change.runtime.is_none() || change.handler.is_none() {
         return Err(invalid(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
@@ -49,6 +51,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     latest.architecture = architecture;
     latest.start = tag::start_mode(&tags)?;
     change.apply(&mut latest);
+    attach::check_size(&latest)?;
     let mut function = Function::new(id, context.now, latest);
     function.tags = tags;
     let published = (input.publish == Some(true)).then(|| function.publish(None));
@@ -86,6 +89,7 @@ fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
         architecture: Default::default(),
         logging: LoggingConfig::of(id),
         code,
+        layers: Vec::new(),
         state: State::Pending,
         update: UpdateStatus::InProgress,
         start: None,

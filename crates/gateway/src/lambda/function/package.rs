@@ -50,6 +50,17 @@ impl Source {
         })
     }
 
+    /// Takes the source out of a request to publish a layer.
+    pub(crate) fn of_layer(content: wire::LayerVersionContentInput) -> Result<Self> {
+        refuse(&None, &content.s3_object_storage_mode)?;
+        Ok(Self {
+            zip_file: content.zip_file,
+            s3_bucket: content.s3_bucket,
+            s3_key: content.s3_key,
+            s3_object_version: content.s3_object_version,
+        })
+    }
+
     /// Checks the code and keeps it.
     pub(crate) async fn take(self, context: &Context) -> Result<Code> {
         self.refuse_two_sources()?;

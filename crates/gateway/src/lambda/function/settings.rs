@@ -9,7 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use kiln_types::{Configuration, EphemeralMb, InvalidUnit, MemoryMb, Runtime, TimeoutSecs};
+use kiln_types::{
+    AttachedLayer, Configuration, EphemeralMb, InvalidUnit, MemoryMb, Runtime, TimeoutSecs,
+};
 use serde_json::{Value, json};
 
 use super::configuration::kept;
@@ -48,6 +50,8 @@ pub(crate) struct Change {
     pub(crate) memory: Option<MemoryMb>,
     ephemeral: Option<EphemeralMb>,
     environment: Option<BTreeMap<String, String>>,
+    /// Added by the operation, which knows whose layers the caller may use.
+    pub(crate) layers: Option<Vec<AttachedLayer>>,
     logging: Option<wire::LoggingConfig>,
     kept: BTreeMap<&'static str, Option<Value>>,
 }
@@ -61,7 +65,6 @@ impl Settings {
                 "container images",
             ),
             (request.image_config.is_some(), "container images"),
-            (has_items(&request.layers), "layers"),
             (has_items(&request.file_system_configs), "file systems"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (request.publish_to.is_some(), "PublishTo"),
@@ -98,7 +101,6 @@ impl Settings {
     pub(crate) fn of_update(request: wire::UpdateFunctionConfigurationRequest) -> Result<Self> {
         refuse(&[
             (request.image_config.is_some(), "container images"),
-            (has_items(&request.layers), "layers"),
             (has_items(&request.file_system_configs), "file systems"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (
@@ -172,6 +174,7 @@ impl Settings {
                 .as_ref()
                 .map(environment::check)
                 .transpose()?,
+            layers: None,
             kept: self.kept(),
             handler: self.handler,
             role: self.role,
@@ -216,6 +219,7 @@ impl Change {
         set(&mut to.memory, self.memory);
         set(&mut to.ephemeral, self.ephemeral);
         set(&mut to.environment, self.environment);
+        set(&mut to.layers, self.layers);
         if let Some(logging) = self.logging {
             logging::apply(&logging, &mut to.logging);
         }
@@ -280,14 +284,12 @@ mod tests {
     #[test]
     fn what_kiln_does_not_have_is_refused_by_name() {
         let refused = update(wire::UpdateFunctionConfigurationRequest {
-            layers: Some(vec![
-                "arn:aws:lambda:us-east-1:000000000000:layer:l:1".into(),
-            ]),
+            file_system_configs: Some(vec![wire::FileSystemConfig::default()]),
             ..Default::default()
         });
         let refused = refused.unwrap_err();
         assert_eq!(refused.exception, Exception::NotImplemented);
-        assert_eq!(refused.message, "Kiln does not have layers yet.");
+        assert_eq!(refused.message, "Kiln does not have file systems yet.");
         let subnets = wire::VpcConfig {
             subnet_ids: Some(vec!["subnet-1".into()]),
             ..Default::default()
@@ -345,7 +347,6 @@ mod tests {
     #[test]
     fn empty_lists_ask_for_nothing() {
         let request = wire::UpdateFunctionConfigurationRequest {
-            layers: Some(Vec::new()),
             file_system_configs: Some(Vec::new()),
             kms_key_arn: Some(String::new()),
             vpc_config: Some(wire::VpcConfig::default()),

@@ -12,6 +12,7 @@ use crate::error::{ApiError, Result};
 use crate::lambda::generated::{
     FunctionConfiguration as Output, UpdateFunctionCodeRequest as Input,
 };
+use crate::lambda::layer::attach;
 use crate::lambda::refusal::update_in_progress;
 use crate::lambda::target::Target;
 use crate::lambda::version::render_published;
@@ -39,10 +40,12 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     if input.dry_run == Some(true) {
         let mut latest = Arc::unwrap_or_clone(function.latest.clone());
         (latest.code, latest.architecture) = (code, architecture);
+        attach::check_size(&latest)?;
         return Ok(render(&target.arn, &latest));
     }
     let changed = change_latest(context, &target, input.revision_id, after, move |latest| {
         (latest.code, latest.architecture) = (code, architecture);
+        attach::check_size(latest)
     });
     let function = changed.await?;
     match function.versions.get(&function.last_version) {

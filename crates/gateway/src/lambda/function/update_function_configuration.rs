@@ -9,18 +9,22 @@ use crate::error::Result;
 use crate::lambda::generated::{
     FunctionConfiguration as Output, UpdateFunctionConfigurationRequest as Input,
 };
+use crate::lambda::layer::attach;
 use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
     let target = Target::read_unqualified(context, &input.function_name)?;
     target.function(context)?;
     let revision = input.revision_id.take();
-    let change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
+    let layers = attach::layers(context, input.layers.take())?;
+    let mut change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
+    change.layers = layers;
     if let Some(memory) = change.memory {
         check_memory(memory, context.config.memory_budget_mb)?;
     }
     let changed = change_latest(context, &target, revision, After::Keep, |latest| {
         change.apply(latest);
+        attach::check_size(latest)
     });
     Ok(render(&target.arn, &changed.await?.latest))
 }
