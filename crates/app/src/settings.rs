@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches, Id, ValueEnum};
 use kiln_gateway::Endpoint;
-use kiln_types::{AccountId, Region};
+use kiln_types::{AccountId, FileSystem, Region};
 
 use crate::machine;
 
@@ -119,6 +119,10 @@ pub(crate) struct Settings {
         default_value_t = 30
     )]
     pub(crate) drain_secs: u64,
+    /// A directory that functions may mount, as `NAME=DIR`, or `NAME=DIR:ro` when they may only read
+    /// it; repeat it for more. In the configuration file a table: `[file-system]` with `NAME = "DIR"`.
+    #[arg(long, value_name = "NAME=DIR[:ro]", value_parser = file_system)]
+    pub(crate) file_system: Vec<(String, FileSystem)>,
     #[command(flatten)]
     pub(crate) retention: Retention,
     /// Which of Kiln's own log records to write, as a tracing filter such as `info,kiln=debug`.
@@ -238,6 +242,20 @@ impl Places {
     }
 }
 
+/// Reads `NAME=DIR` and `NAME=DIR:ro`.
+fn file_system(text: &str) -> Result<(String, FileSystem), String> {
+    let (name, dir) = text
+        .split_once('=')
+        .filter(|(name, dir)| !name.is_empty() && dir.starts_with('/'))
+        .ok_or_else(|| format!("'{text}' is not NAME=DIR or NAME=DIR:ro with an absolute path"))?;
+    let (dir, is_read_only) = match dir.strip_suffix(":ro") {
+        Some(dir) => (dir, true),
+        None => (dir, false),
+    };
+    let dir = PathBuf::from(dir);
+    Ok((name.to_owned(), FileSystem { dir, is_read_only }))
+}
+
 /// Parses the command line, with the configuration file's values in the place of defaults.
 pub(crate) fn parse(command: Command, args: Vec<std::ffi::OsString>) -> anyhow::Result<ArgMatches> {
     let first = command.clone().try_get_matches_from(&args);
@@ -286,15 +304,20 @@ fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
                 names.join(", ")
             );
         };
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
+        let texts = match value {
+            toml::Value::String(text) => vec![text],
+            toml::Value::Integer(number) => vec![number.to_string()],
+            toml::Value::Table(table) if key == "file-system" => table
+                .into_iter()
+                .map(|(name, dir)| Ok(format!("{name}={}", dir.as_str().context("give text")?)))
+                .collect::<anyhow::Result<_>>()
+                .with_context(|| format!("read [{key}] of {}", path.display()))?,
             other => bail!(
                 "{} sets '{key}' to {other}; give text or a number",
                 path.display()
             ),
         };
-        values.push((arg.get_id().clone(), text));
+        values.push((arg.get_id().clone(), texts));
     }
     let mut command = command;
     for verb in READERS {
@@ -304,10 +327,10 @@ fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
 }
 
 /// Sets the defaults of those flags that the verb has.
-fn with_defaults(mut verb: Command, values: &[(Id, String)]) -> Command {
-    for (id, text) in values {
+fn with_defaults(mut verb: Command, values: &[(Id, Vec<String>)]) -> Command {
+    for (id, texts) in values {
         if verb.get_arguments().any(|arg| arg.get_id() == id) {
-            verb = verb.mut_arg(id, |arg| arg.default_value(text.clone()).required(false));
+            verb = verb.mut_arg(id, |arg| arg.default_values(texts.clone()).required(false));
         }
     }
     verb
@@ -421,6 +444,29 @@ mod tests {
         assert_eq!(settings.listen.port(), 5000);
         assert_eq!(settings.stems, 3);
         assert_eq!(settings.concurrency, 1_000);
+    }
+
+    #[test]
+    fn file_systems_are_flags_or_a_table() {
+        let file = "[file-system]\nmodels = '/srv/models:ro'\nshared = '/srv/shared'\n";
+        let named = |settings: &Settings| -> Vec<(String, String, bool)> {
+            let systems = settings.file_system.iter();
+            let shown = systems.map(|(name, system)| {
+                let dir = system.dir.display().to_string();
+                (name.clone(), dir, system.is_read_only)
+            });
+            shown.collect()
+        };
+        let models = ("models".to_owned(), "/srv/models".to_owned(), true);
+        let shared = ("shared".to_owned(), "/srv/shared".to_owned(), false);
+        let settings = parse_with_file(file, &[]).unwrap();
+        assert_eq!(named(&settings), [models, shared.clone()]);
+        let flags = ["--file-system", "shared=/srv/shared"];
+        let settings = parse_with_file(file, &flags).unwrap();
+        assert_eq!(named(&settings), [shared], "flags replace the file's");
+        for wrong in ["models", "=/srv", "models=srv"] {
+            assert!(file_system(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kiln_gateway::Auth;
 use kiln_types::function::StartMode;
+use kiln_types::{AccessPoint, FileSystem, FileSystems};
 use sha2::{Digest, Sha256};
 
 use crate::packs::Pack;
@@ -89,7 +90,24 @@ pub(crate) fn invoke(settings: &Settings) -> anyhow::Result<kiln_invoke::Config>
             Start::Zygote => StartMode::Zygote,
             Start::Fresh => StartMode::Fresh,
         },
+        file_systems: file_systems(settings)?,
     })
+}
+
+/// The directories that functions may mount. A name that is wrong today would fail invocations
+/// tomorrow, so all must be there.
+fn file_systems(settings: &Settings) -> anyhow::Result<FileSystems> {
+    let mut systems = FileSystems::new();
+    for (name, system) in &settings.file_system {
+        let dir = system.dir.canonicalize().ok().filter(|dir| dir.is_dir());
+        let dir = dir.with_context(|| {
+            let dir = system.dir.display();
+            format!("--file-system {name}={dir}: there is no such directory")
+        })?;
+        let is_read_only = system.is_read_only;
+        systems.insert(AccessPoint::named(name), FileSystem { dir, is_read_only });
+    }
+    Ok(systems)
 }
 
 pub(crate) fn gateway(
@@ -112,6 +130,7 @@ pub(crate) fn gateway(
         },
         account_concurrency: settings.concurrency,
         memory_budget_mb: settings.memory_budget_bytes()? >> 20,
+        file_systems: file_systems(settings)?,
         limits: kiln_gateway::Limits {
             shutdown_timeout: settings.drain(),
             ..Default::default()

@@ -147,6 +147,10 @@ impl Client {
         &self.target.endpoint
     }
 
+    pub(crate) fn region(&self) -> &str {
+        &self.target.region
+    }
+
     async fn send(&self, call: Call) -> Result<Answer> {
         let operation = call.operation;
         let timeout = call.timeout;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use kiln_types::FunctionName;
+use kiln_types::{AccessPoint, AccessPointArn, FunctionName};
 use serde_json::{Value, json};
 
 use crate::api::Client;
@@ -62,6 +62,10 @@ pub struct Args {
     /// ones lie over earlier ones. Together they replace all earlier ones
     #[arg(long, value_name = "LAYER")]
     layer: Vec<String>,
+    /// A directory that the server's operator has named, and where the function sees it, such as
+    /// models:/mnt/models
+    #[arg(long, value_name = "NAME:PATH", value_parser = document::file_system)]
+    file_system: Option<(String, String)>,
     /// The role the function runs as
     #[arg(long, value_name = "ARN")]
     role: Option<String>,
@@ -77,6 +81,14 @@ pub struct Args {
     /// How log lines are written
     #[arg(long, value_name = "Text|JSON", value_parser = ["Text", "JSON"], ignore_case = true)]
     log_format: Option<String>,
+}
+
+/// What a function has besides its code, by ARN.
+#[derive(Debug, Default)]
+struct Attached {
+    layers: Vec<String>,
+    /// And where the function sees it.
+    file_system: Option<(String, String)>,
 }
 
 /// What a deployment did.
@@ -95,16 +107,19 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         "packaged {}: {files} file(s), {bytes} zipped",
         args.path.display()
     );
-    let layers = layer::arns(client, &args.layer).await?;
+    let attached = Attached {
+        layers: layer::arns(client, &args.layer).await?,
+        file_system: file_system(client, args).await?,
+    };
     let action = match client.function(name.as_str()).await? {
-        None => create(client, name.as_str(), &package, &layers, args).await?,
+        None => create(client, name.as_str(), &package, &attached, args).await?,
         Some(existing) => {
             update(
                 client,
                 name.as_str(),
                 &existing["Configuration"],
                 &package,
-                &layers,
+                &attached,
                 args,
             )
             .await?
@@ -124,11 +139,24 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
+/// The ARN of the named file system, which follows from the name, and its path.
+async fn file_system(client: &Client, args: &Args) -> Result<Option<(String, String)>> {
+    let Some((name, path)) = &args.file_system else {
+        return Ok(None);
+    };
+    let arn = AccessPointArn {
+        region: client.region().parse()?,
+        account: client.account().await?.parse()?,
+        access_point: AccessPoint::named(name),
+    };
+    Ok(Some((arn.to_string(), path.clone())))
+}
+
 async fn create(
     client: &Client,
     name: &str,
     package: &Package,
-    layers: &[String],
+    attached: &Attached,
     args: &Args,
 ) -> Result<Action> {
     let choice = Choice {
@@ -146,7 +174,7 @@ async fn create(
         runtime: Some(&inferred.runtime),
         handler: Some(&inferred.handler),
         role: Some(&role),
-        layers,
+        attached,
         args,
     };
     let (runtime, handler) = (&inferred.runtime, &inferred.handler);
@@ -165,7 +193,7 @@ async fn update(
     name: &str,
     existing: &Value,
     package: &Package,
-    layers: &[String],
+    attached: &Attached,
     args: &Args,
 ) -> Result<Action> {
     let kept = existing["Handler"].as_str();
@@ -190,7 +218,7 @@ async fn update(
             .map(|i| i.handler.as_str())
             .or(args.handler.as_deref()),
         role: args.role.as_deref(),
-        layers,
+        attached,
         args,
     };
     let mut action = Action::Unchanged;

@@ -66,6 +66,11 @@ fn table(function: &Value, url: Option<&Value>) -> String {
     for layer in configuration["Layers"].as_array().into_iter().flatten() {
         rows.push(["Layer".to_owned(), show(&layer["Arn"])]);
     }
+    let file_systems = configuration["FileSystemConfigs"].as_array();
+    for mount in file_systems.into_iter().flatten() {
+        let (path, arn) = (show(&mount["LocalMountPath"]), show(&mount["Arn"]));
+        rows.push(["File system".to_owned(), format!("{path} {arn}")]);
+    }
     rows.push(["State".to_owned(), state(configuration)]);
     rows.push(["Modified".to_owned(), show(&configuration["LastModified"])]);
     rows.push([

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_types::{AccountId, Clock, Region};
+use kiln_types::{AccountId, Clock, FileSystems, Region};
 use tokio_util::task::TaskTracker;
 
 use crate::admin::status::Status;
@@ -29,6 +29,8 @@ pub struct Config {
     pub account_concurrency: u32,
     /// Memory that all instances together may have: no function may ask for more.
     pub memory_budget_mb: u64,
+    /// The directories that functions may mount.
+    pub file_systems: FileSystems,
     /// Limits against slow or greedy clients.
     pub limits: Limits,
 }

@@ -121,6 +121,8 @@ exceptions! {
     CodeSigningConfigNotFound = "CodeSigningConfigNotFoundException", 404, Upper;
     /// The account's code storage is full.
     CodeStorageExceeded = "CodeStorageExceededException", 400, Lower;
+    /// The function's file system cannot be mounted.
+    EfsMountFailure = "EFSMountFailureException", 403, Upper;
     /// The signature lacks a part.
     IncompleteSignature = "IncompleteSignatureException", 400, Front;
     /// A log operation's parameter is wrong.

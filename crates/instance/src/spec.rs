@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
-use kiln_types::{Configuration, FunctionArn, FunctionId};
+use kiln_types::{Configuration, FileSystem, FunctionArn, FunctionId};
 
 /// One version of a function, ready to run.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Spec {
     pub code_dir: PathBuf,
     /// Its unpacked layers, mounted read-only at `/opt`: later ones over earlier ones.
     pub layer_dirs: Vec<PathBuf>,
+    /// The directories of this machine that it shares with others, and where it sees each.
+    pub file_systems: Vec<(FileSystem, PathBuf)>,
     /// How its process starts.
     pub start: StartMode,
     /// The keys of its execution role, when it has any.

@@ -54,6 +54,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
             unzipped_bytes: 1,
         },
         layers: Vec::new(),
+        file_systems: Vec::new(),
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
@@ -66,6 +67,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         // A directory with a `bootstrap`, unless a test names another.
         code_dir: PathBuf::new(),
         layer_dirs: Vec::new(),
+        file_systems: Vec::new(),
         start: StartMode::Zygote,
         credentials: None,
     }

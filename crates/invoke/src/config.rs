@@ -1,7 +1,7 @@
 //! What the invoker is told at start.
 
-use kiln_types::Region;
 use kiln_types::function::StartMode;
+use kiln_types::{FileSystems, Region};
 
 /// Settings of all invocations.
 #[derive(Debug, Clone)]
@@ -10,6 +10,8 @@ pub struct Config {
     pub region: Region,
     /// How instances of functions start that do not say.
     pub start: StartMode,
+    /// The directories that functions may mount.
+    pub file_systems: FileSystems,
 }
 
 impl Default for Config {
@@ -17,6 +19,7 @@ impl Default for Config {
         Self {
             region: Region::default(),
             start: StartMode::Zygote,
+            file_systems: FileSystems::new(),
         }
     }
 }

@@ -46,6 +46,11 @@ pub enum Error {
         /// What all instances together may have.
         budget_mb: u64,
     },
+    /// The function has a file system that this server does not have any more.
+    #[error(
+        "this server has no file system {0}; name it with --file-system, or take it from the function"
+    )]
+    NoFileSystem(String),
     /// No instance could be started. A retry is safe, but the cause is likely to stay.
     #[error("start an instance of the function: {0}")]
     StartFailed(String),

@@ -83,7 +83,7 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
             meter: shared.meter.clone(),
             spec: shared
                 .specs
-                .get(&shared.store, &request.function, &configuration),
+                .get(&shared.store, &request.function, &configuration)?,
             invocation: Invocation {
                 request_id: request.request_id,
                 payload: request.payload,

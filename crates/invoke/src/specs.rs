@@ -2,14 +2,18 @@
 //! then only counts a reference.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use kiln_scheduler::Spec;
 use kiln_store::Store;
 use kiln_types::function::Code;
-use kiln_types::{Configuration, FunctionArn, FunctionId, Qualifier, Version};
+use kiln_types::{
+    Configuration, FileSystem, FileSystemMount, FunctionArn, FunctionId, Qualifier, Version,
+};
 
 use crate::config::Config;
+use crate::error::Error;
 
 /// Specs by function and version. At most one each: the latest revision asked for.
 pub(crate) struct Specs {
@@ -34,20 +38,20 @@ impl Specs {
         store: &Store,
         id: &FunctionId,
         configuration: &Arc<Configuration>,
-    ) -> Arc<Spec> {
+    ) -> Result<Arc<Spec>, Error> {
         let version = configuration.version;
         if let Some(known) = self.specs.read().expect("no holder panics").get(id)
             && let Some((_, spec)) = known.iter().find(|(known, _)| *known == version)
             && Arc::ptr_eq(&spec.configuration, configuration)
         {
-            return spec.clone();
+            return Ok(spec.clone());
         }
-        let spec = Arc::new(self.make(store, id, configuration));
+        let spec = Arc::new(self.make(store, id, configuration)?);
         let mut specs = self.specs.write().expect("no holder panics");
         let known = specs.entry(id.clone()).or_default();
         known.retain(|(known, _)| *known != version);
         known.push((version, spec.clone()));
-        spec
+        Ok(spec)
     }
 
     /// Forgets a function that changed or is gone.
@@ -65,17 +69,36 @@ impl Specs {
             .collect()
     }
 
-    fn make(&self, store: &Store, id: &FunctionId, configuration: &Arc<Configuration>) -> Spec {
+    fn make(
+        &self,
+        store: &Store,
+        id: &FunctionId,
+        configuration: &Arc<Configuration>,
+    ) -> Result<Spec, Error> {
         let version = Qualifier::Version(configuration.version);
         let dir = |code: &Code| store.artifacts().dir(&code.sha256);
-        Spec {
+        Ok(Spec {
             arn: FunctionArn::new(self.config.region.clone(), id).qualified(Some(version)),
             id: id.clone(),
             configuration: configuration.clone(),
             code_dir: dir(&configuration.code),
             layer_dirs: configuration.layers.iter().map(|l| dir(&l.code)).collect(),
+            file_systems: configuration
+                .file_systems
+                .iter()
+                .map(|mount| self.file_system(mount))
+                .collect::<Result<_, _>>()?,
             start: configuration.start.unwrap_or(self.config.start),
             credentials: None,
+        })
+    }
+
+    /// The directory behind a function's file system, for as long as the operator has one.
+    fn file_system(&self, mount: &FileSystemMount) -> Result<(FileSystem, PathBuf), Error> {
+        let found = self.config.file_systems.get(&mount.arn.access_point);
+        match found {
+            Some(found) => Ok((found.clone(), mount.path.clone())),
+            None => Err(Error::NoFileSystem(mount.arn.to_string())),
         }
     }
 }

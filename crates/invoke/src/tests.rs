@@ -144,6 +144,7 @@ fn function(name: &str) -> Function {
             unzipped_bytes: 1,
         },
         layers: Vec::new(),
+        file_systems: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,

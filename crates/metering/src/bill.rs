@@ -71,6 +71,7 @@ mod tests {
                 unzipped_bytes: 0,
             },
             layers: Vec::new(),
+            file_systems: Vec::new(),
             state: State::Active,
             update: UpdateStatus::Successful,
             start: None,

@@ -79,6 +79,7 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
                 start,
                 limits,
                 mounts: vec![],
+                volumes: vec![],
                 listeners: vec![LISTENER],
             };
             held.push(sandboxes.lease(request).await.expect("a sandbox"));

@@ -75,6 +75,7 @@ async fn measure(arguments: &[String]) {
             start: Start::Zygote,
             limits: LIMITS,
             mounts: mounts.clone(),
+            volumes: vec![],
             listeners: vec![],
         };
         let sandbox = sandboxes.lease(request).await.expect("a stem");
@@ -142,6 +143,7 @@ async fn exec_and_fork(sandboxes: &Sandboxes, clock: &SystemClock) {
                 start: start.clone(),
                 limits: LIMITS,
                 mounts: vec![],
+                volumes: vec![],
                 listeners: vec![],
             };
             let begun = clock.now();

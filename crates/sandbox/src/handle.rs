@@ -200,7 +200,7 @@ impl Sandboxes {
             keep_wanted(&mut stem.listeners, request);
             let mounts = request.mounts.clone();
             let result = server
-                .inject(&stem.body, mounts, Some(&request.limits))
+                .inject(&stem.body, mounts, &request.volumes, Some(&request.limits))
                 .await;
             if result.is_err() && stem.body.has_ended() {
                 continue;
@@ -277,7 +277,9 @@ async fn fork(server: &Server, request: &Request, mut shell: Shell) -> Result<Sa
     keep_wanted(&mut shell.listeners, request);
     let image = server.image(&request.image)?;
     let (mounts, limits) = (request.mounts.clone(), Some(&request.limits));
-    let stem = server.fork(image, shell, mounts, limits, false).await?;
+    let stem = server
+        .fork(image, shell, mounts, &request.volumes, limits, false)
+        .await?;
     Ok(sandbox(stem, false))
 }
 
@@ -295,7 +297,14 @@ async fn execute(
     let image = server.image(&request.image)?;
     let (mounts, limits) = (request.mounts.clone(), Some(&request.limits));
     let begun = server
-        .execute(image, shell, mounts, limits, program.clone())
+        .execute(
+            image,
+            shell,
+            mounts,
+            &request.volumes,
+            limits,
+            program.clone(),
+        )
         .await?;
     Ok(sandbox(begun, was_pooled))
 }

@@ -5,9 +5,10 @@
 //! so one thread of the daemon is set aside for it. It enters, attaches, and goes back; it never
 //! opens a path of the sandbox for reading.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -16,8 +17,9 @@ use tokio::sync::oneshot;
 
 use crate::config::Mount;
 use crate::error::Error;
-use crate::request::Limits;
+use crate::request::{Limits, Volume};
 use crate::sandbox::Body;
+use crate::volume::{self, Mapped};
 use crate::{mount, sys};
 
 /// What to put on one sandbox.
@@ -25,6 +27,7 @@ use crate::{mount, sys};
 pub(crate) struct Injection {
     pub body: Arc<Body>,
     pub mounts: Vec<Mount>,
+    pub volumes: Vec<Mapped>,
     pub limits: Option<Limits>,
     /// The new size of `/tmp`, where it differs from what the sandbox was made with.
     pub tmp_bytes: Option<u64>,
@@ -92,13 +95,20 @@ fn inject(home: &OwnedFd, injection: &Injection) -> Result<(), Error> {
             .limit(limits)
             .map_err(Error::system("limit a sandbox"))?;
     }
-    if injection.mounts.is_empty() && injection.tmp_bytes.is_none() {
+    let Injection {
+        mounts, volumes, ..
+    } = injection;
+    if mounts.is_empty() && volumes.is_empty() && injection.tmp_bytes.is_none() {
         return Ok(());
     }
-    let detached = detach(&injection.mounts)?;
+    let detached = detach(mounts)?;
+    let volumes = volumes
+        .iter()
+        .map(detach_volume)
+        .collect::<Result<Vec<_>, _>>()?;
     sys::enter(&injection.body.init, libc::CLONE_NEWNS)
         .map_err(Error::system("enter a sandbox"))?;
-    let result = attach(&detached, injection.tmp_bytes);
+    let result = attach(&detached, injection.tmp_bytes).and_then(|()| attach_volumes(&volumes));
     sys::enter(home, libc::CLONE_NEWNS).expect("the daemon's own namespace cannot vanish");
     result
 }
@@ -131,6 +141,27 @@ fn attach(mounts: &[(OwnedFd, &Mount)], tmp_bytes: Option<u64>) -> Result<(), Er
     }
     if let Some(bytes) = tmp_bytes {
         mount::resize_tmpfs(Path::new("/tmp"), bytes).map_err(Error::system("resize /tmp"))?;
+    }
+    Ok(())
+}
+
+fn detach_volume(mapped: &Mapped) -> Result<(OwnedFd, &Volume), Error> {
+    let Mapped { volume, users } = mapped;
+    let mount = mount::translated(&volume.source, volume.is_read_only, users);
+    Ok((
+        mount.map_err(|source| volume::failed(volume, source))?,
+        volume,
+    ))
+}
+
+/// Their places are made in the sandbox's own file system below `/mnt`.
+fn attach_volumes(volumes: &[(OwnedFd, &Volume)]) -> Result<(), Error> {
+    for (mount, volume) in volumes {
+        let attached = DirBuilder::new()
+            .mode(0o755)
+            .create(&volume.target)
+            .and_then(|()| mount::attach(mount, &volume.target));
+        attached.map_err(|source| volume::failed(volume, source))?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The second wall around files: even where a mount or a permission is wrong, code in a sandbox
-//! reads what the sandbox has and writes to `/tmp`, `/dev/shm` and the harmless devices only.
+//! reads what the sandbox has and writes to `/tmp`, `/dev/shm`, volumes and the harmless devices only.
 
 use std::os::fd::OwnedFd;
 
@@ -7,6 +7,8 @@ use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
 };
+
+use crate::volume::VOLUMES;
 
 /// The newest interface this knows; older kernels enforce what they have.
 const ABI_KNOWN: ABI = ABI::V7;
@@ -26,10 +28,12 @@ fn build() -> Result<Option<OwnedFd>, RulesetError> {
         .create()?;
     let device: BitFlags<AccessFs> =
         AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
-    let rules: [(&str, BitFlags<AccessFs>); 8] = [
+    let rules: [(&str, BitFlags<AccessFs>); 9] = [
         ("/", AccessFs::from_read(ABI_KNOWN)),
         ("/tmp", all),
         ("/dev/shm", all),
+        // Empty but for volumes, whose mounts say who may write.
+        (VOLUMES, all),
         ("/dev/null", device),
         ("/dev/zero", device),
         ("/dev/full", device),

@@ -31,6 +31,7 @@ mod server;
 mod spawner;
 mod supervisor;
 mod sys;
+mod volume;
 mod wire;
 mod zygote;
 
@@ -38,6 +39,6 @@ pub use config::{Config, Image, LayersOff, Mount, PoolConfig};
 pub use error::Error;
 pub use examine::{Finding, Status, examine};
 pub use handle::{Sandboxes, Statistics};
-pub use request::{Limits, Program, Request, Start};
+pub use request::{Limits, Program, Request, Start, Volume};
 pub use sandbox::{Exit, Sandbox};
 pub use spawner::spawner_main;

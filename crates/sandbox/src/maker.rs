@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::injector::Injection;
 use crate::pool::{Shell, Stem};
 use crate::protocol::{FromInit, ToInit};
-use crate::request::{Limits, Program};
+use crate::request::{Limits, Program, Volume};
 use crate::sandbox::{Body, Exit};
 use crate::server::Server;
 use crate::wire::{self, Link};
@@ -70,6 +70,7 @@ impl Server {
         let registry = Arc::clone(&self.registry);
         let body = Body {
             id,
+            uid,
             init,
             group: self.tree.group(id),
             registry,
@@ -103,11 +104,12 @@ impl Server {
         image: &Image,
         shell: Shell,
         mounts: Vec<Mount>,
+        volumes: &[Volume],
         limits: Option<&Limits>,
         warm: bool,
     ) -> Result<Stem, Error> {
-        self.inject(&shell.body, [image.mounts.clone(), mounts].concat(), limits)
-            .await?;
+        let mounts = [image.mounts.clone(), mounts].concat();
+        self.inject(&shell.body, mounts, volumes, limits).await?;
         let zygote = self.zygote(&image.name)?.running().await?;
         let pipes = Pipes::new().map_err(Error::system("make a channel"))?;
         let id = shell.body.id;
@@ -152,11 +154,12 @@ impl Server {
         image: &Image,
         shell: Shell,
         mounts: Vec<Mount>,
+        volumes: &[Volume],
         limits: Option<&Limits>,
         program: Program,
     ) -> Result<Stem, Error> {
-        self.inject(&shell.body, [image.mounts.clone(), mounts].concat(), limits)
-            .await?;
+        let mounts = [image.mounts.clone(), mounts].concat();
+        self.inject(&shell.body, mounts, volumes, limits).await?;
         let pipes = Pipes::new().map_err(Error::system("make a channel"))?;
         let control = shell.control;
         let name = program.argv.first().cloned().unwrap_or_default();
@@ -204,8 +207,10 @@ impl Server {
         &self,
         body: &Arc<Body>,
         mounts: Vec<Mount>,
+        volumes: &[Volume],
         limits: Option<&Limits>,
     ) -> Result<(), Error> {
+        let volumes = self.map(volumes, body.uid).await?;
         let tmp_bytes = limits
             .map(|limits| limits.tmp_bytes)
             .filter(|b| *b != POOLED_TMP_BYTES);
@@ -214,6 +219,7 @@ impl Server {
             .inject(Injection {
                 body,
                 mounts,
+                volumes,
                 limits: limits.copied(),
                 tmp_bytes,
             })

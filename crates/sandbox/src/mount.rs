@@ -29,6 +29,22 @@ pub(crate) fn detached(source: &Path, recursive: bool) -> io::Result<OwnedFd> {
     Ok(mount)
 }
 
+/// A copy of a directory's mount in which users are translated, attached nowhere.
+pub(crate) fn translated(
+    source: &Path,
+    is_read_only: bool,
+    users: impl AsFd,
+) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let mount = open_tree(CWD, source, flags)?;
+    let attributes = match is_read_only {
+        true => READ_ONLY,
+        false => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+    };
+    sys::translate_mount(&mount, attributes, users)?;
+    Ok(mount)
+}
+
 /// Several directories as one, read-only, later ones over earlier ones; attached nowhere.
 pub(crate) fn union(sources: &[&Path]) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -36,6 +36,8 @@ pub(crate) enum ToSpawner {
         env: Vec<(String, String)>,
         targets: Vec<PathBuf>,
     },
+    /// Make a process in a user namespace of its own, which does nothing until it is killed.
+    Namespace { number: u64 },
 }
 
 /// From the spawner to the daemon.
@@ -55,6 +57,10 @@ pub(crate) enum FromSpawner {
     Zygote { number: u64, pid: i32 },
     /// No process was made for the zygote.
     ZygoteFailed { number: u64, reason: String },
+    /// The process in a user namespace was made. Beside it: its pidfd.
+    Namespace { number: u64, pid: i32 },
+    /// It was not.
+    NamespaceFailed { number: u64, reason: String },
     /// A child that is no init ended: a zygote, or one whose zygote ended before it.
     Reaped { pid: i32, exit: Exit },
 }

@@ -17,6 +17,8 @@ pub struct Request {
     /// Added to the image's mounts: the code at `/var/task`, layers at `/opt`. Directories mounted
     /// at the same place are seen as one, later ones over earlier ones.
     pub mounts: Vec<Mount>,
+    /// Directories of the host that sandboxes share with each other and with the host.
+    pub volumes: Vec<Volume>,
     /// Which of [`Config::listeners`](crate::Config::listeners) to have.
     pub listeners: Vec<SocketAddr>,
 }
@@ -48,6 +50,21 @@ pub struct Program {
     pub env: Vec<(String, String)>,
     /// The working directory inside the sandbox.
     pub cwd: PathBuf,
+}
+
+/// A directory of the host, without devices and setuid programs, that a sandbox sees and may write.
+///
+/// Sandboxes are different users, and the files must be everybody's: whoever owns the directory owns
+/// what a sandbox makes there, and the sandbox's user appears as that owner. The kernel maps the two
+/// (an idmapped mount), which most file systems of a disk can do and those of a network cannot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// The directory on the host.
+    pub source: PathBuf,
+    /// Where the sandbox sees it: a name directly below `/mnt`.
+    pub target: PathBuf,
+    /// Whether the sandbox may only read it.
+    pub is_read_only: bool,
 }
 
 /// What one sandbox may use.

@@ -43,6 +43,8 @@ pub struct Sandbox {
 #[derive(Debug)]
 pub(crate) struct Body {
     pub id: u64,
+    /// The user that its programs run as.
+    pub uid: u32,
     /// The init: killing it kills every process of its namespace.
     pub init: OwnedFd,
     pub group: Group,

@@ -125,10 +125,10 @@ impl Server {
                 let stem = match &kind.program {
                     Some(program) => {
                         let program = program.clone();
-                        self.execute(image, shell, Vec::new(), None, program)
+                        self.execute(image, shell, Vec::new(), &[], None, program)
                             .await?
                     }
-                    None => self.fork(image, shell, Vec::new(), None, true).await?,
+                    None => self.fork(image, shell, Vec::new(), &[], None, true).await?,
                 };
                 stem.warmed().await?;
                 self.pool.put_stem(kind, stem);

@@ -28,6 +28,7 @@ use seccompiler::sock_filter;
 use crate::config::LayersOff;
 use crate::protocol::{FromSpawner, ToSpawner};
 use crate::sandbox::Exit;
+use crate::sys::Fork;
 use crate::{seccomp, sys, wire};
 
 /// How long to wait before trying again to remove a control group whose last process is reaped
@@ -58,7 +59,8 @@ struct Spawner {
     setting: Setting,
     /// Inits by pid.
     inits: HashMap<i32, u64>,
-    zygotes: HashSet<i32>,
+    /// Zygotes, and processes that keep a user namespace.
+    others: HashSet<i32>,
     /// Sandboxes whose processes are reaped and whose control groups could not be removed yet.
     ending: Vec<u64>,
     buffer: Vec<u8>,
@@ -116,7 +118,7 @@ fn run(daemon: OwnedFd) -> io::Result<()> {
         children,
         setting,
         inits: HashMap::new(),
-        zygotes: HashSet::new(),
+        others: HashSet::new(),
         ending: Vec::new(),
         buffer,
     };
@@ -202,12 +204,22 @@ impl Spawner {
                 targets,
             } => match zygote::spawn(&self.setting, &argv, &env, &targets, fds) {
                 Ok(pid) => {
-                    self.zygotes.insert(pid);
+                    self.others.insert(pid);
                     self.tell(&FromSpawner::Zygote { number, pid }, &[])?;
                 }
                 Err(error) => {
                     let reason = error.to_string();
                     self.tell(&FromSpawner::ZygoteFailed { number, reason }, &[])?;
+                }
+            },
+            ToSpawner::Namespace { number } => match keep_namespace() {
+                Ok((pid, pidfd)) => {
+                    self.others.insert(pid);
+                    self.tell(&FromSpawner::Namespace { number, pid }, &[pidfd.as_fd()])?;
+                }
+                Err(error) => {
+                    let reason = format!("make a user namespace: {error}");
+                    self.tell(&FromSpawner::NamespaceFailed { number, reason }, &[])?;
                 }
             },
         }
@@ -253,7 +265,7 @@ impl Spawner {
             match self.inits.remove(&pid) {
                 Some(id) => self.ending.push(id),
                 None => {
-                    self.zygotes.remove(&pid);
+                    self.others.remove(&pid);
                     let exit = exit_of(status);
                     strangers.push(FromSpawner::Reaped { pid, exit });
                 }
@@ -276,7 +288,7 @@ impl Spawner {
 
     /// Ends everything that was made and clears it away.
     fn end(&mut self) {
-        for pid in self.zygotes.iter().chain(self.inits.keys()) {
+        for pid in self.others.iter().chain(self.inits.keys()) {
             if let Some(pid) = Pid::from_raw(*pid) {
                 // One that ended meanwhile is what we want.
                 let _ = kill_process(pid, Signal::KILL);
@@ -338,6 +350,22 @@ impl Setting {
             let flags = OFlags::WRONLY | OFlags::CLOEXEC;
             if let Ok(file) = rustix::fs::openat(&cgroup.directory, file, flags, Mode::empty()) {
                 let _ = rustix::io::write(file, b"THAWED");
+            }
+        }
+    }
+}
+
+/// Forks a process that keeps a user namespace until it is killed.
+fn keep_namespace() -> io::Result<(i32, OwnedFd)> {
+    // SAFETY: the spawner has a single thread.
+    match unsafe { sys::fork(libc::CLONE_NEWUSER) }? {
+        Fork::Parent(pid, pidfd) => Ok((pid, pidfd)),
+        Fork::Child => {
+            let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+            // SAFETY: no owner of a descriptor in this copy of the spawner ever runs again.
+            unsafe { sys::close_from(0) };
+            loop {
+                thread::park();
             }
         }
     }

@@ -28,7 +28,8 @@ pub(crate) struct Spawner {
     link: Link,
     shells: Waiting<OwnedFd>,
     zygotes: Waiting<i32>,
-    zygote_last: AtomicU64,
+    namespaces: Waiting<(i32, OwnedFd)>,
+    number_last: AtomicU64,
 }
 
 /// The spawner's process.
@@ -59,9 +60,17 @@ impl Spawner {
         message: impl FnOnce(u64) -> ToSpawner,
         fds: &[OwnedFd],
     ) -> Result<i32, Error> {
-        let number = self.zygote_last.fetch_add(1, Ordering::Relaxed);
+        let number = self.number_last.fetch_add(1, Ordering::Relaxed);
         let answer = wait_for(&self.zygotes, number);
         self.send(&message(number), fds).await?;
+        answer.await.unwrap_or(Err(Error::SpawnerLost))
+    }
+
+    /// Has a user namespace made; gives the pid and the pidfd of the process that keeps it.
+    pub async fn namespace(&self) -> Result<(i32, OwnedFd), Error> {
+        let number = self.number_last.fetch_add(1, Ordering::Relaxed);
+        let answer = wait_for(&self.namespaces, number);
+        self.send(&ToSpawner::Namespace { number }, &[]).await?;
         answer.await.unwrap_or(Err(Error::SpawnerLost))
     }
 
@@ -130,7 +139,8 @@ impl Server {
             link,
             shells: Mutex::default(),
             zygotes: Mutex::default(),
-            zygote_last: AtomicU64::new(0),
+            namespaces: Mutex::default(),
+            number_last: AtomicU64::new(0),
         };
         Ok((Arc::new(spawner), process))
     }
@@ -221,6 +231,13 @@ impl Server {
                 (FromSpawner::ZygoteFailed { number, reason }, _) => {
                     answer(&spawner.zygotes, number, Err(Error::Shell(reason)));
                 }
+                (FromSpawner::Namespace { number, pid }, mut fds) => {
+                    let made = fds.pop().map(|process| (pid, process));
+                    answer(&spawner.namespaces, number, made.ok_or(Error::SpawnerLost));
+                }
+                (FromSpawner::NamespaceFailed { number, reason }, _) => {
+                    answer(&spawner.namespaces, number, Err(Error::Shell(reason)));
+                }
                 (FromSpawner::Reaped { pid, exit }, _) => self.registry.process_exited(pid, exit),
                 (FromSpawner::Ready | FromSpawner::Refused { .. }, _) => {}
             }
@@ -233,6 +250,7 @@ impl Spawner {
     fn fail_all(&self) {
         self.shells.lock().expect("no holder panics").clear();
         self.zygotes.lock().expect("no holder panics").clear();
+        self.namespaces.lock().expect("no holder panics").clear();
     }
 }
 

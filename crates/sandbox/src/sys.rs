@@ -93,6 +93,33 @@ pub(crate) fn set_mount_attributes(
     .map(drop)
 }
 
+/// Sets attributes of a mount that is attached nowhere, and has it translate users as this user
+/// namespace does: who is inside of it on disk is outside of it to those who use the mount.
+pub(crate) fn translate_mount(
+    mount: impl AsFd,
+    attributes: u64,
+    users: impl AsFd,
+) -> io::Result<()> {
+    let change = libc::mount_attr {
+        attr_set: attributes | libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: libc::MS_PRIVATE,
+        userns_fd: users.as_fd().as_raw_fd() as u64,
+    };
+    // SAFETY: the path is a constant string and the structure has the size we say.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const change,
+            size_of_val(&change),
+        )
+    })
+    .map(drop)
+}
+
 /// Closes every descriptor from `first` on.
 ///
 /// # Safety

@@ -194,6 +194,7 @@ fn function(number: usize) -> Function {
             unzipped_bytes: 1,
         },
         layers: Vec::new(),
+        file_systems: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,

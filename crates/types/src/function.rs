@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::alias::AliasConfig;
 use crate::clock::Timestamp;
 use crate::digest::Sha256;
+use crate::file_system::FileSystemMount;
 use crate::id::{RequestId, RevisionId};
 use crate::layer::AttachedLayer;
 use crate::name::{Alias, FunctionId, Qualifier, Version};
@@ -82,6 +83,9 @@ pub struct Configuration {
     /// What lies in `/opt`: later ones over earlier ones.
     #[serde(default)]
     pub layers: Vec<AttachedLayer>,
+    /// What lies below `/mnt`.
+    #[serde(default)]
+    pub file_systems: Vec<FileSystemMount>,
     /// Whether it can be invoked.
     pub state: State,
     /// How the last update went.

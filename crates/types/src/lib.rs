@@ -9,6 +9,7 @@ pub mod arn;
 pub mod clock;
 pub mod digest;
 pub mod environment;
+pub mod file_system;
 pub mod function;
 pub mod id;
 pub mod invocation;
@@ -28,6 +29,7 @@ pub use arn::{FunctionArn, FunctionRef};
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use digest::Sha256;
 pub use environment::RESERVED_VARIABLES;
+pub use file_system::{AccessPoint, AccessPointArn, FileSystem, FileSystemMount, FileSystems};
 pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
 };

@@ -4,15 +4,14 @@
 use kiln_types::LogFormat;
 use serde_json::{Map, Value, json};
 
-use super::Args;
+use super::{Args, Attached};
 
 /// What the function should be: what was inferred, and what the flags say.
 pub(super) struct Wanted<'a> {
     pub(super) runtime: Option<&'a str>,
     pub(super) handler: Option<&'a str>,
     pub(super) role: Option<&'a str>,
-    /// Their ARNs.
-    pub(super) layers: &'a [String],
+    pub(super) attached: &'a Attached,
     pub(super) args: &'a Args,
 }
 
@@ -21,6 +20,16 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("'{text}' is not KEY=VALUE")),
+    }
+}
+
+/// Reads `NAME:PATH`.
+pub(super) fn file_system(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, path)) if !name.is_empty() && path.starts_with("/mnt/") => {
+            Ok((name.to_owned(), path.to_owned()))
+        }
+        _ => Err(format!("'{text}' is not NAME:PATH with a path below /mnt")),
     }
 }
 
@@ -38,7 +47,7 @@ pub(super) fn creation(name: &str, wanted: &Wanted) -> Value {
 pub(super) fn configuration_changes(existing: &Value, wanted: &Wanted) -> Option<Value> {
     let mut changes = configuration(wanted);
     changes.retain(|member, value| match member.as_str() {
-        "Layers" => arns(&existing["Layers"]) != wanted.layers,
+        "Layers" => arns(&existing["Layers"]) != wanted.attached.layers,
         other => differs(&existing[other], value),
     });
     (!changes.is_empty()).then_some(Value::Object(changes))
@@ -85,8 +94,13 @@ fn configuration(wanted: &Wanted) -> Map<String, Value> {
             .collect();
         set("Environment", Some(json!({ "Variables": variables })));
     }
-    let layers = wanted.layers;
+    let Attached {
+        layers,
+        file_system,
+    } = wanted.attached;
     set("Layers", (!layers.is_empty()).then(|| json!(layers)));
+    let mount = |(arn, path): &(String, String)| json!([{ "Arn": arn, "LocalMountPath": path }]);
+    set("FileSystemConfigs", file_system.as_ref().map(mount));
     set("LoggingConfig", args.log_format.as_deref().map(logging));
     document
 }
@@ -121,12 +135,17 @@ fn differs(existing: &Value, wanted: &Value) -> bool {
 mod tests {
     use super::*;
 
+    const NOTHING: &Attached = &Attached {
+        layers: Vec::new(),
+        file_system: None,
+    };
+
     fn wanted(args: &Args) -> Wanted<'_> {
         Wanted {
             runtime: None,
             handler: None,
             role: None,
-            layers: &[],
+            attached: NOTHING,
             args,
         }
     }
@@ -177,8 +196,12 @@ mod tests {
         let mut function = existing();
         function["Layers"] = json!([{ "Arn": a, "CodeSize": 1 }, { "Arn": b, "CodeSize": 1 }]);
         let changes = |layers: &[String]| {
+            let attached = Attached {
+                layers: layers.to_vec(),
+                file_system: None,
+            };
             let wanted = Wanted {
-                layers,
+                attached: &attached,
                 ..wanted(&args)
             };
             configuration_changes(&function, &wanted)

@@ -411,6 +411,7 @@ fn gateway_config(auth: Auth) -> Config {
         endpoint: "http://localhost:4566".parse().unwrap(),
         account_concurrency: 1_000,
         memory_budget_mb: 4_096,
+        file_systems: Default::default(),
         limits: Limits::default(),
     }
 }

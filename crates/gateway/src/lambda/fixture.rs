@@ -10,9 +10,9 @@ use bytes::Bytes;
 use kiln_invoke::{Error, Request};
 use kiln_store::Store;
 use kiln_types::{
-    Architecture, Clock, Configuration, Function, FunctionId, InvocationReport, InvocationStatus,
-    LoggingConfig, ManualClock, Outcome, RequestId, RevisionId, Sha256, State, Timestamp,
-    UpdateStatus, Version, function::Code,
+    AccessPoint, Architecture, Clock, Configuration, FileSystem, Function, FunctionId,
+    InvocationReport, InvocationStatus, LoggingConfig, ManualClock, Outcome, RequestId, RevisionId,
+    Sha256, State, Timestamp, UpdateStatus, Version, function::Code,
 };
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
@@ -75,6 +75,14 @@ impl Fixture {
             endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
+            file_systems: [(
+                AccessPoint::named("data"),
+                FileSystem {
+                    dir: "/srv/data".into(),
+                    is_read_only: false,
+                },
+            )]
+            .into(),
             limits: Limits::default(),
         };
         let context = Context {
@@ -160,6 +168,7 @@ impl Fixture {
                 unzipped_bytes: 1,
             },
             layers: Vec::new(),
+            file_systems: Vec::new(),
             state: State::Pending,
             update: UpdateStatus::InProgress,
             start: None,

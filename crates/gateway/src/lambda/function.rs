@@ -11,6 +11,7 @@ pub(crate) mod update_function_configuration;
 pub(crate) mod change;
 pub(crate) mod configuration;
 mod environment;
+mod file_system;
 mod logging;
 pub(crate) mod memory;
 pub(crate) mod package;

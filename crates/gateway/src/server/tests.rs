@@ -105,6 +105,7 @@ impl Server {
             endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
+            file_systems: Default::default(),
             limits,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kiln_sandbox::{Limits, Mount, Program, Request, Start};
+use kiln_sandbox::{Limits, Mount, Program, Request, Start, Volume};
 use kiln_types::function::StartMode;
-use kiln_types::{Language, limits};
+use kiln_types::{FileSystem, Language, limits};
 
 use super::Driver;
 use crate::channel::Channel;
@@ -52,6 +52,7 @@ impl Driver {
             start,
             limits,
             mounts: self.mounts(),
+            volumes: self.volumes(),
             listeners: match self.interface() {
                 Interface::Frames => vec![],
                 Interface::RuntimeApi => vec![RUNTIME_API],
@@ -86,6 +87,17 @@ impl Driver {
             .into_iter()
             .chain(layers)
             .collect()
+    }
+
+    /// The file systems.
+    fn volumes(&self) -> Vec<Volume> {
+        let file_systems = self.spec.file_systems.iter();
+        let volume = |(system, path): &(FileSystem, PathBuf)| Volume {
+            source: system.dir.clone(),
+            target: path.clone(),
+            is_read_only: system.is_read_only,
+        };
+        file_systems.map(volume).collect()
     }
 
     fn interface(&self) -> Interface {

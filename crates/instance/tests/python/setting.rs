@@ -135,6 +135,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
             unzipped_bytes: 1,
         },
         layers: Vec::new(),
+        file_systems: Vec::new(),
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
@@ -146,6 +147,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         configuration: Arc::new(configuration),
         code_dir,
         layer_dirs: Vec::new(),
+        file_systems: Vec::new(),
         start: StartMode::Zygote,
         credentials: None,
     }

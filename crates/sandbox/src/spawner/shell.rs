@@ -15,6 +15,7 @@ use rustix::thread::{CapabilitySet, set_no_new_privs};
 use super::{Setting, init, step};
 use crate::protocol::FromInit;
 use crate::sys::Fork;
+use crate::volume::VOLUMES;
 use crate::{landlock, lockdown, mount, sys, wire};
 
 /// Everything but the network namespace: that one takes long, so init makes it itself and the
@@ -157,7 +158,12 @@ fn attach_own_file_systems(tmp_bytes: u64) -> io::Result<()> {
     mount::attach(shm, Path::new("/dev/shm")).map_err(step("attach /dev/shm"))?;
     let proc = mount::proc(true).map_err(step("make /proc"))?;
     mount::attach(proc, Path::new("/proc")).map_err(step("attach /proc"))?;
-    mask().map_err(step("mask /proc"))
+    mask().map_err(step("mask /proc"))?;
+    // Last: the mask is made of the empty directory that lies beneath.
+    let options = [("mode", "755"), ("size", "64k"), ("nr_inodes", "16")];
+    let volumes = mount::tmpfs(&options, plain | MountAttrFlags::MOUNT_ATTR_NOEXEC)
+        .map_err(step("make /mnt"))?;
+    mount::attach(volumes, Path::new(VOLUMES)).map_err(step("attach /mnt"))
 }
 
 /// Covers what of `/proc` is about the machine.

@@ -240,6 +240,7 @@ async fn mount_of_a_missing_directory_names_it() {
         start,
         limits: LIMITS,
         mounts,
+        volumes: vec![],
         listeners: vec![],
     };
     let error = rig
@@ -268,6 +269,7 @@ async fn refusal(rig: &Rig, program: &str, cwd: &str, code: &std::path::Path) ->
         start,
         limits: LIMITS,
         mounts,
+        volumes: vec![],
         listeners: vec![],
     };
     let leased = rig.sandboxes.lease(request).await;

@@ -104,6 +104,7 @@ async fn address_that_no_sandbox_is_listened_on_is_refused() {
         }),
         limits: LIMITS,
         mounts: vec![],
+        volumes: vec![],
         listeners: vec![other],
     };
     let error = rig.sandboxes.lease(request).await.expect_err("not there");

@@ -7,3 +7,4 @@ mod listeners;
 mod rig;
 mod stem;
 mod teardown;
+mod volumes;

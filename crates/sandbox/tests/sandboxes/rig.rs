@@ -134,6 +134,7 @@ impl Rig {
             start,
             limits,
             mounts,
+            volumes: vec![],
             listeners: listeners.to_vec(),
         };
         let leased = timeout(PATIENCE, self.sandboxes.lease(request)).await;

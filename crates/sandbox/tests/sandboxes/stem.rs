@@ -80,6 +80,7 @@ impl Stems {
             start,
             limits,
             mounts,
+            volumes: vec![],
             listeners: LISTENERS.to_vec(),
         };
         let leased = timeout(PATIENCE, self.rig.sandboxes.lease(request)).await;
@@ -348,6 +349,7 @@ async fn image_without_a_zygote_has_no_stems() {
         start: Start::Zygote,
         limits: LIMITS,
         mounts: vec![],
+        volumes: vec![],
         listeners: vec![],
     };
     assert!(matches!(
@@ -386,6 +388,7 @@ async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
         start: Start::Zygote,
         limits: LIMITS,
         mounts: vec![],
+        volumes: vec![],
         listeners: vec![],
     };
     let refused = timeout(PATIENCE, rig.sandboxes.lease(request("b"))).await;

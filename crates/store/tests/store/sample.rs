@@ -82,6 +82,7 @@ pub fn function(name: &str) -> Function {
             unzipped_bytes: 20,
         },
         layers: Vec::new(),
+        file_systems: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,

@@ -10,6 +10,7 @@ use kiln_types::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::file_system;
 use crate::lambda::generated as wire;
 
 /// The names under which [`Configuration::kept`] keeps settings that Kiln does not act on.
@@ -75,6 +76,7 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
             optimization_status: Some("Off".to_owned()),
         }),
         layers: layers(&of.layers),
+        file_system_configs: file_system::render(&of.file_systems),
         vpc_config: of.kept.contains_key(kept::VPC_CONFIG).then(no_vpc),
         ..Default::default()
     }

@@ -11,9 +11,9 @@ use kiln_types::{
 use super::configuration::render;
 use super::memory::check_memory;
 use super::package::Source;
-use super::prepare;
 use super::runtime::check_architecture;
 use super::settings::Settings;
+use super::{file_system, prepare};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
@@ -28,6 +28,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let id = target.id();
     let mut change = Settings::of_new(&mut input)?.check(&context.deps.runtimes)?;
     change.layers = attach::layers(context, input.layers.take())?;
+    change.file_systems = file_system::resolve(context, input.file_system_configs.take())?;
     if change.runtime.is_none() || change.handler.is_none() {
         return Err(invalid(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
@@ -90,6 +91,7 @@ fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
         logging: LoggingConfig::of(id),
         code,
         layers: Vec::new(),
+        file_systems: Vec::new(),
         state: State::Pending,
         update: UpdateStatus::InProgress,
         start: None,

@@ -10,7 +10,8 @@
 use std::collections::BTreeMap;
 
 use kiln_types::{
-    AttachedLayer, Configuration, EphemeralMb, InvalidUnit, MemoryMb, Runtime, TimeoutSecs,
+    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, InvalidUnit, MemoryMb, Runtime,
+    TimeoutSecs,
 };
 use serde_json::{Value, json};
 
@@ -52,6 +53,8 @@ pub(crate) struct Change {
     environment: Option<BTreeMap<String, String>>,
     /// Added by the operation, which knows whose layers the caller may use.
     pub(crate) layers: Option<Vec<AttachedLayer>>,
+    /// Likewise.
+    pub(crate) file_systems: Option<Vec<FileSystemMount>>,
     logging: Option<wire::LoggingConfig>,
     kept: BTreeMap<&'static str, Option<Value>>,
 }
@@ -65,7 +68,6 @@ impl Settings {
                 "container images",
             ),
             (request.image_config.is_some(), "container images"),
-            (has_items(&request.file_system_configs), "file systems"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (request.publish_to.is_some(), "PublishTo"),
             (request.tenancy_config.is_some(), "tenant isolation"),
@@ -101,7 +103,6 @@ impl Settings {
     pub(crate) fn of_update(request: wire::UpdateFunctionConfigurationRequest) -> Result<Self> {
         refuse(&[
             (request.image_config.is_some(), "container images"),
-            (has_items(&request.file_system_configs), "file systems"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (
                 request.capacity_provider_config.is_some(),
@@ -175,6 +176,7 @@ impl Settings {
                 .map(environment::check)
                 .transpose()?,
             layers: None,
+            file_systems: None,
             kept: self.kept(),
             handler: self.handler,
             role: self.role,
@@ -220,6 +222,7 @@ impl Change {
         set(&mut to.ephemeral, self.ephemeral);
         set(&mut to.environment, self.environment);
         set(&mut to.layers, self.layers);
+        set(&mut to.file_systems, self.file_systems);
         if let Some(logging) = self.logging {
             logging::apply(&logging, &mut to.logging);
         }
@@ -284,12 +287,12 @@ mod tests {
     #[test]
     fn what_kiln_does_not_have_is_refused_by_name() {
         let refused = update(wire::UpdateFunctionConfigurationRequest {
-            file_system_configs: Some(vec![wire::FileSystemConfig::default()]),
+            durable_config: Some(wire::DurableConfig::default()),
             ..Default::default()
         });
         let refused = refused.unwrap_err();
         assert_eq!(refused.exception, Exception::NotImplemented);
-        assert_eq!(refused.message, "Kiln does not have file systems yet.");
+        assert_eq!(refused.message, "Kiln does not have durable functions yet.");
         let subnets = wire::VpcConfig {
             subnet_ids: Some(vec!["subnet-1".into()]),
             ..Default::default()
@@ -347,7 +350,6 @@ mod tests {
     #[test]
     fn empty_lists_ask_for_nothing() {
         let request = wire::UpdateFunctionConfigurationRequest {
-            file_system_configs: Some(Vec::new()),
             kms_key_arn: Some(String::new()),
             vpc_config: Some(wire::VpcConfig::default()),
             ..Default::default()

@@ -2,6 +2,7 @@
 
 use super::change::{After, change_latest};
 use super::configuration::render;
+use super::file_system;
 use super::memory::check_memory;
 use super::settings::Settings;
 use crate::context::Context;
@@ -17,8 +18,9 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     target.function(context)?;
     let revision = input.revision_id.take();
     let layers = attach::layers(context, input.layers.take())?;
+    let file_systems = file_system::resolve(context, input.file_system_configs.take())?;
     let mut change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
-    change.layers = layers;
+    (change.layers, change.file_systems) = (layers, file_systems);
     if let Some(memory) = change.memory {
         check_memory(memory, context.config.memory_budget_mb)?;
     }
