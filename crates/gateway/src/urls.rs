@@ -241,6 +241,11 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             tracing::error!(%function, why, "could not start an instance");
             response::internal_server_error()
         }
+        Error::NoFileSystem(file_system) => {
+            let function = &found.function.id;
+            tracing::warn!(%function, file_system, "a function's file system is gone");
+            response::internal_server_error()
+        }
         Error::OverBudget {
             memory_mb,
             budget_mb,

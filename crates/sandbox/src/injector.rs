@@ -126,6 +126,7 @@ fn detach(mounts: &[Mount]) -> Result<Vec<(OwnedFd, &Mount)>, Error> {
             .filter(is_same)
             .map(|mount| mount.source.as_path())
             .collect();
+        let same = without_covered(&same);
         let mount = match same.as_slice() {
             [only] => mount::detached(only, false),
             several => mount::union(several),
@@ -143,6 +144,14 @@ fn attach(mounts: &[(OwnedFd, &Mount)], tmp_bytes: Option<u64>) -> Result<(), Er
         mount::resize_tmpfs(Path::new("/tmp"), bytes).map_err(Error::system("resize /tmp"))?;
     }
     Ok(())
+}
+
+/// A directory that comes again later is covered whole by itself, and the kernel takes none twice.
+fn without_covered<'a>(directories: &[&'a Path]) -> Vec<&'a Path> {
+    let is_last =
+        |(index, directory): &(usize, &&Path)| !directories[index + 1..].contains(directory);
+    let last = directories.iter().enumerate().filter(is_last);
+    last.map(|(_, directory)| *directory).collect()
 }
 
 fn detach_volume(mapped: &Mapped) -> Result<(OwnedFd, &Volume), Error> {
@@ -172,5 +181,22 @@ fn failed(mount: &Mount) -> impl FnOnce(io::Error) -> Error {
         source_dir,
         target,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_directory_that_is_there_twice_the_later_stays() {
+        let [a, b, c] = ["/a", "/b", "/c"].map(Path::new);
+        for (all, left) in [
+            (vec![a, b, a], vec![b, a]),
+            (vec![a, a], vec![a]),
+            (vec![c, b, a], vec![c, b, a]),
+        ] {
+            assert_eq!(without_covered(&all), left);
+        }
     }
 }

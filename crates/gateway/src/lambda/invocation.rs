@@ -73,8 +73,12 @@ pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
             memory_mb,
             budget_mb,
         } => over_budget(memory_mb, budget_mb),
-        Error::NoFileSystem(_) => {
-            tracing::warn!(function = arn, error = %error, "a function's file system is gone");
+        Error::NoFileSystem(file_system) => {
+            tracing::warn!(
+                function = arn,
+                file_system,
+                "a function's file system is gone"
+            );
             ApiError::new(
                 Exception::EfsMountFailure,
                 "The Lambda function couldn't mount the configured file system due to a permission or configuration issue.",

@@ -68,10 +68,10 @@ async fn a_number_is_never_given_again_also_after_a_restart() {
     for _ in 0..2 {
         publish(&sample, "a", 1).await;
     }
+    let (owner, a) = (account(), name("a"));
     for version in [2, 2, 1, 7] {
-        let (account, name) = (account(), name("a"));
-        let layers = sample.store.layers();
-        layers.delete(&account, &name, version).await.unwrap();
+        let deleted = sample.store.layers().delete(&owner, &a, version);
+        deleted.await.unwrap();
     }
     assert_eq!(numbers(&sample, "a"), [] as [u64; 0]);
     let sample = sample.reopened().await;
