@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
-use kiln_sandbox::{Error, Request, Sandbox, Start, Volume};
+use kiln_sandbox::{Error, Program, Request, Sandbox, Start, Volume};
 
 use crate::rig::{LIMITS, Rig, finish};
 
@@ -32,11 +32,11 @@ fn volume(source: &Path, target: &str, is_read_only: bool) -> Volume {
 }
 
 async fn lease(rig: &Rig, script: &str, volume: Volume) -> Result<Sandbox, Error> {
-    let start = Start::Exec {
+    let start = Start::Exec(Program {
         argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         cwd: "/tmp".into(),
-    };
+    });
     let request = Request {
         image: "plain".into(),
         start,
