@@ -81,6 +81,7 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
                 mounts: vec![],
                 volumes: vec![],
                 listeners: vec![LISTENER],
+                companions: false,
             };
             held.push(sandboxes.lease(request).await.expect("a sandbox"));
         }

@@ -77,6 +77,7 @@ async fn measure(arguments: &[String]) {
             mounts: mounts.clone(),
             volumes: vec![],
             listeners: vec![],
+            companions: false,
         };
         let sandbox = sandboxes.lease(request).await.expect("a stem");
         times.push(clock.now().since(begun));
@@ -145,6 +146,7 @@ async fn exec_and_fork(sandboxes: &Sandboxes, clock: &SystemClock) {
                 mounts: vec![],
                 volumes: vec![],
                 listeners: vec![],
+                companions: false,
             };
             let begun = clock.now();
             let sandbox = sandboxes.lease(request).await.expect("a sandbox");

@@ -83,6 +83,9 @@ pub enum Error {
         /// What the kernel said.
         reason: String,
     },
+    /// The sandbox was leased without companions.
+    #[error("the sandbox was not leased for programs beside its main process")]
+    NoCompanions,
     /// A sandbox could not be made.
     #[error("make a sandbox: {0}")]
     Shell(String),

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::examine::{Finding, Status, examine};
 use crate::injector::Injector;
-use crate::pool::{Kind, Listeners, Pool, Shell, Stem};
+use crate::pool::{Control, Kind, Listeners, Pool, Shell, Stem};
 use crate::registry::Registry;
 use crate::request::{Program, Request, Start};
 use crate::sandbox::Sandbox;
@@ -205,7 +205,7 @@ impl Sandboxes {
             if result.is_err() && stem.body.has_ended() {
                 continue;
             }
-            return result.map(|()| Some(sandbox(stem, true)));
+            return result.map(|()| Some(sandbox(server, stem, request.companions, true)));
         }
         Ok(None)
     }
@@ -276,11 +276,8 @@ fn keep_wanted(listeners: &mut Listeners, request: &Request) {
 async fn fork(server: &Server, request: &Request, mut shell: Shell) -> Result<Sandbox, Error> {
     keep_wanted(&mut shell.listeners, request);
     let image = server.image(&request.image)?;
-    let (mounts, limits) = (request.mounts.clone(), Some(&request.limits));
-    let stem = server
-        .fork(image, shell, mounts, &request.volumes, limits, false)
-        .await?;
-    Ok(sandbox(stem, false))
+    let stem = server.fork(image, shell, request.into(), false).await?;
+    Ok(sandbox(server, stem, request.companions, false))
 }
 
 async fn execute(
@@ -295,28 +292,34 @@ async fn execute(
         server.count_on_demand();
     }
     let image = server.image(&request.image)?;
-    let (mounts, limits) = (request.mounts.clone(), Some(&request.limits));
+    let companions = request.companions;
     let begun = server
-        .execute(
-            image,
-            shell,
-            mounts,
-            &request.volumes,
-            limits,
-            program.clone(),
-        )
+        .execute(image, shell, request.into(), program.clone(), companions)
         .await?;
-    Ok(sandbox(begun, was_pooled))
+    Ok(sandbox(server, begun, companions, was_pooled))
 }
 
-fn sandbox(stem: Stem, pooled: bool) -> Sandbox {
+fn sandbox(server: &Server, stem: Stem, companions: bool, pooled: bool) -> Sandbox {
     let Stem {
         body,
+        control,
         channel,
         output,
         exit,
         listeners,
+        unstarted,
     } = stem;
+    let programs = match control {
+        Control::Programs(programs) => Some(programs),
+        Control::Quiet(control) if companions => Some(server.programs(&body, control)),
+        Control::Quiet(control) => {
+            server.detach(control);
+            None
+        }
+    };
+    if let Some(programs) = programs.as_ref().filter(|_| companions) {
+        programs.allow_companions();
+    }
     Sandbox {
         body,
         channel: Some(channel),
@@ -325,6 +328,9 @@ fn sandbox(stem: Stem, pooled: bool) -> Sandbox {
         pooled,
         meters: OnceLock::new(),
         listeners,
+        injector: server.injector.clone(),
+        programs,
+        unstarted,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Puts mounts and limits on a sandbox that already exists: about 60 µs instead of a round trip to
-//! another process.
+//! Puts mounts and limits on a sandbox that already exists, and makes sockets in its network: about
+//! 60 µs instead of a round trip to another process.
 //!
 //! Only a thread with file system state of its own (`CLONE_FS`) may enter another mount namespace,
 //! so one thread of the daemon is set aside for it. It enters, attaches, and goes back; it never
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use tokio::sync::oneshot;
 
 use crate::config::Mount;
@@ -33,10 +34,19 @@ pub(crate) struct Injection {
     pub tmp_bytes: Option<u64>,
 }
 
-type Job = (Injection, oneshot::Sender<Result<(), Error>>);
+enum Job {
+    Inject(Injection, oneshot::Sender<Result<(), Error>>),
+    Socket(Arc<Body>, oneshot::Sender<Result<OwnedFd, Error>>),
+}
 
-/// The thread's handle. The thread ends when this is dropped.
-#[derive(Debug)]
+/// The namespaces that the thread goes back to.
+struct Home {
+    mounts: OwnedFd,
+    network: OwnedFd,
+}
+
+/// The thread's handle. The thread ends when the last one is dropped.
+#[derive(Debug, Clone)]
 pub(crate) struct Injector {
     jobs: mpsc::Sender<Job>,
 }
@@ -57,9 +67,12 @@ impl Injector {
                 return;
             }
             let home = home.expect("it did not fail");
-            while let Ok((injection, reply)) = queue.recv() {
+            while let Ok(job) = queue.recv() {
                 // Nobody waits any more: the lease was given up and the sandbox is being killed.
-                let _ = reply.send(inject(&home, &injection));
+                match job {
+                    Job::Inject(injection, reply) => drop(reply.send(inject(&home, &injection))),
+                    Job::Socket(body, reply) => drop(reply.send(socket(&home, &body))),
+                }
             }
         });
         running.map_err(Error::system("start the injector's thread"))?;
@@ -72,22 +85,46 @@ impl Injector {
 
     /// Returns when everything is in place.
     pub async fn inject(&self, injection: Injection) -> Result<(), Error> {
+        self.ask(|reply| Job::Inject(injection, reply)).await
+    }
+
+    /// A stream socket in the network of a sandbox, where it stays whoever uses it.
+    pub async fn socket(&self, body: Arc<Body>) -> Result<OwnedFd, Error> {
+        self.ask(|reply| Job::Socket(body, reply)).await
+    }
+
+    async fn ask<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
+    ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        if self.jobs.send((injection, reply)).is_err() {
+        if self.jobs.send(job(reply)).is_err() {
             return Err(Error::ShutDown);
         }
         answer.await.unwrap_or(Err(Error::ShutDown))
     }
 }
 
-/// Gives this thread file system state of its own and says which mount namespace is home.
-fn leave_shared_file_system_state() -> io::Result<OwnedFd> {
-    let home = File::open("/proc/thread-self/ns/mnt")?;
+/// Gives this thread file system state of its own and says which namespaces are home.
+fn leave_shared_file_system_state() -> io::Result<Home> {
+    let own = |kind: &str| File::open(Path::new("/proc/thread-self/ns").join(kind));
+    let (mounts, network) = (own("mnt")?.into(), own("net")?.into());
     sys::unshare(libc::CLONE_FS)?;
-    Ok(home.into())
+    Ok(Home { mounts, network })
 }
 
-fn inject(home: &OwnedFd, injection: &Injection) -> Result<(), Error> {
+/// A socket belongs to the network namespace of the thread that makes it.
+fn socket(home: &Home, body: &Body) -> Result<OwnedFd, Error> {
+    sys::enter(&body.init, libc::CLONE_NEWNET)
+        .map_err(Error::system("enter a sandbox's network"))?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let made = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None);
+    sys::enter(&home.network, libc::CLONE_NEWNET)
+        .expect("the daemon's own namespace cannot vanish");
+    made.map_err(|error| Error::system("make a socket in a sandbox")(error.into()))
+}
+
+fn inject(home: &Home, injection: &Injection) -> Result<(), Error> {
     if let Some(limits) = &injection.limits {
         injection
             .body
@@ -109,7 +146,7 @@ fn inject(home: &OwnedFd, injection: &Injection) -> Result<(), Error> {
     sys::enter(&injection.body.init, libc::CLONE_NEWNS)
         .map_err(Error::system("enter a sandbox"))?;
     let result = attach(&detached, injection.tmp_bytes).and_then(|()| attach_volumes(&volumes));
-    sys::enter(home, libc::CLONE_NEWNS).expect("the daemon's own namespace cannot vanish");
+    sys::enter(&home.mounts, libc::CLONE_NEWNS).expect("the daemon's own namespace cannot vanish");
     result
 }
 

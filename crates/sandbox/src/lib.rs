@@ -4,7 +4,8 @@
 //! process, the spawner ([`spawner_main`]), makes every other process. A sandbox begins as a *shell*
 //! (namespaces, control groups, mounts, an init); a program executed in it, or a child forked from
 //! its image's *zygote*, is its main process. A *stem* is a shell with a main process that is booted
-//! and waits. Start reading at `handle.rs` (lease), then `maker.rs` (how), then `spawner.rs`.
+//! and waits. Further programs run beside the main process where the lease asked for it. Start
+//! reading at `handle.rs` (lease), then `maker.rs` (how), then `spawner.rs`.
 //!
 //! Invariants: the daemon never forks; nothing in a sandbox descends from a process that could see
 //! the host's files; untrusted code begins only behind `lockdown.rs` (or its Python twin); when the
@@ -22,6 +23,7 @@ mod lockdown;
 mod maker;
 mod mount;
 mod pool;
+mod programs;
 mod protocol;
 mod registry;
 mod request;
@@ -39,6 +41,7 @@ pub use config::{Config, Image, LayersOff, Mount, PoolConfig};
 pub use error::Error;
 pub use examine::{Finding, Status, examine};
 pub use handle::{Sandboxes, Statistics};
+pub use programs::Companion;
 pub use request::{Limits, Program, Request, Start, Volume};
-pub use sandbox::{Exit, Sandbox};
+pub use sandbox::{Exit, Network, Sandbox};
 pub use spawner::spawner_main;

@@ -1,7 +1,7 @@
 //! How sandboxes come into being: shells by the spawner, main processes by a zygote or by init.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,11 @@ use tokio::time::timeout;
 use crate::config::{Image, Mount};
 use crate::error::Error;
 use crate::injector::Injection;
-use crate::pool::{Shell, Stem};
+use crate::pool::{Control, Shell, Stem};
+use crate::programs::Programs;
 use crate::protocol::{FromInit, ToInit};
-use crate::request::{Limits, Program, Volume};
-use crate::sandbox::{Body, Exit};
+use crate::request::{Limits, Program, Request, Volume};
+use crate::sandbox::Body;
 use crate::server::Server;
 use crate::wire::{self, Link};
 
@@ -36,6 +37,25 @@ struct Pipes {
     output: pipe::Receiver,
     their_channel: OwnedFd,
     their_output: OwnedFd,
+}
+
+/// What a shell is given before its main process begins.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Filling<'a> {
+    /// Beside those of the image.
+    pub mounts: &'a [Mount],
+    pub volumes: &'a [Volume],
+    pub limits: Option<&'a Limits>,
+}
+
+impl<'a> From<&'a Request> for Filling<'a> {
+    fn from(request: &'a Request) -> Self {
+        Self {
+            mounts: &request.mounts,
+            volumes: &request.volumes,
+            limits: Some(&request.limits),
+        }
+    }
 }
 
 impl Server {
@@ -66,7 +86,6 @@ impl Server {
                 return Err(error);
             }
         };
-        let control = Arc::new(control);
         let registry = Arc::clone(&self.registry);
         let body = Body {
             id,
@@ -90,7 +109,6 @@ impl Server {
         Ok(Shell {
             body: Arc::new(body),
             control,
-            uid,
             exit: admitted.exit,
             ruleset,
             listeners: addresses.iter().copied().zip(fds).collect(),
@@ -103,13 +121,10 @@ impl Server {
         &self,
         image: &Image,
         shell: Shell,
-        mounts: Vec<Mount>,
-        volumes: &[Volume],
-        limits: Option<&Limits>,
+        filling: Filling<'_>,
         warm: bool,
     ) -> Result<Stem, Error> {
-        let mounts = [image.mounts.clone(), mounts].concat();
-        self.inject(&shell.body, mounts, volumes, limits).await?;
+        self.fill_shell(image, &shell, filling).await?;
         let zygote = self.zygote(&image.name)?.running().await?;
         let pipes = Pipes::new().map_err(Error::system("make a channel"))?;
         let id = shell.body.id;
@@ -123,15 +138,9 @@ impl Server {
         fds.extend(shell.ruleset.as_ref().map(AsFd::as_fd));
         fds.extend(groups.iter().map(AsFd::as_fd));
         let pid = zygote
-            .fork(id, shell.uid, shell.ruleset.is_some(), warm, &fds)
+            .fork(id, shell.body.uid, shell.ruleset.is_some(), warm, &fds)
             .await?;
         self.registry.set_main(id, pid);
-        // From here on init only reaps: the connection would cost a descriptor for nothing.
-        shell
-            .control
-            .send(&ToInit::Detach, &[])
-            .await
-            .map_err(|_| Error::Ended)?;
         let Pipes {
             channel,
             output,
@@ -141,65 +150,74 @@ impl Server {
         drop((their_channel, their_output));
         Ok(Stem {
             body: shell.body,
+            control: Control::Quiet(shell.control),
             channel,
             output,
             exit: shell.exit,
             listeners: shell.listeners,
+            unstarted: None,
         })
     }
 
-    /// Starts a program in a shell.
+    /// Starts a program in a shell; with `companions`, prepares to.
     pub async fn execute(
         &self,
         image: &Image,
         shell: Shell,
-        mounts: Vec<Mount>,
-        volumes: &[Volume],
-        limits: Option<&Limits>,
+        filling: Filling<'_>,
         program: Program,
+        companions: bool,
     ) -> Result<Stem, Error> {
-        let mounts = [image.mounts.clone(), mounts].concat();
-        self.inject(&shell.body, mounts, volumes, limits).await?;
-        let pipes = Pipes::new().map_err(Error::system("make a channel"))?;
-        let control = shell.control;
-        let name = program.argv.first().cloned().unwrap_or_default();
-        let Program { argv, env, cwd } = program;
-        let fds: [BorrowedFd<'_>; 2] = [pipes.their_channel.as_fd(), pipes.their_output.as_fd()];
-        let message = ToInit::Exec { argv, env, cwd };
-        let failed = |reason: String| Error::Exec {
-            program: name.clone(),
-            reason,
-        };
-        control
-            .send(&message, &fds)
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let answer = control.receive::<FromInit>();
-        match in_time("its init does not start the program", answer).await? {
-            Ok(Some((FromInit::Started, _))) => {}
-            Ok(Some((FromInit::ExecFailed { reason, errno }, _))) => {
-                return Err(match errno {
-                    Some(errno) => Error::NotExecutable {
-                        program: name,
-                        source: io::Error::from_raw_os_error(errno),
-                    },
-                    None => failed(reason),
-                });
-            }
-            Ok(_) => return Err(failed("the sandbox ended".into())),
-            Err(error) => return Err(failed(error.to_string())),
-        }
-        self.watch_main(shell.body.id, control);
+        self.fill_shell(image, &shell, filling).await?;
         let Pipes {
-            channel, output, ..
-        } = pipes;
+            channel,
+            output,
+            their_channel,
+            their_output,
+        } = Pipes::new().map_err(Error::system("make a channel"))?;
+        let programs = self.programs(&shell.body, shell.control);
+        let theirs = [their_channel, their_output];
+        let unstarted = if companions {
+            Some((program, theirs))
+        } else {
+            programs.start_main(program, theirs).await?;
+            None
+        };
         Ok(Stem {
             body: shell.body,
+            control: Control::Programs(programs),
             channel,
             output,
             exit: shell.exit,
             listeners: shell.listeners,
+            unstarted,
         })
+    }
+
+    async fn fill_shell(
+        &self,
+        image: &Image,
+        shell: &Shell,
+        filling: Filling<'_>,
+    ) -> Result<(), Error> {
+        let mounts = [&image.mounts, filling.mounts].concat();
+        self.inject(&shell.body, mounts, filling.volumes, filling.limits)
+            .await
+    }
+
+    /// Who starts programs in a sandbox from now on.
+    pub fn programs(&self, body: &Arc<Body>, control: Link) -> Arc<Programs> {
+        let registry = Arc::clone(&self.registry);
+        Programs::new(body.id, control, registry, &self.tracker)
+    }
+
+    /// Leaves an init that has nothing more to start to itself: the connection would cost a
+    /// descriptor for nothing.
+    pub fn detach(&self, control: Link) {
+        self.tracker.spawn(async move {
+            // An init that has ended needs no telling.
+            let _ = control.send(&ToInit::Detach, &[]).await;
+        });
     }
 
     /// Mounts and limits.
@@ -224,22 +242,6 @@ impl Server {
                 tmp_bytes,
             })
             .await
-    }
-
-    /// Listens to init until the main process has ended.
-    fn watch_main(&self, id: u64, control: Arc<Link>) {
-        let registry = Arc::clone(&self.registry);
-        self.tracker.spawn(async move {
-            let exit = match control.receive::<FromInit>().await {
-                Ok(Some((FromInit::Exited { exit }, _))) => exit,
-                // Init ended, and with it everything.
-                _ => Exit::Signal(libc::SIGKILL),
-            };
-            // An init whose connection ends ends the sandbox, and what it used could not be read
-            // any more. Where init has ended there is nobody to tell.
-            let _ = control.send(&ToInit::Detach, &[]).await;
-            registry.exited(id, exit);
-        });
     }
 }
 

@@ -23,8 +23,7 @@ const PROGRAMS_MAX: usize = 4;
 pub(crate) struct Shell {
     pub body: Arc<Body>,
     /// The connection to its init.
-    pub control: Arc<Link>,
-    pub uid: u32,
+    pub control: Link,
     pub exit: watch::Receiver<Option<Exit>>,
     pub ruleset: Option<OwnedFd>,
     pub listeners: Listeners,
@@ -37,10 +36,22 @@ pub(crate) type Listeners = BTreeMap<SocketAddr, OwnedFd>;
 #[derive(Debug)]
 pub(crate) struct Stem {
     pub body: Arc<Body>,
+    pub control: Control,
     pub channel: UnixStream,
     pub output: pipe::Receiver,
     pub exit: watch::Receiver<Option<Exit>>,
     pub listeners: Listeners,
+    /// The main program when it is not started yet, its channel and its output.
+    pub unstarted: Option<(Program, [OwnedFd; 2])>,
+}
+
+/// The connection to the init of a sandbox with a main process.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// Init has started nothing.
+    Quiet(Link),
+    /// Init starts programs and tells of them.
+    Programs(Arc<Programs>),
 }
 
 /// Something the pool should have and has not.

@@ -65,16 +65,23 @@ pub(crate) enum FromSpawner {
     Reaped { pid: i32, exit: Exit },
 }
 
+/// The number of the main process among the programs of a sandbox.
+pub(crate) const MAIN: u32 = 0;
+
 /// From the daemon to the init of a sandbox.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToInit {
-    /// Start the main process. Beside it: its channel and its output.
+    /// Start a program. Beside it: the channel, which only [`MAIN`] has, and its output.
     Exec {
+        /// Names it in what follows.
+        number: u32,
         argv: Vec<String>,
         env: Vec<(String, String)>,
         cwd: PathBuf,
     },
-    /// A zygote makes the main process; live on without this connection.
+    /// Send a signal to a program that was started, and to the processes of its group.
+    Signal { number: u32, signal: i32 },
+    /// Nothing is to be started any more; live on without this connection.
     Detach,
 }
 
@@ -90,8 +97,8 @@ pub(crate) enum FromInit {
     Started,
     /// The program cannot be run; with the kernel's error where that was about the program itself.
     ExecFailed { reason: String, errno: Option<i32> },
-    /// The main process ended.
-    Exited { exit: Exit },
+    /// A program ended.
+    Exited { number: u32, exit: Exit },
 }
 
 /// From the daemon to a zygote.

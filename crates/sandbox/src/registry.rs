@@ -166,6 +166,13 @@ impl Registry {
         }
     }
 
+    /// The main process in the host's pid namespace, where a zygote made it.
+    pub fn main(&self, id: u64) -> Option<i32> {
+        let state = self.state();
+        let entry = state.entries.get(&id)?;
+        entry.main.filter(|_| entry.exit.borrow().is_none())
+    }
+
     pub fn set_leased(&self, id: u64) {
         if let Some(entry) = self.state().entries.get_mut(&id) {
             entry.is_leased = true;

@@ -21,6 +21,10 @@ pub struct Request {
     pub volumes: Vec<Volume>,
     /// Which of [`Config::listeners`](crate::Config::listeners) to have.
     pub listeners: Vec<SocketAddr>,
+    /// Whether programs can be started beside the main process
+    /// ([`Sandbox::start_beside`](crate::Sandbox::start_beside)). A main process that is a program
+    /// then waits for [`Sandbox::begin`](crate::Sandbox::begin). Costs one descriptor.
+    pub companions: bool,
 }
 
 /// How the main process of a sandbox begins.

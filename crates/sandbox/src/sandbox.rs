@@ -1,18 +1,22 @@
 //! One leased sandbox.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpListener, UnixStream, unix::pipe};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream, unix::pipe};
 use tokio::sync::watch;
 
 use crate::cgroup::{Group, Meters};
 use crate::error::Error;
+use crate::injector::Injector;
 use crate::pool::Listeners;
+use crate::programs::{Companion, Programs};
+use crate::protocol::MAIN;
 use crate::registry::Registry;
 use crate::sys;
 
@@ -37,13 +41,25 @@ pub struct Sandbox {
     /// Opened when first read: sandboxes in the pool hold no descriptors for it.
     pub(crate) meters: OnceLock<Option<Meters>>,
     pub(crate) listeners: Listeners,
+    pub(crate) injector: Injector,
+    /// Who starts programs here; none in a stem without companions.
+    pub(crate) programs: Option<Arc<Programs>>,
+    /// The main program that waits for [`Sandbox::begin`], its channel and its output.
+    pub(crate) unstarted: Option<(Program, [OwnedFd; 2])>,
+}
+
+/// The network inside one sandbox. Does not keep the sandbox alive.
+#[derive(Debug, Clone)]
+pub struct Network {
+    injector: Injector,
+    body: Weak<Body>,
 }
 
 /// What makes a sandbox exist: while this lives its init does.
 #[derive(Debug)]
 pub(crate) struct Body {
     pub id: u64,
-    /// The user that its programs run as.
+    /// What its programs run as, and nobody else does.
     pub uid: u32,
     /// The init: killing it kills every process of its namespace.
     pub init: OwnedFd,
@@ -83,6 +99,64 @@ impl Sandbox {
         let socket = socket.ok_or(Error::NotListening(address))?;
         TcpListener::from_std(socket.into())
             .map_err(Error::system(format!("accept connections to {address}")))
+    }
+
+    /// Starts a program beside the main process: as the same user, behind the same walls. It has an
+    /// output of its own and no channel.
+    ///
+    /// # Errors
+    /// [`Error::NotExecutable`] where that is the program's fault; [`Error::NoCompanions`] when the
+    /// request did not ask for them.
+    pub fn start_beside(
+        &self,
+        program: Program,
+    ) -> impl Future<Output = Result<Companion, Error>> + Send + 'static {
+        let programs = self.programs.clone();
+        async move {
+            let programs = programs.ok_or(Error::NoCompanions)?;
+            programs.start_beside(program).await
+        }
+    }
+
+    /// Starts the main program, when it waits for that.
+    ///
+    /// # Errors
+    /// [`Error::NotExecutable`] where that is the program's fault.
+    pub fn begin(&mut self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        let waiting = self.unstarted.take().zip(self.programs.clone());
+        async move {
+            match waiting {
+                Some(((program, fds), programs)) => programs.start_main(program, fds).await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Asks the main process to end (`SIGTERM`).
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Kills the main process; what runs beside it goes on.
+    pub fn kill_main(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.body.registry.main(self.body.id) {
+            // One that has ended meanwhile needs no signal.
+            let _ = signal_own(pid, self.body.uid, signal);
+        } else if let Some(programs) = &self.programs {
+            programs.signal(MAIN, signal.as_raw());
+        }
+    }
+
+    /// The network that the programs of this sandbox see.
+    pub fn network(&self) -> Network {
+        Network {
+            injector: self.injector.clone(),
+            body: Arc::downgrade(&self.body),
+        }
     }
 
     /// Stops all processes of the sandbox where they are. Cheap (6 µs where there is a cgroup v2
@@ -152,6 +226,34 @@ impl Sandbox {
             Err(_) => Exit::Signal(libc::SIGKILL),
         }
     }
+}
+
+impl Network {
+    /// Connects to a program of the sandbox.
+    ///
+    /// # Errors
+    /// What the kernel says when nothing listens there; [`Error::Ended`].
+    pub async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Error> {
+        let body = self.body.upgrade().ok_or(Error::Ended)?;
+        let socket = std::net::TcpStream::from(self.injector.socket(body).await?);
+        let connected = TcpSocket::from_std_stream(socket).connect(address).await;
+        connected.map_err(Error::system(format!("connect to {address} in a sandbox")))
+    }
+}
+
+/// Signals a process that a zygote made and may reap at any time: whoever has its number then runs as
+/// another user.
+fn signal_own(pid: i32, uid: u32, signal: Signal) -> io::Result<()> {
+    let number = Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
+    let process = pidfd_open(number, PidfdFlags::empty())?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let owner = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let owner = owner.and_then(|uids| uids.split_whitespace().next()?.parse().ok());
+    // Alive still, so what was read was about it.
+    if owner != Some(uid) || sys::is_readable(&process) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(pidfd_send_signal(&process, signal)?)
 }
 
 impl Body {

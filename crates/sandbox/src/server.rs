@@ -124,11 +124,10 @@ impl Server {
                 let image = self.image(&kind.image)?;
                 let stem = match &kind.program {
                     Some(program) => {
-                        let program = program.clone();
-                        self.execute(image, shell, Vec::new(), &[], None, program)
-                            .await?
+                        let (filling, program) = (Filling::default(), program.clone());
+                        self.execute(image, shell, filling, program, false).await?
                     }
-                    None => self.fork(image, shell, Vec::new(), &[], None, true).await?,
+                    None => self.fork(image, shell, Filling::default(), true).await?,
                 };
                 stem.warmed().await?;
                 self.pool.put_stem(kind, stem);

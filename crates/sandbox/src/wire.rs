@@ -125,6 +125,11 @@ impl Link {
             .await
     }
 
+    /// Sends one message, or fails where it would have to wait.
+    pub fn try_send(&self, message: &impl Serialize, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        send(&self.socket, message, fds)
+    }
+
     /// Receives one message; `None` when the peer is gone.
     pub async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
         self.socket

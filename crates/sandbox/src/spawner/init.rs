@@ -1,16 +1,18 @@
-//! The first process of a sandbox: starts the main process when asked to, and reaps what nobody
-//! else waits for. When it ends the kernel ends everything in the sandbox.
+//! The first process of a sandbox: starts programs when asked to, and reaps what nobody else waits
+//! for. When it ends the kernel ends everything in the sandbox.
 
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
+use rustix::thread::{Uid, set_thread_res_uid};
 
 use super::shell::Made;
 use super::{Setting, exit_of, step};
-use crate::protocol::{FromInit, ToInit};
+use crate::protocol::{FromInit, MAIN, ToInit};
 use crate::sys::Fork;
 use crate::{lockdown, sys, wire};
 
@@ -21,9 +23,13 @@ struct Program {
     argv: Vec<String>,
     env: Vec<(String, String)>,
     cwd: PathBuf,
-    channel: OwnedFd,
+    /// The main program has one.
+    channel: Option<OwnedFd>,
     output: OwnedFd,
 }
+
+/// The numbers of the programs that run, by pid.
+type Running = HashMap<i32, u32>;
 
 /// Serves the daemon until the connection ends, or after [`ToInit::Detach`] until killed.
 pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
@@ -31,21 +37,30 @@ pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
         return;
     };
     let Made { control, ruleset } = made;
-    let mut main = None;
+    let mut running = Running::new();
     loop {
         let (message, child) = sys::wait_readable(control.as_fd(), children.as_fd(), -1);
         if child {
             sys::clear_child_events(&children);
-            reap(&control, main);
+            reap(&control, &mut running);
         }
         if !message {
             continue;
         }
         let mut buffer = vec![0; BUFFER_BYTES];
         match wire::receive::<ToInit>(&control, &mut buffer) {
-            Ok(Some((ToInit::Exec { argv, env, cwd }, fds))) => {
-                let answer = match <[OwnedFd; 2]>::try_from(fds) {
-                    Ok([channel, output]) => {
+            Ok(Some((
+                ToInit::Exec {
+                    number,
+                    argv,
+                    env,
+                    cwd,
+                },
+                mut fds,
+            ))) => {
+                let (output, channel) = (fds.pop(), fds.pop());
+                let answer = match output.filter(|_| channel.is_some() == (number == MAIN)) {
+                    Some(output) => {
                         let program = Program {
                             argv,
                             env,
@@ -55,11 +70,11 @@ pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
                         };
                         start(setting, uid, ruleset.as_ref(), program)
                     }
-                    Err(_) => Err(io::Error::other("a program needs two descriptors")),
+                    None => Err(io::Error::other("a program lacks a descriptor")),
                 };
                 let answer = match answer {
                     Ok(pid) => {
-                        main = Some(pid);
+                        running.insert(pid, number);
                         FromInit::Started
                     }
                     Err(error) => FromInit::ExecFailed {
@@ -69,6 +84,9 @@ pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
                     },
                 };
                 let _ = wire::send(&control, &answer, &[]);
+            }
+            Ok(Some((ToInit::Signal { number, signal }, _))) => {
+                send_signal(&running, uid, number, signal);
             }
             Ok(Some((ToInit::Detach, _))) => {
                 drop((control, ruleset));
@@ -90,22 +108,37 @@ fn reap_for_ever(children: &OwnedFd) {
     }
 }
 
-fn reap(control: &OwnedFd, main: Option<i32>) {
+fn reap(control: &OwnedFd, running: &mut Running) {
     while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-        if Some(pid.as_raw_nonzero().get()) == main {
+        if let Some(number) = running.remove(&pid.as_raw_nonzero().get()) {
+            let exit = exit_of(status);
             // A daemon that is gone needs no news; the connection's end is seen next.
-            let _ = wire::send(
-                control,
-                &FromInit::Exited {
-                    exit: exit_of(status),
-                },
-                &[],
-            );
+            let _ = wire::send(control, &FromInit::Exited { number, exit }, &[]);
         }
     }
 }
 
-/// Starts the main process and waits until its program runs.
+/// Signals a program and its group. It is not reaped yet, so its number is nobody else's.
+fn send_signal(running: &Running, uid: u32, number: u32, signal: i32) {
+    let found = running.iter().find(|(_, running)| **running == number);
+    let pid = found.and_then(|(pid, _)| Pid::from_raw(*pid));
+    let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) else {
+        return;
+    };
+    // Init is another user without the right to signal this one. A child may, which is reaped as any;
+    // nobody in the sandbox can trace it, because it has changed its user.
+    // SAFETY: init has a single thread.
+    if let Ok(Fork::Child) = unsafe { sys::fork(0) } {
+        let uid = Uid::from_raw(uid);
+        if set_thread_res_uid(uid, uid, uid).is_ok() {
+            // A group whose last process has just ended is what was wanted.
+            let _ = kill_process_group(pid, signal);
+        }
+        sys::exit_now(0);
+    }
+}
+
+/// Starts a program and waits until it runs.
 fn start(
     setting: &Setting,
     uid: u32,
@@ -141,6 +174,8 @@ fn start(
     }
 }
 
+/// The main program's end of its channel.
+const CHANNEL: i32 = 3;
 /// Where the child reports why it could not become the program, the kernel's number (0: none) and
 /// a text; closed by a successful exec.
 const REPORT: i32 = 4;
@@ -175,7 +210,8 @@ fn become_program(
     }
 }
 
-/// 0 = /dev/null, 1 and 2 = output, 3 = channel, and until the exec 4 = report, 5 = ruleset.
+/// 0 = /dev/null, 1 and 2 = output, 3 = channel, and until the exec 4 = report, 5 = ruleset. A program
+/// without a channel has no descriptor 3.
 fn arrange_descriptors(
     ruleset: Option<&OwnedFd>,
     program: &Program,
@@ -187,7 +223,10 @@ fn arrange_descriptors(
     let sources = [
         high(&null_file)?,
         high(&program.output)?,
-        high(&program.channel)?,
+        match &program.channel {
+            Some(channel) => high(channel)?,
+            None => high(&null_file)?,
+        },
         high(report)?,
     ];
     let ruleset = ruleset.map(|fd| high(fd)).transpose()?;
@@ -196,7 +235,7 @@ fn arrange_descriptors(
         (null, 0),
         (output, 1),
         (output, 2),
-        (channel, 3),
+        (channel, CHANNEL),
         (report, REPORT),
     ];
     // SAFETY: this process only arranges descriptors and execs or exits; no owner runs again.
@@ -214,7 +253,8 @@ fn arrange_descriptors(
         });
     }
     std::mem::forget((null_file, sources, ruleset));
-    for fd in [REPORT, RULESET] {
+    let without_channel = program.channel.is_none().then_some(CHANNEL);
+    for fd in [REPORT, RULESET].into_iter().chain(without_channel) {
         // SAFETY: takes numbers only. There may be no ruleset.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }

@@ -22,7 +22,8 @@ use crate::{landlock, lockdown, mount, sys, wire};
 /// spawner goes on.
 const NAMESPACES: libc::c_int =
     libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
-/// What init needs to turn a child into an ordinary user.
+/// What init needs to turn a child into an ordinary user. A zygote enters init's namespaces, which the
+/// kernel allows only to who has all of these.
 const KEPT: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);

@@ -63,7 +63,11 @@ const COPIED: &[&str] = &[
     "etc/pki/tls/openssl.cnf",
 ];
 const GENERATED: &[(&str, &str)] = &[
-    ("etc/hosts", "127.0.0.1 localhost kiln\n::1 localhost\n"),
+    (
+        "etc/hosts",
+        // The last two are what AWS calls an environment within it.
+        "127.0.0.1 localhost kiln sandbox.localdomain sandbox\n::1 localhost\n",
+    ),
     ("etc/hostname", "kiln\n"),
     (
         "etc/nsswitch.conf",

@@ -1,5 +1,6 @@
 //! Black-box tests of the sandbox on the real kernel. They need root.
 
+mod companions;
 mod executed_stem;
 mod isolation;
 mod limits;

@@ -136,6 +136,7 @@ impl Rig {
             mounts,
             volumes: vec![],
             listeners: listeners.to_vec(),
+            companions: false,
         };
         let leased = timeout(PATIENCE, self.sandboxes.lease(request)).await;
         leased.expect("a lease does not hang").expect("a sandbox")

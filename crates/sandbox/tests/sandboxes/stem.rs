@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kiln_sandbox::{Error, Exit, Image, Limits, Mount, PoolConfig, Request, Sandbox, Start};
+use kiln_sandbox::{
+    Error, Exit, Image, Limits, Mount, PoolConfig, Program, Request, Sandbox, Start,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -82,6 +84,7 @@ impl Stems {
             mounts,
             volumes: vec![],
             listeners: LISTENERS.to_vec(),
+            companions: false,
         };
         let leased = timeout(PATIENCE, self.rig.sandboxes.lease(request)).await;
         let mut sandbox = leased.expect("a lease does not hang").expect("a sandbox");
@@ -351,6 +354,7 @@ async fn image_without_a_zygote_has_no_stems() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        companions: false,
     };
     assert!(matches!(
         rig.sandboxes.lease(request).await,
@@ -390,6 +394,7 @@ async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        companions: false,
     };
     let refused = timeout(PATIENCE, rig.sandboxes.lease(request("b"))).await;
     let error = refused.expect("no hang").expect_err("it cannot fork");
@@ -397,4 +402,50 @@ async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
                     output says why";
     assert_eq!(error.to_string(), expected);
     rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stem_has_companions_where_asked_for_and_is_asked_to_end_either_way() {
+    // One from the pool, and one that is forked on demand.
+    for stems_per_image in [1, 0] {
+        let stems = Stems::start(stems_per_image).await;
+        for companions in [true, false] {
+            let request = Request {
+                image: "python".into(),
+                start: Start::Zygote,
+                limits: LIMITS,
+                mounts: vec![],
+                listeners: vec![],
+                companions,
+            };
+            let leased = timeout(PATIENCE, stems.rig.sandboxes.lease(request)).await;
+            let mut sandbox = leased.expect("a lease does not hang").expect("a sandbox");
+            let program = Program {
+                argv: ["/bin/sh", "-c", "echo beside"].map(str::to_owned).to_vec(),
+                env: vec![],
+                cwd: "/tmp".into(),
+            };
+            match sandbox.start_beside(program).await {
+                Ok(mut companion) if companions => {
+                    let mut said = String::new();
+                    let mut output = companion.take_output();
+                    let read = timeout(PATIENCE, output.read_to_string(&mut said)).await;
+                    read.expect("it ends").expect("text");
+                    assert_eq!(said, "beside\n");
+                }
+                Err(Error::NoCompanions) if !companions => {}
+                other => panic!("companions: {companions}, {other:?}"),
+            }
+            let mut python = Python {
+                channel: sandbox.take_channel(),
+                sandbox,
+                has_booted: false,
+            };
+            assert_eq!(python.eval("1 + 1").await, "2");
+            python.sandbox.terminate();
+            let exit = timeout(PATIENCE, python.sandbox.exited()).await;
+            assert_eq!(exit.expect("it ends"), Exit::Signal(15));
+        }
+        stems.rig.end().await;
+    }
 }
