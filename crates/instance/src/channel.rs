@@ -138,9 +138,10 @@ impl Runtime for Channel {
         self.send();
     }
 
-    fn deliver(&mut self, invoke: Invoke<'_>) {
+    fn deliver(&mut self, invoke: Invoke) {
         let header = frame::InvokeHeader::from(&invoke);
-        self.outbox.push(frame::INVOKE, &header, invoke.event);
+        self.outbox
+            .push(frame::INVOKE, &header, invoke.event.clone());
         self.send();
     }
 
@@ -157,11 +158,6 @@ impl Runtime for Channel {
         bytes_left: &'a mut usize,
     ) -> Future<'a, Result<Option<Reply>, Error>> {
         Box::pin(std::future::ready(self.next_received(bytes_left)))
-    }
-
-    fn ended(&mut self) -> Future<'_, ()> {
-        // A socket between two processes of a machine holds it already.
-        Box::pin(std::future::ready(()))
     }
 }
 

@@ -2,8 +2,11 @@
 //! what it says.
 
 mod finish;
+mod hear;
 mod launch;
+mod observe;
 mod perform;
+mod process;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -14,32 +17,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::log::LogStream;
-use kiln_types::{InstanceId, Invocation, InvocationReport, Moment, RequestId, Timestamp};
-use tokio::net::unix::pipe;
+use kiln_types::{InstanceId, Invocation, InvocationReport, Moment, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
-use crate::channel;
+use crate::ensemble::Word;
 use crate::environment;
 use crate::error::Error;
 use crate::handle::{Command, Other, Shared};
 use crate::host::Context;
-use crate::isolation::{Cell, Future, NoCell};
+use crate::isolation::{Future, NoCell};
 use crate::journal::Journal;
-use crate::lifecycle::{Event, Lifecycle, State};
+use crate::lifecycle::{Event, InitFailure, Lifecycle, State};
 use crate::log_stream;
-use crate::output::{Piece, Splitter};
+use crate::output::Piece;
 use crate::report::Reporter;
-use crate::runtime::{self, Reply, Runtime};
+use crate::runtime;
 use crate::spec::Spec;
+use process::Process;
 use wait::Input;
-
-/// How long a process that closed its channel may take to end by itself before it is killed:
-/// its own exit status says more than ours.
-const EXIT_GRACE: Duration = Duration::from_millis(100);
-/// How many replies from which nothing follows one process may send. Our runtimes send one (READY);
-/// the function can write to the channel too, and one that goes on has broken it.
-const STRAY_REPLIES_MAX: u32 = 16;
 
 /// Owns one instance from its start to its end.
 pub(crate) struct Driver {
@@ -51,6 +47,8 @@ pub(crate) struct Driver {
     lifecycle: Lifecycle,
     leasing: Option<Lease>,
     process: Option<Process>,
+    /// The main program is being started, after the extensions.
+    beginning: Option<Future<'static, Result<(), NoCell>>>,
     alarm: Pin<Box<Sleep>>,
     in_flight: Option<InFlight>,
     answered: Option<finish::Answered>,
@@ -64,38 +62,7 @@ pub(crate) struct Driver {
     pieces: Vec<Piece>,
 }
 
-type Lease = Future<'static, Result<Box<dyn Cell>, NoCell>>;
-
-/// The sandbox, the runtime in it, and our end of its output.
-struct Process {
-    cell: Box<dyn Cell>,
-    runtime: Box<dyn Runtime>,
-    /// Whether the runtime can still be talked to.
-    listening: bool,
-    /// Replies from which nothing followed, so far.
-    stray_replies: u32,
-    output: Output,
-    /// CPU time when the last invocation ended.
-    cpu: Duration,
-    /// What it had used when it was killed.
-    used: Option<Used>,
-}
-
-/// What a sandbox has used.
-#[derive(Debug, Clone, Copy)]
-struct Used {
-    memory_peak_bytes: u64,
-    cpu: Duration,
-    out_of_memory_kills: u64,
-}
-
-struct Output {
-    pipe: pipe::Receiver,
-    open: bool,
-    splitter: Splitter,
-    /// Whether init is over, so that output is the invocation's.
-    init_over: bool,
-}
+type Lease = Future<'static, Result<launch::Leased, NoCell>>;
 
 /// The invocation that was accepted and is not answered yet.
 struct InFlight {
@@ -119,6 +86,8 @@ struct Evidence {
     not_executable: Option<String>,
     /// What was wrong with the runtime.
     broken: Option<String>,
+    /// What was wrong with an extension: class and sentence.
+    extension: Option<(&'static str, String)>,
 }
 
 enum Answer {
@@ -152,6 +121,7 @@ impl Driver {
             lifecycle: Lifecycle::new(init_timeout, timeout, now),
             leasing: None,
             process: None,
+            beginning: None,
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
             in_flight: None,
             answered: None,
@@ -191,9 +161,17 @@ impl Driver {
             Input::Stop => self.on(Event::Stop),
             Input::Kill => self.on(Event::Kill),
             Input::Leased(leased) => self.on_leased(leased),
-            Input::Reply(Ok(reply)) => self.on_reply(reply),
-            Input::Reply(Err(runtime::Error::Closed)) => self.on_closed().await,
-            Input::Reply(Err(error)) => self.on_broken(error.to_string()),
+            Input::Begun(begun) => self.on_begun(begun),
+            Input::Word(Ok(word)) => {
+                let may_flood = matches!(word, Word::Printed(_));
+                self.on_word(word);
+                if may_flood {
+                    // So that timers have their turn, as with the function's output.
+                    tokio::task::yield_now().await;
+                }
+            }
+            Input::Word(Err(runtime::Error::Closed)) => self.on_closed().await,
+            Input::Word(Err(error)) => self.on_broken(error.to_string()),
             Input::Output => self.read_announced_output().await,
             Input::Exited(exit) => self.on_exited(exit).await,
             Input::Alarm => {
@@ -204,21 +182,36 @@ impl Driver {
         }
     }
 
-    fn on_leased(&mut self, leased: Result<Box<dyn Cell>, NoCell>) {
-        let entered = leased.and_then(|mut cell| {
-            let runtime = self.runtime(&mut *cell)?;
-            Ok(Process::new(cell, runtime))
-        });
-        match entered {
+    fn on_leased(&mut self, leased: Result<launch::Leased, NoCell>) {
+        match leased.and_then(|leased| self.enter(leased)) {
             Ok(process) => {
                 self.process = Some(process);
                 self.on(Event::Leased);
             }
-            Err(NoCell::NotExecutable(why)) => {
+            Err(why) => self.cannot_start(why),
+        }
+    }
+
+    /// The main program was started after the extensions, or could not be.
+    fn on_begun(&mut self, begun: Result<(), NoCell>) {
+        match begun {
+            Ok(()) => self.introduce(),
+            Err(NoCell::Other(why)) => self.on_broken(why),
+            Err(why) => self.cannot_start(why),
+        }
+    }
+
+    fn cannot_start(&mut self, why: NoCell) {
+        match why {
+            NoCell::NotExecutable(why) => {
                 self.evidence.not_executable = Some(why);
-                self.on(Event::NotExecutable);
+                self.on(Event::CannotStart(InitFailure::NotExecutable));
             }
-            Err(NoCell::Other(why)) => {
+            NoCell::Extension(class, why) => {
+                self.evidence.extension = Some((class, why));
+                self.on(Event::CannotStart(InitFailure::Extension));
+            }
+            NoCell::Other(why) => {
                 self.evidence.lease_error = Some(why);
                 self.on(Event::LeaseFailed);
             }
@@ -249,135 +242,10 @@ impl Driver {
         self.on(Event::Invoke(request_id));
     }
 
-    fn on_reply(&mut self, reply: Reply) {
-        let meant_something = match reply {
-            Reply::Booted if self.lifecycle.is_initialised() => {
-                return self.on_broken("the runtime booted twice".to_owned());
-            }
-            Reply::Booted => false,
-            Reply::InitDone => self.follows(Event::InitDone),
-            Reply::InitError {
-                error_type,
-                document,
-            } => {
-                self.evidence.init_error = Some((error_type, document));
-                let first = self.follows(Event::InitFailed);
-                self.evidence.init_error = None;
-                first
-            }
-            Reply::Response { request_id, body } => {
-                self.evidence.answer = Some(body.map_or(Answer::TooLarge, Answer::Response));
-                self.follows_answer(request_id)
-            }
-            Reply::Error {
-                request_id,
-                error_type,
-                document,
-                is_last,
-            } => {
-                if is_last {
-                    // The next invocation must not meet a process that is about to end.
-                    self.on(Event::Stop);
-                }
-                self.evidence.answer = Some(Answer::Error {
-                    error_type,
-                    document,
-                });
-                self.follows_answer(request_id)
-            }
-            Reply::Waiting => self.follows(Event::Waiting),
-        };
-        // An answer that nobody waited for is not kept.
-        self.evidence.answer = None;
-        if !meant_something {
-            self.on_stray_reply();
-        }
-    }
-
-    /// An answer came. Says whether anything followed from it.
-    fn follows_answer(&mut self, request: RequestId) -> bool {
-        let process = self.process.as_ref();
-        let is_last = process.is_some_and(|process| process.runtime.answers_last());
-        self.follows(match is_last {
-            true => Event::Answered(request),
-            false => Event::Responded(request),
-        })
-    }
-
-    /// Nothing followed from a reply. Each costs a wake-up, so they have an end.
-    fn on_stray_reply(&mut self) {
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        process.stray_replies += 1;
-        if process.stray_replies > STRAY_REPLIES_MAX {
-            self.on_broken("the runtime sent frames that nobody asked for".to_owned());
-        }
-    }
-
-    /// The channel cannot be used any more, and the process with it.
-    fn on_broken(&mut self, why: String) {
-        self.stop_listening();
-        tracing::warn!(instance = %self.id, %why, "a runtime broke its protocol");
-        self.evidence.broken = Some(why);
-        self.on(Event::Broken);
-    }
-
-    /// Takes what the runtime has said by now: one frame of the longest kind at most.
-    async fn take_said(&mut self) {
-        let mut bytes_left = channel::FRAME_BYTES_MAX;
-        while let Some(process) = &mut self.process
-            && process.listening
-        {
-            match process.runtime.said(&mut bytes_left).await {
-                Ok(Some(reply)) => self.on_reply(reply),
-                Ok(None) => return,
-                Err(_) => self.stop_listening(),
-            }
-        }
-    }
-
-    fn stop_listening(&mut self) {
-        if let Some(process) = &mut self.process {
-            process.listening = false;
-        }
-    }
-
-    /// The process closed its channel: it is ending, or it cannot be used any more.
-    async fn on_closed(&mut self) {
-        self.stop_listening();
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        let by_itself = tokio::time::timeout(EXIT_GRACE, process.cell.exited()).await;
-        let exit = match by_itself {
-            Ok(exit) => exit,
-            Err(_) => {
-                process.kill();
-                process.cell.exited().await
-            }
-        };
-        self.on_exited(exit).await;
-    }
-
-    /// The process has ended. What it said before that counts, also what tokio has not announced.
-    async fn on_exited(&mut self, exit: Exit) {
-        // A process it left behind may hold the channel open and write for ever.
-        if let Some(process) = &mut self.process {
-            process.kill();
-        }
-        if let Some(process) = &mut self.process {
-            process.runtime.ended().await;
-        }
-        self.take_said().await;
-        self.stop_listening();
-        self.evidence.exit = Some(exit);
-        self.on(Event::Exited);
-    }
-
     /// Nothing is left to do: what still waits was not run.
     async fn end(mut self) {
         self.leasing = None;
+        self.beginning = None;
         self.process = None;
         self.commands.close();
         while let Some(command) = self.commands.recv().await {
@@ -388,54 +256,6 @@ impl Driver {
         self.journal.flush();
         self.shared.stopped.cancel();
         tracing::debug!(instance = %self.id, "an instance has ended");
-    }
-}
-
-impl Process {
-    fn new(mut cell: Box<dyn Cell>, runtime: Box<dyn Runtime>) -> Self {
-        let pipe = cell.take_output();
-        let output = Output {
-            pipe,
-            open: true,
-            splitter: Splitter::default(),
-            init_over: false,
-        };
-        Self {
-            cell,
-            runtime,
-            listening: true,
-            stray_replies: 0,
-            output,
-            cpu: Duration::ZERO,
-            used: None,
-        }
-    }
-
-    /// Kills everything in the sandbox. What it used is read first, because its meters go with it.
-    fn kill(&mut self) {
-        let cell = &self.cell;
-        self.used.get_or_insert_with(|| Used {
-            memory_peak_bytes: cell.memory_peak_bytes(),
-            cpu: cell.cpu(),
-            out_of_memory_kills: cell.out_of_memory_kills(),
-        });
-        cell.kill();
-    }
-
-    fn memory_peak_bytes(&self) -> u64 {
-        let killed = self.used.map(|used| used.memory_peak_bytes);
-        killed.unwrap_or_else(|| self.cell.memory_peak_bytes())
-    }
-
-    fn cpu(&self) -> Duration {
-        let killed = self.used.map(|used| used.cpu);
-        killed.unwrap_or_else(|| self.cell.cpu())
-    }
-
-    /// Read by path, unlike the others: only when a process has ended.
-    fn out_of_memory_kills(&self) -> u64 {
-        let killed = self.used.map(|used| used.out_of_memory_kills);
-        killed.unwrap_or_else(|| self.cell.out_of_memory_kills())
     }
 }
 

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use kiln_types::log::LogStream;
 use kiln_types::{Language, LogFormat, RESERVED_VARIABLES, Runtime};
 
+use crate::api::RUNTIME_API;
 use crate::config::Config;
 use crate::interpreter;
-use crate::runtime_api::RUNTIME_API;
 use crate::spec::Spec;
 
 const TASK_ROOT: &str = "/var/task";
@@ -41,6 +41,25 @@ pub(crate) fn variables(
 fn is_custom(spec: &Spec) -> bool {
     let runtime = spec.configuration.runtime.as_ref();
     runtime.is_some_and(|runtime| runtime.language() == Language::Provided)
+}
+
+/// What extensions find in theirs: the function's, without what is the runtime's alone (developer
+/// guide, "Extensions API").
+pub(crate) fn of_extensions(variables: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    const RUNTIME_ONLY: [&str; 7] = [
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_XRAY_CONTEXT_MISSING",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+        "_HANDLER",
+    ];
+    let own = variables
+        .iter()
+        .filter(|(name, _)| !RUNTIME_ONLY.contains(&name.as_str()));
+    own.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// What a function may replace.
@@ -95,6 +114,8 @@ fn reserved(
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.name.clone()),
         ("AWS_LAMBDA_LOG_FORMAT", logging.format.as_str().to_owned()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        // For extensions, whatever the runtime.
+        ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API.to_string()),
         ("AWS_REGION", config.region.to_string()),
         ("AWS_DEFAULT_REGION", config.region.to_string()),
         ("LAMBDA_TASK_ROOT", TASK_ROOT.to_owned()),
@@ -105,10 +126,6 @@ fn reserved(
         (
             "AWS_EXECUTION_ENV",
             built_in.map(|runtime| format!("AWS_Lambda_{runtime}")),
-        ),
-        (
-            "AWS_LAMBDA_RUNTIME_API",
-            is_custom(spec).then(|| RUNTIME_API.to_string()),
         ),
         (
             "AWS_LAMBDA_LOG_LEVEL",
@@ -171,6 +188,7 @@ mod tests {
             ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/sum"),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/23/[$LATEST]0"),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
             ("AWS_REGION", "us-east-1"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
             ("LAMBDA_TASK_ROOT", "/var/task"),
@@ -210,6 +228,26 @@ mod tests {
         assert_eq!(node["NODE_PATH"], expected);
         assert_eq!(node["AWS_EXECUTION_ENV"], "AWS_Lambda_nodejs20.x");
         assert!(!node.contains_key("PYTHONPATH"));
+    }
+
+    #[test]
+    fn extensions_see_the_function_s_variables_without_the_runtime_s() {
+        let of_function = variables_of(|spec| {
+            let own = [("TABLE".to_owned(), "t".to_owned())];
+            std::sync::Arc::make_mut(&mut spec.configuration).environment = own.into();
+        });
+        let seen: BTreeMap<_, _> = of_extensions(&of_function).into_iter().collect();
+        for present in [
+            "TABLE",
+            "AWS_LAMBDA_RUNTIME_API",
+            "AWS_LAMBDA_FUNCTION_NAME",
+            "PATH",
+        ] {
+            assert!(seen.contains_key(present), "{present}");
+        }
+        for absent in ["_HANDLER", "LAMBDA_TASK_ROOT", "AWS_LAMBDA_LOG_GROUP_NAME"] {
+            assert!(!seen.contains_key(absent), "{absent}");
+        }
     }
 
     #[test]

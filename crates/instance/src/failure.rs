@@ -69,6 +69,11 @@ impl Failure {
         Self::of(request, "Runtime.InvalidEntrypoint", why)
     }
 
+    /// An extension failed.
+    pub(crate) fn of_extension(request: RequestId, class: &'static str, why: &str) -> Self {
+        Self::of(request, class, why)
+    }
+
     /// The response is longer than a response may be.
     pub(crate) fn response_too_large() -> Self {
         let message = format!(
@@ -97,6 +102,15 @@ impl Failure {
         serde_json::to_vec(&document)
             .expect("two strings have a JSON form")
             .into()
+    }
+}
+
+/// How an extension ended, as AWS writes it.
+pub(crate) fn extension_exit(exit: Exit) -> String {
+    match exit {
+        Exit::Code(0) => "exit code 0".to_owned(),
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(signal) => format!("signal: {}", signal_name(signal)),
     }
 }
 

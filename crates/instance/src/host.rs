@@ -7,11 +7,11 @@ use kiln_types::{Clock, InstanceId, LogRecord};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::api::server::SPARE_CONNECTIONS_MAX;
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::handle::Handle;
 use crate::isolation::Isolation;
-use crate::runtime_api::SPARE_CONNECTIONS_MAX;
 use crate::spec::Spec;
 
 /// Where log records go.

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use kiln_sandbox::{Error, Exit, Request, Sandbox, Sandboxes};
+use kiln_sandbox::{Companion, Error, Exit, Program, Request, Sandbox, Sandboxes};
 use tokio::net::unix::pipe;
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 pub(crate) type Future<'a, T> = Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
 
@@ -21,6 +21,8 @@ pub(crate) trait Isolation: Send + Sync + 'static {
 pub(crate) enum NoCell {
     /// The program cannot be executed: its function's fault. The text is AWS's.
     NotExecutable(String),
+    /// An extension cannot be launched: class and text.
+    Extension(&'static str, String),
     /// Anything else.
     Other(String),
 }
@@ -33,6 +35,16 @@ pub(crate) trait Cell: Send + Sync {
     fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String>;
     /// What the process writes to stdout and stderr. Once.
     fn take_output(&mut self) -> pipe::Receiver;
+    /// Starts a program beside the main process.
+    fn start_beside(&self, program: Program) -> Future<'static, Result<Box<dyn Beside>, NoCell>>;
+    /// Starts the main process, where it waits for that because programs may run beside it.
+    fn begin(&mut self) -> Future<'static, Result<(), NoCell>>;
+    /// The network that its processes see.
+    fn network(&self) -> Box<dyn Network>;
+    /// Asks the main process to end.
+    fn terminate(&self);
+    /// Kills the main process alone.
+    fn kill_main(&self);
     /// Changes its share of processor time, in thousandths of a core.
     fn limit_cpu(&self, millis: u32) -> Result<(), String>;
     /// Stops all its processes where they are.
@@ -51,19 +63,66 @@ pub(crate) trait Cell: Send + Sync {
     fn exited(&mut self) -> Future<'_, Exit>;
 }
 
+/// A program beside the main process.
+pub(crate) trait Beside: Send + Sync {
+    /// What it writes to stdout and stderr. Once.
+    fn take_output(&mut self) -> pipe::Receiver;
+    /// Kills it alone.
+    fn kill(&self);
+    /// Waits until it has ended.
+    fn exited(&self) -> Future<'static, Exit>;
+}
+
+/// The network in a cell. Does not keep the cell alive.
+pub(crate) trait Network: Send + Sync {
+    /// Connects to a program there.
+    fn connect(&self, address: SocketAddr) -> Future<'static, Result<TcpStream, String>>;
+}
+
+impl Network for kiln_sandbox::Network {
+    fn connect(&self, address: SocketAddr) -> Future<'static, Result<TcpStream, String>> {
+        let network = self.clone();
+        Box::pin(async move {
+            let connected = kiln_sandbox::Network::connect(&network, address).await;
+            connected.map_err(|error| chain(&error))
+        })
+    }
+}
+
 impl Isolation for Sandboxes {
     fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, NoCell>> {
         let sandboxes = self.clone();
         Box::pin(async move {
             match Sandboxes::lease(&sandboxes, request).await {
                 Ok(sandbox) => Ok(Box::new(sandbox) as Box<dyn Cell>),
-                Err(Error::NotExecutable { program, source }) => {
-                    let why = format!("fork/exec {program}: {}", kernel_text(&source));
-                    Err(NoCell::NotExecutable(why))
-                }
-                Err(error) => Err(NoCell::Other(chain(&error))),
+                Err(error) => Err(error.into()),
             }
         })
+    }
+}
+
+impl From<Error> for NoCell {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotExecutable { program, source } => {
+                Self::NotExecutable(format!("fork/exec {program}: {}", kernel_text(&source)))
+            }
+            error => Self::Other(chain(&error)),
+        }
+    }
+}
+
+impl Beside for Companion {
+    fn take_output(&mut self) -> pipe::Receiver {
+        Companion::take_output(self)
+    }
+
+    fn kill(&self) {
+        Companion::kill(self);
+    }
+
+    fn exited(&self) -> Future<'static, Exit> {
+        Box::pin(Companion::exited(self))
     }
 }
 
@@ -78,6 +137,31 @@ impl Cell for Sandbox {
 
     fn take_output(&mut self) -> pipe::Receiver {
         Sandbox::take_output(self)
+    }
+
+    fn start_beside(&self, program: Program) -> Future<'static, Result<Box<dyn Beside>, NoCell>> {
+        let started = Sandbox::start_beside(self, program);
+        Box::pin(async {
+            let companion = started.await?;
+            Ok(Box::new(companion) as Box<dyn Beside>)
+        })
+    }
+
+    fn begin(&mut self) -> Future<'static, Result<(), NoCell>> {
+        let begun = Sandbox::begin(self);
+        Box::pin(async { begun.await.map_err(NoCell::from) })
+    }
+
+    fn network(&self) -> Box<dyn Network> {
+        Box::new(Sandbox::network(self))
+    }
+
+    fn terminate(&self) {
+        Sandbox::terminate(self);
+    }
+
+    fn kill_main(&self) {
+        Sandbox::kill_main(self);
     }
 
     fn limit_cpu(&self, millis: u32) -> Result<(), String> {

@@ -9,11 +9,14 @@
 //!
 //! Start reading at `lifecycle`, then `driver`.
 
+mod api;
 mod channel;
 mod config;
 mod driver;
+mod ensemble;
 mod environment;
 mod error;
+mod extensions;
 mod failure;
 mod handle;
 mod host;
@@ -27,13 +30,14 @@ mod report;
 mod runtime;
 mod runtime_api;
 mod spec;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 
+pub use api::RUNTIME_API;
 pub use config::{Config, Installed};
 pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};
 pub use error::Error;
 pub use handle::Handle;
 pub use host::{Host, LogSink};
-pub use runtime_api::RUNTIME_API;
 pub use spec::{Credentials, Spec};

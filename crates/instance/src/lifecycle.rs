@@ -15,6 +15,7 @@
 //!     Stopped ◄───────── Stopping ◄────────┴───────┘
 //!               Exited
 //! ```
+//! Where there are extensions, Stopping comes after ShuttingDown (see `farewell`).
 //!
 //! An init that fails before an invocation came leads to Unloaded, and from there the invocation to
 //! Starting.
@@ -29,6 +30,7 @@
 
 mod action;
 mod event;
+mod farewell;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -40,7 +42,7 @@ use kiln_types::{Moment, RequestId};
 
 pub(crate) use action::{Action, Ending};
 pub(crate) use event::Event;
-pub(crate) use state::{InitFailure, Phase, State};
+pub(crate) use state::{Farewell, InitFailure, Phase, Reason, State, Step};
 
 use crate::error::Error;
 
@@ -48,11 +50,12 @@ use crate::error::Error;
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The state machine of one instance.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Lifecycle {
     state: State,
     /// Asked to stop as soon as no invocation is in flight.
     stop: bool,
+    farewell: Farewell,
     init_timeout: Duration,
     timeout: Duration,
 }
@@ -68,6 +71,7 @@ impl Lifecycle {
         Self {
             state,
             stop: false,
+            farewell: Farewell::None,
             init_timeout,
             timeout,
         }
@@ -96,7 +100,7 @@ impl Lifecycle {
     pub(crate) fn refusal(&self) -> Option<Error> {
         match &self.state {
             _ if self.stop => Some(Error::Lost),
-            State::Stopping | State::Stopped => Some(Error::Lost),
+            State::ShuttingDown { .. } | State::Stopping | State::Stopped => Some(Error::Lost),
             State::Busy { .. } | State::Settling { .. } => Some(Error::Busy),
             State::Starting { waiting, .. } | State::Initialising { waiting, .. } => {
                 waiting.is_some().then_some(Error::Busy)
@@ -114,7 +118,11 @@ impl Lifecycle {
             Event::Kill => self.on_kill(now),
             Event::Leased => self.on_leased(),
             Event::LeaseFailed => self.on_lease_failed(),
-            Event::NotExecutable => self.on_not_executable(now),
+            Event::CannotStart(failure) => self.on_cannot_start(failure, now),
+            Event::ExtensionFailed => {
+                self.on_trouble(InitFailure::Extension, Ending::Extension, now)
+            }
+            Event::ExtensionsEnded => self.on_extensions_ended(now),
             Event::InitDone => self.on_init_done(now),
             Event::InitFailed => self.on_trouble(InitFailure::Error, Ending::Broken, now),
             Event::Answered(request) => self.on_answered(request, now),
@@ -181,7 +189,9 @@ impl Lifecycle {
                 self.state = State::Stopped;
                 Vec::new()
             }
-            State::Initialising { waiting: None, .. } | State::Idle { .. } => self.kill(now),
+            State::Initialising { waiting: None, .. } | State::Idle { .. } => {
+                self.end(Reason::Spindown, now)
+            }
             _ => Vec::new(),
         }
     }
@@ -201,7 +211,11 @@ impl Lifecycle {
                 since,
                 waiting,
             } => self.give_up(phase, since, waiting, InitFailure::Exited, now),
-            _ => self.on_trouble(InitFailure::Exited, Ending::Exited, now),
+            State::ShuttingDown { step, .. } => self.cut_short(step, now),
+            _ => {
+                self.farewell = Farewell::None;
+                self.on_trouble(InitFailure::Exited, Ending::Exited, now)
+            }
         }
     }
 
@@ -242,17 +256,16 @@ impl Lifecycle {
         }
     }
 
-    /// Like an init that fails at once; there is nothing to kill.
-    fn on_not_executable(&mut self, now: Moment) -> Vec<Action> {
+    /// Like an init that fails at once. Before the lease there is nothing to kill.
+    fn on_cannot_start(&mut self, failure: InitFailure, now: Moment) -> Vec<Action> {
         let State::Starting {
             phase,
             since,
             waiting,
         } = self.state
         else {
-            return Vec::new();
+            return self.on_trouble(failure, Ending::Broken, now);
         };
-        let failure = InitFailure::NotExecutable;
         let actions = self.init_failed(phase, since, waiting, failure, now);
         if matches!(self.state, State::Stopping) {
             self.state = State::Stopped;
@@ -277,7 +290,7 @@ impl Lifecycle {
             };
             let mut actions = vec![Action::InitOver];
             if self.stop {
-                actions.extend(self.kill(now));
+                actions.extend(self.end(Reason::Spindown, now));
             }
             return actions;
         };
@@ -317,7 +330,7 @@ impl Lifecycle {
             init,
         }];
         if self.stop {
-            actions.extend(self.kill(now));
+            actions.extend(self.end(Reason::Spindown, now));
         }
         actions
     }
@@ -353,7 +366,7 @@ impl Lifecycle {
             duration: now.since(since),
         }];
         if self.stop {
-            actions.extend(self.kill(now));
+            actions.extend(self.end(Reason::Spindown, now));
         }
         actions
     }
@@ -361,7 +374,11 @@ impl Lifecycle {
     fn on_exited(&mut self, now: Moment) -> Vec<Action> {
         let actions = match self.state {
             State::Stopping => Vec::new(),
-            _ => self.on_trouble(InitFailure::Exited, Ending::Exited, now),
+            State::ShuttingDown { .. } => return self.on_runtime_ended(),
+            _ => {
+                let actions = self.on_trouble(InitFailure::Exited, Ending::Exited, now);
+                self.skip_runtime(actions)
+            }
         };
         if matches!(self.state, State::Stopping) {
             self.state = State::Stopped;
@@ -397,18 +414,19 @@ impl Lifecycle {
                     duration,
                     init,
                 };
-                let mut actions = self.kill(now);
+                let mut actions = self.end(Reason::Timeout, now);
                 actions.push(finish);
                 actions
             }
             State::Settling { .. } => {
-                let mut actions = self.kill(now);
+                let mut actions = self.end(Reason::Timeout, now);
                 actions.push(Action::Close {
                     ending: Ending::TimedOut,
                     duration: self.timeout,
                 });
                 actions
             }
+            State::ShuttingDown { .. } => self.on_farewell_alarm(now),
             State::Stopping => {
                 self.state = State::Stopped;
                 Vec::new()

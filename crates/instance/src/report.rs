@@ -1,6 +1,8 @@
 //! The platform's own log records: `START`, `END`, `REPORT` and `INIT_REPORT` lines, or the
 //! `platform.*` documents of the JSON log format.
 
+pub(crate) mod record;
+
 use std::time::Duration;
 
 use kiln_types::{
@@ -9,6 +11,7 @@ use kiln_types::{
 };
 use serde_json::{Value, json};
 
+use crate::extensions::roster::Listed;
 use crate::lifecycle::{InitFailure, Phase};
 
 /// Writes the platform's records of one function.
@@ -47,12 +50,9 @@ impl Reporter {
                 "START RequestId: {request} Version: {}",
                 self.version
             )),
-            LogFormat::Json => self.document(
-                now,
-                LogLevel::Info,
-                "platform.start",
-                || json!({ "requestId": request, "version": self.version.to_string() }),
-            ),
+            LogFormat::Json => self.document(now, LogLevel::Info, "platform.start", || {
+                record::start(request, self.version, None)
+            }),
         }
     }
 
@@ -82,36 +82,61 @@ impl Reporter {
         duration: Duration,
         now: Timestamp,
     ) -> Option<String> {
-        let phase = match phase {
-            Phase::Init => "init",
-            Phase::Invoke => "invoke",
-        };
         let status = if failure == InitFailure::TimedOut {
             "timeout"
         } else {
             "error"
         };
-        let error_type = (failure != InitFailure::TimedOut).then_some(error_type);
         let init = millis(duration);
         match self.format {
             LogFormat::Text => {
-                let suffix = error_type.map(|class| format!("\tError Type: {class}"));
+                let phase = phase.as_str();
+                let class = (failure != InitFailure::TimedOut).then_some(error_type);
+                let suffix = class.map(|class| format!("\tError Type: {class}"));
                 Some(format!(
                     "INIT_REPORT Init Duration: {init:.2} ms\tPhase: {phase}\tStatus: {status}{}",
                     suffix.unwrap_or_default(),
                 ))
             }
             LogFormat::Json => self.document(now, LogLevel::Warn, "platform.initReport", || {
-                let mut record = json!({
-                    "initializationType": "on-demand",
-                    "phase": phase,
-                    "status": status,
-                    "metrics": { "durationMs": rounded(duration) },
-                });
-                if let Some(class) = error_type {
-                    record["errorType"] = class.into();
-                }
-                record
+                record::init_report(phase, Some((failure, error_type)), duration)
+            }),
+        }
+    }
+
+    /// The record of an extension that takes part in the first invocation.
+    pub(crate) fn extension(&self, listed: &Listed, now: Timestamp) -> Option<String> {
+        let Listed {
+            name,
+            state,
+            events,
+        } = listed;
+        match self.format {
+            LogFormat::Text => Some(format!(
+                "EXTENSION\tName: {name}\tState: {state}\tEvents: [{}]",
+                events.join(", ")
+            )),
+            LogFormat::Json => self.document(now, LogLevel::Info, "platform.extension", || {
+                record::extension(name, state, events)
+            }),
+        }
+    }
+
+    /// The record of an extension that gets telemetry.
+    pub(crate) fn subscription(
+        &self,
+        name: &str,
+        types: &[&str],
+        now: Timestamp,
+    ) -> Option<String> {
+        let kind = "platform.telemetrySubscription";
+        match self.format {
+            LogFormat::Text => Some(format!(
+                "TELEMETRY\tName: {name}\tState: Subscribed\tTypes: [{}]",
+                types.join(", ")
+            )),
+            LogFormat::Json => self.document(now, LogLevel::Info, kind, || {
+                record::subscription(name, types)
             }),
         }
     }
@@ -143,45 +168,17 @@ impl Reporter {
     }
 
     fn finish_documents(&self, finished: &Finished<'_>, now: Timestamp) -> [Option<String>; 2] {
-        let report = finished.report;
-        let (status, healthy) = match report.status {
-            InvocationStatus::Success => ("success", true),
-            InvocationStatus::Timeout => ("timeout", false),
-            InvocationStatus::Error => ("error", false),
-            _ => ("failure", false),
-        };
-        let with_status = |mut record: Value| {
-            record["status"] = status.into();
-            if let Some(class) = finished.error_type {
-                record["errorType"] = class.into();
-            }
-            record
-        };
+        let status = finished.report.status;
         // Severities of the "system log level event mapping" table in the developer guide.
-        let (done, reported) = match healthy {
-            true => (LogLevel::Debug, LogLevel::Info),
-            false => (LogLevel::Warn, LogLevel::Warn),
+        let (done, reported) = match status {
+            InvocationStatus::Success => (LogLevel::Debug, LogLevel::Info),
+            _ => (LogLevel::Warn, LogLevel::Warn),
         };
         let runtime_done = self.document(now, done, "platform.runtimeDone", || {
-            with_status(json!({
-                "requestId": finished.request,
-                "metrics": {
-                    "durationMs": rounded(report.duration),
-                    "producedBytes": report.payload.len(),
-                },
-            }))
+            record::runtime_done(finished)
         });
         let reported = self.document(now, reported, "platform.report", || {
-            let mut metrics = json!({
-                "durationMs": rounded(report.duration),
-                "billedDurationMs": report.billed_ms(),
-                "memorySizeMB": self.memory.get(),
-                "maxMemoryUsedMB": report.memory_peak_mb(),
-            });
-            if let Some(init) = report.init {
-                metrics["initDurationMs"] = rounded(init).into();
-            }
-            with_status(json!({ "requestId": finished.request, "metrics": metrics }))
+            record::report(finished, self.memory)
         });
         [runtime_done, reported]
     }
@@ -201,11 +198,6 @@ impl Reporter {
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-/// Milliseconds with three decimals, as AWS writes them in JSON.
-fn rounded(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1000.0
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 //! There are two ways: built-in runtimes exchange frames on an inherited socket
 //! ([`Channel`](crate::channel::Channel)), everything else speaks AWS's Runtime API over HTTP. The
 //! driver and the lifecycle know neither: they hand over a function and its invocations, and take
-//! [`Reply`]s.
+//! [`Reply`]s, by way of the [`Ensemble`](crate::ensemble::Ensemble) of runtime and extensions.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_types::{FunctionArn, RequestId, Timestamp};
+use kiln_types::{RequestId, Timestamp};
 
 use crate::isolation::Future;
 
@@ -20,7 +20,7 @@ pub(crate) trait Runtime: Send {
 
     /// Hands it an invocation, also before it has initialised. What cannot be sent shows in
     /// [`next`](Self::next).
-    fn deliver(&mut self, invoke: Invoke<'_>);
+    fn deliver(&mut self, invoke: Invoke);
 
     /// Whether its answer to an invocation also says that it waits for the next one; if not,
     /// [`Reply::Waiting`] does.
@@ -36,10 +36,6 @@ pub(crate) trait Runtime: Send {
         &'a mut self,
         bytes_left: &'a mut usize,
     ) -> Future<'a, Result<Option<Reply>, Error>>;
-
-    /// Its process was killed or has ended: waits, for a moment, until all that it had sent has
-    /// come.
-    fn ended(&mut self) -> Future<'_, ()>;
 }
 
 /// Which function it is.
@@ -52,13 +48,13 @@ pub(crate) struct Init<'a> {
 }
 
 /// An invocation for it.
-#[derive(Debug)]
-pub(crate) struct Invoke<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Invoke {
     pub(crate) request_id: RequestId,
     pub(crate) time: TimeLimit,
-    pub(crate) invoked_arn: &'a FunctionArn,
-    pub(crate) trace: Option<&'a str>,
-    pub(crate) client_context: Option<&'a str>,
+    pub(crate) invoked_arn: String,
+    pub(crate) trace: Option<String>,
+    pub(crate) client_context: Option<String>,
     pub(crate) event: Bytes,
 }
 

@@ -2,15 +2,15 @@
 //! plays the runtime.
 
 mod client;
+mod simulated;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use kiln_sandbox::{Exit, Request};
+use kiln_sandbox::Exit;
 use kiln_types::function::{Code, StartMode};
 use kiln_types::{
     Configuration, FunctionArn, FunctionId, InstanceId, Invocation, LogRecord, LoggingConfig,
@@ -18,15 +18,15 @@ use kiln_types::{
 };
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
-use tokio::net::{TcpListener, UnixStream};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::isolation::{Cell, Future, Isolation, NoCell};
 use crate::{Config, Handle, Host, Installed, LogSink, Spec};
 pub(crate) use client::{Client, Said};
+use simulated::Simulated;
 
 /// A function `sum` for this runtime, with a timeout of one second.
 pub(crate) fn spec(runtime: &str) -> Spec {
@@ -104,15 +104,6 @@ impl LogSink for Sink {
     }
 }
 
-type Script = Arc<dyn Fn(Peer) -> Future<'static, Exit> + Send + Sync>;
-
-/// Sandboxes in which a script plays the runtime.
-pub(crate) struct Simulated {
-    script: Script,
-    seen: Arc<Seen>,
-    tracker: TaskTracker,
-}
-
 /// What tests look at afterwards, and what the sandbox claims.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -121,6 +112,19 @@ pub(crate) struct Seen {
     pub(crate) calls: Mutex<Vec<&'static str>>,
     /// The shares of processor time, in the order in which they were set.
     pub(crate) cpu_millis: Mutex<Vec<u32>>,
+    /// What the main process was asked and extensions were told, in order.
+    pub(crate) order: Mutex<Vec<String>>,
+}
+
+impl Seen {
+    /// Notes what happened.
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        self.order.lock().unwrap().push(what.into());
+    }
+
+    pub(crate) fn noted(&self) -> Vec<String> {
+        self.order.lock().unwrap().clone()
+    }
 }
 
 /// The runtime's end of everything.
@@ -132,15 +136,10 @@ pub(crate) struct Peer {
     /// Counts leases from one.
     pub(crate) lease: usize,
     pub(crate) seen: Arc<Seen>,
-}
-
-struct SimulatedCell {
-    channel: Option<UnixStream>,
-    listener: Option<TcpListener>,
-    output: Option<pipe::Receiver>,
-    killed: CancellationToken,
-    exit: watch::Receiver<Option<Exit>>,
-    seen: Arc<Seen>,
+    /// The extension's name; empty for the runtime.
+    pub(crate) name: String,
+    /// Cancelled when the main process is asked to end.
+    pub(crate) terminated: CancellationToken,
 }
 
 /// A host over a script, and one instance of it.
@@ -154,11 +153,27 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new<F>(
         config: Config,
-        mut spec: Spec,
+        spec: Spec,
         script: impl Fn(Peer) -> F + Send + Sync + 'static,
     ) -> Self
     where
-        F: std::future::Future<Output = Exit> + Send + 'static,
+        F: Future<Output = Exit> + Send + 'static,
+    {
+        let none = |_| async { Exit::Code(0) };
+        Self::with_extensions(config, spec, &[], script, none)
+    }
+
+    /// One with external extensions of these names, which `extensions` plays.
+    pub(crate) fn with_extensions<F, E>(
+        config: Config,
+        mut spec: Spec,
+        names: &[&str],
+        script: impl Fn(Peer) -> F + Send + Sync + 'static,
+        extensions: impl Fn(Peer) -> E + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Exit> + Send + 'static,
+        E: Future<Output = Exit> + Send + 'static,
     {
         let code = tempfile::tempdir().unwrap();
         std::fs::write(code.path().join("bootstrap"), "").unwrap();
@@ -167,8 +182,15 @@ impl World {
         }
         let (sink, seen) = (Arc::new(Sink::default()), Arc::new(Seen::default()));
         let tracker = TaskTracker::new();
+        let opt = code.path().join("opt");
+        std::fs::create_dir_all(opt.join("extensions")).unwrap();
+        for name in names {
+            std::fs::write(opt.join("extensions").join(name), "").unwrap();
+        }
+        spec.layer_dirs = vec![opt];
         let isolation = Simulated {
             script: Arc::new(move |peer| Box::pin(script(peer))),
+            extensions: Arc::new(move |peer| Box::pin(extensions(peer))),
             seen: Arc::clone(&seen),
             tracker: tracker.clone(),
         };
@@ -186,7 +208,7 @@ impl World {
     /// A custom runtime, one second.
     pub(crate) fn custom<F>(script: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
-        F: std::future::Future<Output = Exit> + Send + 'static,
+        F: Future<Output = Exit> + Send + 'static,
     {
         Self::new(config(), spec("provided.al2023"), script)
     }
@@ -194,7 +216,7 @@ impl World {
     /// The common case: python3.11, one second.
     pub(crate) fn of<F>(script: impl Fn(Peer) -> F + Send + Sync + 'static) -> Self
     where
-        F: std::future::Future<Output = Exit> + Send + 'static,
+        F: Future<Output = Exit> + Send + 'static,
     {
         Self::new(config(), spec("python3.11"), script)
     }
@@ -263,117 +285,5 @@ impl Peer {
     pub(crate) async fn respond(&mut self, id: &Value, body: &str) {
         self.send(19, serde_json::json!({ "request_id": id }), body.as_bytes())
             .await;
-    }
-}
-
-impl Isolation for Simulated {
-    fn lease(&self, request: Request) -> Future<'static, Result<Box<dyn Cell>, NoCell>> {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let listener = TcpListener::from_std(listener).unwrap();
-        let (output, receiver) = pipe::pipe().unwrap();
-        let seen = Arc::clone(&self.seen);
-        let cpu_millis = request.limits.cpu_millis;
-        seen.cpu_millis.lock().unwrap().push(cpu_millis);
-        let lease = seen.leases.fetch_add(1, Ordering::Relaxed) + 1;
-        let peer = Peer {
-            channel: theirs,
-            output,
-            api: listener.local_addr().unwrap(),
-            lease,
-            seen: Arc::clone(&seen),
-        };
-        let (exited, exit) = watch::channel(None);
-        let killed = CancellationToken::new();
-        let (run, token) = ((self.script)(peer), killed.clone());
-        self.tracker.spawn(async move {
-            let exit = tokio::select! {
-                exit = run => exit,
-                () = token.cancelled() => Exit::Signal(9),
-            };
-            let _ = exited.send(Some(exit));
-        });
-        let cell = SimulatedCell {
-            channel: Some(ours),
-            listener: Some(listener),
-            output: Some(receiver),
-            killed,
-            exit,
-            seen,
-        };
-        Box::pin(async move { Ok(Box::new(cell) as Box<dyn Cell>) })
-    }
-}
-
-impl SimulatedCell {
-    fn called(&self, what: &'static str) -> Result<(), String> {
-        self.seen.calls.lock().unwrap().push(what);
-        Ok(())
-    }
-
-    /// As with a real one, what it used cannot be read any more once it was killed.
-    fn metered<T: Default>(&self, used: T) -> T {
-        match self.killed.is_cancelled() {
-            true => T::default(),
-            false => used,
-        }
-    }
-}
-
-impl Drop for SimulatedCell {
-    fn drop(&mut self) {
-        self.killed.cancel();
-    }
-}
-
-impl Cell for SimulatedCell {
-    fn take_channel(&mut self) -> UnixStream {
-        self.channel.take().unwrap()
-    }
-
-    fn take_listener(&mut self, _: SocketAddr) -> Result<TcpListener, String> {
-        self.listener.take().ok_or("it was taken".to_owned())
-    }
-
-    fn take_output(&mut self) -> pipe::Receiver {
-        self.output.take().unwrap()
-    }
-
-    fn limit_cpu(&self, millis: u32) -> Result<(), String> {
-        self.seen.cpu_millis.lock().unwrap().push(millis);
-        Ok(())
-    }
-
-    fn freeze(&self) -> Result<(), String> {
-        self.called("freeze")
-    }
-
-    fn thaw(&self) -> Result<(), String> {
-        self.called("thaw")
-    }
-
-    fn memory_peak_bytes(&self) -> u64 {
-        self.metered(35 << 20)
-    }
-
-    fn cpu(&self) -> Duration {
-        self.metered(Duration::from_millis(5))
-    }
-
-    fn out_of_memory_kills(&self) -> u64 {
-        self.metered(self.seen.out_of_memory_kills.load(Ordering::Relaxed))
-    }
-
-    fn kill(&self) {
-        let _ = self.called("kill");
-        self.killed.cancel();
-    }
-
-    fn exited(&mut self) -> Future<'_, Exit> {
-        Box::pin(async {
-            let exit = self.exit.wait_for(Option::is_some).await;
-            exit.ok().and_then(|exit| *exit).unwrap_or(Exit::Signal(9))
-        })
     }
 }

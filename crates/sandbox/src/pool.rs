@@ -9,6 +9,7 @@ use tokio::net::{UnixStream, unix::pipe};
 use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, PoolConfig};
+use crate::programs::Programs;
 use crate::request::Program;
 use crate::sandbox::{Body, Exit};
 use crate::wire::Link;

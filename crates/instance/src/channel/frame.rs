@@ -37,7 +37,7 @@ pub(super) struct InvokeHeader<'a> {
     /// runtime takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
-    invoked_arn: String,
+    invoked_arn: &'a str,
     trace: Option<&'a str>,
     client_context: Option<&'a str>,
 }
@@ -53,8 +53,8 @@ impl<'a> From<&'a Init<'a>> for InitHeader<'a> {
     }
 }
 
-impl<'a> From<&Invoke<'a>> for InvokeHeader<'a> {
-    fn from(invoke: &Invoke<'a>) -> Self {
+impl<'a> From<&'a Invoke> for InvokeHeader<'a> {
+    fn from(invoke: &'a Invoke) -> Self {
         let (deadline_ms, timeout_ms) = match invoke.time {
             TimeLimit::At(deadline) => (Some(deadline.as_millis()), None),
             TimeLimit::After(timeout) => (None, Some(timeout.as_millis() as u64)),
@@ -63,9 +63,9 @@ impl<'a> From<&Invoke<'a>> for InvokeHeader<'a> {
             request_id: invoke.request_id,
             deadline_ms,
             timeout_ms,
-            invoked_arn: invoke.invoked_arn.to_string(),
-            trace: invoke.trace,
-            client_context: invoke.client_context,
+            invoked_arn: &invoke.invoked_arn,
+            trace: invoke.trace.as_deref(),
+            client_context: invoke.client_context.as_deref(),
         }
     }
 }

@@ -30,9 +30,9 @@ fn deliver(channel: &mut Channel, event: Bytes) {
     channel.deliver(Invoke {
         request_id: RequestId::random(),
         time: TimeLimit::At(Timestamp::default()),
-        invoked_arn: &crate::testing::spec("python3.11").arn,
+        invoked_arn: crate::testing::spec("python3.11").arn.to_string(),
         trace: None,
-        client_context: Some("{}"),
+        client_context: Some("{}".to_owned()),
         event,
     });
 }

@@ -93,6 +93,13 @@ impl Driver {
             log_tail: None,
         };
         self.log_line(verdict.line);
+        let finished = Finished {
+            request,
+            report: &report,
+            error_type: verdict.error_type.as_deref(),
+        };
+        let trace = in_flight.invocation.trace.as_deref();
+        self.observe_runtime_done(&finished, trace);
         // The log costs microseconds: a caller who does not ask for it does not wait for it.
         let answer = match in_flight.invocation.wants_log_tail {
             true => Some(in_flight.answer),
@@ -132,6 +139,7 @@ impl Driver {
         for record in self.reporter.finish(&finished, now) {
             self.journal.platform(record, now);
         }
+        self.observe_report(&finished, now);
         if let Some(answer) = answered.answer {
             let log_tail = self.journal.take_tail();
             let _ = answer.send(Ok(InvocationReport {
@@ -148,6 +156,7 @@ impl Driver {
             Ending::TimedOut => self.timed_out(request),
             Ending::Exited => self.exited(request),
             Ending::Broken => self.broken(request, InvocationStatus::Crash),
+            Ending::Extension => self.extension(request, InvocationStatus::Crash),
             Ending::InitFailed(InitFailure::Error) => self.init_error(),
             Ending::InitFailed(InitFailure::TimedOut) => self.timed_out(request),
             Ending::InitFailed(InitFailure::Exited) => Verdict {
@@ -158,6 +167,9 @@ impl Driver {
                 self.broken(request, InvocationStatus::InitError)
             }
             Ending::InitFailed(InitFailure::NotExecutable) => self.not_executable(request),
+            Ending::InitFailed(InitFailure::Extension) => {
+                self.extension(request, InvocationStatus::InitError)
+            }
         }
     }
 
@@ -196,7 +208,12 @@ impl Driver {
     fn exited(&self, request: RequestId) -> Verdict {
         let out_of_memory = self.out_of_memory();
         let exit = self.evidence.exit.unwrap_or(Exit::Signal(9));
-        let failure = Failure::exited(request, exit, out_of_memory);
+        let mut failure = Failure::exited(request, exit, out_of_memory);
+        // An internal extension that has said why is the cause.
+        let process = self.process.as_ref();
+        if let Some(class) = process.and_then(|process| process.ensemble.fault()) {
+            failure.error_type = class;
+        }
         let status = match out_of_memory {
             true => InvocationStatus::OutOfMemory,
             false => InvocationStatus::Crash,
@@ -215,6 +232,19 @@ impl Driver {
             .as_deref()
             .unwrap_or("the runtime broke its protocol");
         Verdict::of(&Failure::broken(request, why), status)
+    }
+
+    fn extension(&self, request: RequestId, status: InvocationStatus) -> Verdict {
+        let (class, why) = match &self.evidence.extension {
+            Some((class, why)) => (*class, why.as_str()),
+            None => ("Extension.Crash", "an extension failed"),
+        };
+        let failure = Failure::of_extension(request, class, why);
+        let line = format!("{}\n{}", failure.message, failure.error_type);
+        Verdict {
+            line: Some(line),
+            ..Verdict::of(&failure, status)
+        }
     }
 
     fn not_executable(&mut self, request: RequestId) -> Verdict {
@@ -253,6 +283,10 @@ impl Driver {
             InitFailure::Exited => "Runtime.ExitError",
             InitFailure::Broken => "Runtime.Unknown",
             InitFailure::NotExecutable => "Runtime.InvalidEntrypoint",
+            InitFailure::Extension => {
+                let evidence = self.evidence.extension.as_ref();
+                evidence.map_or("Extension.Crash", |(class, _)| class)
+            }
         }
     }
 

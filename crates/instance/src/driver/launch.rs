@@ -8,14 +8,22 @@ use kiln_types::function::StartMode;
 use kiln_types::{FileSystem, Language, limits};
 
 use super::Driver;
+use super::process::Process;
+use crate::api::RUNTIME_API;
+use crate::api::desk::Desk;
+use crate::api::server::Server;
 use crate::channel::Channel;
 use crate::config::Installed;
+use crate::ensemble::Ensemble;
 use crate::environment;
+use crate::extensions;
+use crate::extensions::external::{self, External};
 use crate::interpreter;
-use crate::isolation::{Cell, NoCell};
+use crate::isolation::{Cell, Future, NoCell};
 use crate::runtime::Runtime;
-use crate::runtime_api::{RUNTIME_API, RuntimeApi};
+use crate::runtime_api::RuntimeApi;
 use crate::spec::Spec;
+use crate::telemetry::Telemetry;
 
 const TASK_ROOT: &str = "/var/task";
 const LAYERS_ROOT: &str = "/opt";
@@ -36,9 +44,38 @@ enum Interface {
     RuntimeApi,
 }
 
+/// A sandbox with the function in it, and its external extensions.
+pub(super) struct Leased {
+    cell: Box<dyn Cell>,
+    externals: Vec<External>,
+}
+
 impl Driver {
+    /// Gets a sandbox and launches the extensions in it.
+    pub(super) fn lease(&mut self) {
+        let request = match self.request() {
+            Ok(request) => request,
+            Err(why) => return self.leasing = Some(Box::pin(std::future::ready(Err(why)))),
+        };
+        let names = extensions::names(&request.mounts);
+        let variables = match names.is_empty() {
+            true => Vec::new(),
+            false => environment::of_extensions(&self.variables),
+        };
+        let leased = self.context.isolation.lease(Request {
+            companions: !names.is_empty(),
+            ..request
+        });
+        let leased: Future<'static, _> = Box::pin(async move {
+            let cell = leased.await?;
+            let externals = external::launch(&*cell, names, &variables).await?;
+            Ok(Leased { cell, externals })
+        });
+        self.leasing = Some(leased);
+    }
+
     /// What to ask of the sandboxes.
-    pub(super) fn request(&self) -> Result<Request, NoCell> {
+    fn request(&self) -> Result<Request, NoCell> {
         let configuration = &self.spec.configuration;
         let (image, start) = self.program()?;
         let limits = Limits {
@@ -53,26 +90,44 @@ impl Driver {
             limits,
             mounts: self.mounts(),
             volumes: self.volumes(),
-            listeners: match self.interface() {
-                Interface::Frames => vec![],
-                Interface::RuntimeApi => vec![RUNTIME_API],
-            },
+            // Extensions of either kind need it, whatever the runtime.
+            listeners: vec![RUNTIME_API],
+            companions: false,
         })
     }
 
-    /// The runtime in a cell that was leased for [`request`](Self::request).
-    pub(super) fn runtime(&self, cell: &mut dyn Cell) -> Result<Box<dyn Runtime>, NoCell> {
-        Ok(match self.interface() {
-            Interface::Frames => Box::new(Channel::new(cell.take_channel())),
+    /// Everybody in a sandbox that was leased.
+    pub(super) fn enter(&self, leased: Leased) -> Result<Process, NoCell> {
+        let Leased {
+            mut cell,
+            externals,
+        } = leased;
+        let has_runtime_api = self.interface() == Interface::RuntimeApi;
+        let names = externals.iter().map(|one| one.name().to_owned());
+        let names: Vec<_> = names.collect();
+        let desk = Arc::new(Desk::new(Arc::clone(&self.spec), &names, has_runtime_api));
+        let runtime = self.runtime(&mut *cell, &desk);
+        let listener = cell.take_listener(RUNTIME_API).map_err(NoCell::Other)?;
+        let spare = Arc::clone(&self.context.spare_connections);
+        let server = Server::new(listener, Arc::clone(&desk), spare);
+        let clock = Arc::clone(&self.context.clock);
+        let spec = Arc::clone(&self.spec);
+        let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec);
+        let ensemble = Ensemble::new(runtime, desk, server, externals, telemetry, clock);
+        Ok(Process::new(cell, ensemble))
+    }
+
+    fn runtime(&self, cell: &mut dyn Cell, desk: &Arc<Desk>) -> Box<dyn Runtime> {
+        let channel = cell.take_channel();
+        match self.interface() {
+            Interface::Frames => Box::new(Channel::new(channel)),
+            // One descriptor less for each instance.
             Interface::RuntimeApi => {
-                // One descriptor less for each instance.
-                drop(cell.take_channel());
-                let listener = cell.take_listener(RUNTIME_API).map_err(NoCell::Other)?;
-                let spare = Arc::clone(&self.context.spare_connections);
+                drop(channel);
                 let clock = Arc::clone(&self.context.clock);
-                Box::new(RuntimeApi::new(listener, spare, clock))
+                Box::new(RuntimeApi::new(Arc::clone(desk), clock))
             }
-        })
+        }
     }
 
     /// The code and the layers.

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::lifecycle::{Action, Event, InitFailure, Phase};
 use crate::output::Piece;
 use crate::runtime::{Init, Invoke, TimeLimit};
+use crate::telemetry::Source;
 
 /// How much output one drain reads. A process may write as fast as it is read, so there is an end.
 const DRAIN_BYTES_MAX: usize = 1024 * 1024;
@@ -44,6 +45,7 @@ impl Driver {
             Action::Lease => self.lease(),
             Action::Discard => {
                 self.end_output();
+                self.beginning = None;
                 self.process = None;
                 self.log_pieces();
                 if self.in_flight.is_none() {
@@ -84,6 +86,23 @@ impl Driver {
             } => {
                 self.report_init(phase, failure, duration);
             }
+            Action::Terminate => {
+                if let Some(process) = &self.process {
+                    process.cell.terminate();
+                }
+            }
+            Action::KillRuntime => {
+                if let Some(process) = &mut self.process {
+                    process.kill_runtime();
+                }
+            }
+            Action::TellExtensions { reason, deadline } => {
+                let left = deadline.since(self.context.clock.now());
+                let deadline = self.context.clock.timestamp() + left;
+                if let Some(process) = &mut self.process {
+                    process.ensemble.shut_down(reason.as_str(), deadline);
+                }
+            }
             Action::Kill => {
                 if let Some(process) = &mut self.process {
                     process.kill();
@@ -92,15 +111,16 @@ impl Driver {
         }
     }
 
-    /// Begins to lease a sandbox.
-    pub(super) fn lease(&mut self) {
-        self.leasing = Some(match self.request() {
-            Ok(request) => self.context.isolation.lease(request),
-            Err(why) => Box::pin(std::future::ready(Err(why))),
-        });
+    /// Tells the runtime what function it is; where there are extensions, when it has begun.
+    fn initialise(&mut self) {
+        let process = self.process.as_ref();
+        if process.is_some_and(|process| !process.ensemble.has_externals()) {
+            self.introduce();
+        }
     }
 
-    fn initialise(&mut self) {
+    /// Tells the runtime what function it is.
+    pub(super) fn introduce(&mut self) {
         let Some(process) = &mut self.process else {
             return;
         };
@@ -109,7 +129,7 @@ impl Driver {
         let level = logging
             .application_level
             .filter(|_| logging.format == LogFormat::Json);
-        process.runtime.initialise(&Init {
+        process.ensemble.initialise(&Init {
             handler: configuration.handler.as_deref().unwrap_or_default(),
             env: &self.variables,
             log_format: logging.format.as_str(),
@@ -128,12 +148,12 @@ impl Driver {
             false => TimeLimit::At(self.context.clock.timestamp() + timeout),
         };
         let invocation = &in_flight.invocation;
-        process.runtime.deliver(Invoke {
+        process.ensemble.deliver(Invoke {
             request_id: invocation.request_id,
             time,
-            invoked_arn: &invocation.invoked_arn,
-            trace: invocation.trace.as_deref(),
-            client_context: invocation.client_context.as_deref(),
+            invoked_arn: invocation.invoked_arn.to_string(),
+            trace: invocation.trace.clone(),
+            client_context: invocation.client_context.clone(),
             event: invocation.payload.clone(),
         });
     }
@@ -148,6 +168,7 @@ impl Driver {
         if let Some(record) = self.reporter.start(in_flight.invocation.request_id, now) {
             self.journal.platform(record, now);
         }
+        self.observe_start(now);
         self.log_pieces();
     }
 
@@ -156,6 +177,7 @@ impl Driver {
     fn end_init(&mut self) {
         self.shared.ready.cancel();
         self.read_output();
+        self.observe_init();
         let share = self.spec.configuration.memory.cpu_millis();
         if let Some(process) = &mut self.process {
             process.output.init_over = true;
@@ -192,6 +214,7 @@ impl Driver {
         if let Some(record) = record {
             self.journal.platform(record, now);
         }
+        self.observe_failed_init(phase, failure, duration);
         if phase == Phase::Init {
             self.evidence = Evidence::default();
         }
@@ -269,6 +292,10 @@ impl Driver {
         let (now, time) = (self.context.clock.now(), self.context.clock.timestamp());
         for piece in self.pieces.drain(..end) {
             if let Piece::Record(message) = piece {
+                if let Some(process) = &mut self.process {
+                    let telemetry = process.ensemble.telemetry();
+                    telemetry.line(Source::Function, time, &message);
+                }
                 self.journal.function(message, time, now);
             }
         }

@@ -5,18 +5,22 @@ use std::future::pending;
 use kiln_sandbox::Exit;
 
 use super::Driver;
+use super::launch::Leased;
+use crate::ensemble::Word;
 use crate::handle::Command;
-use crate::isolation::{Cell, NoCell};
+use crate::isolation::NoCell;
 use crate::lifecycle::State;
-use crate::runtime::{self, Reply};
+use crate::runtime;
 
 /// What was waited for.
 pub(super) enum Input {
     Command(Command),
     Stop,
     Kill,
-    Leased(Result<Box<dyn Cell>, NoCell>),
-    Reply(Result<Reply, runtime::Error>),
+    Leased(Result<Leased, NoCell>),
+    /// The main program was started after the extensions.
+    Begun(Result<(), NoCell>),
+    Word(Result<Word, runtime::Error>),
     /// There is output to read.
     Output,
     Exited(Exit),
@@ -31,6 +35,7 @@ impl Driver {
             State::Initialising { .. }
                 | State::Busy { .. }
                 | State::Settling { .. }
+                | State::ShuttingDown { .. }
                 | State::Stopping
         );
         let stop_seen = self.lifecycle.is_asked_to_stop();
@@ -46,8 +51,9 @@ impl Driver {
                         false => pending().await,
                     }
                 };
-                let replies = process.listening.then(|| process.runtime.next());
-                (replies, Some(readable), Some(process.cell.exited()))
+                let replies = process.listening.then(|| process.ensemble.next());
+                let exited = (!process.has_ended).then(|| process.cell.exited());
+                (replies, Some(readable), exited)
             }
             None => (None, None, None),
         };
@@ -59,7 +65,7 @@ impl Driver {
             () = self.shared.stop.cancelled(), if !stop_seen => Input::Stop,
             exit = some(exited) => Input::Exited(exit),
             () = self.alarm.as_mut(), if timed => Input::Alarm,
-            reply = some(replies) => Input::Reply(reply),
+            word = some(replies) => Input::Word(word),
             command = self.commands.recv(), if !unreachable => {
                 // None: nobody holds a handle any more.
                 command.map_or(Input::Stop, Input::Command)
@@ -67,6 +73,10 @@ impl Driver {
             leased = some(self.leasing.as_mut()) => {
                 self.leasing = None;
                 Input::Leased(leased)
+            }
+            begun = some(self.beginning.as_mut()) => {
+                self.beginning = None;
+                Input::Begun(begun)
             }
             () = some(output) => Input::Output,
         }

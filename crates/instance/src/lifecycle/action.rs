@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kiln_types::Moment;
 
-use super::state::{InitFailure, Phase};
+use super::state::{InitFailure, Phase, Reason};
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,17 @@ pub(crate) enum Action {
         /// How long it took.
         duration: Duration,
     },
+    /// Ask the runtime's process to end.
+    Terminate,
+    /// Kill the runtime's process and leave the extensions.
+    KillRuntime,
+    /// Tell external extensions that the instance ends.
+    TellExtensions {
+        /// Why.
+        reason: Reason,
+        /// When they are killed.
+        deadline: Moment,
+    },
     /// Kill the process.
     Kill,
 }
@@ -78,6 +89,8 @@ pub(crate) enum Ending {
     Exited,
     /// The runtime broke the protocol.
     Broken,
+    /// An extension ended that should not.
+    Extension,
     /// The function could not be initialised, twice.
     InitFailed(InitFailure),
 }

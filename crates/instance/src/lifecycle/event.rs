@@ -2,6 +2,8 @@
 
 use kiln_types::RequestId;
 
+use super::state::InitFailure;
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
@@ -17,8 +19,12 @@ pub(crate) enum Event {
     Leased,
     /// There is no sandbox.
     LeaseFailed,
-    /// The function's program cannot be executed.
-    NotExecutable,
+    /// The function's program cannot be executed, or an extension cannot be launched.
+    CannotStart(InitFailure),
+    /// An extension ended that should not.
+    ExtensionFailed,
+    /// Every external extension has ended, as it was told to.
+    ExtensionsEnded,
     /// The runtime has loaded the function.
     InitDone,
     /// The runtime could not load the function.

@@ -54,6 +54,17 @@ pub(crate) enum State {
         /// When the invocation's time is up.
         deadline: Moment,
     },
+    /// Says farewell: first the runtime is asked to end, then external extensions are.
+    ShuttingDown {
+        /// Why.
+        reason: Reason,
+        /// Who is waited for.
+        step: Step,
+        /// When the time for that is up.
+        until: Moment,
+        /// When the time for all of it is up.
+        deadline: Moment,
+    },
     /// Killed, not gone yet.
     Stopping,
     /// Nothing is left.
@@ -69,6 +80,65 @@ pub(crate) enum Phase {
     Invoke,
 }
 
+impl Phase {
+    /// AWS's name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Invoke => "invoke",
+        }
+    }
+}
+
+/// Who is to hear that the instance ends, and so how long that takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Farewell {
+    /// Nobody: it is killed.
+    #[default]
+    None,
+    /// The runtime, because it has internal extensions.
+    Runtime,
+    /// The runtime and external extensions.
+    Extensions,
+}
+
+/// Why an instance ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Nobody needs it.
+    Spindown,
+    /// An invocation took too long.
+    Timeout,
+    /// The runtime or an extension failed.
+    Failure,
+}
+
+impl Reason {
+    /// AWS's name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Spindown => "spindown",
+            Self::Timeout => "timeout",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// Whom a farewell waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The runtime, which was asked to end.
+    Runtime {
+        /// Whether external extensions are next.
+        extensions: bool,
+    },
+    /// External extensions.
+    Extensions {
+        /// Whether the runtime's process has ended.
+        runtime_ended: bool,
+    },
+}
+
 /// Why init failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InitFailure {
@@ -82,4 +152,6 @@ pub(crate) enum InitFailure {
     Broken,
     /// Its program cannot be executed.
     NotExecutable,
+    /// An extension could not be launched, or ended.
+    Extension,
 }

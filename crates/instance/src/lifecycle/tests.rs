@@ -145,9 +145,9 @@ fn an_instance_without_a_program_ends_without_a_kill() {
     let mut life = new();
     let id = RequestId::random();
     life.on(Event::Invoke(id), at(0));
-    let actions = life.on(Event::NotExecutable, at(1));
+    let actions = life.on(Event::CannotStart(InitFailure::NotExecutable), at(1));
     assert_eq!(actions[1..], [Action::Discard, Action::Lease]);
-    let actions = life.on(Event::NotExecutable, at(2));
+    let actions = life.on(Event::CannotStart(InitFailure::NotExecutable), at(2));
     let ending = Ending::InitFailed(InitFailure::NotExecutable);
     assert_eq!(actions.last(), Some(&finish(ending, 1, None)));
     assert_eq!(*life.state(), State::Stopped);
@@ -313,7 +313,7 @@ fn what_goes_wrong_after_an_answer_closes_the_invocation() {
 }
 
 fn events() -> impl Strategy<Value = Vec<(u8, u64)>> {
-    prop::collection::vec((0u8..15, 0u64..4_000), 1..60)
+    prop::collection::vec((0u8..17, 0u64..4_000), 1..60)
 }
 
 proptest! {
@@ -321,8 +321,16 @@ proptest! {
     /// that goes on after its answer is closed once, none is delivered to a frozen instance, and
     /// none runs beside another.
     #[test]
-    fn every_invocation_that_is_taken_is_answered_once(events in events()) {
+    fn every_invocation_that_is_taken_is_answered_once(
+        events in events(),
+        farewell in prop::sample::select(vec![
+            Farewell::None,
+            Farewell::Runtime,
+            Farewell::Extensions,
+        ]),
+    ) {
         let mut life = new();
+        life.set_farewell(farewell);
         let (mut open, mut unclosed, mut frozen) = (None, false, false);
         let mut now = at(0);
         let mut last = RequestId::random();
@@ -347,7 +355,9 @@ proptest! {
                 11 => Event::Kill,
                 12 => Event::Responded(last),
                 13 => Event::Waiting,
-                14 => Event::NotExecutable,
+                14 => Event::CannotStart(InitFailure::NotExecutable),
+                15 => Event::ExtensionFailed,
+                16 => Event::ExtensionsEnded,
                 _ => Event::Alarm,
             };
             for action in life.on(event, now) {

@@ -2,7 +2,7 @@
 
 use kiln_types::{Moment, RequestId};
 
-use super::{Action, Ending, InitFailure, Lifecycle, Phase, STOP_TIMEOUT, State};
+use super::{Action, Ending, InitFailure, Lifecycle, Phase, Reason, STOP_TIMEOUT, State};
 
 impl Lifecycle {
     /// The process ended, broke the protocol or reported that it cannot initialise.
@@ -21,7 +21,7 @@ impl Lifecycle {
             // An init error from a runtime that is initialised means nothing.
             _ if failure == InitFailure::Error => Vec::new(),
             State::Busy { since, init, .. } => {
-                let mut actions = self.kill(now);
+                let mut actions = self.end(Reason::Failure, now);
                 actions.push(Action::Finish {
                     ending,
                     duration: now.since(since),
@@ -30,17 +30,19 @@ impl Lifecycle {
                 actions
             }
             State::Settling { since, .. } => {
-                let mut actions = self.kill(now);
+                let mut actions = self.end(Reason::Failure, now);
                 actions.push(Action::Close {
                     ending,
                     duration: now.since(since),
                 });
                 actions
             }
-            State::Idle { .. } => self.kill(now),
-            State::Starting { .. } | State::Unloaded | State::Stopping | State::Stopped => {
-                Vec::new()
-            }
+            State::Idle { .. } => self.end(Reason::Failure, now),
+            State::Starting { .. }
+            | State::Unloaded
+            | State::ShuttingDown { .. }
+            | State::Stopping
+            | State::Stopped => Vec::new(),
         }
     }
 

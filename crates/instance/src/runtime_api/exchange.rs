@@ -15,12 +15,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use kiln_types::RequestId;
 
-use super::refusal::Refusal;
+use crate::api::refusal::Refusal;
 use crate::runtime::Reply;
 
 /// What a runtime and the driver have to tell each other.
 #[derive(Debug, Default)]
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     state: State,
     /// What the driver has not taken yet: three at most, since each follows from another state.
     replies: VecDeque<Reply>,
@@ -46,26 +46,26 @@ enum State {
 
 /// Names one hand-over of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) request_id: RequestId,
+pub(crate) struct Key {
+    pub(crate) request_id: RequestId,
     /// Unlike that of every other hand-over: an invocation that is tried again keeps its id.
-    pub(super) nonce: RequestId,
+    pub(crate) nonce: RequestId,
 }
 
 /// An invocation as a runtime gets it.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
-    pub(super) key: Key,
-    pub(super) deadline_ms: i64,
-    pub(super) invoked_arn: String,
-    pub(super) trace: Option<String>,
-    pub(super) client_context: Option<String>,
-    pub(super) body: Bytes,
+pub(crate) struct Event {
+    pub(crate) key: Key,
+    pub(crate) deadline_ms: i64,
+    pub(crate) invoked_arn: String,
+    pub(crate) trace: Option<String>,
+    pub(crate) client_context: Option<String>,
+    pub(crate) body: Bytes,
 }
 
 /// What a runtime gets that asks for its next event.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Nothing yet.
     Wait,
     /// This.
@@ -76,7 +76,7 @@ pub(super) enum Next {
 
 impl Exchange {
     /// The runtime asks for its next event.
-    pub(super) fn next(&mut self) -> Result<Next, Refusal> {
+    pub(crate) fn next(&mut self) -> Result<Next, Refusal> {
         match &self.state {
             State::Starting => {
                 self.state = State::Free(None);
@@ -94,7 +94,7 @@ impl Exchange {
     }
 
     /// The event that waits for the runtime; it has it from now on.
-    pub(super) fn take_event(&mut self) -> Option<Event> {
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
         let State::Free(event) = &mut self.state else {
             return None;
         };
@@ -106,7 +106,7 @@ impl Exchange {
 
     /// The runtime begins to answer: by the id in the request's path, and the nonce if it knows
     /// that header.
-    pub(super) fn begin_answer(
+    pub(crate) fn begin_answer(
         &mut self,
         id: &str,
         nonce: Option<&str>,
@@ -132,7 +132,7 @@ impl Exchange {
     }
 
     /// All of an answer has come, or all that will.
-    pub(super) fn answered(&mut self, key: Key, reply: Reply) {
+    pub(crate) fn answered(&mut self, key: Key, reply: Reply) {
         if matches!(self.state, State::Receiving(current) if current == key) {
             self.state = State::Answered(key);
             self.say(reply);
@@ -140,7 +140,7 @@ impl Exchange {
     }
 
     /// The runtime begins to report that it cannot load the function.
-    pub(super) fn begin_init_error(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn begin_init_error(&mut self) -> Result<(), Refusal> {
         let State::Starting = self.state else {
             return Err(self.forbidden("InitError"));
         };
@@ -149,7 +149,7 @@ impl Exchange {
     }
 
     /// Its report has come. Once, after it began.
-    pub(super) fn init_error(&mut self, error_type: String, document: Bytes) {
+    pub(crate) fn init_error(&mut self, error_type: String, document: Bytes) {
         self.say(Reply::InitError {
             error_type: Some(error_type),
             document,
@@ -157,26 +157,31 @@ impl Exchange {
     }
 
     /// Whether an event can be handed over.
-    pub(super) fn is_free(&self) -> bool {
+    pub(crate) fn is_free(&self) -> bool {
         matches!(self.state, State::Free(None))
     }
 
     /// Hands an event over, which must be possible.
-    pub(super) fn hand_over(&mut self, event: Event) {
+    pub(crate) fn hand_over(&mut self, event: Event) {
         debug_assert!(self.is_free());
         self.state = State::Free(Some(event));
     }
 
     /// What the runtime has said, in order.
-    pub(super) fn take_reply(&mut self) -> Option<Reply> {
+    pub(crate) fn take_reply(&mut self) -> Option<Reply> {
         self.replies.pop_front()
     }
 
     /// Counts a request, or a connection, from which nothing has followed yet. Says how many there
     /// were since something did.
-    pub(super) fn count_stray(&mut self) -> u32 {
+    pub(crate) fn count_stray(&mut self) -> u32 {
         self.strays = self.strays.saturating_add(1);
         self.strays
+    }
+
+    /// Something followed from a request to another API.
+    pub(crate) fn forget_strays(&mut self) {
+        self.strays = 0;
     }
 
     fn say(&mut self, reply: Reply) {

@@ -3,7 +3,6 @@
 //! `/runtime/restore/next` and `/runtime/restore/error` exist in environments that are restored from
 //! a snapshot; in others, as here, they are not found.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -14,14 +13,14 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 
-use super::body::{self, Posted};
-use super::desk::Desk;
 use super::exchange::{Event, Key, Next};
-use super::refusal::{Refusal, document_response};
+use crate::api::body::{self, Posted};
+use crate::api::desk::Desk;
+use crate::api::refusal::{Refusal, document_response};
+use crate::api::{Answer, pause, refuse, text};
 use crate::failure::Failure;
 use crate::runtime::Reply;
 
-const VERSION: &str = "/2018-06-01/";
 const NONCE: &str = "lambda-runtime-invocation-id";
 const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
@@ -29,8 +28,6 @@ const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 /// An error document that carries its cause for X-Ray too.
 const ERROR_WITH_CAUSE: &str = "application/vnd.aws.lambda.error.cause+json";
-
-type Answer = Response<Full<Bytes>>;
 
 /// The two kinds of answers to an event.
 #[derive(Debug, Clone, Copy)]
@@ -40,25 +37,21 @@ enum Kind {
 }
 
 /// Answers one request.
-pub(super) async fn respond(
-    desk: Arc<Desk>,
-    request: Request<Incoming>,
-) -> Result<Answer, Infallible> {
+pub(crate) async fn respond(desk: Arc<Desk>, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    let path = head.uri.path().strip_prefix(VERSION).unwrap_or_default();
-    let steps: Vec<&str> = path.splitn(5, '/').collect();
+    let steps: Vec<&str> = head.uri.path().splitn(7, '/').skip(2).collect();
     let (method, answered) = match steps[..] {
         ["ping"] => (Method::GET, None),
         ["runtime", "invocation", "next"] => (Method::GET, None),
         ["runtime", "init", "error"] => (Method::POST, None),
         ["runtime", "invocation", id, "response"] => (Method::POST, Some((id, Kind::Response))),
         ["runtime", "invocation", id, "error"] => (Method::POST, Some((id, Kind::Error))),
-        _ => return Ok(refuse(&desk, Refusal::NotFound, body).await),
+        _ => return refuse(&desk, Refusal::NotFound, body).await,
     };
     if head.method != method {
-        return Ok(refuse(&desk, Refusal::Method, body).await);
+        return refuse(&desk, Refusal::Method, body).await;
     }
-    Ok(match (answered, steps[steps.len() - 1]) {
+    match (answered, steps[steps.len() - 1]) {
         (Some((id, kind)), _) => answer(&desk, id, kind, &head.headers, body).await,
         (None, "next") => next(&desk, body).await,
         (None, "error") => init_error(&desk, &head.headers, body).await,
@@ -66,20 +59,6 @@ pub(super) async fn respond(
             pause(&desk).await;
             Response::new(Full::from("pong"))
         }
-    })
-}
-
-async fn refuse(desk: &Desk, refusal: Refusal, body: Incoming) -> Answer {
-    body::drop_rest(body).await;
-    pause(desk).await;
-    refusal.response()
-}
-
-/// Slows down a client from whose requests nothing follows.
-async fn pause(desk: &Desk) {
-    let pause = desk.count_stray();
-    if let Some(pause) = pause {
-        tokio::time::sleep(pause).await;
     }
 }
 
@@ -246,10 +225,6 @@ fn error_type(headers: &HeaderMap) -> String {
         Some(("Function", _)) => "Function.Unknown".to_owned(),
         _ => "Runtime.Unknown".to_owned(),
     }
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// The right to answer an event. Dropped without an answer, the answer was cut off.

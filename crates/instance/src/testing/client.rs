@@ -51,7 +51,10 @@ impl Client {
     ) -> Said {
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("/2018-06-01{path}"));
+            .uri(match path.starts_with("/20") {
+                true => path.to_owned(),
+                false => format!("/2018-06-01{path}"),
+            });
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -1,4 +1,4 @@
-//! The connections of one runtime. They are polled by the instance's own task: no other task has to
+//! The connections of one instance. They are polled by the instance's own task: no other task has to
 //! be woken on the way of an event.
 //!
 //! Whoever connects is the user's code. Connections are limited in number, heads in size; a client
@@ -36,7 +36,7 @@ const HEAD_BYTES_MAX: usize = 256 * 1024;
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Serves what programs in a sandbox connect to.
-pub(super) struct Server {
+pub(crate) struct Server {
     listener: TcpListener,
     desk: Arc<Desk>,
     connections: Vec<Connection>,
@@ -51,7 +51,7 @@ struct Connection {
 }
 
 impl Server {
-    pub(super) fn new(listener: TcpListener, desk: Arc<Desk>, spare: Arc<Semaphore>) -> Self {
+    pub(crate) fn new(listener: TcpListener, desk: Arc<Desk>, spare: Arc<Semaphore>) -> Self {
         Self {
             listener,
             desk,
@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Serves as far as that is possible without waiting, and has the task woken when there is more.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) {
         loop {
             self.accept(context);
             let before = self.connections.len();
@@ -76,7 +76,7 @@ impl Server {
     }
 
     /// Whether every connection has ended.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.connections.is_empty()
     }
 

@@ -12,7 +12,7 @@ const DROPPED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// A body as far as it came.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Posted {
+pub(crate) enum Posted {
     /// All of it.
     Whole {
         body: Bytes,
@@ -27,7 +27,7 @@ pub(super) enum Posted {
 
 /// Reads a whole body. There is one at a time for each instance: whoever must not answer is refused
 /// before.
-pub(super) async fn read(mut body: Incoming) -> Posted {
+pub(crate) async fn read(mut body: Incoming) -> Posted {
     let told = body.size_hint().lower();
     if told > limits::RESPONSE_BYTES_MAX as u64 {
         drop_rest(body).await;
@@ -71,7 +71,7 @@ pub(super) async fn read(mut body: Incoming) -> Posted {
 }
 
 /// Reads the rest of a body and forgets it.
-pub(super) async fn drop_rest(mut body: Incoming) {
+pub(crate) async fn drop_rest(mut body: Incoming) {
     let mut dropped = 0;
     while let Some(Ok(frame)) = body.frame().await {
         dropped += frame.data_ref().map_or(0, Bytes::len);

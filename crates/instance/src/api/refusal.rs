@@ -1,4 +1,4 @@
-//! What a runtime is told when it asks for something that cannot be. Status codes, classes and texts
+//! What a program is told when it asks for something that cannot be. Status codes, classes and texts
 //! are those of AWS's runtime interface emulator.
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use kiln_types::limits;
 use serde_json::json;
 
 /// Why a request is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
     /// The request id is not that of the invocation in flight.
     InvalidRequestId,
     /// The answer is to an earlier hand-over of an event.
@@ -29,10 +29,16 @@ pub(super) enum Refusal {
     NotFound,
     /// The path has no such method.
     Method,
+    /// An extension may not do this: class and text.
+    Extension(&'static str, String),
+    /// A subscription to telemetry makes no sense.
+    Validation(String),
+    /// A subscription to telemetry comes too late.
+    SubscriptionClosed,
 }
 
 impl Refusal {
-    pub(super) fn response(self) -> Response<Full<Bytes>> {
+    pub(crate) fn response(self) -> Response<Full<Bytes>> {
         let (status, class, message) = match self {
             Self::InvalidRequestId => (400, "InvalidRequestID", "Invalid request ID".to_owned()),
             Self::InvokeTimeout => (410, "InvokeTimeout", "Invoke timeout".to_owned()),
@@ -63,6 +69,13 @@ impl Refusal {
             ),
             Self::NotFound => (404, "NotFound", "There is no such path".to_owned()),
             Self::Method => (405, "MethodNotAllowed", "Use another method".to_owned()),
+            Self::Extension(class, message) => (403, class, message),
+            Self::Validation(message) => (400, "ValidationError", message),
+            Self::SubscriptionClosed => (
+                403,
+                "Telemetry.SubscriptionClosed",
+                "Telemetry API subscription is closed".to_owned(),
+            ),
         };
         let status = StatusCode::from_u16(status).expect("the statuses above are valid");
         let document = json!({ "errorMessage": message, "errorType": class });
@@ -71,7 +84,7 @@ impl Refusal {
 }
 
 /// A response with a JSON document.
-pub(super) fn document_response(
+pub(crate) fn document_response(
     status: StatusCode,
     document: impl Into<Bytes>,
 ) -> Response<Full<Bytes>> {

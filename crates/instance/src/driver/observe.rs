@@ -1,0 +1,144 @@
+//! What extensions are told by way of telemetry, and what the log says of them.
+
+use std::time::Duration;
+
+use kiln_types::Timestamp;
+
+use super::Driver;
+use crate::lifecycle::{Farewell, InitFailure, Phase, State};
+use crate::report::{Finished, record};
+use crate::telemetry::{Source, Telemetry};
+
+impl Driver {
+    /// Whoever gets telemetry; none when nobody wants to have the platform's.
+    fn subscribers(&mut self) -> Option<&mut Telemetry> {
+        let telemetry = self.process.as_mut()?.ensemble.telemetry();
+        telemetry.wants(Source::Platform).then_some(telemetry)
+    }
+
+    /// Extensions have printed these lines.
+    pub(super) fn log_extensions(&mut self, lines: Vec<String>) {
+        let (now, time) = (self.context.clock.now(), self.context.clock.timestamp());
+        for line in lines {
+            if let Some(process) = &mut self.process {
+                let telemetry = process.ensemble.telemetry();
+                telemetry.line(Source::Extension, time, &line);
+            }
+            self.journal.function(line, time, now);
+        }
+    }
+
+    /// An extension gets telemetry from now on.
+    pub(super) fn log_subscription(&mut self, name: &str, types: &[&'static str]) {
+        let now = self.context.clock.timestamp();
+        if let Some(record) = self.reporter.subscription(name, types, now) {
+            self.journal.platform(record, now);
+        }
+        if let Some(telemetry) = self.subscribers() {
+            let kind = "platform.telemetrySubscription";
+            telemetry.platform(now, kind, || record::subscription(name, types));
+        }
+    }
+
+    /// Init is over: it is known who the extensions are.
+    pub(super) fn observe_init(&mut self) {
+        let Some(process) = &self.process else {
+            return;
+        };
+        if !process.ensemble.has_extensions() {
+            return;
+        }
+        self.lifecycle
+            .set_farewell(match process.ensemble.has_externals() {
+                true => Farewell::Extensions,
+                false => Farewell::Runtime,
+            });
+        let now = self.context.clock.timestamp();
+        for listed in process.ensemble.extensions() {
+            if let Some(record) = self.reporter.extension(&listed, now) {
+                self.journal.platform(record, now);
+            }
+            if let Some(telemetry) = self.subscribers() {
+                telemetry.platform(now, "platform.extension", || {
+                    record::extension(&listed.name, listed.state, &listed.events)
+                });
+            }
+        }
+        let (phase, duration) = self.init_took();
+        if let Some(telemetry) = self.subscribers() {
+            telemetry.platform(now, "platform.initRuntimeDone", || {
+                record::init_runtime_done(phase, None)
+            });
+            telemetry.platform(now, "platform.initReport", || {
+                record::init_report(phase, None, duration)
+            });
+        }
+    }
+
+    /// On whose time an init ran that has just ended, and for how long.
+    fn init_took(&self) -> (Phase, Duration) {
+        match *self.lifecycle.state() {
+            State::Idle {
+                init: Some(init), ..
+            }
+            | State::Busy {
+                init: Some(init), ..
+            } => (Phase::Init, init),
+            State::Busy { since, .. } => (Phase::Invoke, self.context.clock.now().since(since)),
+            _ => (Phase::Invoke, Duration::ZERO),
+        }
+    }
+
+    /// Init has failed.
+    pub(super) fn observe_failed_init(
+        &mut self,
+        phase: Phase,
+        failure: InitFailure,
+        duration: Duration,
+    ) {
+        let now = self.context.clock.timestamp();
+        let class = self.init_error_type(failure).to_owned();
+        if let Some(telemetry) = self.subscribers() {
+            let failure = Some((failure, class.as_str()));
+            telemetry.platform(now, "platform.initRuntimeDone", || {
+                record::init_runtime_done(phase, failure)
+            });
+            telemetry.platform(now, "platform.initReport", || {
+                record::init_report(phase, failure, duration)
+            });
+        }
+    }
+
+    /// An invocation begins.
+    pub(super) fn observe_start(&mut self, now: Timestamp) {
+        let version = self.spec.configuration.version;
+        let (Some(in_flight), Some(process)) = (&self.in_flight, &mut self.process) else {
+            return;
+        };
+        let invocation = &in_flight.invocation;
+        process
+            .ensemble
+            .telemetry()
+            .platform(now, "platform.start", || {
+                record::start(invocation.request_id, version, invocation.trace.as_deref())
+            });
+    }
+
+    /// The runtime has answered, or will not.
+    pub(super) fn observe_runtime_done(&mut self, finished: &Finished<'_>, trace: Option<&str>) {
+        let now = self.context.clock.timestamp();
+        if let Some(telemetry) = self.subscribers() {
+            telemetry.platform(now, "platform.runtimeDone", || {
+                record::runtime_done_traced(finished, finished.report.started, trace)
+            });
+        }
+    }
+
+    /// An invocation is over.
+    pub(super) fn observe_report(&mut self, finished: &Finished<'_>, now: Timestamp) {
+        let memory = self.spec.configuration.memory;
+        if let Some(telemetry) = self.subscribers() {
+            telemetry.platform(now, "platform.report", || record::report(finished, memory));
+        }
+    }
+}
