@@ -14,6 +14,7 @@ mod boto3;
 mod client;
 mod command_line;
 mod custom_runtimes;
+mod extensions;
 mod file_systems;
 mod function_urls;
 mod hostile;

@@ -27,17 +27,17 @@ impl LogSink for Sink {
 }
 
 /// Instances of one Python's functions.
-struct Server {
+pub struct Server {
     python: Installed,
-    directory: tempfile::TempDir,
-    sandboxes: Sandboxes,
+    pub directory: tempfile::TempDir,
+    pub sandboxes: Sandboxes,
     host: Host,
     sink: Arc<Sink>,
     instances: AtomicU64,
 }
 
 impl Server {
-    async fn start(python: &runtimes::Python) -> Self {
+    pub async fn start(python: &runtimes::Python) -> Self {
         let packs = runtimes::packs(std::slice::from_ref(python), &[]);
         let python = Installed::read(&packs.join(python.runtime()));
         let directory = tempfile::tempdir().expect("a directory");
@@ -58,16 +58,16 @@ impl Server {
         }
     }
 
-    fn spec(&self, code: &str) -> Spec {
+    pub fn spec(&self, code: &str) -> Spec {
         setting::spec(&self.python, self.directory.path(), code)
     }
 
-    fn run(&self, spec: Spec) -> Handle {
+    pub fn run(&self, spec: Spec) -> Handle {
         let id = InstanceId(self.instances.fetch_add(1, Ordering::Relaxed));
         self.host.start(id, Arc::new(spec))
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         self.sink.0.lock().expect("no holder panics").clone()
     }
 }
@@ -81,14 +81,14 @@ fn spawner() -> PathBuf {
         .join("examples/instance_host")
 }
 
-async fn invoke(handle: &Handle, event: &str) -> InvocationReport {
+pub async fn invoke(handle: &Handle, event: &str) -> InvocationReport {
     handle
         .invoke(setting::invocation(event))
         .await
         .expect("it runs")
 }
 
-fn value(report: &InvocationReport) -> Value {
+pub fn value(report: &InvocationReport) -> Value {
     serde_json::from_slice(&report.payload).expect("JSON")
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kiln_instance::{Config, Spec};
+use kiln_instance::{CUSTOM_IMAGE, Config, RUNTIME_API, Spec};
 use kiln_sandbox::{Image, LayersOff, Mount, PoolConfig, Sandboxes};
 use kiln_types::function::{Code, StartMode};
 use kiln_types::{
@@ -67,6 +67,18 @@ impl Installed {
     }
 }
 
+/// These Pythons, and what custom runtimes start from.
+fn images(pythons: &[Installed]) -> Vec<Image> {
+    let custom = Image {
+        name: CUSTOM_IMAGE.to_owned(),
+        mounts: vec![],
+        zygote: None,
+        env: vec![],
+    };
+    let pythons = pythons.iter().map(Installed::image);
+    pythons.chain([custom]).collect()
+}
+
 /// Starts sandboxes for these Pythons.
 pub async fn start(exe: PathBuf, directory: &Path, pythons: &[Installed]) -> (Sandboxes, Config) {
     let name = format!("instance-{}-{:x}", std::process::id(), unique());
@@ -76,12 +88,12 @@ pub async fn start(exe: PathBuf, directory: &Path, pythons: &[Installed]) -> (Sa
         name,
         uid_base: kiln_sandbox::Config::UID_BASE,
         sandboxes_max: 100,
-        images: pythons.iter().map(Installed::image).collect(),
+        images: images(pythons),
         pool: PoolConfig {
             shells: 2,
             stems_per_image: 2,
         },
-        listeners: vec![],
+        listeners: vec![RUNTIME_API],
         layers_off: LayersOff::default(),
     };
     let sandboxes = Sandboxes::start(config, Arc::new(SystemClock::start()))
