@@ -23,7 +23,6 @@ use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::isolation::{Cell, Future, Isolation, NoCell};
 use crate::{Config, Handle, Host, Installed, LogSink, Spec};
 pub(crate) use client::{Client, Said};
 use simulated::Simulated;

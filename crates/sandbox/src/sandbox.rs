@@ -18,6 +18,7 @@ use crate::pool::Listeners;
 use crate::programs::{Companion, Programs};
 use crate::protocol::MAIN;
 use crate::registry::Registry;
+use crate::request::Program;
 use crate::sys;
 
 /// How the main process of a sandbox ended.

@@ -14,6 +14,7 @@ use crate::cgroup::Tree;
 use crate::config::{Config, Image};
 use crate::error::Error;
 use crate::injector::Injector;
+use crate::maker::Filling;
 use crate::pool::{Kind, Need, Pool};
 use crate::registry::Registry;
 use crate::supervisor::Spawner;

@@ -1,7 +1,61 @@
 //! Extensions and telemetry, as a function's author sees them.
 
-use kiln_testkit::Server;
+use std::fs;
+
+use base64::Engine as _;
+use kiln_testkit::{Server, archive, programs};
 use serde_json::json;
+
+/// A layer that brings this extension.
+fn layer(server: &Server, name: &str, program: &[u8]) -> String {
+    let file = format!("extensions/{name}");
+    let zip = archive::programs(&[(&file, program)]);
+    let zip = base64::engine::general_purpose::STANDARD.encode(zip);
+    let request = server.lambda("POST", "/2018-10-31/layers/with-extension/versions");
+    let published = request.json(&json!({"Content": {"ZipFile": zip}})).send();
+    let published = published.expect_status(201).json();
+    published["LayerVersionArn"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn an_extension_of_a_layer_runs_beside_functions_of_every_runtime() {
+    let server = Server::start();
+    let examples = programs::repository().join("examples");
+    let read = |file: &str| fs::read(examples.join(file)).unwrap();
+    let witness = read("shell-extension/extensions/witness.sh");
+    let layer = layer(&server, "witness.sh", &witness);
+    let code = "def handler(event, context):\n    return 'done'\n";
+    let python = server.function("python", code);
+    python.set("Layers", json!([layer])).create();
+    let bootstrap = read("shell/bootstrap");
+    let greet = read("shell/greet.sh");
+    let files: &[(&str, &[u8])] = &[("bootstrap", &bootstrap), ("greet.sh", &greet)];
+    let custom = server.function("custom", "").zip(archive::programs(files));
+    let custom = custom.set("Runtime", json!("provided.al2023"));
+    let custom = custom.set("Handler", json!("greet.hello"));
+    custom.set("Layers", json!([layer])).create();
+    for name in ["python", "custom", "python", "custom"] {
+        let ran = server.invoke(name, &json!({"name": "Ada"}));
+        ran.success();
+        // With the tail of the log: the answer waits for the extension.
+        let heard = ran.log.contains("witness: an invocation\nEND RequestId: ");
+        assert!(heard, "{name}: {}", ran.log);
+    }
+}
+
+#[test]
+fn an_extension_that_cannot_be_executed_is_a_launch_error() {
+    let server = Server::start();
+    let layer = layer(&server, "foreign", b"\x7fELF for another machine");
+    let code = "def handler(event, context):\n    return 'done'\n";
+    let function = server.function("python", code);
+    function.set("Layers", json!([layer])).create();
+    let failed = server.invoke("python", &json!({})).failure();
+    assert_eq!(failed["errorType"], "Extension.LaunchError");
+    let message = failed["errorMessage"].as_str().unwrap();
+    let expected = "fork/exec /opt/extensions/foreign: exec format error";
+    assert!(message.ends_with(expected), "{message}");
+}
 
 /// A function with an extension in its own process, which is told of invocations, takes telemetry, and
 /// goes on for a while after each answer.

@@ -65,7 +65,12 @@ impl Driver {
                 request_id,
                 error_type,
                 document,
+                is_last,
             } => {
+                if is_last {
+                    // The next invocation must not meet a process that is about to end.
+                    self.on(Event::Stop);
+                }
                 self.evidence.answer = Some(Answer::Error {
                     error_type,
                     document,

@@ -74,6 +74,7 @@ fn images(pythons: &[Installed]) -> Vec<Image> {
         mounts: vec![],
         zygote: None,
         env: vec![],
+        ahead: vec![],
     };
     let pythons = pythons.iter().map(Installed::image);
     pythons.chain([custom]).collect()

@@ -27,12 +27,12 @@ fn python(program: &str) -> Program {
 }
 
 async fn lease(rig: &Rig, main: Program, companions: bool) -> Sandbox {
-    let Program { argv, env, cwd } = main;
     let request = Request {
         image: "plain".into(),
-        start: Start::Exec { argv, env, cwd },
+        start: Start::Exec(main),
         limits: LIMITS,
         mounts: vec![],
+        volumes: vec![],
         listeners: vec![],
         companions,
     };

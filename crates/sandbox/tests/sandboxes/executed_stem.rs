@@ -177,6 +177,7 @@ async fn stem_that_cannot_boot_leaves_other_images_and_its_own_leases_alone() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        companions: false,
     };
     let mut sandbox = rig.sandboxes.lease(request).await.expect("a sandbox");
     assert_eq!(sandbox.exited().await, Exit::Code(0));

@@ -415,6 +415,7 @@ async fn stem_has_companions_where_asked_for_and_is_asked_to_end_either_way() {
                 start: Start::Zygote,
                 limits: LIMITS,
                 mounts: vec![],
+                volumes: vec![],
                 listeners: vec![],
                 companions,
             };

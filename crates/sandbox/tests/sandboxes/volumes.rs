@@ -44,6 +44,7 @@ async fn lease(rig: &Rig, script: &str, volume: Volume) -> Result<Sandbox, Error
         mounts: vec![],
         volumes: vec![volume],
         listeners: vec![],
+        companions: false,
     };
     rig.sandboxes.lease(request).await
 }

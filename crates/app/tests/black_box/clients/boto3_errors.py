@@ -74,7 +74,7 @@ assert names == ["twice"], names
 
 # What Kiln does not have yet says so, and is no success.
 with raises("NotImplementedException", 501):
-    client.list_layers()
+    client.list_event_source_mappings()
 
 # Services that Kiln does not have: every protocol's parser finds the code and the sentence.
 for service, operation in (
