@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches, Id, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Id, ValueEnum, value_parser};
 use kiln_gateway::Endpoint;
-use kiln_types::{AccountId, FileSystem, Region};
+use kiln_scheduler::PolicyName;
+use kiln_types::{AccountId, FileSystem, Region, limits};
 
 use crate::machine;
 
@@ -78,14 +79,8 @@ pub(crate) struct Settings {
     /// [default: four times the machine's memory, or what its container or service may have]
     #[arg(long, env = "KILN_MEMORY_BUDGET_MB", value_name = "MIB")]
     pub(crate) memory_budget_mb: Option<u64>,
-    /// Invocations the account may have in flight; beyond it callers get 429.
-    #[arg(
-        long,
-        env = "KILN_CONCURRENCY",
-        value_name = "COUNT",
-        default_value_t = 1_000
-    )]
-    pub(crate) concurrency: u32,
+    #[command(flatten)]
+    pub(crate) scaling: Scaling,
     /// Booted, waiting processes kept ready for each language runtime, and of Node.js for each memory
     /// size in use.
     #[arg(long, env = "KILN_STEMS", value_name = "COUNT", default_value_t = 4)]
@@ -95,14 +90,11 @@ pub(crate) struct Settings {
     pub(crate) shells: usize,
     #[command(flatten)]
     pub(crate) range: SandboxRange,
-    /// How long an idle instance is kept, in seconds.
-    #[arg(
-        long,
-        env = "KILN_KEEP_ALIVE_SECS",
-        value_name = "SECONDS",
-        default_value_t = 600
-    )]
-    pub(crate) keep_alive_secs: u64,
+    /// Which idle instances are kept and for how long, and whether one is started ahead of a request.
+    #[arg(long, env = "KILN_KEEP_ALIVE", value_enum, default_value_t = KeepAlive::Adaptive)]
+    pub(crate) keep_alive: KeepAlive,
+    #[command(flatten)]
+    pub(crate) idle: Idle,
     /// How long an idle instance runs on before it is frozen, in milliseconds.
     #[arg(
         long,
@@ -146,6 +138,70 @@ pub(crate) struct Places {
     /// `runtimes/node/build-pack` make them. [default: `runtimes` in the data directory]
     #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
     runtimes: Option<PathBuf>,
+}
+
+/// How many instances there may be, and how fast they may become more.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Scaling {
+    /// Invocations the account may have in flight; beyond it callers get 429.
+    #[arg(
+        long,
+        env = "KILN_CONCURRENCY",
+        value_name = "COUNT",
+        default_value_t = limits::ACCOUNT_CONCURRENCY
+    )]
+    pub(crate) concurrency: u32,
+    /// Instances that one function may start at once.
+    #[arg(
+        long,
+        env = "KILN_BURST_STARTS",
+        value_name = "COUNT",
+        default_value_t = limits::SCALING_BURST,
+        value_parser = value_parser!(u32).range(1..)
+    )]
+    pub(crate) burst_starts: u32,
+    /// Instances that one function may start each second once its burst is used.
+    #[arg(
+        long,
+        env = "KILN_STARTS_PER_SECOND",
+        value_name = "COUNT",
+        default_value_t = limits::SCALING_PER_SECOND,
+        value_parser = value_parser!(u32).range(1..)
+    )]
+    pub(crate) starts_per_second: u32,
+    /// How long an invocation waits for memory, or for its function to be allowed another instance,
+    /// before its caller gets 429, in milliseconds.
+    #[arg(
+        long,
+        env = "KILN_WAIT_MAX_MS",
+        value_name = "MILLISECONDS",
+        default_value_t = 1_000
+    )]
+    pub(crate) wait_max_ms: u64,
+}
+
+/// How long idle instances are kept.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Idle {
+    /// How long an idle instance is kept, in seconds: always with `fixed`, while the function's pauses
+    /// show no pattern with `histogram`, at most with the others [default: 600; 14400 at most]
+    #[arg(long, env = "KILN_KEEP_ALIVE_SECS", value_name = "SECONDS")]
+    pub(crate) keep_alive_secs: Option<u64>,
+}
+
+/// Which idle instances are kept and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeepAlive {
+    /// All for the same time; under memory pressure the least recently used end first.
+    Fixed,
+    /// Until memory is short; those end first that are called rarely, are large and start fast.
+    GreedyDual,
+    /// As long as the function's own pauses say, one started ahead of the next request; the least
+    /// recently used end first.
+    Histogram,
+    /// Until memory is short, or until the next request is foretold to be far and one is started ahead
+    /// of it; those end first of which a function seldom needs so many, that are large and start fast.
+    Adaptive,
 }
 
 /// How many sandboxes there may be, and the user ids they run as.
@@ -208,6 +264,17 @@ pub(crate) enum LogFormat {
     Text,
     /// A JSON document each.
     Json,
+}
+
+impl From<KeepAlive> for PolicyName {
+    fn from(keep_alive: KeepAlive) -> Self {
+        match keep_alive {
+            KeepAlive::Fixed => PolicyName::Fixed,
+            KeepAlive::GreedyDual => PolicyName::GreedyDual,
+            KeepAlive::Histogram => PolicyName::Histogram,
+            KeepAlive::Adaptive => PolicyName::Adaptive,
+        }
+    }
 }
 
 impl Settings {
@@ -443,7 +510,7 @@ mod tests {
         let settings = parse_with_file(file, &["--stems", "3"]).unwrap();
         assert_eq!(settings.listen.port(), 5000);
         assert_eq!(settings.stems, 3);
-        assert_eq!(settings.concurrency, 1_000);
+        assert_eq!(settings.scaling.concurrency, 1_000);
     }
 
     #[test]

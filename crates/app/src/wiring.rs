@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::packs::Pack;
 use crate::serve::Mode;
-use crate::settings::{Settings, Start};
+use crate::settings::{Idle, Scaling, Settings, Start};
 
 pub(crate) fn sandbox(settings: &Settings, packs: &[Pack]) -> kiln_sandbox::Config {
     kiln_sandbox::Config {
@@ -76,11 +76,22 @@ pub(crate) fn scheduler(settings: &Settings) -> anyhow::Result<kiln_scheduler::C
         memory_budget_bytes: settings.memory_budget_bytes()?,
         // Pools hold sandboxes too: instances may take what is left.
         instances_max: settings.range.sandboxes_max,
-        account_concurrency: settings.concurrency,
+        policy: settings.keep_alive.into(),
         freeze_after: Duration::from_millis(settings.freeze_after_ms),
-        keep_alive: Duration::from_secs(settings.keep_alive_secs),
-        ..Default::default()
+        ..scaling(&settings.scaling, &settings.idle)
     })
+}
+
+/// What the server and its simulation have in common.
+pub(crate) fn scaling(scaling: &Scaling, idle: &Idle) -> kiln_scheduler::Config {
+    kiln_scheduler::Config {
+        account_concurrency: scaling.concurrency,
+        burst_starts: scaling.burst_starts,
+        starts_per_second: scaling.starts_per_second,
+        wait_max: Duration::from_millis(scaling.wait_max_ms),
+        keep_alive: idle.keep_alive_secs.map(Duration::from_secs),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn invoke(settings: &Settings) -> anyhow::Result<kiln_invoke::Config> {
@@ -128,7 +139,7 @@ pub(crate) fn gateway(
                 .parse()
                 .context("read --url-host")?,
         },
-        account_concurrency: settings.concurrency,
+        account_concurrency: settings.scaling.concurrency,
         memory_budget_mb: settings.memory_budget_bytes()? >> 20,
         file_systems: file_systems(settings)?,
         limits: kiln_gateway::Limits {

@@ -29,9 +29,10 @@ pub struct Config {
     /// How long idle instances are kept, which end first when memory is short, and whether
     /// instances are started ahead of need.
     pub policy: PolicyName,
-    /// How long an instance stays idle before it is stopped: always by [`PolicyName::Fixed`], and
-    /// by those that learn while they know nothing of its function.
-    pub keep_alive: Duration,
+    /// How long an instance stays idle before it is stopped: always by [`PolicyName::Fixed`], while
+    /// nothing is known of its function by [`PolicyName::Histogram`], 10 minutes unless set; at most
+    /// by the others, 4 hours unless set.
+    pub keep_alive: Option<Duration>,
     /// How long a request waits for memory, or for the right to start an instance, before it is
     /// refused. Instances end in well under a second, so what does not become free in this time is
     /// in use.
@@ -56,7 +57,7 @@ impl Default for Config {
             starts_per_second: limits::SCALING_PER_SECOND,
             freeze_after: Duration::from_millis(250),
             policy: PolicyName::default(),
-            keep_alive: Duration::from_secs(600),
+            keep_alive: None,
             wait_max: Duration::from_secs(1),
             yield_after: Duration::from_millis(100),
             late_binding_from: Some(Duration::from_millis(20)),

@@ -17,8 +17,7 @@ pub trait Host: Send + Sync + 'static {
     type Instance: Instance;
 
     /// Whether a request may wait for whichever is first, its own new instance or one that comes
-    /// back. If not, every request that needs a new instance goes into it together with its init:
-    /// then a failed init is told to the request that it was for, as on AWS.
+    /// back. If not, every request that needs a new instance goes into it together with its init.
     const BINDS_LATE: bool;
 
     /// Begins to start an instance and returns at once: it is called with the scheduler locked.

@@ -21,6 +21,11 @@ pub use habit::Habit;
 
 use crate::config::Config;
 
+/// How long an instance is kept while nothing is known, unless configured.
+const KEEP_UNKNOWN: Duration = Duration::from_secs(600);
+/// How long an instance is kept at most while there is room, unless configured.
+const KEEP_MAX: Duration = Duration::from_secs(4 * 3600);
+
 /// Which policy a scheduler follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum PolicyName {
@@ -32,7 +37,9 @@ pub enum PolicyName {
     /// An idle instance is kept for as long as the function's own pauses say, and one is started
     /// ahead of the next request; the least recently used end first (hybrid histogram).
     Histogram,
-    /// Kept and started ahead by the histogram, ended under pressure by greedy dual.
+    /// Kept until memory is short or the next request is foretold to be far, and then started ahead
+    /// of it; those end first of which the function has seldom needed so many, that are large and
+    /// start fast.
     #[default]
     Adaptive,
 }
@@ -75,6 +82,8 @@ pub struct Ahead {
 pub struct Idle {
     /// What it was promised, in MiB.
     pub memory_mb: u64,
+    /// How many instances its function has: it is the one that is used last.
+    pub level: u32,
     /// How many instances became idle before it.
     pub turn: u64,
     /// The highest rank of an instance that was ended for memory before this one became idle.
@@ -102,13 +111,16 @@ impl PolicyName {
 
     /// The policy as a scheduler with these settings follows it.
     pub(crate) fn policy(self, config: &Config) -> Box<dyn Policy> {
-        let keep = config.keep_alive;
+        let unknown = config.keep_alive.unwrap_or(KEEP_UNKNOWN);
+        let keep_max = config.keep_alive.unwrap_or(KEEP_MAX);
+        let histogram = histogram::Histogram { unknown };
         match self {
-            PolicyName::Fixed => Box::new(fixed::Fixed { keep }),
-            PolicyName::GreedyDual => Box::new(greedy_dual::GreedyDual),
-            PolicyName::Histogram => Box::new(histogram::Histogram { unknown: keep }),
+            PolicyName::Fixed => Box::new(fixed::Fixed { keep: unknown }),
+            PolicyName::GreedyDual => Box::new(greedy_dual::GreedyDual { keep_max }),
+            PolicyName::Histogram => Box::new(histogram),
             PolicyName::Adaptive => Box::new(adaptive::Adaptive {
-                histogram: histogram::Histogram { unknown: keep },
+                histogram,
+                keep_max,
             }),
         }
     }

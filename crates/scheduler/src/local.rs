@@ -26,7 +26,7 @@ impl Host for LocalHost {
     type Spec = Spec;
     type Instance = Handle;
 
-    const BINDS_LATE: bool = false;
+    const BINDS_LATE: bool = true;
 
     fn start(&self, id: InstanceId, spec: &Arc<Spec>) -> Handle {
         self.host.start(id, spec.clone())

@@ -95,6 +95,63 @@ fn new_code_and_settings_are_used_at_once() {
 }
 
 #[test]
+fn invocation_takes_an_instance_that_comes_back_before_its_own_has_initialised() {
+    let server = Server::start();
+    let source = format!("import time\ntime.sleep(4)\n{WHO}");
+    server.function("slow", &source).timeout(20).create();
+    let first = server.invoke("slow", &json!({})).success();
+    let both = invoke_many(&server, "slow", &json!({"sleep": 0.3}), 2);
+    assert!(
+        both.iter().all(|answer| answer[0] == first[0]),
+        "nobody waited for another init: {both:?}"
+    );
+}
+
+/// Answers of parallel invocations that find a function allowed one instance, and another after a
+/// second.
+fn beyond_the_burst(wait_max_ms: &str) -> Vec<kiln_testkit::Response> {
+    let limits = ["--burst-starts", "1", "--starts-per-second", "1"];
+    let wait = ["--wait-max-ms", wait_max_ms];
+    let server = Server::builder().args(&limits).args(&wait).start();
+    server.function("who", WHO).timeout(10).create();
+    std::thread::scope(|scope| {
+        let invoke = || {
+            let target = "/2015-03-31/functions/who/invocations";
+            server.lambda("POST", target).body(r#"{"sleep": 3}"#).send()
+        };
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(invoke)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    })
+}
+
+#[test]
+fn starts_beyond_the_burst_are_refused_with_awss_reason() {
+    let answers = beyond_the_burst("100");
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 429)
+        .collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].error_type(), "TooManyRequestsException");
+    assert_eq!(
+        refused[0].json()["Reason"],
+        "FunctionInvocationRateLimitExceeded"
+    );
+    assert_eq!(refused[0].header("retry-after"), "1");
+}
+
+#[test]
+fn start_beyond_the_burst_waits_for_its_token() {
+    let answers = beyond_the_burst("10000");
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let instance = |answer: &kiln_testkit::Response| answer.json()[0].clone();
+    assert_ne!(instance(&answers[0]), instance(&answers[1]));
+}
+
+#[test]
 fn reserved_concurrency_is_a_limit_and_zero_is_off() {
     let server = Server::start();
     server.function("limited", WHO).create();
@@ -221,7 +278,7 @@ fn idle_instances_end_after_their_keep_alive() {
 #[test]
 fn idle_instances_make_room_when_memory_is_short() {
     let server = Server::builder()
-        .args(&["--memory-budget-mb", "1024"])
+        .args(&["--memory-budget-mb", "1024", "--keep-alive", "fixed"])
         .start();
     for number in 0..12 {
         let name = format!("room-{number}");

@@ -229,6 +229,7 @@ impl Core {
         let (turn, first) = pool.idle.first_key_value()?;
         let idle = Idle {
             memory_mb: pool.memory_mb,
+            level: pool.busy + pool.idle.len() as u32,
             turn: *turn,
             inflation: first.inflation,
         };

@@ -66,7 +66,7 @@ impl Simulation {
             instances_max: 5 + random.below(100) as usize,
             account_concurrency: 5 + random.below(60) as u32,
             burst_starts: 10 + random.below(100) as u32,
-            keep_alive: millis(500 + random.below(20_000)),
+            keep_alive: Some(millis(500 + random.below(20_000))),
             policy: PolicyName::ALL[random.below(4) as usize],
             ..Config::default()
         };

@@ -265,7 +265,10 @@ fn equally_served_functions_do_not_take_each_others_instances_in_turns() {
 
 #[test]
 fn idle_instance_is_frozen_after_the_grace_and_ended_after_keep_alive() {
-    let mut world = with_room_for(1);
+    let mut world = with(Config {
+        keep_alive: Some(seconds(600)),
+        ..Config::default()
+    });
     let instance = granted(&mut world, 0);
     world.release(instance);
     assert_eq!(world.advance(millis(249)), []);

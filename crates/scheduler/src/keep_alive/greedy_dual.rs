@@ -12,11 +12,11 @@ use kiln_types::Moment;
 
 use super::{Habit, Idle, Policy, Window};
 
-/// How long an idle instance is kept at most.
-pub(super) const KEEP_MAX: Duration = Duration::from_secs(4 * 3600);
-
 /// Learns how often a function is called and how long its init takes.
-pub(super) struct GreedyDual;
+pub(super) struct GreedyDual {
+    /// How long an idle instance is kept at most.
+    pub(super) keep_max: Duration,
+}
 
 impl Policy for GreedyDual {
     fn requested(&self, habit: &mut Habit, _level: u32, _now: Moment) {
@@ -27,34 +27,44 @@ impl Policy for GreedyDual {
 
     fn window(&self, _habit: &Habit) -> Window {
         Window {
-            keep: KEEP_MAX,
+            keep: self.keep_max,
             ahead: None,
         }
     }
 
     fn rank(&self, habit: &Habit, idle: Idle) -> u64 {
-        let cost_us = habit.init().as_micros() as u64;
-        let worth = habit.requests().saturating_mul(cost_us) / idle.memory_mb.max(1);
+        let worth = worth(habit.requests(), habit, idle);
         idle.inflation.saturating_add(worth)
     }
+}
+
+/// What an instance saves per MiB.
+pub(super) fn worth(frequency: u64, habit: &Habit, idle: Idle) -> u64 {
+    let cost_us = habit.init().as_micros() as u64;
+    frequency.saturating_mul(cost_us) / idle.memory_mb.max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const POLICY: GreedyDual = GreedyDual {
+        keep_max: Duration::from_secs(3_600),
+    };
+
     fn rank(requests: u32, init_ms: u64, memory_mb: u64, inflation: u64) -> u64 {
         let mut habit = Habit::default();
         habit.learn(Duration::from_millis(init_ms));
         for _ in 0..requests {
-            GreedyDual.requested(&mut habit, 1, Moment::default());
+            POLICY.requested(&mut habit, 1, Moment::default());
         }
         let idle = Idle {
             memory_mb,
+            level: 1,
             turn: 0,
             inflation,
         };
-        GreedyDual.rank(&habit, idle)
+        POLICY.rank(&habit, idle)
     }
 
     #[test]
@@ -74,12 +84,13 @@ mod tests {
     #[test]
     fn a_function_whose_init_is_unknown_is_worth_something() {
         let mut habit = Habit::default();
-        GreedyDual.requested(&mut habit, 1, Moment::default());
+        POLICY.requested(&mut habit, 1, Moment::default());
         let idle = Idle {
             memory_mb: 128,
+            level: 1,
             turn: 0,
             inflation: 0,
         };
-        assert!(GreedyDual.rank(&habit, idle) > 0);
+        assert!(POLICY.rank(&habit, idle) > 0);
     }
 }

@@ -59,7 +59,7 @@ fn instance_whose_request_does_not_come_ends() {
 fn idle_instance_is_kept_for_an_announced_request_instead_of_starting_another() {
     let mut world = with(Config {
         policy: PolicyName::Fixed,
-        keep_alive: seconds(60),
+        keep_alive: Some(seconds(60)),
         ..Config::default()
     });
     let instance = granted(&mut world, 0);

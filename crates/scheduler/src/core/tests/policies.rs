@@ -67,7 +67,7 @@ fn greedy_dual_gives_up_what_is_large() {
 
 #[test]
 fn greedy_dual_gives_up_what_is_called_rarely() {
-    let (mut world, instances) = full(PolicyName::Adaptive, &[128, 128]);
+    let (mut world, instances) = full(PolicyName::GreedyDual, &[128, 128]);
     rest(&mut world, instances[0], 2);
     for _ in 0..5 {
         assert_eq!(granted(&mut world, 0), instances[0]);
@@ -93,4 +93,17 @@ fn greedy_dual_gives_up_in_the_end_what_was_once_worth_much() {
         other = granted(&mut world, 1);
     }
     panic!("it was kept for ever");
+}
+
+#[test]
+fn adaptive_gives_up_the_instance_that_its_function_seldom_needs() {
+    let (mut world, instances) = full(PolicyName::Adaptive, &[128, 128]);
+    rest(&mut world, instances[0], 2);
+    for _ in 0..5 {
+        world.advance(seconds(60));
+        assert_eq!(granted(&mut world, 0), instances[0]);
+        world.release(instances[0]);
+    }
+    rest(&mut world, instances[1], 2);
+    assert_eq!(victim(&mut world), instances[1], "though it was used last");
 }
