@@ -22,6 +22,7 @@ mod publish;
 mod reference;
 #[cfg(test)]
 mod scripted;
+mod size;
 mod status;
 mod target;
 mod usage;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 pub use globals::{Format, Globals};
+pub use output::{Rows, print, print_json};
 pub use target::ready_file::{READY_FILE_NAME, default_data_dir};
 
 use api::Client;
@@ -66,6 +68,8 @@ pub enum Verb {
     Layer(layer::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
+    /// Say how many instances a load needs
+    Size(size::Args),
     /// Show how the server stands: instances, memory, and what was lost
     Status(status::Args),
     /// Print a completion script for a shell
@@ -80,6 +84,11 @@ pub fn run(
 ) -> Result<ExitCode> {
     if let Verb::Completions(args) = verb {
         return completions::run(&args, command());
+    }
+    if let Verb::Size(args) = &verb
+        && size::needs_no_server(args)
+    {
+        return size::run_alone(globals.output, args);
     }
     let target = target::find(globals, &|name| std::env::var(name).ok())?;
     let client = Client::new(target)?;
@@ -103,6 +112,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Delete(args) => delete::run(client, format, &args).await,
         Verb::Layer(args) => layer::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
+        Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,
         Verb::Completions(_) => unreachable!("answered before, without a server"),
     }

@@ -7,13 +7,13 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 /// A table whose columns are as wide as their longest value.
-pub(crate) struct Rows {
+pub struct Rows {
     table: Table,
 }
 
 impl Rows {
     /// With a line of headings; a heading that starts with `>` aligns its column to the right.
-    pub(crate) fn new(headings: &[&str]) -> Self {
+    pub fn new(headings: &[&str]) -> Self {
         let mut table = plain();
         table.set_header(
             headings
@@ -29,16 +29,18 @@ impl Rows {
     }
 
     /// Names and values, without headings.
-    pub(crate) fn pairs() -> Self {
+    pub fn pairs() -> Self {
         Self { table: plain() }
     }
 
-    pub(crate) fn push<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    /// Adds a line.
+    pub fn push<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.table
             .add_row(cells.into_iter().map(Into::<String>::into));
     }
 
-    pub(crate) fn render(&self) -> String {
+    /// The table as text.
+    pub fn render(&self) -> String {
         let mut text = String::new();
         for line in self.table.lines() {
             text.push_str(line.trim_end());
@@ -57,7 +59,7 @@ fn plain() -> Table {
 }
 
 /// Writes text to stdout.
-pub(crate) fn print(text: &str) -> Result<()> {
+pub fn print(text: &str) -> Result<()> {
     print_bytes(text.as_bytes())
 }
 
@@ -71,7 +73,7 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
 }
 
 /// Writes an indented document to stdout.
-pub(crate) fn print_json(document: &Value) -> Result<()> {
+pub fn print_json(document: &Value) -> Result<()> {
     print(&format!("{document:#}\n"))
 }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use http::Method;
 use serde_json::Value;
 
-use super::{Call, Client, Service, is_unsupported};
+use super::{Call, Client, Service, encode, is_unsupported};
 
 impl Client {
     /// What every function used since then, with its cost.
@@ -19,6 +19,20 @@ impl Client {
     pub(crate) async fn status(&self) -> Result<Value> {
         let call = Call::new("Status", Service::Kiln, Method::GET, "/_kiln/status");
         self.send(call).await?.json()
+    }
+
+    /// What one function used within a period.
+    pub(crate) async fn usage_within(
+        &self,
+        since_ms: i64,
+        until_ms: i64,
+        function: &str,
+    ) -> Result<Value> {
+        let function = encode(function);
+        let path = format!("/_kiln/usage?since={since_ms}&until={until_ms}&function={function}");
+        self.send(Call::new("Usage", Service::Kiln, Method::GET, path))
+            .await?
+            .json()
     }
 
     /// The runtimes this server can run; empty when it does not say.
