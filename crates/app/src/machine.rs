@@ -3,27 +3,36 @@
 //!
 //! Instances are promised more memory together than the machine has, because functions rarely use
 //! what they were given and idle instances hardly any. So the server watches what is really left
-//! and ends idle instances, the least recently used first, before the kernel has to choose.
+//! and ends idle instances, those that are worth least first, before the kernel has to choose. It
+//! also watches the time that is lost waiting for memory ([`stall`]): a machine that throws out what
+//! it needs over and over calls that memory available.
 
 mod group;
+mod stall;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use kiln_sandbox::{Finding, Status};
 use kiln_scheduler::Scheduler;
+use kiln_types::Clock;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use self::group::{Allowance, Group};
+use self::stall::Stall;
 
 /// Memory that instances may be promised together, as a multiple of what the machine has.
 const OVERCOMMIT: u64 = 4;
 /// Below this share of the machine's memory, idle instances are ended: one in so many bytes.
 const RESERVE: u64 = 10;
-/// How often to look.
-const EVERY: Duration = Duration::from_secs(1);
+/// When time is lost, so many more bytes of the machine's are missing, one in so many: how much would
+/// help is unknown, so a little at a time.
+const STALL_STEP: u64 = 40;
+/// How often to look: instances that use up the reserve at once take longer.
+const EVERY: Duration = Duration::from_millis(250);
 
 /// What there is of memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +77,9 @@ fn detail(total: u64, tightest: Option<(&Path, u64)>) -> String {
 }
 
 /// Watches the memory until told to stop.
-pub(crate) async fn watch(scheduler: Scheduler, stop: CancellationToken) {
+pub(crate) async fn watch(scheduler: Scheduler, clock: Arc<dyn Clock>, stop: CancellationToken) {
     let groups = Group::of_this_process();
+    let mut stalls = Stall::around(&groups);
     let mut short = false;
     while stop
         .run_until_cancelled(tokio::time::sleep(EVERY))
@@ -83,13 +93,15 @@ pub(crate) async fn watch(scheduler: Scheduler, stop: CancellationToken) {
                 return;
             }
         };
-        let missing = missing_bytes(memory);
+        let now = clock.now();
+        // Each is read each time: what it says is the time lost since then.
+        let stalled = stalls
+            .iter_mut()
+            .fold(false, |any, stall| any | stall.loses_time(now));
+        let missing = missing_bytes(memory, stalled);
         if missing > 0 {
             if !short {
-                warn!(
-                    available = memory.available,
-                    "memory is short: idle instances are ended"
-                );
+                say(memory, stalled);
             }
             // What an idle instance was promised is more than it holds: ask for a multiple.
             scheduler.relieve(missing * OVERCOMMIT);
@@ -98,8 +110,30 @@ pub(crate) async fn watch(scheduler: Scheduler, stop: CancellationToken) {
     }
 }
 
-fn missing_bytes(memory: Memory) -> u64 {
-    (memory.total / RESERVE).saturating_sub(memory.available)
+/// That time is lost may be somebody else's doing and over in a second: then nobody must act.
+fn say(memory: Memory, stalled: bool) {
+    let available = memory.available;
+    if missing_bytes(memory, false) > 0 {
+        warn!(
+            available,
+            stalled, "memory is short: idle instances are ended"
+        );
+    } else {
+        info!(
+            available,
+            stalled, "time is lost waiting for memory: idle instances are ended"
+        );
+    }
+}
+
+fn missing_bytes(memory: Memory, stalled: bool) -> u64 {
+    let below_reserve = (memory.total / RESERVE).saturating_sub(memory.available);
+    below_reserve
+        + if stalled {
+            memory.total / STALL_STEP
+        } else {
+            0
+        }
 }
 
 /// What the machine has, or what these groups leave of it.
@@ -174,20 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_below_the_reserve_is_missing() {
-        assert_eq!(
-            missing_bytes(Memory {
-                total: 1_000,
-                available: 100
-            }),
-            0
-        );
-        assert_eq!(
-            missing_bytes(Memory {
-                total: 1_000,
-                available: 40
-            }),
-            60
-        );
+    fn what_is_below_the_reserve_is_missing_and_more_when_time_is_lost() {
+        let memory = |available| Memory {
+            total: 1_000,
+            available,
+        };
+        assert_eq!(missing_bytes(memory(100), false), 0);
+        assert_eq!(missing_bytes(memory(40), false), 60);
+        assert_eq!(missing_bytes(memory(500), true), 25);
+        assert_eq!(missing_bytes(memory(40), true), 85);
     }
 }

@@ -195,7 +195,9 @@ impl Parts {
         let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
         self.tracker.spawn(keep_house);
         let scheduler = self.scheduler.clone();
-        self.tracker.spawn(machine::watch(scheduler, stop.clone()));
+        let clock = self.clock.clone();
+        self.tracker
+            .spawn(machine::watch(scheduler, clock, stop.clone()));
     }
 
     /// Stops everything, highest layer first. Invocations in flight have this long to end.

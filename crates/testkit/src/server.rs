@@ -2,6 +2,7 @@
 
 mod log;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub struct Home {
 #[derive(Debug)]
 pub struct Builder {
     home: Option<Home>,
+    behind: Vec<String>,
     verb: &'static str,
     args: Vec<String>,
     environment: Vec<(String, String)>,
@@ -107,6 +109,12 @@ impl Builder {
         self
     }
 
+    /// Behind this command, which must execute what follows it in its own place.
+    pub fn behind(mut self, command: &[&str]) -> Self {
+        self.behind = command.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     /// An environment variable of the server.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -145,8 +153,11 @@ impl Builder {
             .append(true)
             .open(home.folder.path().join("server.log"))
             .expect("the log can be made");
-        let mut command = Command::new(programs::kiln());
+        let mut words = self.behind.iter().map(OsString::from).collect::<Vec<_>>();
+        words.push(programs::kiln().into());
+        let mut command = Command::new(&words[0]);
         command
+            .args(&words[1..])
             .arg(self.verb)
             .arg("--data-dir")
             .arg(home.data_dir())
@@ -193,6 +204,7 @@ impl Server {
     pub fn builder() -> Builder {
         Builder {
             home: None,
+            behind: Vec::new(),
             verb: "serve",
             args: Vec::new(),
             environment: Vec::new(),

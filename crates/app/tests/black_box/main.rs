@@ -26,6 +26,7 @@ mod logs;
 mod node;
 mod operations;
 mod payloads;
+mod pressure;
 mod pythons;
 mod restart;
 mod runtime_environment;
