@@ -9,6 +9,7 @@ mod packs;
 mod ready_file;
 mod serve;
 mod settings;
+mod simulate;
 mod status;
 mod wiring;
 
@@ -35,6 +36,8 @@ enum Verb {
     Dev(Settings),
     /// Say what this machine gives Kiln, with a remedy for what is missing.
     Doctor(doctor::Options),
+    /// Say what each keep-alive policy would do with a trace of invocations.
+    Simulate(simulate::Options),
     #[command(flatten)]
     Client(kiln_cli::Verb),
 }
@@ -69,6 +72,7 @@ fn run() -> anyhow::Result<ExitCode> {
         Verb::Serve(settings) => serve::run(settings, serve::Mode::Production),
         Verb::Dev(settings) => serve::run(settings, serve::Mode::Development),
         Verb::Doctor(options) => doctor::run(&options, &kiln.globals),
+        Verb::Simulate(options) => simulate::run(&options, kiln.globals.output),
         Verb::Client(verb) => kiln_cli::run(verb, &kiln.globals, command),
     }
 }

@@ -19,6 +19,7 @@ pub mod keep_alive;
 mod lease;
 mod local;
 mod refusal;
+pub mod simulate;
 pub mod simulated;
 mod statistics;
 

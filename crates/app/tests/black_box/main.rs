@@ -36,6 +36,7 @@ mod sandbox;
 mod scheduling;
 mod serve;
 mod signatures;
+mod simulate;
 mod usage;
 mod versions;
 
