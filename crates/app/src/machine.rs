@@ -31,6 +31,10 @@ const RESERVE: u64 = 10;
 /// When time is lost, so many more bytes of the machine's are missing, one in so many: how much would
 /// help is unknown, so a little at a time.
 const STALL_STEP: u64 = 40;
+/// With more left than this share of the machine's memory, one in so many bytes, time that is lost is
+/// not for want of it: a function that has used up its own waits for memory too, and would have its
+/// neighbours ended.
+const STALL_BELOW: u64 = 4;
 /// How often to look: instances that use up the reserve at once take longer.
 const EVERY: Duration = Duration::from_millis(250);
 
@@ -128,8 +132,9 @@ fn say(memory: Memory, stalled: bool) {
 
 fn missing_bytes(memory: Memory, stalled: bool) -> u64 {
     let below_reserve = (memory.total / RESERVE).saturating_sub(memory.available);
+    let is_scarce = memory.available < memory.total / STALL_BELOW;
     below_reserve
-        + if stalled {
+        + if stalled && is_scarce {
             memory.total / STALL_STEP
         } else {
             0
@@ -215,7 +220,8 @@ mod tests {
         };
         assert_eq!(missing_bytes(memory(100), false), 0);
         assert_eq!(missing_bytes(memory(40), false), 60);
-        assert_eq!(missing_bytes(memory(500), true), 25);
+        assert_eq!(missing_bytes(memory(200), true), 25);
+        assert_eq!(missing_bytes(memory(500), true), 0);
         assert_eq!(missing_bytes(memory(40), true), 85);
     }
 }
