@@ -52,12 +52,13 @@ pub(super) fn measure(scale: &Scale, report: &mut Report) -> anyhow::Result<()> 
             number(tail(&alone, 0.5)),
             number(tail(&beside, 0.5))
         ));
+        let floor = tail(&alone, 0.99);
         rows.push(Row {
             name,
             value: tail(&beside, 0.99),
             unit: "us",
-            floor: Some(tail(&alone, 0.99)),
-            target: Target::RatioAtLeast(0.5),
+            floor: Some(floor),
+            target: Target::AtMost(floor * 2.0),
         });
     }
     let resident = subject.server.process().resident_bytes() as f64 / MIB;
