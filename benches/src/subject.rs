@@ -11,7 +11,7 @@ use kiln_testkit::runtimes::{self, Python};
 use kiln_testkit::{Builder, Server, sign};
 use serde_json::{Value, json};
 
-use crate::load::{self, Load};
+use crate::load::{self, Answers, Load};
 
 /// The function of every measure: the mission's example, with the import that costs most.
 pub(crate) const HANDLER: &str = "import boto3\n\n\ndef handler(event, context):\n    \
@@ -132,6 +132,25 @@ impl Subject {
             }
         });
         names
+    }
+
+    /// Creates this many functions and invokes each once, one after the other, this long apart. Before
+    /// that a further one warms up the server's code paths; then the pools have time to fill.
+    pub(crate) fn first_invocations(
+        &self,
+        count: usize,
+        pause: Duration,
+        create: impl Fn(&Server, &str) -> Value + Sync,
+    ) -> anyhow::Result<Answers> {
+        let names = self.deploy_with("cold", count, &create);
+        create(&self.server, "warm-up");
+        let event: Value = serde_json::from_str(EVENT)?;
+        self.server.invoke("warm-up", &event).success();
+        std::thread::sleep(pause * 8);
+        load::run(&Load {
+            pause,
+            ..self.load(&names, 1)?
+        })
     }
 
     /// The signed request that invokes a function, as it goes over the wire.

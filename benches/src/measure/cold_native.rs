@@ -7,7 +7,6 @@ use kiln_testkit::{FunctionBuilder, Server, archive, programs};
 use serde_json::json;
 
 use crate::floor::program;
-use crate::load::{self, Answers};
 use crate::report::{Report, Row, Section, Target};
 use crate::statistics::{millis, percentile};
 use crate::subject::{ONE_CORE, Scale, Subject};
@@ -19,7 +18,8 @@ pub(super) fn measure(scale: &Scale, report: &mut Report) -> anyhow::Result<()> 
     let program = std::fs::read(programs::example("rust_function"))?;
     let package = archive::programs(&[("bootstrap", &program)]);
     let subject = Subject::start(&[]);
-    let answers = first_invocations(&subject, &package, scale.dry)?;
+    let create = |server: &Server, name: &str| function(server, name, &package).create();
+    let answers = subject.first_invocations(scale.dry, PAUSE, create)?;
     let floor = program::measure(&mut Command::new("/bin/true"), scale.dry)?;
     let floor = millis(percentile(&floor, 0.5));
     let row = |name, part, target| Row {
@@ -45,20 +45,6 @@ pub(super) fn measure(scale: &Scale, report: &mut Report) -> anyhow::Result<()> 
         detail: vec![],
     });
     Ok(())
-}
-
-fn first_invocations(subject: &Subject, package: &[u8], count: usize) -> anyhow::Result<Answers> {
-    let create = |server: &Server, name: &str| function(server, name, package).create();
-    let names = subject.deploy_with("cold", count, create);
-    create(&subject.server, "warm-up");
-    subject
-        .server
-        .invoke("warm-up", &json!({"num1": 1, "num2": 2}))
-        .success();
-    std::thread::sleep(PAUSE * 4);
-    let mut load = subject.load(&names, 1)?;
-    load.pause = PAUSE;
-    load::run(&load)
 }
 
 fn function<'a>(server: &'a Server, name: &str, package: &[u8]) -> FunctionBuilder<'a> {

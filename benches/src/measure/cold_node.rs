@@ -8,12 +8,13 @@ use kiln_testkit::{FunctionBuilder, Server, archive};
 use serde_json::json;
 
 use crate::floor::program;
-use crate::load::{self, Answers};
+use crate::load::Answers;
 use crate::report::{Report, Row, Section, Target};
 use crate::statistics::{millis, percentile};
 use crate::subject::{ONE_CORE, Scale, Subject};
 
-const HANDLER: &[u8] = b"exports.handler = async (event) => ({ result: event.a + event.b });\n";
+const HANDLER: &[u8] =
+    b"exports.handler = async (event) => ({ result: event.num1 + event.num2 });\n";
 /// Between two samples: the pool makes a new stem meanwhile, which takes a core 50 ms.
 const PAUSE: Duration = Duration::from_millis(120);
 
@@ -60,16 +61,7 @@ pub(super) fn measure(scale: &Scale, report: &mut Report) -> anyhow::Result<()> 
 fn first_invocations(node: &Node, args: &[&str], count: usize) -> anyhow::Result<Answers> {
     let subject = Subject::start_with(Server::builder().nodes(vec![node.clone()]), args);
     let create = |server: &Server, name: &str| function(server, name, node).create();
-    let names = subject.deploy_with("cold", count, create);
-    create(&subject.server, "warm-up");
-    subject
-        .server
-        .invoke("warm-up", &json!({"a": 1, "b": 2}))
-        .success();
-    std::thread::sleep(PAUSE * 8);
-    let mut load = subject.load(&names, 1)?;
-    load.pause = PAUSE;
-    load::run(&load)
+    subject.first_invocations(count, PAUSE, create)
 }
 
 fn function<'a>(server: &'a Server, name: &str, node: &Node) -> FunctionBuilder<'a> {
