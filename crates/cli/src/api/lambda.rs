@@ -88,7 +88,12 @@ impl Client {
     }
 
     /// Everything that a list has under this member, page by page.
-    async fn pages(&self, operation: &'static str, list: &str, member: &str) -> Result<Vec<Value>> {
+    pub(super) async fn pages(
+        &self,
+        operation: &'static str,
+        list: &str,
+        member: &str,
+    ) -> Result<Vec<Value>> {
         let (mut items, mut marker) = (Vec::new(), None::<String>);
         loop {
             let mut path = list.to_owned();

@@ -21,14 +21,15 @@ impl Client {
 
     /// `ListVersionsByFunction`, all pages.
     pub(crate) async fn versions(&self, name: &str) -> Result<Vec<Value>> {
-        self.all_pages(name, "ListVersionsByFunction", "versions", "Versions")
+        let list = format!("{}/versions", function_path(name));
+        self.pages("ListVersionsByFunction", &list, "Versions")
             .await
     }
 
     /// `ListAliases`, all pages.
     pub(crate) async fn aliases(&self, name: &str) -> Result<Vec<Value>> {
-        self.all_pages(name, "ListAliases", "aliases", "Aliases")
-            .await
+        let list = format!("{}/aliases", function_path(name));
+        self.pages("ListAliases", &list, "Aliases").await
     }
 
     /// `UpdateAlias`, or `CreateAlias` when there is none.
@@ -44,30 +45,5 @@ impl Client {
         document["Name"] = alias.into();
         let create = call("CreateAlias", Method::POST, aliases).json(&document);
         self.send(create).await?.json()
-    }
-
-    async fn all_pages(
-        &self,
-        name: &str,
-        operation: &'static str,
-        part: &str,
-        member: &str,
-    ) -> Result<Vec<Value>> {
-        let (mut items, mut marker) = (Vec::new(), None::<String>);
-        loop {
-            let mut path = format!("{}/{part}", function_path(name));
-            if let Some(marker) = &marker {
-                path = format!("{path}?Marker={}", encode(marker));
-            }
-            let page = self
-                .send(call(operation, Method::GET, path))
-                .await?
-                .json()?;
-            items.extend(page[member].as_array().into_iter().flatten().cloned());
-            marker = page["NextMarker"].as_str().map(str::to_owned);
-            if marker.is_none() {
-                return Ok(items);
-            }
-        }
     }
 }
