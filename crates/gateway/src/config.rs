@@ -7,6 +7,7 @@ use kiln_types::{AccountId, Clock, FileSystems, Region};
 use tokio_util::task::TaskTracker;
 
 use crate::admin::status::Status;
+use crate::compile::Compile;
 use crate::invoke::Invoke;
 
 mod endpoint;
@@ -80,6 +81,8 @@ pub struct Deps {
     pub tracker: TaskTracker,
     /// The runtimes that can really run here, such as `python3.11`.
     pub runtimes: Vec<String>,
+    /// Compiles WebAssembly; none where it cannot run here.
+    pub compile: Option<Compile>,
     /// Reads how the server stands.
     pub status: Box<dyn Fn() -> Status + Send + Sync>,
 }

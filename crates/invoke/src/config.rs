@@ -12,6 +12,8 @@ pub struct Config {
     pub start: StartMode,
     /// The directories that functions may mount.
     pub file_systems: FileSystems,
+    /// Who compiles the code of WebAssembly functions, by the name under which the store has it.
+    pub compiled_by: Option<String>,
 }
 
 impl Default for Config {
@@ -20,6 +22,7 @@ impl Default for Config {
             region: Region::default(),
             start: StartMode::Zygote,
             file_systems: FileSystems::new(),
+            compiled_by: None,
         }
     }
 }

@@ -66,6 +66,7 @@ impl Fixture {
             clock: clock.clone(),
             tracker: TaskTracker::new(),
             runtimes: vec!["python3.11".into(), "python3.12".into()],
+            compile: None,
             status: Box::new(Default::default),
         };
         let config = Config {

@@ -96,6 +96,7 @@ impl Server {
             clock: clock.clone(),
             tracker: tracker.clone(),
             runtimes: vec!["python3.11".to_owned()],
+            compile: None,
             status: Box::new(Default::default),
         };
         let config = Config {

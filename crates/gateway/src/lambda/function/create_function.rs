@@ -13,7 +13,7 @@ use super::memory::check_memory;
 use super::package::Source;
 use super::runtime::check_architecture;
 use super::settings::Settings;
-use super::{file_system, prepare};
+use super::{file_system, prepare, wasm};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
@@ -41,13 +41,21 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     if let Some(arn) = &input.code_signing_config_arn {
         return Err(no_signing_config(arn));
     }
-    let architecture = check_architecture(input.architectures.as_deref())?;
+    let architectures = input.architectures.as_deref();
+    let is_wasm = wasm::is_wasm(change.runtime.as_ref());
+    let architecture = match is_wasm {
+        true => wasm::architecture(architectures)?,
+        false => check_architecture(architectures)?,
+    };
     let tags = input.tags.take().unwrap_or_default();
     tag::check(&tags)?;
     if context.deps.store.function(&id).is_some() {
         return Err(already_exists(&id));
     }
-    let code = Source::of_new(input.code)?.take(context).await?;
+    let source = Source::of_new(input.code)?.or_module(is_wasm);
+    let code = source.take(context).await?;
+    let (runtime, handler) = (change.runtime.as_ref(), change.handler.as_deref());
+    wasm::compile(context, runtime, handler, &code).await?;
     let mut latest = blank(context, &id, code);
     latest.architecture = architecture;
     latest.start = tag::start_mode(&tags)?;

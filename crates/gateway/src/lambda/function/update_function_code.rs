@@ -7,6 +7,7 @@ use super::configuration::render;
 use super::package::Source;
 use super::prepare::is_unfinished;
 use super::runtime::check_architecture;
+use super::wasm;
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated::{
@@ -31,12 +32,17 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         return Err(update_in_progress(&target.arn));
     }
     check_revision(&function, input.revision_id.as_deref())?;
+    let (runtime, handler) = (&function.latest.runtime, &function.latest.handler);
+    let is_wasm = wasm::is_wasm(runtime.as_ref());
     let architectures = input.architectures.take();
     let architecture = match &architectures {
+        Some(named) if is_wasm => wasm::architecture(Some(named))?,
         Some(named) => check_architecture(Some(named))?,
         None => function.latest.architecture,
     };
-    let code = Source::of_update(&mut input)?.take(context).await?;
+    let source = Source::of_update(&mut input)?.or_module(is_wasm);
+    let code = source.take(context).await?;
+    wasm::compile(context, runtime.as_ref(), handler.as_deref(), &code).await?;
     if input.dry_run == Some(true) {
         let mut latest = Arc::unwrap_or_clone(function.latest.clone());
         (latest.code, latest.architecture) = (code, architecture);
