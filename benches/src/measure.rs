@@ -9,6 +9,7 @@ mod hostile;
 mod rate;
 mod thaw;
 mod warm;
+mod wasm;
 
 use crate::report::Report;
 use crate::subject::Scale;
@@ -21,6 +22,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("cold", cold::measure),
     ("cold native", cold_native::measure),
     ("cold node", cold_node::measure),
+    ("wasm", wasm::measure),
     ("warm", warm::measure),
     ("thaw", thaw::measure),
     ("rate", rate::measure),

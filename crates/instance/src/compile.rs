@@ -19,6 +19,8 @@ use tokio::time::timeout;
 
 /// Compilations at a time; further ones wait.
 const COMPILATIONS_MAX: usize = 2;
+/// Where the compiler finds the package.
+const PACKAGE: &str = "/var/task";
 /// What one may use.
 const MEMORY_BYTES: u64 = 1 << 30;
 /// All of one core, but no more: functions run beside it.
@@ -98,7 +100,7 @@ impl Compiler {
     }
 
     fn request(&self, package: &Path, handler: &str) -> Request {
-        let argv = [&self.program, "compile", handler].map(str::to_owned);
+        let argv = [&self.program, "compile", PACKAGE, handler].map(str::to_owned);
         Request {
             image: WASM.to_owned(),
             start: Start::Exec(Program {
@@ -114,7 +116,7 @@ impl Compiler {
             },
             mounts: vec![Mount {
                 source: package.to_owned(),
-                target: PathBuf::from("/var/task"),
+                target: PathBuf::from(PACKAGE),
             }],
             volumes: Vec::new(),
             listeners: Vec::new(),

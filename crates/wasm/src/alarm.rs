@@ -90,6 +90,6 @@ impl Shared {
     clippy::disallowed_methods,
     reason = "a program of its own, which runs one guest in real time: there is no clock to be given"
 )]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -1,4 +1,4 @@
-//! `kiln-wasm compile`: machine code of the module in `/var/task`, sent to the daemon.
+//! `kiln-wasm compile`: machine code of the module in a package, sent to the daemon.
 
 use std::fs;
 use std::io;
@@ -26,9 +26,9 @@ struct Header {
 
 /// Compiles the module that the handler names, links it as if to run it, and sends the code. That it
 /// cannot be done is an answer too.
-pub fn compile(handler: &str) -> io::Result<ExitCode> {
+pub fn compile(package: &Path, handler: &str) -> io::Result<ExitCode> {
     let mut channel = Channel::new(trusted::channel());
-    match make(Path::new("/var/task"), handler) {
+    match make(package, handler) {
         Ok((file, code)) => channel.send(COMPILED, &Header { file }, &code)?,
         Err(why) => {
             let file = String::new();

@@ -21,6 +21,7 @@ mod engine;
 mod frames;
 mod guest;
 mod http_event;
+mod measure;
 mod module;
 mod output;
 mod program;
@@ -28,4 +29,5 @@ mod trusted;
 mod worker;
 
 pub use compile::compile;
+pub use measure::measure;
 pub use worker::{Boot, live};

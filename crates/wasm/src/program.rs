@@ -1,5 +1,6 @@
 //! A function's module, linked, and one call of it.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -111,16 +112,15 @@ impl Program {
         done.unwrap_or_else(Answer::Failed)
     }
 
-    /// Instantiates and does nothing: for measurements.
-    #[cfg(test)]
-    pub(crate) async fn instantiate(&self, around: &Surroundings) -> wasmtime::Result<()> {
+    /// An instance that is not called, in its store: for measurements.
+    pub(crate) async fn instantiate(&self, around: &Surroundings) -> wasmtime::Result<impl Sized> {
         let mut store = around.store(&self.engine, &mut around.wasi()?);
         match &self.entry {
             Entry::Start(start) => drop(start.instantiate_async(&mut store).await?),
             Entry::Run(run) => drop(run.instantiate_async(&mut store).await?),
             Entry::Handle(handler) => drop(handler.instantiate_async(&mut store).await?),
         }
-        Ok(())
+        Ok(store)
     }
 
     /// A command: the event is its standard input and the result its standard output.
@@ -238,7 +238,9 @@ async fn handle_request(
         Some(scheme) if scheme == "https" => Scheme::Https,
         _ => Scheme::Http,
     };
-    let request = request.map(|body| Full::new(body).map_err(|never| match never {}));
+    let request = request.map(|body| {
+        Full::new(body).map_err(|never: Infallible| -> wasmtime_wasi_http::Error { match never {} })
+    });
     let handled = async {
         let http = &mut store.data_mut().http();
         let request = http.new_incoming_request::<_>(scheme, request)?;

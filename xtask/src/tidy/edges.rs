@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-sandbox", &[]),
     ("kiln-store", &[]),
     ("kiln-cli", &[]),
+    ("kiln-wasm", &[]),
     ("kiln-instance", &["kiln-sandbox"]),
     ("kiln-scheduler", &["kiln-instance"]),
     ("kiln-metering", &["kiln-store"]),

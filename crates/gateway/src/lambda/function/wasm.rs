@@ -60,7 +60,7 @@ mod tests {
     type Asked = Arc<Mutex<Vec<String>>>;
 
     /// A server that has WebAssembly, and what its compiler was asked.
-    async fn fixture(answer: Result<(), NotCompiled>) -> (Fixture, Asked) {
+    async fn fixture(answer: std::result::Result<(), NotCompiled>) -> (Fixture, Asked) {
         let mut fixture = Fixture::new().await;
         let asked = Asked::default();
         let seen = Arc::clone(&asked);
