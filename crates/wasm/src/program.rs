@@ -115,10 +115,17 @@ impl Program {
     /// An instance that is not called, in its store: for measurements.
     pub(crate) async fn instantiate(&self, around: &Surroundings) -> wasmtime::Result<impl Sized> {
         let mut store = around.store(&self.engine, &mut around.wasi()?);
+        // The instance lives in the store; what is given is only a way to it.
         match &self.entry {
-            Entry::Start(start) => drop(start.instantiate_async(&mut store).await?),
-            Entry::Run(run) => drop(run.instantiate_async(&mut store).await?),
-            Entry::Handle(handler) => drop(handler.instantiate_async(&mut store).await?),
+            Entry::Start(start) => {
+                start.instantiate_async(&mut store).await?;
+            }
+            Entry::Run(run) => {
+                run.instantiate_async(&mut store).await?;
+            }
+            Entry::Handle(handler) => {
+                handler.instantiate_async(&mut store).await?;
+            }
         }
         Ok(store)
     }
