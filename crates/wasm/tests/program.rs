@@ -1,5 +1,10 @@
 //! The program as the daemon starts it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test relies on fails the test; clippy excuses test functions only, not what they call"
+)]
+
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
