@@ -44,6 +44,7 @@ const EMPTY: &[&str] = &[
     "mnt",
     "var/runtime",
     "var/lang",
+    "var/snapshot",
     "etc",
 ];
 /// Where what is mounted is also to be found. Node's ES modules look into `/node_modules` and know

@@ -19,7 +19,13 @@ pub fn image(directory: &Path) -> Image {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes/python/kiln_runtime");
     let inside = directory.join("runtime/kiln_runtime");
     fs::create_dir_all(&inside).expect("the directory is ours");
-    for file in ["__init__.py", "zygote.py", "lockdown.py"] {
+    for file in [
+        "__init__.py",
+        "zygote.py",
+        "lockdown.py",
+        "snapshot.py",
+        "descriptors.py",
+    ] {
         fs::copy(ours.join(file), inside.join(file)).expect("the runtime is in the repository");
     }
     let stand_in = include_str!("stand_in_loop.py");
@@ -49,7 +55,7 @@ pub struct Stems {
 }
 
 impl Stems {
-    async fn start(stems_per_image: usize) -> Self {
+    pub async fn start(stems_per_image: usize) -> Self {
         Self::start_with(image, stems_per_image).await
     }
 
@@ -72,7 +78,7 @@ impl Stems {
         Self { rig, directory }
     }
 
-    async fn lease(&self, limits: Limits, mounts: Vec<Mount>) -> Python {
+    pub async fn lease(&self, limits: Limits, mounts: Vec<Mount>) -> Python {
         self.lease_with(Start::Zygote, limits, mounts).await
     }
 
