@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
-use kiln_invoke::Invoker;
+use kiln_invoke::{Invoker, Snapshots};
 use kiln_metering::Meter;
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -93,7 +93,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     if let Some(path) = &settings.ready_file {
         ready_files.push(ready.write(path)?);
     }
-    parts.look_after(&settings, &stop);
+    parts.look_after(&settings, &stop)?;
     announce(&ready, &server_file, mode);
     info!(%address, runtimes = packs.len(), "Kiln is ready");
 
@@ -123,6 +123,7 @@ struct Parts {
     tracker: TaskTracker,
     store: Store,
     sandboxes: Sandboxes,
+    host: LocalHost,
     scheduler: Scheduler,
     meter: Meter,
 }
@@ -135,16 +136,16 @@ impl Parts {
         let dir = settings.places.data_dir.clone();
         let store = Store::open(kiln_store::Config { dir }, clock.clone())?;
         let sandboxes = Sandboxes::start(wiring::sandbox(settings, packs), clock.clone()).await?;
-        let host = kiln_instance::Host::new(
+        let host = LocalHost::new(kiln_instance::Host::new(
             wiring::instance(settings, packs)?,
             sandboxes.clone(),
             Arc::new(StoreLogs(store.logs().clone())),
             clock.clone(),
             tracker.clone(),
-        );
+        ));
         let scheduler = Scheduler::new(
             wiring::scheduler(settings)?,
-            LocalHost::new(host),
+            host.clone(),
             clock.clone(),
             tracker.clone(),
         );
@@ -154,6 +155,7 @@ impl Parts {
             tracker,
             store,
             sandboxes,
+            host,
             scheduler,
             meter,
         })
@@ -190,7 +192,14 @@ impl Parts {
     }
 
     /// Starts what must be looked after while the server runs.
-    fn look_after(&self, settings: &Settings, stop: &CancellationToken) {
+    fn look_after(&self, settings: &Settings, stop: &CancellationToken) -> anyhow::Result<()> {
+        let snapshots = Snapshots::new(
+            self.store.clone(),
+            self.host.clone(),
+            wiring::invoke(settings)?,
+            self.tracker.clone(),
+        );
+        self.tracker.spawn(snapshots.follow(stop.clone()));
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
         self.tracker.spawn(keep_house);
@@ -198,12 +207,13 @@ impl Parts {
         let clock = self.clock.clone();
         self.tracker
             .spawn(machine::watch(scheduler, clock, stop.clone()));
+        Ok(())
     }
 
     /// Stops everything, highest layer first. Invocations in flight have this long to end.
     async fn stop(self, patience: Duration) -> anyhow::Result<()> {
         self.scheduler.drain(patience).await;
-        drop(self.scheduler);
+        drop((self.scheduler, self.host));
         self.meter.flush().await?;
         drop(self.meter);
         self.sandboxes.shutdown().await;

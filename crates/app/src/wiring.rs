@@ -63,6 +63,7 @@ pub(crate) fn instance(
 ) -> anyhow::Result<kiln_instance::Config> {
     Ok(kiln_instance::Config {
         region: settings.region()?,
+        snapshots_dir: Some(settings.places.data_dir.join("snapshots")),
         runtimes: packs
             .iter()
             .map(|pack| (pack.name.to_string(), pack.installed()))

@@ -138,6 +138,15 @@ impl Runtime for Channel {
         self.send();
     }
 
+    fn restore(&mut self, init: &Init<'_>) {
+        let header = frame::InitHeader::from(init);
+        self.outbox.push(frame::RESTORE, &header, Bytes::new());
+        // The copy reads this one: what the process before it had read is gone with it.
+        let header = frame::ResumeHeader { env: init.env };
+        self.outbox.push(frame::RESUME, &header, Bytes::new());
+        self.send();
+    }
+
     fn deliver(&mut self, invoke: Invoke) {
         let header = frame::InvokeHeader::from(&invoke);
         self.outbox

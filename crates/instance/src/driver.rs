@@ -3,10 +3,11 @@
 
 mod finish;
 mod hear;
-mod launch;
+pub(crate) mod launch;
 mod observe;
 mod perform;
 mod process;
+mod restore;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::log_stream;
 use crate::output::Piece;
 use crate::report::Reporter;
 use crate::runtime;
+use crate::snapshots::Kept;
 use crate::spec::Spec;
 use process::Process;
 use wait::Input;
@@ -54,6 +56,10 @@ pub(crate) struct Driver {
     answered: Option<finish::Answered>,
     /// How much longer than its report says the last invocation took; none while it goes on.
     settled: watch::Sender<Option<Duration>>,
+    /// The snapshot that the instance is being made of.
+    restoring: Option<Arc<Kept>>,
+    /// What the function's hooks took after that, until it is reported.
+    restored: Option<Duration>,
     evidence: Evidence,
     stream: Arc<LogStream>,
     variables: BTreeMap<String, String>,
@@ -111,12 +117,17 @@ impl Driver {
         let configuration = &spec.configuration;
         let (init_timeout, timeout) = (
             match how {
-                Initialization::OnDemand => context.config.init_timeout,
+                Initialization::OnDemand | Initialization::SnapStart => context.config.init_timeout,
                 Initialization::Provisioned => context.config.provisioned_init_timeout,
             },
             configuration.timeout.duration(),
         );
         let stream = log_stream::new(&spec, context.clock.timestamp());
+        // Hooks run where it says so, also when there is no snapshot to start from.
+        let how = match spec.snapshot_key() {
+            Some(_) => Initialization::SnapStart,
+            None => how,
+        };
         Self {
             id,
             shared: handles.shared,
@@ -129,6 +140,8 @@ impl Driver {
             in_flight: None,
             answered: None,
             settled: handles.settled,
+            restoring: context.snapshots.get(&spec),
+            restored: None,
             evidence: Evidence::default(),
             variables: environment::variables(&context.config, &spec, &stream, how),
             journal: Journal::new(Arc::clone(&context.logs), Arc::clone(&stream), now),

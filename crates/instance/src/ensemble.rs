@@ -117,6 +117,11 @@ impl Ensemble {
         self.runtime.initialise(init);
     }
 
+    /// Tells the runtime which function it is to be a copy of.
+    pub(crate) fn restore(&mut self, init: &Init<'_>) {
+        self.runtime.restore(init);
+    }
+
     /// Whether programs run beside the runtime.
     pub(crate) fn has_externals(&self) -> bool {
         !self.externals.is_empty()
@@ -323,7 +328,12 @@ impl Ensemble {
                 self.progress.runtime_waits = self.runtime.answers_last() && !self.answers_last();
                 self.words.push_back(Word::Runtime(reply));
             }
-            Reply::Booted | Reply::InitError { .. } => self.words.push_back(Word::Runtime(reply)),
+            Reply::Booted
+            | Reply::InitError { .. }
+            | Reply::Restored { .. }
+            | Reply::NotRestored(_)
+            | Reply::Waits(_)
+            | Reply::Unfit(_) => self.words.push_back(Word::Runtime(reply)),
         }
     }
 

@@ -1,10 +1,11 @@
 //! What the driver needs of a sandbox, so that its tests can run a process without one.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
-use kiln_sandbox::{Companion, Error, Exit, Program, Request, Sandbox, Sandboxes};
+use kiln_sandbox::{Companion, Error, Exit, Point, Program, Request, Sandbox, Sandboxes, Snapshot};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
@@ -23,6 +24,15 @@ pub(crate) enum NoCell {
     NotExecutable(String),
     /// An extension cannot be launched: class and text.
     Extension(&'static str, String),
+    /// Anything else.
+    Other(String),
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// The process has something that cannot be kept.
+    Process(String),
     /// Anything else.
     Other(String),
 }
@@ -57,6 +67,8 @@ pub(crate) trait Cell: Send + Sync {
     fn cpu(&self) -> Duration;
     /// How often the kernel killed one of its processes for memory.
     fn out_of_memory_kills(&self) -> u64;
+    /// Writes the memory of its main process, which waits, to a new directory.
+    fn snapshot(&self, point: &Point, dir: &Path, bytes_max: u64) -> Result<Snapshot, Unfit>;
     /// Kills all its processes.
     fn kill(&self);
     /// Waits until the main process has ended.
@@ -186,6 +198,13 @@ impl Cell for Sandbox {
 
     fn out_of_memory_kills(&self) -> u64 {
         Sandbox::out_of_memory_kills(self)
+    }
+
+    fn snapshot(&self, point: &Point, dir: &Path, bytes_max: u64) -> Result<Snapshot, Unfit> {
+        Sandbox::snapshot(self, point, dir, bytes_max).map_err(|error| match error {
+            Error::NotSnapshottable(why) => Unfit::Process(why),
+            error => Unfit::Other(chain(&error)),
+        })
     }
 
     fn kill(&self) {

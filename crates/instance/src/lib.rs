@@ -29,8 +29,10 @@ mod output;
 mod report;
 mod runtime;
 mod runtime_api;
+mod snapshots;
 mod spec;
 mod telemetry;
+mod template;
 #[cfg(test)]
 mod testing;
 
@@ -41,3 +43,4 @@ pub use error::Error;
 pub use handle::Handle;
 pub use host::{Host, LogSink};
 pub use spec::{Credentials, Spec};
+pub use template::NoSnapshot;

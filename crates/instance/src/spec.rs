@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
-use kiln_types::{Configuration, FileSystem, FunctionArn, FunctionId};
+use kiln_types::{
+    Configuration, FileSystem, FunctionArn, FunctionId, Language, RevisionId, Version,
+};
 
 /// One version of a function, ready to run.
 #[derive(Debug, Clone)]
@@ -26,6 +28,24 @@ pub struct Spec {
     pub start: StartMode,
     /// The keys of its execution role, when it has any.
     pub credentials: Option<Credentials>,
+}
+
+impl Spec {
+    /// Which snapshot its instances start from; none when they are initialised.
+    pub(crate) fn snapshot_key(&self) -> Option<(FunctionId, Version, RevisionId)> {
+        let configuration = &self.configuration;
+        let language = configuration.runtime.as_ref()?.language();
+        let may = configuration.starts_from_snapshot()
+            && matches!(language, Language::Python { .. })
+            && self.start == StartMode::Zygote;
+        may.then(|| {
+            (
+                self.id.clone(),
+                configuration.version,
+                configuration.revision,
+            )
+        })
+    }
 }
 
 /// Keys that a function's AWS clients sign with.

@@ -95,8 +95,31 @@ pub struct Configuration {
     pub update: UpdateStatus,
     /// How an instance starts; none means the server's default.
     pub start: Option<StartMode>,
+    /// Whether its instances start from a snapshot.
+    #[serde(default)]
+    pub snap_start: SnapStart,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
+}
+
+/// Whether instances start from a snapshot of one that was initialised.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapStart {
+    /// Whether versions are published so.
+    pub on_publish: bool,
+    /// Whether a snapshot could be taken of this version.
+    pub is_taken: bool,
+    /// Why this version could not be initialised.
+    pub failure: Option<NotReady>,
+}
+
+/// Why a version cannot be invoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotReady {
+    /// AWS's code.
+    pub code: String,
+    /// For people.
+    pub reason: String,
 }
 
 /// Instances that are kept ready for a version or an alias.
@@ -252,8 +275,13 @@ impl Function {
             return last.clone();
         }
         self.last_version += 1;
+        let state = match self.latest.snap_start.on_publish {
+            true => State::Pending,
+            false => self.latest.state,
+        };
         let published = Arc::new(Configuration {
             version: Version::Published(self.last_version),
+            state,
             revision: RevisionId::random(),
             description: description.unwrap_or_else(|| self.latest.description.clone()),
             update: UpdateStatus::Successful,
@@ -310,6 +338,16 @@ impl Function {
 }
 
 impl Configuration {
+    /// Whether this is a version whose instances start from a snapshot, where there is one.
+    pub fn starts_from_snapshot(&self) -> bool {
+        self.snap_start.on_publish && self.version != Version::Latest
+    }
+
+    /// Whether it waits for a snapshot.
+    pub fn awaits_snapshot(&self) -> bool {
+        self.starts_from_snapshot() && self.state == State::Pending
+    }
+
     /// Whether this version has the code and the settings of that `$LATEST`.
     fn is_published_from(&self, latest: &Configuration) -> bool {
         let published = Configuration {
@@ -319,6 +357,10 @@ impl Configuration {
             description: latest.description.clone(),
             state: latest.state,
             update: latest.update,
+            snap_start: SnapStart {
+                on_publish: self.snap_start.on_publish,
+                ..latest.snap_start.clone()
+            },
             ..self.clone()
         };
         published == *latest

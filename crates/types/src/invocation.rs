@@ -18,6 +18,8 @@ pub enum Initialization {
     OnDemand,
     /// To be kept ready for a version with provisioned concurrency.
     Provisioned,
+    /// Once for a snapshot, of which instances are made.
+    SnapStart,
 }
 
 impl Initialization {
@@ -26,6 +28,7 @@ impl Initialization {
         match self {
             Initialization::OnDemand => "on-demand",
             Initialization::Provisioned => "provisioned-concurrency",
+            Initialization::SnapStart => "snap-start",
         }
     }
 }
@@ -60,12 +63,23 @@ pub struct InvocationReport {
     pub duration: Duration,
     /// How long init took, when this invocation was the first of its instance.
     pub init: Option<Duration>,
+    /// The same of an instance that came from a snapshot.
+    pub restore: Option<Restore>,
     /// The most memory the instance has used so far, in bytes.
     pub memory_peak_bytes: u64,
     /// CPU time spent during the invocation.
     pub cpu: Duration,
     /// The end of the log, when it was asked for.
     pub log_tail: Option<Bytes>,
+}
+
+/// How long it took to make an instance of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// All of it.
+    pub duration: Duration,
+    /// What the function's own hooks took of it: that is charged.
+    pub hooks: Duration,
 }
 
 /// How an invocation ended.
@@ -108,7 +122,13 @@ impl InvocationReport {
     /// init since August 2025.
     pub fn billed_ms(&self) -> u64 {
         let charged = self.duration + self.init.unwrap_or_default();
-        charged.as_micros().div_ceil(1_000) as u64
+        whole_millis(charged)
+    }
+
+    /// What is charged for restoring, in whole milliseconds; beside [`billed_ms`](Self::billed_ms).
+    pub fn billed_restore_ms(&self) -> u64 {
+        self.restore
+            .map_or(0, |restore| whole_millis(restore.hooks))
     }
 
     /// The most memory the instance has used so far, in MiB, rounded up.
@@ -142,6 +162,11 @@ impl InvocationStatus {
     pub fn leaves_instance_usable(self) -> bool {
         matches!(self, InvocationStatus::Success | InvocationStatus::Error)
     }
+}
+
+/// Rounded up.
+fn whole_millis(duration: Duration) -> u64 {
+    duration.as_micros().div_ceil(1_000) as u64
 }
 
 impl FunctionError {

@@ -31,11 +31,12 @@ pub use digest::Sha256;
 pub use environment::RESERVED_VARIABLES;
 pub use file_system::{AccessPoint, AccessPointArn, FileSystem, FileSystemMount, FileSystems};
 pub use function::{
-    Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
+    Configuration, Function, LogFormat, LogLevel, LoggingConfig, NotReady, SnapStart, State,
+    UpdateStatus,
 };
 pub use id::{InstanceId, RequestId, RevisionId, UrlId};
 pub use invocation::{
-    FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome,
+    FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome, Restore,
 };
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};

@@ -38,6 +38,7 @@ mod scheduling;
 mod serve;
 mod signatures;
 mod simulate;
+mod snap_start;
 mod usage;
 mod versions;
 

@@ -178,6 +178,7 @@ impl Fixture {
             state: State::Pending,
             update: UpdateStatus::InProgress,
             start: None,
+            snap_start: Default::default(),
             kept: BTreeMap::new(),
         };
         let function = Function::new(id.clone(), Timestamp::default(), latest);
@@ -254,6 +255,7 @@ pub(crate) fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Ou
             started: Timestamp::default(),
             duration: Duration::from_millis(1),
             init: None,
+            restore: None,
             memory_peak_bytes: 1,
             cpu: Duration::ZERO,
             log_tail: None,

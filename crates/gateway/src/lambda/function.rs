@@ -18,3 +18,4 @@ pub(crate) mod package;
 pub(crate) mod prepare;
 mod runtime;
 mod settings;
+mod snap_start;

@@ -48,6 +48,7 @@ impl Invoke for Slow {
                     started: Timestamp::default(),
                     duration: Duration::from_millis(1),
                     init: None,
+                    restore: None,
                     memory_peak_bytes: 1,
                     cpu: Duration::ZERO,
                     log_tail: None,

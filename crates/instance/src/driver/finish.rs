@@ -82,12 +82,14 @@ impl Driver {
         let request = in_flight.invocation.request_id;
         let verdict = self.verdict(ending, request);
         let (memory_peak_bytes, cpu) = self.used();
+        let (init, restore) = self.init_or_restore(init);
         let report = InvocationReport {
             status: verdict.status,
             payload: verdict.payload,
             started: in_flight.started,
             duration,
             init,
+            restore,
             memory_peak_bytes,
             cpu,
             log_tail: None,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kiln_sandbox::{Limits, Mount, Program, Request, Start, Volume};
+use kiln_sandbox::{Limits, Mount, Program, Request, SNAPSHOT_DIR, Start, Volume};
 use kiln_types::function::StartMode;
 use kiln_types::{FileSystem, Language, limits};
 
@@ -22,6 +22,7 @@ use crate::interpreter;
 use crate::isolation::{Cell, Future, NoCell};
 use crate::runtime::Runtime;
 use crate::runtime_api::RuntimeApi;
+use crate::snapshots::Kept;
 use crate::spec::Spec;
 use crate::telemetry::Telemetry;
 
@@ -76,19 +77,12 @@ impl Driver {
 
     /// What to ask of the sandboxes.
     fn request(&self) -> Result<Request, NoCell> {
-        let configuration = &self.spec.configuration;
         let (image, start) = self.program()?;
-        let limits = Limits {
-            memory_bytes: configuration.memory.bytes(),
-            cpu_millis: configuration.memory.cpu_millis().max(INIT_CPU_MILLIS),
-            processes: limits::PROCESSES_MAX,
-            tmp_bytes: configuration.ephemeral.bytes(),
-        };
         Ok(Request {
             image,
             start,
-            limits,
-            mounts: self.mounts(),
+            limits: limits_of(&self.spec),
+            mounts: mounts(&self.spec, self.restoring.as_deref()),
             volumes: self.volumes(),
             // Extensions of either kind need it, whatever the runtime.
             listeners: vec![RUNTIME_API],
@@ -129,20 +123,6 @@ impl Driver {
                 Box::new(RuntimeApi::new(Arc::clone(desk), clock))
             }
         }
-    }
-
-    /// The code and the layers.
-    fn mounts(&self) -> Vec<Mount> {
-        let mount = |source: &PathBuf, target: &str| Mount {
-            source: source.clone(),
-            target: PathBuf::from(target),
-        };
-        let layers = self.spec.layer_dirs.iter();
-        let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
-        [mount(&self.spec.code_dir, TASK_ROOT)]
-            .into_iter()
-            .chain(layers)
-            .collect()
     }
 
     /// The file systems.
@@ -206,6 +186,47 @@ impl Driver {
             cwd: PathBuf::from(TASK_ROOT),
         }
     }
+}
+
+/// A sandbox in which a snapshot of this version is taken.
+pub(crate) fn template_request(spec: &Spec) -> Option<Request> {
+    let runtime = spec.configuration.runtime.as_ref()?;
+    spec.snapshot_key()?;
+    Some(Request {
+        image: environment::image(runtime).to_owned(),
+        start: Start::Zygote,
+        limits: limits_of(spec),
+        mounts: mounts(spec, None),
+        volumes: Vec::new(),
+        listeners: Vec::new(),
+        companions: false,
+    })
+}
+
+/// What a function may use while it is initialised.
+fn limits_of(spec: &Spec) -> Limits {
+    let configuration = &spec.configuration;
+    Limits {
+        memory_bytes: configuration.memory.bytes(),
+        cpu_millis: configuration.memory.cpu_millis().max(INIT_CPU_MILLIS),
+        processes: limits::PROCESSES_MAX,
+        tmp_bytes: configuration.ephemeral.bytes(),
+    }
+}
+
+/// The code, the layers, and the snapshot to be made a copy of.
+fn mounts(spec: &Spec, kept: Option<&Kept>) -> Vec<Mount> {
+    let mount = |source: &PathBuf, target: &str| Mount {
+        source: source.clone(),
+        target: PathBuf::from(target),
+    };
+    let layers = spec.layer_dirs.iter();
+    let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
+    [mount(&spec.code_dir, TASK_ROOT)]
+        .into_iter()
+        .chain(layers)
+        .chain(kept.map(|kept| mount(&kept.snapshot.dir, SNAPSHOT_DIR)))
+        .collect()
 }
 
 /// The program of a custom runtime. Whether it can be executed is for the kernel to say.

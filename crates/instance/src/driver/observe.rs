@@ -11,7 +11,7 @@ use crate::telemetry::{Source, Telemetry};
 
 impl Driver {
     /// Whoever gets telemetry; none when nobody wants to have the platform's.
-    fn subscribers(&mut self) -> Option<&mut Telemetry> {
+    pub(super) fn subscribers(&mut self) -> Option<&mut Telemetry> {
         let telemetry = self.process.as_mut()?.ensemble.telemetry();
         telemetry.wants(Source::Platform).then_some(telemetry)
     }
@@ -42,6 +42,12 @@ impl Driver {
 
     /// Init is over: it is known who the extensions are.
     pub(super) fn observe_init(&mut self) {
+        if self.restored.is_some() {
+            let (_, duration) = self.init_took();
+            self.log_restore_report(duration, None);
+            // What is made of it needs it no more.
+            self.restoring = None;
+        }
         let Some(process) = &self.process else {
             return;
         };
@@ -65,6 +71,9 @@ impl Driver {
             }
         }
         let (phase, duration) = self.init_took();
+        if self.restored.is_some() {
+            return self.observe_restore(duration);
+        }
         let how = self.reporter.how();
         if let Some(telemetry) = self.subscribers() {
             telemetry.platform(now, "platform.initRuntimeDone", || {

@@ -129,12 +129,18 @@ impl Driver {
         let level = logging
             .application_level
             .filter(|_| logging.format == LogFormat::Json);
-        process.ensemble.initialise(&Init {
+        let init = Init {
             handler: configuration.handler.as_deref().unwrap_or_default(),
             env: &self.variables,
             log_format: logging.format.as_str(),
             log_level: level.map(|level| level.as_str()),
-        });
+            snapshot: None,
+        };
+        if self.restoring.is_none() {
+            return process.ensemble.initialise(&init);
+        }
+        process.ensemble.restore(&init);
+        self.log_restore_start();
     }
 
     /// Sends the invocation; before init is done its deadline is not known yet.
@@ -208,6 +214,11 @@ impl Driver {
         self.read_output();
         let now = self.context.clock.timestamp();
         let error_type = self.init_error_type(failure).to_owned();
+        if self.restoring.is_some() {
+            self.log_restore_report(duration, Some((failure, &error_type)));
+            self.evidence = Evidence::default();
+            return self.give_up_snapshot();
+        }
         let record = self
             .reporter
             .init_failed(phase, failure, &error_type, duration, now);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kiln_types::{
-    AttachedLayer, Configuration, FunctionArn, LoggingConfig, State, Timestamp, UpdateStatus,
+    AttachedLayer, Configuration, FunctionArn, LoggingConfig, NotReady, State, Timestamp,
+    UpdateStatus,
 };
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::file_system;
+use super::{file_system, snap_start};
 use crate::lambda::generated as wire;
 
 /// The names under which [`Configuration::kept`] keeps settings that Kiln does not act on.
@@ -21,7 +22,7 @@ pub(crate) mod kept {
 
 /// Shows a configuration in full.
 pub(crate) fn render(arn: &FunctionArn, of: &Configuration) -> wire::FunctionConfiguration {
-    let (state, state_reason) = state(of.state);
+    let (state, state_reason) = state(of);
     let update = update_status(of);
     let update_reason = match update {
         Some("InProgress") => reason(),
@@ -71,10 +72,7 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
         tracing_config: Some(wire::TracingConfigResponse {
             mode: Some(text_in(of, kept::TRACING_CONFIG, "Mode").unwrap_or("PassThrough".into())),
         }),
-        snap_start: Some(wire::SnapStartResponse {
-            apply_on: Some("None".to_owned()),
-            optimization_status: Some("Off".to_owned()),
-        }),
+        snap_start: Some(snap_start::render(of)),
         layers: layers(&of.layers),
         file_system_configs: file_system::render(&of.file_systems),
         vpc_config: of.kept.contains_key(kept::VPC_CONFIG).then(no_vpc),
@@ -91,10 +89,15 @@ pub(crate) fn last_modified(time: Timestamp) -> String {
 
 type Reason = (Option<String>, Option<String>);
 
-fn state(state: State) -> (&'static str, Reason) {
-    match state {
+fn state(of: &Configuration) -> (&'static str, Reason) {
+    match of.state {
         State::Pending => ("Pending", reason()),
         State::Active => ("Active", (None, None)),
+        State::Failed if of.snap_start.failure.is_some() => {
+            let failure = of.snap_start.failure.as_ref();
+            let told = |what: fn(&NotReady) -> &String| failure.map(|f| what(f).clone());
+            ("Failed", (told(|f| &f.reason), told(|f| &f.code)))
+        }
         State::Failed => {
             let why = "Kiln could not make the function ready; update its code.";
             (

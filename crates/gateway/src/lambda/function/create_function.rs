@@ -13,6 +13,7 @@ use super::memory::check_memory;
 use super::package::Source;
 use super::runtime::check_architecture;
 use super::settings::Settings;
+use super::snap_start;
 use super::{file_system, prepare};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
@@ -52,6 +53,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     latest.architecture = architecture;
     latest.start = tag::start_mode(&tags)?;
     change.apply(&mut latest);
+    snap_start::check(&latest)?;
     attach::check_size(&latest)?;
     let mut function = Function::new(id, context.now, latest);
     function.tags = tags;
@@ -95,6 +97,7 @@ fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
         state: State::Pending,
         update: UpdateStatus::InProgress,
         start: None,
+        snap_start: Default::default(),
         kept: Default::default(),
     }
 }

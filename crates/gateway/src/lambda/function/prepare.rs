@@ -50,7 +50,8 @@ async fn finish(store: &Store, id: &FunctionId, revision: RevisionId) {
             latest.state = State::Active;
             latest.update = UpdateStatus::Successful;
             for version in function.versions.values_mut() {
-                if version.state == State::Pending {
+                // One that waits for its snapshot is made ready by who takes it.
+                if version.state == State::Pending && !version.awaits_snapshot() {
                     Arc::make_mut(version).state = State::Active;
                 }
             }

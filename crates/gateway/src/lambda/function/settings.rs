@@ -51,6 +51,7 @@ pub(crate) struct Change {
     pub(crate) memory: Option<MemoryMb>,
     ephemeral: Option<EphemeralMb>,
     environment: Option<BTreeMap<String, String>>,
+    snap_start: Option<bool>,
     /// Added by the operation, which knows whose layers the caller may use.
     pub(crate) layers: Option<Vec<AttachedLayer>>,
     /// Likewise.
@@ -141,8 +142,6 @@ impl Settings {
                 || vpc.ipv6_allowed_for_dual_stack == Some(true)
         };
         let has_target = |config: &wire::DeadLetterConfig| has_text(&config.target_arn);
-        let is_snapped =
-            |snap: &wire::SnapStart| snap.apply_on.as_deref().is_some_and(|on| on != "None");
         refuse(&[
             (
                 self.vpc_config.as_ref().is_some_and(has_vpc),
@@ -151,10 +150,6 @@ impl Settings {
             (
                 self.dead_letter_config.as_ref().is_some_and(has_target),
                 "dead-letter queues (DeadLetterConfig)",
-            ),
-            (
-                self.snap_start.as_ref().is_some_and(is_snapped),
-                "snapshots of started functions (SnapStart)",
             ),
         ])?;
         if let Some(logging) = &self.logging_config {
@@ -175,6 +170,11 @@ impl Settings {
                 .as_ref()
                 .map(environment::check)
                 .transpose()?,
+            snap_start: self
+                .snap_start
+                .as_ref()
+                .and_then(|snap| snap.apply_on.as_deref())
+                .map(|on| on != "None"),
             layers: None,
             file_systems: None,
             kept: self.kept(),
@@ -221,6 +221,7 @@ impl Change {
         set(&mut to.memory, self.memory);
         set(&mut to.ephemeral, self.ephemeral);
         set(&mut to.environment, self.environment);
+        set(&mut to.snap_start.on_publish, self.snap_start);
         set(&mut to.layers, self.layers);
         set(&mut to.file_systems, self.file_systems);
         if let Some(logging) = self.logging {
@@ -327,17 +328,6 @@ mod tests {
             "Kiln does not have dead-letter queues (DeadLetterConfig) yet."
         );
         assert!(update(dead_letters("")).is_ok());
-        let snap_start = |on: &str| wire::UpdateFunctionConfigurationRequest {
-            snap_start: Some(wire::SnapStart {
-                apply_on: Some(on.into()),
-            }),
-            ..Default::default()
-        };
-        assert_eq!(
-            refused(snap_start("PublishedVersions")),
-            "Kiln does not have snapshots of started functions (SnapStart) yet."
-        );
-        assert!(update(snap_start("None")).is_ok());
         let tracing = wire::UpdateFunctionConfigurationRequest {
             tracing_config: Some(wire::TracingConfig {
                 mode: Some("Active".into()),

@@ -5,6 +5,7 @@ use super::configuration::render;
 use super::file_system;
 use super::memory::check_memory;
 use super::settings::Settings;
+use super::snap_start;
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{
@@ -26,6 +27,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     }
     let changed = change_latest(context, &target, revision, After::Keep, |latest| {
         change.apply(latest);
+        snap_start::check(latest)?;
         attach::check_size(latest)
     });
     Ok(render(&target.arn, &changed.await?.latest))

@@ -1,6 +1,6 @@
 //! `PublishVersion`: keeps the present code and settings of `$LATEST` under a number.
 //!
-//! AWS differs: a version can be invoked as soon as it is published.
+//! AWS differs: a version can be invoked as soon as it is published, unless it starts from a snapshot.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
