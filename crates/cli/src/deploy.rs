@@ -9,7 +9,7 @@ mod ignore;
 mod infer;
 pub(crate) mod package;
 mod url;
-mod wait;
+pub(crate) mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,6 +66,15 @@ pub struct Args {
     /// models:/mnt/models
     #[arg(long, value_name = "NAME:PATH", value_parser = document::file_system)]
     file_system: Option<(String, String)>,
+    /// Whether versions start from a snapshot of the initialised function (SnapStart)
+    #[arg(
+        long,
+        value_name = "on|off",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "on"
+    )]
+    snap_start: Option<Switch>,
     /// The role the function runs as
     #[arg(long, value_name = "ARN")]
     role: Option<String>,
@@ -81,6 +90,13 @@ pub struct Args {
     /// How log lines are written
     #[arg(long, value_name = "Text|JSON", value_parser = ["Text", "JSON"], ignore_case = true)]
     log_format: Option<String>,
+}
+
+/// Whether something is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// What a function has besides its code, by ARN.
