@@ -7,6 +7,7 @@ mod create;
 mod daemon;
 mod hostile;
 mod rate;
+mod snapshot;
 mod thaw;
 mod warm;
 
@@ -21,6 +22,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("cold", cold::measure),
     ("cold native", cold_native::measure),
     ("cold node", cold_node::measure),
+    ("snapshot", snapshot::measure),
     ("warm", warm::measure),
     ("thaw", thaw::measure),
     ("rate", rate::measure),
