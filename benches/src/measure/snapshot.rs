@@ -57,9 +57,9 @@ pub(super) fn measure(_: &Scale, report: &mut Report) -> anyhow::Result<()> {
             PAUSE.as_millis()
         ),
         rows: vec![
-            row("snapshot_start_p50", p50, "ms", Some(floor), Target::AtMost(6.0)),
-            row("snapshot_start_p99", part(&restored, 0.99), "ms", Some(floor), Target::AtMost(20.0)),
-            row("snapshot_speedup", floor / p50, "times", None, Target::AtLeast(20.0)),
+            row("snapshot_start_p50", p50, "ms", Some(floor), Target::AtMost(3.0)),
+            row("snapshot_start_p99", part(&restored, 0.99), "ms", Some(floor), Target::AtMost(10.0)),
+            row("snapshot_speedup", floor / p50, "times", None, Target::AtLeast(30.0)),
         ],
         detail: vec![
             format!(
