@@ -79,6 +79,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let address = listener
         .local_addr()
         .context("read the listening address")?;
+    parts.host.set_own_port(address.port());
     let gateway = parts.gateway(&settings, mode, address.port(), &packs)?;
 
     let key = parts.store.keys().administrator(&settings.account).await?;
@@ -123,6 +124,7 @@ struct Parts {
     tracker: TaskTracker,
     store: Store,
     sandboxes: Sandboxes,
+    host: kiln_instance::Host,
     scheduler: Scheduler,
     meter: Meter,
 }
@@ -144,7 +146,7 @@ impl Parts {
         );
         let scheduler = Scheduler::new(
             wiring::scheduler(settings)?,
-            LocalHost::new(host),
+            LocalHost::new(host.clone()),
             clock.clone(),
             tracker.clone(),
         );
@@ -154,6 +156,7 @@ impl Parts {
             tracker,
             store,
             sandboxes,
+            host,
             scheduler,
             meter,
         })

@@ -1,8 +1,10 @@
 //! What the gateway is told, and what it is given.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kiln_types::network::ServiceName;
 use kiln_types::{AccountId, Clock, FileSystems, Region};
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +33,8 @@ pub struct Config {
     pub memory_budget_mb: u64,
     /// The directories that functions may mount.
     pub file_systems: FileSystems,
+    /// The services of the host that functions may name.
+    pub host_services: BTreeSet<ServiceName>,
     /// Limits against slow or greedy clients.
     pub limits: Limits,
 }

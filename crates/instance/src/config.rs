@@ -19,6 +19,8 @@ pub struct Config {
     /// Where the function's AWS clients find this server (`AWS_ENDPOINT_URL`), when they can
     /// reach it.
     pub endpoint: Option<String>,
+    /// What the networks of all functions have in common.
+    pub network: kiln_network::Config,
     /// The installed runtimes by their identifiers (`python3.11`).
     pub runtimes: BTreeMap<String, Installed>,
 }
@@ -51,6 +53,7 @@ impl Default for Config {
             region: Region::default(),
             init_timeout: Duration::from_secs(limits::INIT_TIMEOUT_SECS),
             endpoint: None,
+            network: kiln_network::Config::default(),
             runtimes: BTreeMap::new(),
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::log::LogStream;
-use kiln_types::{InstanceId, Invocation, InvocationReport, Moment, Timestamp};
+use kiln_types::{InstanceId, Invocation, InvocationReport, Moment, Network, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
@@ -36,6 +36,10 @@ use crate::runtime;
 use crate::spec::Spec;
 use process::Process;
 use wait::Input;
+
+/// What the log says where a function asks for a network and there is none.
+const NO_NETWORK: &str =
+    "Network: there is none, because this machine cannot give functions one (see kiln doctor)";
 
 /// Owns one instance from its start to its end.
 pub(crate) struct Driver {
@@ -173,6 +177,7 @@ impl Driver {
             Input::Word(Err(runtime::Error::Closed)) => self.on_closed().await,
             Input::Word(Err(error)) => self.on_broken(error.to_string()),
             Input::Output => self.read_announced_output().await,
+            Input::Notice(notice) => self.log_notice(notice),
             Input::Exited(exit) => self.on_exited(exit).await,
             Input::Alarm => {
                 // Who answered in time has answered.
@@ -185,7 +190,11 @@ impl Driver {
     fn on_leased(&mut self, leased: Result<launch::Leased, NoCell>) {
         match leased.and_then(|leased| self.enter(leased)) {
             Ok(process) => {
+                let lacks_network = process.line.is_none() && self.spec.network != Network::None;
                 self.process = Some(process);
+                if lacks_network {
+                    self.log_notice(NO_NETWORK.to_owned());
+                }
                 self.on(Event::Leased);
             }
             Err(why) => self.cannot_start(why),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kiln_network::Networks;
 use kiln_sandbox::Sandboxes;
 use kiln_types::{Clock, InstanceId, LogRecord};
 use tokio::sync::Semaphore;
@@ -30,6 +31,7 @@ pub struct Host {
 /// What all instances share.
 pub(crate) struct Context {
     pub(crate) config: Config,
+    pub(crate) networks: Networks,
     pub(crate) isolation: Box<dyn Isolation>,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -56,8 +58,10 @@ impl Host {
         clock: Arc<dyn Clock>,
         tracker: TaskTracker,
     ) -> Self {
+        let networks = Networks::new(config.network.clone(), Arc::clone(&clock), tracker.clone());
         Self {
             context: Arc::new(Context {
+                networks,
                 config,
                 isolation,
                 logs,
@@ -66,6 +70,11 @@ impl Host {
             }),
             tracker,
         }
+    }
+
+    /// Says where this server itself listens: functions are kept from there.
+    pub fn set_own_port(&self, port: u16) {
+        self.context.networks.set_own_port(port);
     }
 
     /// Starts an instance and returns at once. An invocation may be sent to it immediately: it

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use kiln_sandbox::{Companion, Error, Exit, Program, Request, Sandbox, Sandboxes};
+use kiln_sandbox::{Companion, Error, Exit, Program, Request, Sandbox, Sandboxes, Uplink};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
@@ -33,6 +33,8 @@ pub(crate) trait Cell: Send + Sync {
     fn take_channel(&mut self) -> UnixStream;
     /// Accepts what its processes connect to at this address. Once, and when it was asked for.
     fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String>;
+    /// What its processes want of the world, where it was asked for and can be had. Once.
+    fn take_uplink(&mut self) -> Result<Option<Uplink>, String>;
     /// What the process writes to stdout and stderr. Once.
     fn take_output(&mut self) -> pipe::Receiver;
     /// Starts a program beside the main process.
@@ -133,6 +135,10 @@ impl Cell for Sandbox {
 
     fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String> {
         Sandbox::take_listener(self, address).map_err(|error| chain(&error))
+    }
+
+    fn take_uplink(&mut self) -> Result<Option<Uplink>, String> {
+        Sandbox::take_uplink(self).map_err(|error| chain(&error))
     }
 
     fn take_output(&mut self) -> pipe::Receiver {

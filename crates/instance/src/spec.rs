@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
-use kiln_types::{Configuration, FileSystem, FunctionArn, FunctionId};
+use kiln_types::{Configuration, FileSystem, FunctionArn, FunctionId, Network};
 
 /// One version of a function, ready to run.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Spec {
     pub file_systems: Vec<(FileSystem, PathBuf)>,
     /// How its process starts.
     pub start: StartMode,
+    /// What it may reach over the network.
+    pub network: Network,
     /// The keys of its execution role, when it has any.
     pub credentials: Option<Credentials>,
 }

@@ -57,6 +57,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
+        network: None,
         kept: BTreeMap::new(),
     };
     Spec {
@@ -68,6 +69,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         layer_dirs: Vec::new(),
         file_systems: Vec::new(),
         start: StartMode::Zygote,
+        network: kiln_types::Network::None,
         credentials: None,
     }
 }

@@ -89,6 +89,10 @@ impl Specs {
                 .map(|mount| self.file_system(mount))
                 .collect::<Result<_, _>>()?,
             start: configuration.start.unwrap_or(self.config.start),
+            network: configuration
+                .network
+                .clone()
+                .unwrap_or_else(|| self.config.network.clone()),
             credentials: None,
         })
     }

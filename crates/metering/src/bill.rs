@@ -31,6 +31,7 @@ pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
         ephemeral: configuration.ephemeral,
         architecture: configuration.architecture,
         cpu_us: micros(report.cpu),
+        traffic: report.traffic,
         status: report.status,
     }
 }
@@ -75,6 +76,7 @@ mod tests {
             state: State::Active,
             update: UpdateStatus::Successful,
             start: None,
+            network: None,
             kept: Default::default(),
         }
     }
@@ -92,6 +94,7 @@ mod tests {
             init,
             memory_peak_bytes: peak_bytes,
             cpu: Duration::from_micros(7),
+            traffic: Default::default(),
             log_tail: None,
         };
         let configuration = configuration(&id);

@@ -30,6 +30,9 @@ pub struct Config {
     /// it. Whoever leases a sandbox gets those listeners that its request names; the others are
     /// closed. At most [`Config::LISTENERS_MAX`].
     pub listeners: Vec<SocketAddr>,
+    /// Whether sandboxes have a way out into the world, for those requests that ask for it
+    /// ([`Request::network`](crate::Request::network)).
+    pub network: bool,
     /// Walls to leave out. For tests of defence in depth only.
     pub layers_off: LayersOff,
 }

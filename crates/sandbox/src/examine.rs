@@ -9,7 +9,7 @@ use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open};
 use rustix::thread::CapabilitySet;
 
 use crate::cgroup::{Layout, Place, Version};
-use crate::sys;
+use crate::{network, sys};
 
 /// One thing that isolation uses, and whether this machine gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,9 @@ const KERNEL_MIN: (u32, u32) = (5, 12);
 /// Open files of a server without sandboxes: databases, clients, cgroups.
 const OPEN_FILES_MIN: u64 = 2_048;
 /// Descriptors that the server holds for a sandbox in use: its init, the connection to it, the
-/// channel, the output, two meters, and two for a listener and what is connected to it.
-const OPEN_FILES_PER_SANDBOX: u64 = 8;
+/// channel, the output, two meters, two for a listener and what is connected to it, and three for its
+/// way out.
+const OPEN_FILES_PER_SANDBOX: u64 = 11;
 /// The newest landlock that Kiln has a use for: abstract sockets and signals are kept inside.
 const LANDLOCK_BEST: i64 = 6;
 
@@ -265,6 +266,22 @@ fn landlock() -> Finding {
             remedy,
         ),
         version => good("landlock", format!("ABI {version}")),
+    }
+}
+
+/// Looks whether this machine can give functions a network. It isolates without, too.
+pub fn examine_network() -> Finding {
+    let name = "network of functions";
+    let remedy = "run Kiln as root on a kernel with nf_tables, nft_tproxy, nft_reject_inet and \
+                  nft_queue (or xt_NFQUEUE), which modprobe loads";
+    match network::probe() {
+        Ok(kind) => good(name, format!("nftables, {kind}")),
+        Err(error) => bad(
+            name,
+            Status::Degraded,
+            format!("none, whatever they ask for: {error}"),
+            remedy,
+        ),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::request::{Limits, Volume};
 use crate::sandbox::Body;
 use crate::volume::{self, Mapped};
-use crate::{mount, sys};
+use crate::{mount, network, sys};
 
 /// What to put on one sandbox.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(crate) struct Injection {
     pub limits: Option<Limits>,
     /// The new size of `/tmp`, where it differs from what the sandbox was made with.
     pub tmp_bytes: Option<u64>,
+    /// Whether its way out is taken away.
+    pub without_network: bool,
 }
 
 enum Job {
@@ -124,6 +126,16 @@ fn socket(home: &Home, body: &Body) -> Result<OwnedFd, Error> {
     made.map_err(|error| Error::system("make a socket in a sandbox")(error.into()))
 }
 
+/// Programs that connect anywhere are told that there is no network.
+fn without_network(home: &Home, body: &Body) -> Result<(), Error> {
+    sys::enter(&body.init, libc::CLONE_NEWNET)
+        .map_err(Error::system("enter a sandbox's network"))?;
+    let removed = network::remove_routes();
+    sys::enter(&home.network, libc::CLONE_NEWNET)
+        .expect("the daemon's own namespace cannot vanish");
+    removed.map_err(Error::system("take a sandbox's way out away"))
+}
+
 fn inject(home: &Home, injection: &Injection) -> Result<(), Error> {
     if let Some(limits) = &injection.limits {
         injection
@@ -131,6 +143,9 @@ fn inject(home: &Home, injection: &Injection) -> Result<(), Error> {
             .group
             .limit(limits)
             .map_err(Error::system("limit a sandbox"))?;
+    }
+    if injection.without_network {
+        without_network(home, &injection.body)?;
     }
     let Injection {
         mounts, volumes, ..

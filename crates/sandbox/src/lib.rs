@@ -22,6 +22,7 @@ mod landlock;
 mod lockdown;
 mod maker;
 mod mount;
+mod network;
 mod pool;
 mod programs;
 mod protocol;
@@ -39,8 +40,9 @@ mod zygote;
 
 pub use config::{Config, Image, LayersOff, Mount, PoolConfig};
 pub use error::Error;
-pub use examine::{Finding, Status, examine};
+pub use examine::{Finding, Status, examine, examine_network};
 pub use handle::{Sandboxes, Statistics};
+pub use network::{Answer, Attempt, NAME_SERVER, NAME_SERVER_PORT, Uplink};
 pub use programs::Companion;
 pub use request::{Limits, Program, Request, Start, Volume};
 pub use sandbox::{Exit, Network, Sandbox};

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::LayersOff;
+use crate::network::QueueKind;
 use crate::sandbox::Exit;
 
 /// From the daemon to the spawner.
@@ -24,6 +25,8 @@ pub(crate) enum ToSpawner {
         uids: Range<u32>,
         /// Where every sandbox is listened on.
         listeners: Vec<SocketAddr>,
+        /// Whether sandboxes get a way out, and how.
+        uplink: Option<QueueKind>,
         layers_off: LayersOff,
     },
     /// Make a shell. Beside it: init's end of its control connection.
@@ -89,7 +92,8 @@ pub(crate) enum ToInit {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInit {
     /// The shell is made. Beside it: one listener for each address of [`ToSpawner::Prepare`], then
-    /// the landlock ruleset, where the kernel has landlock.
+    /// the descriptors of the way out, if there is one, then the landlock ruleset, where the kernel has
+    /// landlock.
     Ready,
     /// The shell cannot be made; init ends.
     Failed { reason: String },

@@ -270,3 +270,20 @@ pub(crate) unsafe fn inherited(number: RawFd) -> OwnedFd {
     // SAFETY: the caller vouches for it.
     unsafe { OwnedFd::from_raw_fd(number) }
 }
+
+/// Lets a socket accept connections that were meant for others (`IP_TRANSPARENT`), which needs
+/// `CAP_NET_ADMIN` in the calling thread's network namespace.
+pub(crate) fn accept_for_others(socket: impl AsFd) -> io::Result<()> {
+    let yes: libc::c_int = 1;
+    // SAFETY: the option is one integer, whose address and size are given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_IP,
+            libc::IP_TRANSPARENT,
+            (&raw const yes).cast(),
+            size_of_val(&yes) as libc::socklen_t,
+        )
+    };
+    check(result.into()).map(drop)
+}

@@ -314,6 +314,7 @@ impl SimulatedInstance {
             init: first.then_some(init),
             memory_peak_bytes: self.memory_bytes / 4,
             cpu: takes / 2,
+            traffic: Default::default(),
             log_tail: None,
         })
     }

@@ -12,6 +12,7 @@ use crate::file_system::FileSystemMount;
 use crate::id::{RequestId, RevisionId};
 use crate::layer::AttachedLayer;
 use crate::name::{Alias, FunctionId, Qualifier, Version};
+use crate::network::Network;
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
 use crate::units::{EphemeralMb, MemoryMb, TimeoutSecs};
@@ -92,6 +93,9 @@ pub struct Configuration {
     pub update: UpdateStatus,
     /// How an instance starts; none means the server's default.
     pub start: Option<StartMode>,
+    /// What it may reach over the network; none means the server's default.
+    #[serde(default)]
+    pub network: Option<Network>,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
 }

@@ -9,6 +9,7 @@ use crate::arn::FunctionArn;
 use crate::clock::Timestamp;
 use crate::id::RequestId;
 use crate::name::Version;
+use crate::network::Traffic;
 
 /// What an instance is asked to run.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct InvocationReport {
     pub memory_peak_bytes: u64,
     /// CPU time spent during the invocation.
     pub cpu: Duration,
+    /// What its instance's programs exchanged with the world since the invocation before.
+    pub traffic: Traffic,
     /// The end of the log, when it was asked for.
     pub log_tail: Option<Bytes>,
 }

@@ -17,6 +17,7 @@ pub mod layer;
 pub mod limits;
 pub mod log;
 pub mod name;
+pub mod network;
 pub mod policy;
 pub mod runtime;
 pub mod units;
@@ -38,6 +39,7 @@ pub use invocation::{FunctionError, Invocation, InvocationReport, InvocationStat
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
+pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
 pub use units::{EphemeralMb, InvalidUnit, MemoryMb, TimeoutSecs};
 pub use usage::UsageRecord;

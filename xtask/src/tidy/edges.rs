@@ -12,7 +12,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-sandbox", &[]),
     ("kiln-store", &[]),
     ("kiln-cli", &[]),
-    ("kiln-instance", &["kiln-sandbox"]),
+    ("kiln-network", &["kiln-sandbox"]),
+    ("kiln-instance", &["kiln-network", "kiln-sandbox"]),
     ("kiln-scheduler", &["kiln-instance"]),
     ("kiln-metering", &["kiln-store"]),
     (
@@ -33,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "kiln-app",
         &[
             "kiln-sandbox",
+            "kiln-network",
             "kiln-store",
             "kiln-cli",
             "kiln-instance",

@@ -23,6 +23,7 @@ mod javascript_sdk;
 mod layers;
 mod leaks;
 mod logs;
+mod network;
 mod node;
 mod operations;
 mod payloads;

@@ -172,6 +172,7 @@ impl Fixture {
             state: State::Pending,
             update: UpdateStatus::InProgress,
             start: None,
+            network: None,
             kept: BTreeMap::new(),
         };
         let function = Function::new(id.clone(), Timestamp::default(), latest);
@@ -250,6 +251,7 @@ pub(crate) fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Ou
             init: None,
             memory_peak_bytes: 1,
             cpu: Duration::ZERO,
+            traffic: Default::default(),
             log_tail: None,
         }),
     }

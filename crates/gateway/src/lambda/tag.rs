@@ -1,7 +1,7 @@
 //! Operations on tags, and their rules. Only functions have tags so far.
 //!
 //! Kiln's own: the tag `kiln:start` with `zygote` or `fresh` chooses how instances of the function
-//! start, because no setting of the API can say it.
+//! start, and `kiln:network` what it may reach, because no setting of the API can say it.
 //!
 //! AWS differs: the message for tags that are too long, or that begin with `aws:`, is Kiln's.
 
@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
-use kiln_types::{Function, RevisionId, limits};
+use kiln_types::network::InvalidNetwork;
+use kiln_types::{Function, Network, RevisionId, limits};
 
 use super::function::prepare::is_unfinished;
 use super::refusal::{invalid, resource_not_found, update_in_progress};
@@ -23,6 +24,8 @@ pub(crate) mod untag_resource;
 
 /// The tag that chooses how instances start.
 pub(crate) const START: &str = "kiln:start";
+/// The tag that says what the function may reach over the network.
+pub(crate) const NETWORK: &str = "kiln:network";
 /// Longest key of a tag (developer guide, "Using tags on Lambda functions").
 const KEY_LENGTH_MAX: usize = 128;
 /// Longest value of a tag (the same).
@@ -50,7 +53,8 @@ pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
             )));
         }
     }
-    start_mode(tags).map(|_| ())
+    start_mode(tags)?;
+    network(tags).map(|_| ())
 }
 
 /// How instances of a function with these tags start; none means the server's default.
@@ -65,7 +69,34 @@ pub(crate) fn start_mode(tags: &BTreeMap<String, String>) -> Result<Option<Start
     }
 }
 
-/// Puts a changed set of tags in force. A new way to start is a change of `$LATEST`, so it has to
+/// What a function with these tags may reach over the network; none means the server's default.
+pub(crate) fn network(tags: &BTreeMap<String, String>) -> Result<Option<Network>> {
+    let read = tags.get(NETWORK).map(|text| text.parse()).transpose();
+    let refuse = |why: String| invalid(format!("The tag {NETWORK} cannot be read: {why}."));
+    let read: Option<Network> = read.map_err(|error: InvalidNetwork| refuse(error.to_string()))?;
+    match read.as_ref().and_then(Network::loopback) {
+        Some(own) => Err(refuse(format!(
+            "'{own}' is a function's own loopback: name a service of the host with host-services"
+        ))),
+        None => Ok(read),
+    }
+}
+
+/// Refuses services of the host that its operator has not named.
+pub(crate) fn check_services(context: &Context, tags: &BTreeMap<String, String>) -> Result<()> {
+    let known = &context.config.host_services;
+    let network = network(tags)?;
+    let mut services = network.iter().flat_map(Network::services);
+    match services.find(|name| !known.contains(*name)) {
+        None => Ok(()),
+        Some(name) => Err(invalid(format!(
+            "The tag {NETWORK} names the service '{name}', which this server does not have: \
+             its operator names services with --host-service."
+        ))),
+    }
+}
+
+/// Puts a changed set of tags in force. A new way to start, or another network, is a change of `$LATEST`, so it has to
 /// wait like any other: what finishes the change before knows it by its revision.
 fn apply(
     function: &mut Function,
@@ -73,13 +104,14 @@ fn apply(
     arn: impl std::fmt::Display,
 ) -> Result<()> {
     check(&tags)?;
-    let start = start_mode(&tags)?;
-    if function.latest.start != start {
+    let (start, network) = (start_mode(&tags)?, network(&tags)?);
+    if (function.latest.start, &function.latest.network) != (start, &network) {
         if is_unfinished(function) {
             return Err(update_in_progress(arn));
         }
         let latest = Arc::make_mut(&mut function.latest);
         latest.start = start;
+        latest.network = network;
         // Instances that started the other way must not be used any more.
         latest.revision = RevisionId::random();
     }
@@ -147,6 +179,38 @@ mod tests {
             Some(StartMode::Fresh)
         );
         assert!(check(&tags(&[(START, "slow")])).is_err());
+    }
+
+    #[test]
+    fn the_network_tag_is_read() {
+        assert_eq!(network(&tags(&[])).unwrap(), None);
+        let read = network(&tags(&[(NETWORK, "allow 10.1.0.0/16 example.com:443")]));
+        assert_eq!(
+            read.unwrap().unwrap().to_string(),
+            "allow 10.1.0.0/16 example.com:443"
+        );
+        let refused = check(&tags(&[(NETWORK, "allow 10.0.0.1/8")])).unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert_eq!(
+            refused.message,
+            "The tag kiln:network cannot be read: '10.0.0.1/8' is not where its range begins: \
+             write 10.0.0.0/8."
+        );
+    }
+
+    #[tokio::test]
+    async fn services_that_the_operator_has_not_named_are_refused() {
+        let fixture = Fixture::new().await;
+        for named in ["host-services db", "allow public db.host.kiln.internal"] {
+            let refused = check_services(&fixture.context, &tags(&[(NETWORK, named)])).unwrap_err();
+            assert!(
+                refused.message.contains("the service 'db'"),
+                "{}",
+                refused.message
+            );
+        }
+        let other = tags(&[(NETWORK, "egress")]);
+        assert!(check_services(&fixture.context, &other).is_ok());
     }
 
     #[tokio::test]

@@ -49,6 +49,7 @@ impl Invoke for Slow {
                     init: None,
                     memory_peak_bytes: 1,
                     cpu: Duration::ZERO,
+                    traffic: Default::default(),
                     log_tail: None,
                 }),
             })
@@ -106,6 +107,7 @@ impl Server {
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
             file_systems: Default::default(),
+            host_services: Default::default(),
             limits,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use kiln_network::Line;
 use kiln_sandbox::Exit;
-use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId};
+use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId, Traffic};
 use tokio::sync::oneshot;
 
 use super::{Answer, Driver, Process};
@@ -38,6 +39,7 @@ impl Driver {
     /// Answers the invocation and writes the last records of its log.
     pub(super) fn finish(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
         self.end_output();
+        self.log_notices();
         self.pass_on(ending, duration, init);
         self.end_log();
     }
@@ -81,7 +83,7 @@ impl Driver {
         };
         let request = in_flight.invocation.request_id;
         let verdict = self.verdict(ending, request);
-        let (memory_peak_bytes, cpu) = self.used();
+        let (memory_peak_bytes, cpu, traffic) = self.used();
         let report = InvocationReport {
             status: verdict.status,
             payload: verdict.payload,
@@ -90,6 +92,7 @@ impl Driver {
             init,
             memory_peak_bytes,
             cpu,
+            traffic,
             log_tail: None,
         };
         self.log_line(verdict.line);
@@ -298,15 +301,18 @@ impl Driver {
         killed && process.map_or(0, Process::out_of_memory_kills) > 0
     }
 
-    /// The memory peak, and the CPU time since the invocation before.
-    fn used(&mut self) -> (u64, Duration) {
+    /// The memory peak, and the CPU time and the traffic since the invocation before.
+    fn used(&mut self) -> (u64, Duration, Traffic) {
         let Some(process) = &mut self.process else {
-            return (0, Duration::ZERO);
+            return Default::default();
         };
         let cpu = process.cpu();
         let spent = cpu.saturating_sub(process.cpu);
         process.cpu = cpu;
-        (process.memory_peak_bytes(), spent)
+        let traffic = process.line.as_ref().map(Line::traffic).unwrap_or_default();
+        let exchanged = traffic.since(process.traffic);
+        process.traffic = traffic;
+        (process.memory_peak_bytes(), spent, exchanged)
     }
 }
 

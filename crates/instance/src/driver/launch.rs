@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kiln_sandbox::{Limits, Mount, Program, Request, Start, Volume};
 use kiln_types::function::StartMode;
-use kiln_types::{FileSystem, Language, limits};
+use kiln_types::{FileSystem, Language, Network, limits};
 
 use super::Driver;
 use super::process::Process;
@@ -92,6 +92,7 @@ impl Driver {
             volumes: self.volumes(),
             // Extensions of either kind need it, whatever the runtime.
             listeners: vec![RUNTIME_API],
+            network: self.spec.network != Network::None,
             companions: false,
         })
     }
@@ -113,8 +114,11 @@ impl Driver {
         let clock = Arc::clone(&self.context.clock);
         let spec = Arc::clone(&self.spec);
         let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec);
+        let uplink = cell.take_uplink().map_err(NoCell::Other)?;
+        let networks = &self.context.networks;
+        let line = uplink.map(|uplink| networks.open(uplink, &self.spec.network));
         let ensemble = Ensemble::new(runtime, desk, server, externals, telemetry, clock);
-        Ok(Process::new(cell, ensemble))
+        Ok(Process::new(cell, ensemble, line))
     }
 
     fn runtime(&self, cell: &mut dyn Cell, desk: &Arc<Desk>) -> Box<dyn Runtime> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kiln_types::Timestamp;
 
-use super::Driver;
+use super::{Driver, Process};
 use crate::lifecycle::{Farewell, InitFailure, Phase, State};
 use crate::report::{Finished, record};
 use crate::telemetry::{Source, Telemetry};
@@ -25,6 +25,20 @@ impl Driver {
                 telemetry.line(Source::Extension, time, &line);
             }
             self.journal.function(line, time, now);
+        }
+    }
+
+    /// The network says something about what the function does.
+    pub(super) fn log_notice(&mut self, notice: String) {
+        let (now, time) = (self.context.clock.now(), self.context.clock.timestamp());
+        self.journal.function(notice, time, now);
+    }
+
+    /// The same of all that was not heard yet.
+    pub(super) fn log_notices(&mut self) {
+        let line = |process: &mut Process| process.line.as_mut()?.waiting_notice();
+        while let Some(notice) = self.process.as_mut().and_then(line) {
+            self.log_notice(notice);
         }
     }
 

@@ -27,6 +27,7 @@ fn report(status: InvocationStatus, init: Option<Duration>) -> InvocationReport 
         init,
         memory_peak_bytes: (34 << 20) + 1,
         cpu: Duration::ZERO,
+        traffic: Default::default(),
         log_tail: None,
     }
 }

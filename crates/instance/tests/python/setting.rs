@@ -95,6 +95,7 @@ pub async fn start(exe: PathBuf, directory: &Path, pythons: &[Installed]) -> (Sa
             stems_per_image: 2,
         },
         listeners: vec![RUNTIME_API],
+        network: true,
         layers_off: LayersOff::default(),
     };
     let sandboxes = Sandboxes::start(config, Arc::new(SystemClock::start()))
@@ -152,6 +153,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
+        network: None,
         kept: BTreeMap::new(),
     };
     Spec {
@@ -162,6 +164,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         layer_dirs: Vec::new(),
         file_systems: Vec::new(),
         start: StartMode::Zygote,
+        network: kiln_types::Network::None,
         credentials: None,
     }
 }

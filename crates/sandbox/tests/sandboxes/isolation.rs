@@ -242,6 +242,7 @@ async fn mount_of_a_missing_directory_names_it() {
         mounts,
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let error = rig
@@ -272,6 +273,7 @@ async fn refusal(rig: &Rig, program: &str, cwd: &str, code: &std::path::Path) ->
         mounts,
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let leased = rig.sandboxes.lease(request).await;

@@ -8,4 +8,5 @@ mod listeners;
 mod rig;
 mod stem;
 mod teardown;
+mod uplink;
 mod volumes;

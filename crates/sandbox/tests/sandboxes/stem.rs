@@ -84,6 +84,7 @@ impl Stems {
             mounts,
             volumes: vec![],
             listeners: LISTENERS.to_vec(),
+            network: false,
             companions: false,
         };
         let leased = timeout(PATIENCE, self.rig.sandboxes.lease(request)).await;
@@ -354,6 +355,7 @@ async fn image_without_a_zygote_has_no_stems() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     assert!(matches!(
@@ -394,6 +396,7 @@ async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let refused = timeout(PATIENCE, rig.sandboxes.lease(request("b"))).await;

@@ -142,6 +142,7 @@ async fn count_logs(store: &Store) -> u64 {
         group: "/aws/lambda/sum".to_owned(),
         stream: "one".to_owned(),
         start: None,
+        network: None,
         end: None,
         token: None,
         from_head: false,
@@ -208,6 +209,7 @@ async fn append(store: &Store) {
             ephemeral: EphemeralMb::default(),
             architecture: Architecture::X86_64,
             cpu_us: 1,
+            traffic: Default::default(),
             status: InvocationStatus::Success,
         };
         store.usage().append(vec![record]).await.unwrap();

@@ -86,6 +86,7 @@ pub fn function(name: &str) -> Function {
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,
+        network: None,
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

@@ -44,6 +44,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let architecture = check_architecture(input.architectures.as_deref())?;
     let tags = input.tags.take().unwrap_or_default();
     tag::check(&tags)?;
+    tag::check_services(context, &tags)?;
     if context.deps.store.function(&id).is_some() {
         return Err(already_exists(&id));
     }
@@ -51,6 +52,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let mut latest = blank(context, &id, code);
     latest.architecture = architecture;
     latest.start = tag::start_mode(&tags)?;
+    latest.network = tag::network(&tags)?;
     change.apply(&mut latest);
     attach::check_size(&latest)?;
     let mut function = Function::new(id, context.now, latest);
@@ -95,6 +97,7 @@ fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
         state: State::Pending,
         update: UpdateStatus::InProgress,
         start: None,
+        network: None,
         kept: Default::default(),
     }
 }
