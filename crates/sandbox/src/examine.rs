@@ -38,11 +38,10 @@ pub enum Status {
 /// The first kernel with everything that has no fall-back (`mount_setattr`).
 const KERNEL_MIN: (u32, u32) = (5, 12);
 /// Open files of a server without sandboxes: databases, clients, cgroups.
-const OPEN_FILES_MIN: u64 = 2_048;
-/// Descriptors that the server holds for a sandbox in use: its init, the connection to it, the
-/// channel, the output, two meters, two for a listener and what is connected to it, and three for its
-/// way out.
-const OPEN_FILES_PER_SANDBOX: u64 = 11;
+const OPEN_FILES_MIN: u64 = 2_000;
+/// Descriptors that the server holds for a sandbox in use: its init, the channel, the output, two
+/// meters, a listener, and three for its way out. What is connected takes more.
+const OPEN_FILES_PER_SANDBOX: u64 = 9;
 /// The newest landlock that Kiln has a use for: abstract sockets and signals are kept inside.
 const LANDLOCK_BEST: i64 = 6;
 

@@ -87,7 +87,7 @@ fn answer(query: &[u8], known: &HashMap<String, IpAddr>) -> Vec<u8> {
     let kind = query[at + 2];
     let mut message = query[..end].to_vec();
     message[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0]);
-    match known.get(&labels.join(".")) {
+    match known.get(&labels.join(".").to_lowercase()) {
         None => message[3] |= 3,
         Some(IpAddr::V4(address)) if kind == 1 => {
             message[7] = 1;
@@ -185,13 +185,14 @@ while True:
 fn public_addresses_are_reached_and_errors_are_those_of_the_world() {
     let own = answering(own_address(), PONG);
     let closed = TcpListener::bind((own.ip(), 0)).unwrap();
-    let closed = closed.local_addr().unwrap();
+    let closed_at = closed.local_addr().unwrap();
+    drop(closed);
     let cidr = format!("{}/32", own.ip());
     let server = Server::builder().args(&["--network-egress", &cidr]).start();
     server.function("egress", CONNECT).timeout(60).create();
     let places = json!([
         [own.ip().to_string(), own.port()],
-        [closed.ip().to_string(), closed.port()]
+        [closed_at.ip().to_string(), closed_at.port()]
     ]);
     let found = server.invoke("egress", &places).success();
     assert_eq!(found, json!(["pong", "ECONNREFUSED"]));

@@ -75,6 +75,7 @@ impl Fixture {
             endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
+            host_services: Default::default(),
             file_systems: [(
                 AccessPoint::named("data"),
                 FileSystem {

@@ -420,6 +420,7 @@ async fn stem_has_companions_where_asked_for_and_is_asked_to_end_either_way() {
                 mounts: vec![],
                 volumes: vec![],
                 listeners: vec![],
+                network: false,
                 companions,
             };
             let leased = timeout(PATIENCE, stems.rig.sandboxes.lease(request)).await;
