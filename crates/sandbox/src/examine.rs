@@ -319,7 +319,7 @@ fn open_files(sandboxes: u64) -> Finding {
     if most >= needed {
         return good("open files", format!("{most}"));
     }
-    let detail = format!("{most}, and {sandboxes} sandboxes in use need up to {needed}");
+    let detail = format!("{most}, and {sandboxes} sandboxes in use need about {needed}");
     let remedy = "raise the hard limit: LimitNOFILE=65536 for a service, or ulimit -Hn 65536; or \
                   allow fewer sandboxes with --sandboxes-max";
     bad("open files", Status::Degraded, detail, remedy)
