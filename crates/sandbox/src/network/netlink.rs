@@ -112,10 +112,10 @@ pub(super) fn socket(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
 }
 
 /// Receives what is there, without waiting.
-pub(super) fn receive<'a>(
+pub(super) fn receive(
     socket: impl AsFd,
-    buffer: &'a mut [MaybeUninit<u8>],
-) -> rustix::io::Result<&'a [u8]> {
+    buffer: &mut [MaybeUninit<u8>],
+) -> rustix::io::Result<&[u8]> {
     let ((received, _), _) = recv(socket, buffer, RecvFlags::DONTWAIT)?;
     Ok(received)
 }

@@ -137,11 +137,11 @@ fn outgoing(kind: QueueKind) -> Vec<Rule> {
             .compare(NOT_EQUAL, &[libc::IPPROTO_TCP as u8])
             .compare(NOT_EQUAL, &[libc::IPPROTO_UDP as u8])
             .accept(),
-        Rule::default().to_v4(&[127]).accept(),
-        Rule::default().to_v6(&v6).accept(),
+        Rule::default().destined_v4(&[127]).accept(),
+        Rule::default().destined_v6(&v6).accept(),
         Rule::default()
             .protocol(libc::IPPROTO_UDP)
-            .to_v4(&name_server)
+            .destined_v4(&name_server)
             .payload(TRANSPORT_HEADER, 2, &port)
             .accept(),
         Rule::default()
@@ -246,11 +246,11 @@ impl Rule {
     }
 
     /// To an address of IPv4 that begins so.
-    fn to_v4(self, prefix: &[u8]) -> Self {
+    fn destined_v4(self, prefix: &[u8]) -> Self {
         self.version(VERSION_4).payload(NETWORK_HEADER, 16, prefix)
     }
 
-    fn to_v6(self, address: &[u8]) -> Self {
+    fn destined_v6(self, address: &[u8]) -> Self {
         self.version(VERSION_6).payload(NETWORK_HEADER, 24, address)
     }
 
