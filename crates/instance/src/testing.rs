@@ -52,6 +52,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: kiln_types::State::Active,

@@ -79,7 +79,7 @@ impl Sandboxes {
         let server = Arc::new(Server {
             tree: Arc::new(tree),
             registry: Arc::new(Registry::new(config.uid_base, config.sandboxes_max)),
-            injector: Injector::start()?,
+            injector: Injector::start(&config.state_dir)?,
             pool: Pool::new(&config),
             zygotes,
             current: watch::Sender::new(None),
@@ -200,7 +200,13 @@ impl Sandboxes {
             keep_wanted(&mut stem.listeners, request);
             let mounts = request.mounts.clone();
             let result = server
-                .inject(&stem.body, mounts, &request.volumes, Some(&request.limits))
+                .inject(
+                    &stem.body,
+                    mounts,
+                    &request.volumes,
+                    Some(&request.limits),
+                    None,
+                )
                 .await;
             if result.is_err() && stem.body.has_ended() {
                 continue;

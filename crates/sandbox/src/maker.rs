@@ -201,7 +201,17 @@ impl Server {
         filling: Filling<'_>,
     ) -> Result<(), Error> {
         let mounts = [&image.mounts, filling.mounts].concat();
-        self.inject(&shell.body, mounts, filling.volumes, filling.limits)
+        let ruleset = match shell.ruleset.as_ref() {
+            Some(ruleset) if mounts.iter().any(Mount::is_root) => Some(ruleset.try_clone()),
+            _ => None,
+        };
+        let ruleset = ruleset
+            .transpose()
+            .map_err(Error::system("keep a sandbox's rules"))?;
+        let Filling {
+            volumes, limits, ..
+        } = filling;
+        self.inject(&shell.body, mounts, volumes, limits, ruleset)
             .await
     }
 
@@ -227,6 +237,7 @@ impl Server {
         mounts: Vec<Mount>,
         volumes: &[Volume],
         limits: Option<&Limits>,
+        ruleset: Option<OwnedFd>,
     ) -> Result<(), Error> {
         let volumes = self.map(volumes, body.uid).await?;
         let tmp_bytes = limits
@@ -238,6 +249,7 @@ impl Server {
                 body,
                 mounts,
                 volumes,
+                ruleset,
                 limits: limits.copied(),
                 tmp_bytes,
             })

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod file_system;
 pub mod function;
 pub mod id;
+pub mod image;
 pub mod invocation;
 pub mod layer;
 pub mod limits;
@@ -33,6 +34,7 @@ pub use file_system::{AccessPoint, AccessPointArn, FileSystem, FileSystemMount, 
 pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
 };
+pub use image::{Container, Image, ImageConfig};
 pub use id::{InstanceId, RequestId, RevisionId, UrlId};
 pub use invocation::{FunctionError, Invocation, InvocationReport, InvocationStatus, Outcome};
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};

@@ -11,6 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-types", &[]),
     ("kiln-sandbox", &[]),
     ("kiln-store", &[]),
+    ("kiln-image", &[]),
     ("kiln-cli", &[]),
     ("kiln-instance", &["kiln-sandbox"]),
     ("kiln-scheduler", &["kiln-instance"]),
@@ -26,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "kiln-gateway",
-        &["kiln-invoke", "kiln-store", "kiln-metering"],
+        &["kiln-invoke", "kiln-image", "kiln-store", "kiln-metering"],
     ),
     ("kiln-triggers", &["kiln-invoke", "kiln-store"]),
     (
@@ -34,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "kiln-sandbox",
             "kiln-store",
+            "kiln-image",
             "kiln-cli",
             "kiln-instance",
             "kiln-scheduler",

@@ -167,6 +167,7 @@ impl Fixture {
                 zipped_bytes: 1,
                 unzipped_bytes: 1,
             },
+            container: None,
             layers: Vec::new(),
             file_systems: Vec::new(),
             state: State::Pending,

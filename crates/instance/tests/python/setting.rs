@@ -147,6 +147,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: kiln_types::State::Active,

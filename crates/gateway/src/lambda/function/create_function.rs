@@ -90,6 +90,7 @@ fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
         architecture: Default::default(),
         logging: LoggingConfig::of(id),
         code,
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: State::Pending,
