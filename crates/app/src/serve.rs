@@ -79,7 +79,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let address = listener
         .local_addr()
         .context("read the listening address")?;
-    let gateway = parts.gateway(&settings, mode, address.port(), &packs)?;
+    let gateway = parts.gateway(&settings, mode, address.port(), &packs, &stop)?;
 
     let key = parts.store.keys().administrator(&settings.account).await?;
     let ready = Ready {
@@ -165,6 +165,7 @@ impl Parts {
         mode: Mode,
         port: u16,
         packs: &[Pack],
+        stop: &CancellationToken,
     ) -> anyhow::Result<Gateway> {
         let invoker = Invoker::new(
             self.store.clone(),
@@ -177,6 +178,8 @@ impl Parts {
             store: self.store.clone(),
             invoker: Arc::new(invoker),
             clock: self.clock.clone(),
+            images: settings.images.sources()?,
+            stopping: stop.clone(),
             tracker: self.tracker.clone(),
             runtimes: runtimes(packs),
             status: Box::new(status::reader(

@@ -17,6 +17,10 @@ use kiln_types::{AccountId, FileSystem, Region, limits};
 
 use crate::machine;
 
+mod images;
+
+pub(crate) use images::Images;
+
 /// The verbs that read the configuration file; `doctor` has only some of its settings.
 const READERS: [&str; 3] = ["serve", "dev", "doctor"];
 
@@ -115,6 +119,8 @@ pub(crate) struct Settings {
     /// it; repeat it for more. In the configuration file a table: `[file-system]` with `NAME = "DIR"`.
     #[arg(long, value_name = "NAME=DIR[:ro]", value_parser = file_system)]
     pub(crate) file_system: Vec<(String, FileSystem)>,
+    #[command(flatten)]
+    pub(crate) images: Images,
     #[command(flatten)]
     pub(crate) retention: Retention,
     /// Which of Kiln's own log records to write, as a tracing filter such as `info,kiln=debug`.
@@ -373,6 +379,10 @@ fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
         };
         let texts = match value {
             toml::Value::String(text) => vec![text],
+            toml::Value::Array(texts) if texts.iter().all(toml::Value::is_str) => texts
+                .iter()
+                .filter_map(|text| text.as_str().map(str::to_owned))
+                .collect(),
             toml::Value::Integer(number) => vec![number.to_string()],
             toml::Value::Table(table) if key == "file-system" => table
                 .into_iter()

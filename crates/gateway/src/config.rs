@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_types::{AccountId, Clock, FileSystems, Region};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::status::Status;
@@ -76,6 +77,10 @@ pub struct Deps {
     pub invoker: Arc<dyn Invoke>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Where container images come from.
+    pub images: kiln_image::Sources,
+    /// Cancelled when the server stops: what is being fetched then is fetched after the next start.
+    pub stopping: CancellationToken,
     /// Owns the tasks that outlive their caller, until the server has drained.
     pub tracker: TaskTracker,
     /// The runtimes that can really run here, such as `python3.11`.

@@ -3,8 +3,11 @@
 //! A registry on this machine (loopback) is spoken to without TLS, any other with it. What it answers is
 //! bounded in size and time, and compared with its digest.
 
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +21,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kiln_types::Sha256;
 use sha2::Digest as _;
-use std::fs::File;
-use std::io::{Seek, Write};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -52,7 +53,8 @@ type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 /// All registries.
 #[derive(Debug, Clone)]
 pub(crate) struct Registries {
-    client: Http,
+    /// Made when it is first needed: a server without images needs no certificates in memory.
+    client: Arc<OnceLock<Http>>,
     credentials: Credentials,
 }
 
@@ -75,14 +77,21 @@ impl Registries {
             Some(file) => Credentials::read(file)?,
             None => Credentials::default(),
         };
+        Ok(Self {
+            client: Arc::default(),
+            credentials,
+        })
+    }
+
+    fn client(&self) -> Result<&Http, Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let tls = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots();
         let tls = tls.map_err(Error::file("read this machine's certificates"))?;
         let connector = tls.https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self {
-            client,
-            credentials,
-        })
+        Ok(self.client.get_or_init(|| client))
     }
 
     pub(crate) fn repository(&self, registry: &str, name: &str) -> Repository {
@@ -116,7 +125,7 @@ impl Registries {
         }
         let request = request.body(Empty::new());
         let request = request.map_err(|error| failed(error.to_string()))?;
-        match timeout(ANSWER_MAX, self.client.request(request)).await {
+        match timeout(ANSWER_MAX, self.client()?.request(request)).await {
             Ok(answer) => answer.map_err(|error| failed(chain(&error))),
             Err(_) => Err(failed(format!(
                 "no answer within {} s",

@@ -24,6 +24,7 @@ use tokio::time::Sleep;
 use crate::ensemble::Word;
 use crate::environment;
 use crate::error::Error;
+use crate::failure::{INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY};
 use crate::handle::{Command, Other, Shared};
 use crate::host::Context;
 use crate::isolation::{Future, NoCell};

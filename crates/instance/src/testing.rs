@@ -67,6 +67,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         // A directory with a `bootstrap`, unless a test names another.
         code_dir: PathBuf::new(),
         layer_dirs: Vec::new(),
+        image_dirs: Vec::new(),
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         credentials: None,

@@ -39,9 +39,10 @@ pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
 pub const IMAGE_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
 /// Layers of a container image (Docker's limit; Lambda documents none).
 pub const IMAGE_LAYERS_MAX: usize = 127;
-/// Words of an entry point or a command, and the longest working directory (service model,
-/// `ImageConfig`).
+/// Words of an entry point or a command (service model, `ImageConfig`).
 pub const IMAGE_WORDS_MAX: usize = 1_500;
+/// Longest working directory of a container image's function (service model, `ImageConfig`).
+pub const IMAGE_DIRECTORY_LENGTH_MAX: usize = 1_000;
 /// All code of one account (quotas page: 75 GB).
 pub const CODE_STORAGE_BYTES_MAX: u64 = 75 * 1024 * 1024 * 1024;
 /// Environment variables of a function, as JSON (quotas page).

@@ -182,7 +182,7 @@ async fn function_that_cannot_be_prepared_is_an_error_with_the_servers_reason() 
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("main.py"), HANDLER).unwrap();
     let args = Args {
-        path: dir.path().into(),
+        path: Some(dir.path().into()),
         name: Some("app".to_owned()),
         ..Args::default()
     };
@@ -196,7 +196,7 @@ async fn function_that_cannot_be_prepared_is_an_error_with_the_servers_reason() 
 
 fn name_of(path: PathBuf) -> Result<String> {
     function_name(&Args {
-        path,
+        path: Some(path),
         ..Args::default()
     })
     .map(|name| name.to_string())

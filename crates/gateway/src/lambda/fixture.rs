@@ -64,6 +64,8 @@ impl Fixture {
             store,
             invoker: invoker.clone(),
             clock: clock.clone(),
+            images: kiln_image::Sources::new(Default::default()).unwrap(),
+            stopping: Default::default(),
             tracker: TaskTracker::new(),
             runtimes: vec!["python3.11".into(), "python3.12".into()],
             status: Box::new(Default::default),

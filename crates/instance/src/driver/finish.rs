@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Answer, Driver, Process};
 use crate::error::Error;
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, INVALID_ENTRYPOINT};
 use crate::lifecycle::{Ending, InitFailure};
 use crate::report::Finished;
 

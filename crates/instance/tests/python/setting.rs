@@ -161,6 +161,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         configuration: Arc::new(configuration),
         code_dir,
         layer_dirs: Vec::new(),
+        image_dirs: Vec::new(),
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         credentials: None,

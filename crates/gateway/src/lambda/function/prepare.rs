@@ -1,34 +1,55 @@
 //! Makes a function ready after it was created or changed, in the background.
 //!
 //! ```text
-//! create ──▶ Pending ─────────────────────────▶ Active, Successful
-//! update ──▶ Active, InProgress ──────────────▶ Active, Successful
+//! create ──▶ Pending ─────────────────────────▶ Active, Successful  or  Failed
+//! update ──▶ Active, InProgress ──────────────▶ Active, Successful  or  Active, Failed
 //! ```
 //!
-//! Code is unpacked and checked before the function is stored, so that there is little left to
-//! do; but SDK waiters and tools are written for these states, and an update that meets one in
+//! A container image is fetched here; until then the function runs the image that it had. Zips are
+//! unpacked and checked before the function is stored, so that there is little left to
+//! do for them; but SDK waiters and tools are written for these states, and an update that meets one in
 //! progress must be refused. A crash in between leaves the state on disk: [`resume`] finishes it.
 
 use std::sync::Arc;
 
 use kiln_store::Store;
-use kiln_types::{Function, FunctionId, RevisionId, State, UpdateStatus};
+use kiln_types::function::Code;
+use kiln_types::image::Failure;
+use kiln_types::{Function, FunctionId, Image, RevisionId, State, UpdateStatus};
 
+use super::image;
 use crate::config::Deps;
 
 /// Finishes the function's last change soon.
-pub(crate) fn start(deps: &Deps, function: &Function) {
-    let (store, id, revision) = (
-        deps.store.clone(),
-        function.id.clone(),
-        function.latest.revision,
-    );
-    deps.tracker
-        .spawn(async move { finish(&store, &id, revision).await });
+pub(crate) fn start(deps: &Arc<Deps>, function: &Function) {
+    let (id, revision) = (function.id.clone(), function.latest.revision);
+    let container = function.latest.container.as_ref();
+    let image = container.map(|container| container.wanted().clone());
+    let tracker = deps.tracker.clone();
+    let deps = Arc::clone(deps);
+    let prepare = async move {
+        let fetched = match image {
+            // Large: what a request needs at once must not wait behind it on its stack.
+            Some(image) => Box::pin(fetch(&deps, &image)).await,
+            None => Some(Ok(())),
+        };
+        if let Some(fetched) = fetched {
+            finish(&deps.store, &id, revision, fetched.err()).await;
+        }
+    };
+    tracker.spawn(prepare);
+}
+
+/// `None` when the server stops meanwhile: the next start begins anew.
+async fn fetch(deps: &Deps, image: &Image) -> Option<Result<(), Failure>> {
+    tokio::select! {
+        fetched = image::fetch(deps, image) => Some(fetched),
+        () = deps.stopping.cancelled() => None,
+    }
 }
 
 /// Finishes the changes that an earlier run of the server left unfinished.
-pub(crate) fn resume(deps: &Deps) {
+pub(crate) fn resume(deps: &Arc<Deps>) {
     for function in deps.store.all_functions() {
         if is_unfinished(&function) {
             tracing::info!(function = %function.id, "finish preparing a function");
@@ -42,18 +63,14 @@ pub(crate) fn is_unfinished(function: &Function) -> bool {
     function.latest.state == State::Pending || function.latest.update == UpdateStatus::InProgress
 }
 
-async fn finish(store: &Store, id: &FunctionId, revision: RevisionId) {
+async fn finish(store: &Store, id: &FunctionId, revision: RevisionId, failure: Option<Failure>) {
+    if let Some(Failure { code, reason }) = &failure {
+        tracing::info!(function = %id, code, reason, "a function's image could not be had");
+    }
     let finished = store.update_function(id, move |function| {
         // Deleted and created anew in between: its own preparation will come.
         if function.latest.revision == revision {
-            let latest = Arc::make_mut(&mut function.latest);
-            latest.state = State::Active;
-            latest.update = UpdateStatus::Successful;
-            for version in function.versions.values_mut() {
-                if version.state == State::Pending {
-                    Arc::make_mut(version).state = State::Active;
-                }
-            }
+            settle(function, failure);
         }
         Ok::<(), kiln_store::Error>(())
     });
@@ -62,6 +79,41 @@ async fn finish(store: &Store, id: &FunctionId, revision: RevisionId) {
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::error!(function = %id, error, "could not finish preparing a function; restart to try again");
+        }
+    }
+}
+
+fn settle(function: &mut Function, failure: Option<Failure>) {
+    let has_failed = failure.is_some();
+    let latest = Arc::make_mut(&mut function.latest);
+    latest.update = match has_failed {
+        true => UpdateStatus::Failed,
+        false => UpdateStatus::Successful,
+    };
+    // What ran before still does.
+    latest.state = match (latest.state, has_failed) {
+        (State::Pending, true) => State::Failed,
+        (state, true) => state,
+        (_, false) => State::Active,
+    };
+    if let Some(container) = &mut latest.container {
+        match (container.incoming.take(), has_failed) {
+            (Some(image), false) => container.image = image,
+            (_, true) | (None, false) => {}
+        }
+        container.failure = failure.clone();
+        latest.code = Code::of_image(&container.image);
+    }
+    for version in function.versions.values_mut() {
+        if version.state == State::Pending {
+            let version = Arc::make_mut(version);
+            version.state = match has_failed {
+                true => State::Failed,
+                false => State::Active,
+            };
+            if let Some(container) = &mut version.container {
+                container.failure = failure.clone();
+            }
         }
     }
 }
@@ -89,7 +141,7 @@ mod tests {
     async fn an_older_preparation_does_not_finish_a_newer_change() {
         let fixture = Fixture::new().await;
         let id = fixture.create_pending("sum").await;
-        finish(&fixture.context.deps.store, &id, RevisionId::random()).await;
+        finish(&fixture.context.deps.store, &id, RevisionId::random(), None).await;
         assert!(is_unfinished(&fixture.function(&id)));
     }
 

@@ -1,0 +1,480 @@
+//! Functions that are container images, which the tests build themselves: from the operator's disk and
+//! from a registry, run, updated, published, and refused.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kiln_testkit::image::{Image, Layer};
+use kiln_testkit::registry::Registry;
+use kiln_testkit::{Server, archive, programs, wait_for};
+use serde_json::{Value, json};
+
+/// A runtime in shell that runs the command which the event is, and answers with its output.
+const ENTRY: &[u8] = br#"#!/bin/sh
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+while :; do
+    event=$(curl -sS -D /tmp/head "$api/next")
+    while IFS=": " read -r name value; do
+        case $name in [Ll]ambda-[Rr]untime-[Aa]ws-[Rr]equest-[Ii]d) id=${value%?} ;; esac
+    done < /tmp/head
+    command=${event#?}
+    output=$(eval "${command%?}" 2>&1)
+    curl -sS -o /dev/null -d "$output" "$api/$id/response"
+done
+"#;
+
+/// The programs that the runtime needs, and nothing else of this machine.
+fn tools() -> Layer {
+    let programs = ["/bin/sh", "/usr/bin/curl", "/bin/ls", "/bin/cat", "/usr/bin/id"];
+    Layer::default().programs(&programs)
+}
+
+/// An image with the runtime in shell.
+fn shell() -> Image {
+    let app = Layer::default()
+        .private_program("entry.sh", ENTRY)
+        .file("srv/here", b"here")
+        .file("srv/gone", b"gone")
+        .file("data/old", b"old");
+    Image::default()
+        .layer(tools())
+        .layer(app)
+        .entry_point(&["/entry.sh"])
+        .command(&["first", "second"])
+        .environment(&["COLOUR=blue", "SHAPE=round", "PATH=/usr/bin:/bin"])
+        .working_directory("/srv")
+}
+
+/// A server whose operator allows images below a directory.
+struct Rig {
+    server: Server,
+    dir: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Rig {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().canonicalize().unwrap();
+        let server = Server::builder()
+            .args(&["--image-dir", dir.to_str().unwrap()])
+            .start();
+        Self {
+            server,
+            dir,
+            _folder: folder,
+        }
+    }
+
+    fn layout(&self, name: &str, image: &Image) -> String {
+        image.write_layout(&self.dir.join(name), "1");
+        format!("oci:{}/{name}:1", self.dir.display())
+    }
+}
+
+fn run(server: &Server, name: &str, command: &str) -> String {
+    let invoked = server.invoke(name, &json!(command));
+    assert_eq!(invoked.function_error, None, "{}", invoked.log);
+    String::from_utf8(invoked.payload.to_vec()).unwrap()
+}
+
+fn get(server: &Server, name: &str) -> Value {
+    let path = format!("/2015-03-31/functions/{name}");
+    server.lambda("GET", &path).send().expect_status(200).json()
+}
+
+fn update_code(server: &Server, name: &str, body: Value) -> kiln_testkit::Response {
+    let path = format!("/2015-03-31/functions/{name}/code");
+    server.lambda("PUT", &path).json(&body).send()
+}
+
+fn configure(server: &Server, name: &str, body: Value) -> Value {
+    let path = format!("/2015-03-31/functions/{name}/configuration");
+    let answer = server.lambda("PUT", &path).json(&body).send();
+    answer.expect_status(200);
+    server.wait_until_active(name)
+}
+
+#[test]
+fn an_image_on_disk_is_a_function() {
+    let rig = Rig::start();
+    let image = shell();
+    let uri = rig.layout("app", &image);
+    let digest = image.blobs().digest;
+    let server = &rig.server;
+    let created = server.function("app", "").image(&uri).create();
+    assert_eq!(created["PackageType"], "Image");
+    assert_eq!(created["CodeSha256"], digest.replace("sha256:", ""));
+    assert_eq!(created.get("Runtime"), None);
+    let code = &get(server, "app")["Code"];
+    assert_eq!(code["RepositoryType"], "ECR");
+    assert_eq!(code["ImageUri"], uri.as_str());
+    let pinned = format!("oci:{}/app@{digest}", rig.dir.display());
+    assert_eq!(code["ResolvedImageUri"], pinned.as_str());
+    // The image's root, directory and variables, and Lambda's own.
+    let seen = run(
+        server,
+        "app",
+        "pwd; ls /; cat here; echo; echo $COLOUR $AWS_EXECUTION_ENV $AWS_LAMBDA_FUNCTION_NAME",
+    );
+    assert!(seen.starts_with("/srv\n"), "{seen}");
+    assert!(seen.contains("entry.sh\n"), "{seen}");
+    assert!(seen.ends_with("here\nblue AWS_Lambda_Image app"), "{seen}");
+    assert!(!run(server, "app", "ls /usr/bin").contains("python3"));
+    // A user without rights, who may write where functions may.
+    let user: u32 = run(server, "app", "id -u").parse().unwrap();
+    assert!(user > 65_536);
+    let written = run(server, "app", "echo x > /tmp/x && cat /tmp/x; echo x > /srv/x || ls /srv");
+    assert!(written.starts_with("x\n"), "{written}");
+    assert!(written.ends_with("gone\nhere"), "{written}");
+    let first = server.invoke("app", &json!("ls -l /entry.sh"));
+    let listed = String::from_utf8(first.payload.to_vec()).unwrap();
+    assert!(listed.starts_with("-rwxr-xr-x"), "{listed}");
+}
+
+#[test]
+fn what_docker_saves_is_a_function_and_whiteouts_are_honoured() {
+    let rig = Rig::start();
+    let top = Layer::default()
+        .gone("srv/gone")
+        .emptied("data")
+        .file("data/new", b"new")
+        .link("srv/link", "/data/new");
+    let path = rig.dir.join("app.tar");
+    shell().layer(top).write_docker_archive(&path, "me/app:1");
+    let server = &rig.server;
+    let uri = format!("docker-archive:{}:me/app:1", path.display());
+    server.function("app", "").image(&uri).create();
+    let seen = run(server, "app", "ls /srv /data; cat /srv/link");
+    assert_eq!(seen, "/data:\nnew\n\n/srv:\nhere\nlink\nnew");
+    let unknown = format!("docker-archive:{}:me/app:2", path.display());
+    let refused = server.function("other", "").image(&unknown).try_create();
+    let message = refused.expect_status(400).json()["message"].to_string();
+    assert!(message.contains("does not exist. Provide a valid source image."), "{message}");
+}
+
+#[test]
+fn a_function_written_with_the_runtime_crate_runs_from_an_image() {
+    let rig = Rig::start();
+    let program = programs::example("rust_function");
+    let image = Image::default()
+        .layer(Layer::default().program_as("app", &program))
+        .command(&["/app"]);
+    let uri = rig.layout("rust", &image);
+    let server = &rig.server;
+    server.function("sum", "").image(&uri).create();
+    for number in 0..3 {
+        let sum = server.invoke("sum", &json!({"num1": 1, "num2": number}));
+        assert_eq!(sum.success(), json!({"result": 1 + number}));
+        assert_eq!(sum.log.contains("Init Duration"), number == 0, "{}", sum.log);
+    }
+}
+
+#[test]
+fn an_image_is_pulled_pinned_updated_and_published() {
+    let registry = Registry::start();
+    let home_of = |image: &Image| registry.push("me/app", "latest", image);
+    let digest = home_of(&shell());
+    let server = Server::start();
+    let uri = registry.name("me/app:latest");
+    let created = server.function("app", "").image(&uri).set("Publish", json!(true)).create();
+    assert_eq!(created["CodeSha256"], digest.replace("sha256:", ""));
+    let code = &get(&server, "app")["Code"];
+    assert_eq!(code["ResolvedImageUri"], registry.name(&format!("me/app@{digest}")).as_str());
+    assert_eq!(run(&server, "app", "echo $COLOUR"), "blue");
+    // The tag moves on; the function does not, until it is told.
+    let newer = shell().layer(Layer::default().file("srv/newer", b"newer"));
+    let newer_digest = home_of(&newer);
+    assert_eq!(run(&server, "app", "ls"), "gone\nhere");
+    let asked_before = registry.asked();
+    let dry = update_code(&server, "app", json!({"ImageUri": uri, "DryRun": true}));
+    assert_eq!(
+        dry.expect_status(200).json()["CodeSha256"],
+        newer_digest.replace("sha256:", "")
+    );
+    assert_eq!(run(&server, "app", "ls"), "gone\nhere");
+    let updated = update_code(&server, "app", json!({"ImageUri": uri, "Publish": true}));
+    let updated = updated.expect_status(200).json();
+    assert_eq!(updated["Version"], "2");
+    server.wait_until_active("app");
+    assert_eq!(run(&server, "app", "ls"), "gone\nhere\nnewer");
+    // Versions keep theirs.
+    assert_eq!(run(&server, "app:1", "ls"), "gone\nhere");
+    assert_eq!(run(&server, "app:2", "ls"), "gone\nhere\nnewer");
+    // Layers that are here are not fetched again.
+    let asked = registry.asked().split_off(asked_before.len());
+    let blobs: Vec<_> = asked.iter().filter(|path| path.contains("/blobs/")).collect();
+    let configs = 3; // found twice, and again to fetch
+    assert_eq!(blobs.len(), configs + 1, "{blobs:?}");
+    // The registry is not needed any more, also not after a restart.
+    registry.forget("me/app");
+    let home = server.home();
+    server.stop();
+    let server = Server::builder().home(home).start();
+    assert_eq!(run(&server, "app", "ls"), "gone\nhere\nnewer");
+}
+
+#[test]
+fn what_the_function_says_replaces_what_the_image_says() {
+    let rig = Rig::start();
+    let entry = Layer::default().private_program("words.sh", b"#!/bin/sh\necho \"$@\"\npwd\nexit 3\n");
+    let uri = rig.layout("app", &shell().layer(entry));
+    let server = &rig.server;
+    let config = json!({"EntryPoint": ["words.sh"], "Command": ["a b", "c"]});
+    let created = server
+        .function("app", "")
+        .image(&uri)
+        .set("ImageConfig", config.clone())
+        .environment(json!({"COLOUR": "red", "PATH": "/:/usr/bin:/bin"}))
+        .create();
+    assert_eq!(created["ImageConfigResponse"]["ImageConfig"], config);
+    let ended = server.invoke("app", &json!("true"));
+    let error = ended.failure();
+    assert_eq!(error["errorType"], "Runtime.ExitError");
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(message.ends_with("Error: Runtime exited with error: exit status 3"), "{message}");
+    assert!(ended.log.contains("a b c\n/srv\n"), "{}", ended.log);
+    let changed = configure(server, "app", json!({"ImageConfig": {"WorkingDirectory": "/data"}}));
+    let shown = &changed["ImageConfigResponse"]["ImageConfig"];
+    assert_eq!(*shown, json!({"WorkingDirectory": "/data"}));
+    assert_eq!(run(server, "app", "pwd; echo $COLOUR $SHAPE $1"), "/data\nred round first");
+    let changed = configure(server, "app", json!({"ImageConfig": {}}));
+    assert_eq!(changed.get("ImageConfigResponse"), None);
+    assert_eq!(run(server, "app", "pwd"), "/srv");
+}
+
+#[test]
+fn an_image_that_cannot_be_started_is_reported_in_the_words_of_lambda() {
+    let rig = Rig::start();
+    let uri = rig.layout("app", &shell());
+    let server = &rig.server;
+    let table = [
+        (
+            json!({"EntryPoint": ["/nothing"]}),
+            "Runtime.InvalidEntrypoint",
+            "Error: fork/exec /nothing: no such file or directory",
+        ),
+        (
+            json!({"EntryPoint": ["nothing"]}),
+            "Runtime.InvalidEntrypoint",
+            "Error: exec: \"nothing\": executable file not found in $PATH",
+        ),
+        (
+            json!({"EntryPoint": ["/srv/here"]}),
+            "Runtime.InvalidEntrypoint",
+            "Error: fork/exec /srv/here: permission denied",
+        ),
+        (
+            json!({"WorkingDirectory": "/nowhere"}),
+            "Runtime.InvalidWorkingDir",
+            "Error: chdir /nowhere: no such file or directory",
+        ),
+    ];
+    for (number, (config, class, sentence)) in table.into_iter().enumerate() {
+        let name = format!("app{number}");
+        let function = server.function(&name, "").image(&uri);
+        function.set("ImageConfig", config).create();
+        let failed = server.invoke(&name, &json!("true"));
+        let error = failed.failure();
+        assert_eq!(error["errorType"], class);
+        let message = error["errorMessage"].as_str().unwrap();
+        assert!(message.ends_with(sentence), "{message}");
+    }
+}
+
+#[test]
+fn images_that_are_not_there_or_not_allowed_are_refused() {
+    let rig = Rig::start();
+    let registry = Registry::start();
+    registry.push("app", "other", &shell().architecture("riscv64"));
+    registry.push_manifest("app", "first", "text/plain", b"{}".to_vec());
+    let server = &rig.server;
+    let elsewhere = tempfile::tempdir().unwrap();
+    shell().write_layout(elsewhere.path(), "1");
+    std::os::unix::fs::symlink(elsewhere.path(), rig.dir.join("out")).unwrap();
+    let dir = rig.dir.display();
+    let missing = "does not exist. Provide a valid source image.";
+    let table = [
+        (registry.name("app:1"), missing),
+        (registry.name("nothing:1"), missing),
+        (registry.name("app:other"), "has no image for"),
+        (
+            registry.name("app:first"),
+            "The image manifest, config or layer media type for the source image",
+        ),
+        (format!("oci:{dir}/nothing"), missing),
+        (format!("oci:{dir}/out"), missing),
+        (format!("oci:{}", elsewhere.path().display()), "--image-dir"),
+        ("oci:/etc".to_owned(), "--image-dir"),
+        ("app:1".to_owned(), "is not valid. Provide a valid source image"),
+    ];
+    for (uri, expected) in table {
+        let refused = server.function("app", "").image(&uri).try_create();
+        let error = refused.expect_status(400);
+        assert_eq!(error.header("x-amzn-errortype"), "InvalidParameterValueException");
+        let message = error.json()["message"].to_string();
+        assert!(message.contains(expected), "{uri}: {message}");
+    }
+    let uri = rig.layout("app", &shell());
+    let with = |member: &str, value: Value| {
+        let refused = server.function("app", "").image(&uri).set(member, value);
+        refused.try_create().expect_status(400).json()["message"].to_string()
+    };
+    let neither = "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.";
+    assert!(with("Handler", json!("a.b")).contains(neither));
+    assert!(with("Runtime", json!("provided.al2023")).contains(neither));
+    // Zips and images do not become each other.
+    server.function("image", "").image(&uri).create();
+    let zip = archive::python("x = 1");
+    let zip = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, zip);
+    let refused = update_code(server, "image", json!({"ZipFile": zip}));
+    let message = refused.expect_status(400).json()["message"].to_string();
+    assert!(message.contains("Please provide ImageUri when updating a function with packageType Image."));
+}
+
+#[test]
+fn an_image_whose_layers_do_not_come_leaves_the_function_as_it_was() {
+    let registry = Registry::start();
+    let server = Server::start();
+    let good = shell();
+    registry.push("app", "good", &good);
+    let bad = shell().layer(Layer::default().file("srv/bad", b"bad"));
+    registry.push("app", "bad", &bad);
+    // What is behind the digest of its top layer is another one's content.
+    let blobs = bad.blobs();
+    let known = good.blobs().others;
+    let new = blobs.others.iter().filter(|(name, _)| !known.contains_key(*name));
+    for (name, content) in new {
+        if serde_json::from_slice::<Value>(content).is_err() {
+            let other = vec![7; content.len()];
+            registry.put_blob("app", name, other);
+        }
+    }
+    let create = |name: &str, uri: &str| {
+        let created = server.function(name, "").image(uri).try_create();
+        assert_eq!(created.expect_status(201).json()["State"], "Pending");
+    };
+    let settled = |name: &str| {
+        wait_for("the function to be settled", Duration::from_secs(20), || {
+            let found = get(&server, name)["Configuration"].clone();
+            let is_open = found["State"] == "Pending" || found["LastUpdateStatus"] == "InProgress";
+            (!is_open).then_some(found)
+        })
+    };
+    create("broken", &registry.name("app:bad"));
+    let broken = settled("broken");
+    assert_eq!(broken["State"], "Failed");
+    assert_eq!(broken["StateReasonCode"], "InvalidImage");
+    let reason = broken["StateReason"].as_str().unwrap();
+    assert!(reason.contains("is not what its digest says"), "{reason}");
+    // One that runs goes on running what it had.
+    server.function("app", "").image(&registry.name("app:good")).create();
+    update_code(&server, "app", json!({"ImageUri": registry.name("app:bad")})).expect_status(200);
+    let updated = settled("app");
+    assert_eq!(updated["State"], "Active");
+    assert_eq!(updated["LastUpdateStatus"], "Failed");
+    assert_eq!(updated["LastUpdateStatusReasonCode"], "InvalidImage");
+    assert_eq!(run(&server, "app", "ls"), "gone\nhere");
+    // And a good one mends the other.
+    update_code(&server, "broken", json!({"ImageUri": registry.name("app:good")})).expect_status(200);
+    assert_eq!(settled("broken")["State"], "Active");
+    assert_eq!(run(&server, "broken", "ls"), "gone\nhere");
+}
+
+#[test]
+fn a_registry_may_want_a_login_and_lead_elsewhere() {
+    let registry = Registry::start();
+    registry.push("me/app", "1", &shell());
+    registry.require_login("me", "secret");
+    registry.move_blobs();
+    let uri = registry.name("me/app:1");
+    let server = Server::start();
+    let refused = server.function("app", "").image(&uri).try_create();
+    let message = refused.expect_status(400).json()["message"].to_string();
+    assert!(message.contains("token"), "{message}");
+    server.stop();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.json");
+    let auths = json!({"auths": {registry.host(): {"username": "me", "password": "secret"}}});
+    fs::write(&file, auths.to_string()).unwrap();
+    let server = Server::builder()
+        .args(&["--registry-credentials", file.to_str().unwrap()])
+        .start();
+    server.function("app", "").image(&uri).create();
+    assert_eq!(run(&server, "app", "echo $COLOUR"), "blue");
+}
+
+#[test]
+fn an_index_leads_to_the_image_for_this_machine() {
+    let registry = Registry::start();
+    let (here, other) = (shell(), shell().architecture("riscv64"));
+    let mut entries = Vec::new();
+    for (image, name) in [(&other, "riscv64"), (&here, machine())] {
+        let digest = registry.push("app", name, image);
+        entries.push(json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": digest,
+            "size": image.blobs().manifest.len(),
+            "platform": {"os": "linux", "architecture": name},
+        }));
+    }
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": entries});
+    registry.push_manifest("app", "1", kind, index.to_string().into_bytes());
+    let server = Server::start();
+    let created = server.function("app", "").image(&registry.name("app:1")).create();
+    let digest = here.blobs().digest.replace("sha256:", "");
+    assert_eq!(created["CodeSha256"], digest.as_str());
+    assert_eq!(run(&server, "app", "echo $COLOUR"), "blue");
+}
+
+fn machine() -> &'static str {
+    match cfg!(target_arch = "aarch64") {
+        true => "arm64",
+        false => "amd64",
+    }
+}
+
+#[test]
+fn an_extension_in_an_image_starts_before_its_runtime() {
+    let rig = Rig::start();
+    let extension = b"#!/bin/sh
+base=http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension
+curl -sS -D /tmp/extension -H 'Lambda-Extension-Name: watcher' -d '{\"events\":[]}' $base/register > /dev/null
+while IFS=': ' read -r name value; do
+    case $name in [Ll]ambda-[Ee]xtension-[Ii]dentifier) id=${value%?} ;; esac
+done < /tmp/extension
+echo watching
+curl -sS -H \"Lambda-Extension-Identifier: $id\" $base/event/next
+";
+    let gone = Layer::default().private_program("opt/extensions/gone", b"#!/bin/sh\nexit 1\n");
+    let layer = Layer::default()
+        .private_program("opt/extensions/watcher", extension)
+        .gone("opt/extensions/gone");
+    let uri = rig.layout("app", &shell().layer(gone).layer(layer));
+    let server = &rig.server;
+    server.function("app", "").image(&uri).create();
+    let first = server.invoke("app", &json!("echo ran"));
+    assert_eq!(first.payload, "ran");
+    assert!(first.log.contains("watching\n"), "{}", first.log);
+    assert!(first.log.contains("EXTENSION\tName: watcher"), "{}", first.log);
+}
+
+#[test]
+fn the_command_line_deploys_an_image() {
+    let rig = Rig::start();
+    let image = shell();
+    let uri = rig.layout("app", &image);
+    let server = &rig.server;
+    let args = ["deploy", "--image", uri.as_str(), "--name", "app"];
+    programs::run(&mut server.kiln(&args));
+    server.wait_until_active("app");
+    assert_eq!(run(server, "app", "echo $COLOUR"), "blue");
+    let newer = image.environment(&["COLOUR=green", "PATH=/usr/bin:/bin"]);
+    newer.write_layout(&rig.dir.join("app"), "1");
+    programs::run(&mut server.kiln(&args));
+    let found = server.wait_until_active("app");
+    assert_eq!(found["CodeSha256"], newer.blobs().digest.replace("sha256:", ""));
+    assert_eq!(run(server, "app", "echo $COLOUR"), "green");
+}
