@@ -117,9 +117,7 @@ impl Descriptor {
     /// Whether it says that it is for other machines.
     pub(crate) fn is_for_others(&self, wanted: Architecture) -> bool {
         let platform = self.platform.as_ref();
-        platform.is_some_and(|found| {
-            found.os != "linux" || found.architecture != name_of(wanted)
-        })
+        platform.is_some_and(|found| found.os != "linux" || found.architecture != name_of(wanted))
     }
 
     /// Refuses layers that are elsewhere or encrypted.
@@ -171,7 +169,9 @@ impl Run {
         let all = self.env.iter().flatten();
         let pairs = all.filter_map(|text| text.split_once('='));
         pairs
-            .filter(|(name, value)| !name.is_empty() && !name.contains('\0') && !value.contains('\0'))
+            .filter(|(name, value)| {
+                !name.is_empty() && !name.contains('\0') && !value.contains('\0')
+            })
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
     }
@@ -282,7 +282,11 @@ mod tests {
     #[test]
     fn the_environment_has_what_assigns() {
         let run = Run {
-            env: Some(["A=1", "B=x=y", "C", "=d", "E="].map(str::to_owned).to_vec()),
+            env: Some(
+                ["A=1", "B=x=y", "C", "=d", "E="]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ),
             ..Run::default()
         };
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

@@ -312,10 +312,16 @@ mod tests {
         let open = |path: &Path| Files::open("uri", path, &allowed);
         assert!(open(&images.join("app")).is_ok());
         assert!(open(&images.join("in")).is_ok(), "a link that stays");
-        assert!(matches!(open(&others.join("app")), Err(Error::NotAllowed(_))));
+        assert!(matches!(
+            open(&others.join("app")),
+            Err(Error::NotAllowed(_))
+        ));
         for leaving in ["out", "out/app", "../others/app"] {
             let found = open(&images.join(leaving));
-            assert!(matches!(found, Err(Error::NotFound(_))), "{leaving}: {found:?}");
+            assert!(
+                matches!(found, Err(Error::NotFound(_))),
+                "{leaving}: {found:?}"
+            );
         }
         // Likewise of the files in an image.
         fs::write(others.join("secret"), "x").unwrap();

@@ -193,16 +193,32 @@ mod tests {
         let digest = Which::Digest(HEX.parse().unwrap());
         let tag = |tag: &str| Which::Tag(tag.to_owned());
         for (uri, place, which) in [
-            ("127.0.0.1:5000/app:1", registry("127.0.0.1:5000", "app"), tag("1")),
+            (
+                "127.0.0.1:5000/app:1",
+                registry("127.0.0.1:5000", "app"),
+                tag("1"),
+            ),
             ("localhost/a/b", registry("localhost", "a/b"), Which::Only),
-            ("docker.io/busybox:1.36", registry("docker.io", "library/busybox"), tag("1.36")),
+            (
+                "docker.io/busybox:1.36",
+                registry("docker.io", "library/busybox"),
+                tag("1.36"),
+            ),
             (
                 "000000000000.dkr.ecr.us-east-1.amazonaws.com/app:1",
                 registry("000000000000.dkr.ecr.us-east-1.amazonaws.com", "app"),
                 tag("1"),
             ),
-            ("oci:/srv/app", Place::Layout("/srv/app".into()), Which::Only),
-            ("oci:/srv/app:v1", Place::Layout("/srv/app".into()), tag("v1")),
+            (
+                "oci:/srv/app",
+                Place::Layout("/srv/app".into()),
+                Which::Only,
+            ),
+            (
+                "oci:/srv/app:v1",
+                Place::Layout("/srv/app".into()),
+                tag("v1"),
+            ),
             (
                 "docker-archive:/srv/app.tar:me/app:1",
                 Place::DockerArchive("/srv/app.tar".into()),

@@ -329,7 +329,11 @@ fn is_loopback(host: &str) -> bool {
 /// Refuses to speak without TLS to other machines.
 fn check_scheme(uri: &Uri) -> Result<(), Error> {
     let is_plain = uri.scheme_str() != Some("https");
-    if is_plain && !uri.authority().is_some_and(|host| is_loopback(host.as_str())) {
+    if is_plain
+        && !uri
+            .authority()
+            .is_some_and(|host| is_loopback(host.as_str()))
+    {
         return Err(Error::Registry {
             doing: format!("go to {uri}"),
             why: "only https is spoken with other machines".to_owned(),

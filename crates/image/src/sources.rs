@@ -199,7 +199,10 @@ fn understand(
         working_directory: run.working_dir.filter(|directory| !directory.is_empty()),
     };
     let words = image.entry_point.iter().chain(&image.command);
-    if words.chain(&image.working_directory).any(|word| word.contains('\0')) {
+    if words
+        .chain(&image.working_directory)
+        .any(|word| word.contains('\0'))
+    {
         return Err(unsupported(uri, "its configuration has a NUL in it"));
     }
     let layers = diff_ids.into_iter().zip(described.layers);

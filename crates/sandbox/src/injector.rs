@@ -159,10 +159,7 @@ fn inject(home: &Home, injection: &Injection) -> Result<(), Error> {
 }
 
 /// One mount for each place. Made while the thread is at home: the sources are the host's.
-fn detach<'a>(
-    mounts: &'a [Mount],
-    dressing: &Path,
-) -> Result<Vec<(OwnedFd, &'a Mount)>, Error> {
+fn detach<'a>(mounts: &'a [Mount], dressing: &Path) -> Result<Vec<(OwnedFd, &'a Mount)>, Error> {
     let mut detached = Vec::with_capacity(mounts.len());
     for (index, first) in mounts.iter().enumerate() {
         let is_same = |other: &&Mount| other.target == first.target;

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::handle::make_private_dir;
 
 mod content;
+mod filled;
 mod name;
 mod tree;
 mod unpack;
@@ -222,7 +223,9 @@ impl Images {
             let bytes = {
                 let mut known = shared.known();
                 let is_old = |layer: &Known| {
-                    layer.used.is_none_or(|used| now.since(used) >= COLLECT_GRACE)
+                    layer
+                        .used
+                        .is_none_or(|used| now.since(used) >= COLLECT_GRACE)
                 };
                 match known.get(&diff_id).copied().filter(is_old) {
                     Some(layer) => known.remove(&diff_id).map(|_| layer.manifest.bytes),

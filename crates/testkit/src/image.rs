@@ -258,6 +258,21 @@ impl Image {
         digest
     }
 
+    /// Writes an OCI image layout as one file.
+    pub fn write_layout_archive(&self, path: &Path, tag: &str) {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        self.write_layout(folder.path(), tag);
+        let mut archive = Layer::default();
+        let blobs = fs::read_dir(folder.path().join("blobs/sha256")).expect("written above");
+        let blobs = blobs.map(|blob| blob.expect("it can be listed").file_name());
+        let blobs = blobs.map(|name| format!("blobs/sha256/{}", name.to_string_lossy()));
+        for name in blobs.chain(["index.json".to_owned(), "oci-layout".to_owned()]) {
+            let content = fs::read(folder.path().join(&name)).expect("written above");
+            archive = archive.file(&name, &content);
+        }
+        fs::write(path, archive.finish()).expect("the directory is the test's");
+    }
+
     /// Writes what `docker save` does.
     pub fn write_docker_archive(&self, path: &Path, tag: &str) {
         let config = self.config();

@@ -108,7 +108,9 @@ impl Registry {
     /// Forgets an image's tag and all manifests of its repository.
     pub fn forget(&self, repository: &str) {
         let start = format!("/v2/{repository}/");
-        self.state().content.retain(|path, _| !path.starts_with(&start));
+        self.state()
+            .content
+            .retain(|path, _| !path.starts_with(&start));
     }
 
     /// Wants a token from now on, which it gives to this user only.

@@ -140,7 +140,10 @@ mod tests {
             working_directory: Some("/srv".into()),
             ..ImageConfig::default()
         };
-        assert_eq!(image.command_line(&other), words("/entry --now other.handler"));
+        assert_eq!(
+            image.command_line(&other),
+            words("/entry --now other.handler")
+        );
         assert_eq!(image.directory(&other), "/srv");
         let nothing = ImageConfig {
             entry_point: Some(Vec::new()),

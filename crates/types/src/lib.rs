@@ -34,8 +34,8 @@ pub use file_system::{AccessPoint, AccessPointArn, FileSystem, FileSystemMount, 
 pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
 };
-pub use image::{Container, Image, ImageConfig};
 pub use id::{InstanceId, RequestId, RevisionId, UrlId};
+pub use image::{Container, Image, ImageConfig};
 pub use invocation::{FunctionError, Invocation, InvocationReport, InvocationStatus, Outcome};
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};

@@ -26,7 +26,13 @@ done
 
 /// The programs that the runtime needs, and nothing else of this machine.
 fn tools() -> Layer {
-    let programs = ["/bin/sh", "/usr/bin/curl", "/bin/ls", "/bin/cat", "/usr/bin/id"];
+    let programs = [
+        "/bin/sh",
+        "/usr/bin/curl",
+        "/bin/ls",
+        "/bin/cat",
+        "/usr/bin/id",
+    ];
     Layer::default().programs(&programs)
 }
 
@@ -125,9 +131,20 @@ fn an_image_on_disk_is_a_function() {
     // A user without rights, who may write where functions may.
     let user: u32 = run(server, "app", "id -u").parse().unwrap();
     assert!(user > 65_536);
-    let written = run(server, "app", "echo x > /tmp/x && cat /tmp/x; echo x > /srv/x || ls /srv");
+    let written = run(
+        server,
+        "app",
+        "echo x > /tmp/x && cat /tmp/x; echo x > /srv/x || ls /srv",
+    );
     assert!(written.starts_with("x\n"), "{written}");
     assert!(written.ends_with("gone\nhere"), "{written}");
+    // The same as one file is the same image.
+    let archive = rig.dir.join("app.tar");
+    image.write_layout_archive(&archive, "1");
+    let uri = format!("oci-archive:{}", archive.display());
+    let same = server.function("same", "").image(&uri).create();
+    assert_eq!(same["CodeSha256"], created["CodeSha256"]);
+    assert_eq!(run(server, "same", "cat here"), "here");
     let first = server.invoke("app", &json!("ls -l /entry.sh"));
     let listed = String::from_utf8(first.payload.to_vec()).unwrap();
     assert!(listed.starts_with("-rwxr-xr-x"), "{listed}");
@@ -151,7 +168,10 @@ fn what_docker_saves_is_a_function_and_whiteouts_are_honoured() {
     let unknown = format!("docker-archive:{}:me/app:2", path.display());
     let refused = server.function("other", "").image(&unknown).try_create();
     let message = refused.expect_status(400).json()["message"].to_string();
-    assert!(message.contains("does not exist. Provide a valid source image."), "{message}");
+    assert!(
+        message.contains("does not exist. Provide a valid source image."),
+        "{message}"
+    );
 }
 
 #[test]
@@ -167,7 +187,12 @@ fn a_function_written_with_the_runtime_crate_runs_from_an_image() {
     for number in 0..3 {
         let sum = server.invoke("sum", &json!({"num1": 1, "num2": number}));
         assert_eq!(sum.success(), json!({"result": 1 + number}));
-        assert_eq!(sum.log.contains("Init Duration"), number == 0, "{}", sum.log);
+        assert_eq!(
+            sum.log.contains("Init Duration"),
+            number == 0,
+            "{}",
+            sum.log
+        );
     }
 }
 
@@ -178,10 +203,17 @@ fn an_image_is_pulled_pinned_updated_and_published() {
     let digest = home_of(&shell());
     let server = Server::start();
     let uri = registry.name("me/app:latest");
-    let created = server.function("app", "").image(&uri).set("Publish", json!(true)).create();
+    let created = server
+        .function("app", "")
+        .image(&uri)
+        .set("Publish", json!(true))
+        .create();
     assert_eq!(created["CodeSha256"], digest.replace("sha256:", ""));
     let code = &get(&server, "app")["Code"];
-    assert_eq!(code["ResolvedImageUri"], registry.name(&format!("me/app@{digest}")).as_str());
+    assert_eq!(
+        code["ResolvedImageUri"],
+        registry.name(&format!("me/app@{digest}")).as_str()
+    );
     assert_eq!(run(&server, "app", "echo $COLOUR"), "blue");
     // The tag moves on; the function does not, until it is told.
     let newer = shell().layer(Layer::default().file("srv/newer", b"newer"));
@@ -204,7 +236,10 @@ fn an_image_is_pulled_pinned_updated_and_published() {
     assert_eq!(run(&server, "app:2", "ls"), "gone\nhere\nnewer");
     // Layers that are here are not fetched again.
     let asked = registry.asked().split_off(asked_before.len());
-    let blobs: Vec<_> = asked.iter().filter(|path| path.contains("/blobs/")).collect();
+    let blobs: Vec<_> = asked
+        .iter()
+        .filter(|path| path.contains("/blobs/"))
+        .collect();
     let configs = 3; // found twice, and again to fetch
     assert_eq!(blobs.len(), configs + 1, "{blobs:?}");
     // The registry is not needed any more, also not after a restart.
@@ -218,7 +253,8 @@ fn an_image_is_pulled_pinned_updated_and_published() {
 #[test]
 fn what_the_function_says_replaces_what_the_image_says() {
     let rig = Rig::start();
-    let entry = Layer::default().private_program("words.sh", b"#!/bin/sh\necho \"$@\"\npwd\nexit 3\n");
+    let entry =
+        Layer::default().private_program("words.sh", b"#!/bin/sh\necho \"$@\"\npwd\nexit 3\n");
     let uri = rig.layout("app", &shell().layer(entry));
     let server = &rig.server;
     let config = json!({"EntryPoint": ["words.sh"], "Command": ["a b", "c"]});
@@ -233,12 +269,22 @@ fn what_the_function_says_replaces_what_the_image_says() {
     let error = ended.failure();
     assert_eq!(error["errorType"], "Runtime.ExitError");
     let message = error["errorMessage"].as_str().unwrap();
-    assert!(message.ends_with("Error: Runtime exited with error: exit status 3"), "{message}");
+    assert!(
+        message.ends_with("Error: Runtime exited with error: exit status 3"),
+        "{message}"
+    );
     assert!(ended.log.contains("a b c\n/srv\n"), "{}", ended.log);
-    let changed = configure(server, "app", json!({"ImageConfig": {"WorkingDirectory": "/data"}}));
+    let changed = configure(
+        server,
+        "app",
+        json!({"ImageConfig": {"WorkingDirectory": "/data"}}),
+    );
     let shown = &changed["ImageConfigResponse"]["ImageConfig"];
     assert_eq!(*shown, json!({"WorkingDirectory": "/data"}));
-    assert_eq!(run(server, "app", "pwd; echo $COLOUR $SHAPE $1"), "/data\nred round first");
+    assert_eq!(
+        run(server, "app", "pwd; echo $COLOUR $SHAPE $1"),
+        "/data\nred round first"
+    );
     let changed = configure(server, "app", json!({"ImageConfig": {}}));
     assert_eq!(changed.get("ImageConfigResponse"), None);
     assert_eq!(run(server, "app", "pwd"), "/srv");
@@ -307,12 +353,18 @@ fn images_that_are_not_there_or_not_allowed_are_refused() {
         (format!("oci:{dir}/out"), missing),
         (format!("oci:{}", elsewhere.path().display()), "--image-dir"),
         ("oci:/etc".to_owned(), "--image-dir"),
-        ("app:1".to_owned(), "is not valid. Provide a valid source image"),
+        (
+            "app:1".to_owned(),
+            "is not valid. Provide a valid source image",
+        ),
     ];
     for (uri, expected) in table {
         let refused = server.function("app", "").image(&uri).try_create();
         let error = refused.expect_status(400);
-        assert_eq!(error.header("x-amzn-errortype"), "InvalidParameterValueException");
+        assert_eq!(
+            error.header("x-amzn-errortype"),
+            "InvalidParameterValueException"
+        );
         let message = error.json()["message"].to_string();
         assert!(message.contains(expected), "{uri}: {message}");
     }
@@ -330,7 +382,10 @@ fn images_that_are_not_there_or_not_allowed_are_refused() {
     let zip = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, zip);
     let refused = update_code(server, "image", json!({"ZipFile": zip}));
     let message = refused.expect_status(400).json()["message"].to_string();
-    assert!(message.contains("Please provide ImageUri when updating a function with packageType Image."));
+    assert!(
+        message
+            .contains("Please provide ImageUri when updating a function with packageType Image.")
+    );
 }
 
 #[test]
@@ -344,7 +399,10 @@ fn an_image_whose_layers_do_not_come_leaves_the_function_as_it_was() {
     // What is behind the digest of its top layer is another one's content.
     let blobs = bad.blobs();
     let known = good.blobs().others;
-    let new = blobs.others.iter().filter(|(name, _)| !known.contains_key(*name));
+    let new = blobs
+        .others
+        .iter()
+        .filter(|(name, _)| !known.contains_key(*name));
     for (name, content) in new {
         if serde_json::from_slice::<Value>(content).is_err() {
             let other = vec![7; content.len()];
@@ -356,11 +414,16 @@ fn an_image_whose_layers_do_not_come_leaves_the_function_as_it_was() {
         assert_eq!(created.expect_status(201).json()["State"], "Pending");
     };
     let settled = |name: &str| {
-        wait_for("the function to be settled", Duration::from_secs(20), || {
-            let found = get(&server, name)["Configuration"].clone();
-            let is_open = found["State"] == "Pending" || found["LastUpdateStatus"] == "InProgress";
-            (!is_open).then_some(found)
-        })
+        wait_for(
+            "the function to be settled",
+            Duration::from_secs(20),
+            || {
+                let found = get(&server, name)["Configuration"].clone();
+                let is_open =
+                    found["State"] == "Pending" || found["LastUpdateStatus"] == "InProgress";
+                (!is_open).then_some(found)
+            },
+        )
     };
     create("broken", &registry.name("app:bad"));
     let broken = settled("broken");
@@ -369,15 +432,28 @@ fn an_image_whose_layers_do_not_come_leaves_the_function_as_it_was() {
     let reason = broken["StateReason"].as_str().unwrap();
     assert!(reason.contains("is not what its digest says"), "{reason}");
     // One that runs goes on running what it had.
-    server.function("app", "").image(&registry.name("app:good")).create();
-    update_code(&server, "app", json!({"ImageUri": registry.name("app:bad")})).expect_status(200);
+    server
+        .function("app", "")
+        .image(&registry.name("app:good"))
+        .create();
+    update_code(
+        &server,
+        "app",
+        json!({"ImageUri": registry.name("app:bad")}),
+    )
+    .expect_status(200);
     let updated = settled("app");
     assert_eq!(updated["State"], "Active");
     assert_eq!(updated["LastUpdateStatus"], "Failed");
     assert_eq!(updated["LastUpdateStatusReasonCode"], "InvalidImage");
     assert_eq!(run(&server, "app", "ls"), "gone\nhere");
     // And a good one mends the other.
-    update_code(&server, "broken", json!({"ImageUri": registry.name("app:good")})).expect_status(200);
+    update_code(
+        &server,
+        "broken",
+        json!({"ImageUri": registry.name("app:good")}),
+    )
+    .expect_status(200);
     assert_eq!(settled("broken")["State"], "Active");
     assert_eq!(run(&server, "broken", "ls"), "gone\nhere");
 }
@@ -423,7 +499,10 @@ fn an_index_leads_to_the_image_for_this_machine() {
     let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": entries});
     registry.push_manifest("app", "1", kind, index.to_string().into_bytes());
     let server = Server::start();
-    let created = server.function("app", "").image(&registry.name("app:1")).create();
+    let created = server
+        .function("app", "")
+        .image(&registry.name("app:1"))
+        .create();
     let digest = here.blobs().digest.replace("sha256:", "");
     assert_eq!(created["CodeSha256"], digest.as_str());
     assert_eq!(run(&server, "app", "echo $COLOUR"), "blue");
@@ -458,7 +537,11 @@ curl -sS -H \"Lambda-Extension-Identifier: $id\" $base/event/next
     let first = server.invoke("app", &json!("echo ran"));
     assert_eq!(first.payload, "ran");
     assert!(first.log.contains("watching\n"), "{}", first.log);
-    assert!(first.log.contains("EXTENSION\tName: watcher"), "{}", first.log);
+    assert!(
+        first.log.contains("EXTENSION\tName: watcher"),
+        "{}",
+        first.log
+    );
 }
 
 #[test]
@@ -475,6 +558,9 @@ fn the_command_line_deploys_an_image() {
     newer.write_layout(&rig.dir.join("app"), "1");
     programs::run(&mut server.kiln(&args));
     let found = server.wait_until_active("app");
-    assert_eq!(found["CodeSha256"], newer.blobs().digest.replace("sha256:", ""));
+    assert_eq!(
+        found["CodeSha256"],
+        newer.blobs().digest.replace("sha256:", "")
+    );
     assert_eq!(run(server, "app", "echo $COLOUR"), "green");
 }

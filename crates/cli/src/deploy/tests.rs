@@ -63,7 +63,10 @@ async fn deploy(server: Remembered, text: &str, args: Args) -> (Result<ExitCode>
     let path = dir.path().join("app");
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("main.py"), text).unwrap();
-    let args = Args { path, ..args };
+    let args = Args {
+        path: Some(path),
+        ..args
+    };
     serve(
         move |asked| server.answer(asked),
         async |client| run(&client, Format::Json, &args).await,

@@ -80,7 +80,12 @@ mod tests {
         let uri = uri.parse().unwrap();
         assert_eq!(challenge, Some(Challenge::Bearer { uri }));
         assert_eq!(of("basic realm=\"x\""), Some(Challenge::Basic));
-        for other in ["Negotiate", "Bearer", "Basically", "Bearer realm=\"\u{7f}\""] {
+        for other in [
+            "Negotiate",
+            "Bearer",
+            "Basically",
+            "Bearer realm=\"\u{7f}\"",
+        ] {
             if let Ok(value) = other.parse::<http::HeaderValue>() {
                 let mut headers = HeaderMap::new();
                 headers.insert(WWW_AUTHENTICATE, value);

@@ -21,7 +21,9 @@ fn write(path: &Path, text: &str) {
 fn copy_program(layer: &Path, program: &str) {
     let listed = Command::new("ldd").arg(program).output().expect("ldd runs");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
+    let libraries = listed
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'));
     for file in libraries.chain([program]) {
         let to = layer.join(file.trim_start_matches('/'));
         fs::create_dir_all(to.parent().expect("below the root")).expect("the layer is ours");
@@ -32,7 +34,13 @@ fn copy_program(layer: &Path, program: &str) {
 /// A layer with a shell and some tools, and nothing else of this machine.
 fn tools(rig: &Rig) -> PathBuf {
     let layer = rig.directory.path().join("tools");
-    for program in ["/bin/sh", "/bin/cat", "/bin/ls", "/usr/bin/id", "/bin/mount"] {
+    for program in [
+        "/bin/sh",
+        "/bin/cat",
+        "/bin/ls",
+        "/usr/bin/id",
+        "/bin/mount",
+    ] {
         copy_program(&layer, program);
     }
     // What an image must not be able to turn into a way out.
@@ -84,8 +92,16 @@ async fn programs_see_the_image_and_nothing_of_the_machine() {
                   cat /proc/1/comm; ls /dev; echo x > /opt/new || echo kept";
     let output = sh(&rig, &layers, script).await;
     for expected in [
-        "dev\netc\n", "lib", "127.0.0.1 localhost", "/srv\n", "made\n", "null\n", "kept\n",
-        "/var': No such file or directory", "id\n", "shm\n",
+        "dev\netc\n",
+        "lib",
+        "127.0.0.1 localhost",
+        "/srv\n",
+        "made\n",
+        "null\n",
+        "kept\n",
+        "/var': No such file or directory",
+        "id\n",
+        "shm\n",
     ] {
         assert!(output.contains(expected), "{expected:?} in {output}");
     }
@@ -180,7 +196,11 @@ async fn a_missing_program_and_a_missing_directory_are_told_apart() {
         matches!(&unnamed, Err(Error::NotExecutable { .. })),
         "{unnamed:?}"
     );
-    let ran = finish(lease(&rig, &layers, program(&["id", "-u"], "/")).await.expect("it starts"));
+    let ran = finish(
+        lease(&rig, &layers, program(&["id", "-u"], "/"))
+            .await
+            .expect("it starts"),
+    );
     assert_eq!(ran.await.exit, Exit::Code(0));
     rig.end().await;
 }

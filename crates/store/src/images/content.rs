@@ -142,9 +142,10 @@ impl Frames {
             }
             let skipped = match self.decoder.init(&mut self.source) {
                 Ok(()) => return Ok(true),
-                Err(FrameDecoderError::ReadFrameHeaderError(
-                    ReadFrameHeaderError::SkipFrame { length, .. },
-                )) => u64::from(length),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => u64::from(length),
                 Err(error) => return Err(io::Error::other(error.to_string())),
             };
             let mut skip = (&mut self.source).take(skipped);

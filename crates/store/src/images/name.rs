@@ -124,7 +124,10 @@ mod tests {
         assert_eq!(read(b".wh..wh..opq"), Ok(Name::Emptied(Vec::new())));
         assert_eq!(read(b"a/.wh..wh..opq"), Ok(Name::Emptied(vec!["a".into()])));
         assert_eq!(read(b".wh..wh.plnk"), Ok(Name::Nothing));
-        assert_eq!(read(b"a/.wh.b/.wh.c"), Err("lies below something that is gone"));
+        assert_eq!(
+            read(b"a/.wh.b/.wh.c"),
+            Err("lies below something that is gone")
+        );
         for bad in [&b".wh."[..], b".wh..", b".wh...", b"a/.wh..."] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
@@ -134,7 +137,16 @@ mod tests {
     fn names_that_lead_elsewhere_are_refused() {
         let long = [b'a'; 256];
         let deep = b"abcdefg/".repeat(400);
-        for name in [&b""[..], b"..", b"../x", b"a/../../x", b"a/..", b"a\0b", &long, &deep] {
+        for name in [
+            &b""[..],
+            b"..",
+            b"../x",
+            b"a/../../x",
+            b"a/..",
+            b"a\0b",
+            &long,
+            &deep,
+        ] {
             assert!(read(name).is_err(), "{name:?}");
             assert!(read_target(name).is_err(), "{name:?}");
         }

@@ -30,7 +30,9 @@ pub(super) fn scan(root: &Path) -> Result<Vec<(Sha256, Manifest)>, Error> {
                 why: format!("{why}; remove it and update the code of its functions"),
             };
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let digest = name.parse().map_err(|_| damaged("is no layer".to_owned()))?;
+            let digest = name
+                .parse()
+                .map_err(|_| damaged("is no layer".to_owned()))?;
             let manifest = path.join(MANIFEST);
             let json = fs::read(&manifest).map_err(Error::file("read", &manifest))?;
             let manifest =

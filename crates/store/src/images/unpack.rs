@@ -5,28 +5,19 @@
 //! else is done to a single name in that directory. Sizes in headers are claims: bytes are counted as
 //! they come, also those of headers.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags, fchmod,
-    fsetxattr, futimens, linkat, makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat,
-    unlinkat,
-};
-use rustix::io::Errno;
+use rustix::fs::{Mode, Timespec, Timestamps, fchmod, futimens};
 use tar::{EntryType, Header};
 
 use super::content::{Archive, Hashed};
-use super::name::{self, Name, Place};
+use super::filled::{Tree, refused, set_opaque};
+use super::name::{self, Name};
 use super::{ImageError, Layer};
 use crate::error::Error;
 
-/// How overlayfs marks a directory that hides what lies below it.
-const OPAQUE: &str = "trusted.overlay.opaque";
 /// Longest target of a symbolic link (Linux).
 const TARGET_BYTES_MAX: usize = 4_095;
 /// Longest record that describes the next entry.
@@ -42,14 +33,6 @@ struct Told {
     target: Option<Vec<u8>>,
     size: Option<u64>,
     modified: Option<i64>,
-}
-
-/// The directory that is filled.
-struct Tree {
-    root: OwnedFd,
-    path: PathBuf,
-    /// The directory of the last entry: most come after one another.
-    last: Option<(Vec<OsString>, OwnedFd)>,
 }
 
 /// Unpacks a layer into `dir`, which must not exist, and returns the size of its archive. On failure the
@@ -194,31 +177,15 @@ fn sparse() -> io::Error {
 }
 
 impl Tree {
-    fn new(path: &Path) -> Result<Self> {
-        let made = mkdirat(CWD, path, Mode::from_raw_mode(0o755)).and_then(|()| {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            openat(CWD, path, flags, Mode::empty())
-        });
-        let made = made.and_then(|root| {
-            // Again, because the process's umask may have taken something away.
-            fchmod(&root, Mode::from_raw_mode(0o755))?;
-            Ok(root)
-        });
-        let root = made.map_err(|errno| Error::file("make directory", path)(errno.into()))?;
-        Ok(Self {
-            root,
-            path: path.to_owned(),
-            last: None,
-        })
-    }
-
     fn add(
         &mut self,
         header: &Header,
         told: Told,
         content: &mut impl Read,
     ) -> std::result::Result<(), Stop> {
-        let path = told.path.unwrap_or_else(|| header.path_bytes().into_owned());
+        let path = told
+            .path
+            .unwrap_or_else(|| header.path_bytes().into_owned());
         let target = told
             .target
             .or_else(|| header.link_name_bytes().map(|name| name.into_owned()));
@@ -272,104 +239,6 @@ impl Tree {
         Ok(())
     }
 
-    /// Opens a directory of the layer, which is made with those on the way to it where it is not there.
-    fn directory(&mut self, steps: &[OsString]) -> std::result::Result<&OwnedFd, Refusal> {
-        let is_last = self.last.as_ref().is_some_and(|(last, _)| last == steps);
-        if !is_last {
-            let opened = match open_directory(&self.root, steps) {
-                Ok(opened) => opened,
-                Err(Errno::NOENT | Errno::NOTDIR) => make_directories(&self.root, steps)?,
-                Err(Errno::LOOP) => return Err(Refusal::Why(BELOW_A_LINK)),
-                Err(errno) => return Err(errno.into()),
-            };
-            self.last = Some((steps.to_vec(), opened));
-        }
-        let (_, opened) = self.last.as_ref().expect("set above");
-        Ok(opened)
-    }
-
-    fn make_directory(&mut self, place: &Place) -> std::result::Result<(), Refusal> {
-        let parent = self.directory(&place.parents)?;
-        make_directory(parent, &place.name)?;
-        Ok(())
-    }
-
-    fn make_file(&mut self, place: &Place) -> std::result::Result<File, Refusal> {
-        self.clear(place)?;
-        let parent = self.directory(&place.parents)?;
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(parent, &place.name, flags, Mode::RUSR | Mode::WUSR)?;
-        Ok(file.into())
-    }
-
-    fn make_link(&mut self, place: &Place, target: &[u8]) -> std::result::Result<(), Refusal> {
-        self.clear(place)?;
-        let parent = self.directory(&place.parents)?;
-        Ok(symlinkat(OsStr::from_bytes(target), parent, &place.name)?)
-    }
-
-    fn make_hard_link(
-        &mut self,
-        place: &Place,
-        target: &Place,
-    ) -> std::result::Result<(), Refusal> {
-        if place == target {
-            return Ok(());
-        }
-        let from = match open_directory(&self.root, &target.parents) {
-            Ok(from) => from,
-            Err(Errno::LOOP) => return Err(Refusal::Why(BELOW_A_LINK)),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Err(Refusal::Why(NO_TARGET)),
-            Err(errno) => return Err(errno.into()),
-        };
-        match kind_of(&from, &target.name)? {
-            Some(FileType::RegularFile | FileType::Symlink) => {}
-            _ => return Err(Refusal::Why(NO_TARGET)),
-        }
-        self.clear(place)?;
-        let parent = self.directory(&place.parents)?;
-        Ok(linkat(
-            &from,
-            &target.name,
-            parent,
-            &place.name,
-            AtFlags::empty(),
-        )?)
-    }
-
-    /// Marks what lower layers have at a place as gone. What this layer has there stays.
-    fn hide(&mut self, place: &Place) -> std::result::Result<(), Refusal> {
-        let parent = self.directory(&place.parents)?;
-        match kind_of(parent, &place.name)? {
-            Some(FileType::Directory) => {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let directory = openat(parent, &place.name, flags, Mode::empty())?;
-                set_opaque(&directory)?;
-            }
-            Some(_) => {}
-            None => mark_gone(parent, &place.name)?,
-        }
-        Ok(())
-    }
-
-    /// Takes away what the layer has at a place already: a later entry stands for all before it.
-    fn clear(&mut self, place: &Place) -> std::result::Result<(), Refusal> {
-        let parent = self.directory(&place.parents)?;
-        match kind_of(parent, &place.name)? {
-            None => {}
-            Some(FileType::Directory) => {
-                // Its way there was opened without a link in it, and nobody else writes here.
-                let steps: PathBuf = place.parents.iter().chain([&place.name]).collect();
-                let path = self.path.join(steps);
-                self.last = None;
-                std::fs::remove_dir_all(path).map_err(Refusal::Kernel)?;
-            }
-            Some(_) => unlinkat(parent, &place.name, AtFlags::empty())?,
-        }
-        Ok(())
-    }
-
     fn fill(
         &self,
         mut file: File,
@@ -397,115 +266,6 @@ impl Tree {
         Ok(finished.map_err(|errno| written(errno.into()))?)
     }
 }
-
-const BELOW_A_LINK: &str = "lies below a link";
-const BELOW_A_FILE: &str = "lies below a file";
-const NO_TARGET: &str = "is a hard link to a file that the layer does not have";
-
-/// Why an entry was not made.
-enum Refusal {
-    Why(&'static str),
-    Kernel(io::Error),
-}
-
-impl From<Errno> for Refusal {
-    fn from(errno: Errno) -> Self {
-        Self::Kernel(errno.into())
-    }
-}
-
-fn refused(entry: &str) -> impl FnOnce(Refusal) -> ImageError {
-    move |refusal| match refusal {
-        Refusal::Why(why) => ImageError::Unsafe {
-            entry: entry.to_owned(),
-            why,
-        },
-        Refusal::Kernel(source) => Error::file("unpack", Path::new(entry))(source).into(),
-    }
-}
-
-/// Opens a directory without leaving the root and without following a link.
-fn open_directory(root: impl AsFd, steps: &[OsString]) -> std::result::Result<OwnedFd, Errno> {
-    let path: PathBuf = match steps {
-        [] => PathBuf::from("."),
-        steps => steps.iter().collect(),
-    };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::BENEATH
-        | ResolveFlags::NO_SYMLINKS
-        | ResolveFlags::NO_MAGICLINKS
-        | ResolveFlags::NO_XDEV;
-    openat2(root, path, flags, Mode::empty(), resolve)
-}
-
-fn make_directories(
-    root: &OwnedFd,
-    steps: &[OsString],
-) -> std::result::Result<OwnedFd, Refusal> {
-    let mut directory = open_directory(root, &[])?;
-    for step in steps {
-        match kind_of(&directory, step)? {
-            Some(FileType::Symlink) => return Err(Refusal::Why(BELOW_A_LINK)),
-            None | Some(FileType::Directory | FileType::CharacterDevice) => {}
-            Some(_) => return Err(Refusal::Why(BELOW_A_FILE)),
-        }
-        directory = make_directory(&directory, step)?;
-    }
-    Ok(directory)
-}
-
-/// Makes a directory where there is none. Where something is marked as gone, the directory hides it.
-fn make_directory(parent: &OwnedFd, name: &OsStr) -> std::result::Result<OwnedFd, Refusal> {
-    let found = kind_of(parent, name)?;
-    if found.is_some_and(|kind| kind != FileType::Directory) {
-        unlinkat(parent, name, AtFlags::empty())?;
-    }
-    let is_new = found != Some(FileType::Directory);
-    if is_new {
-        mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = openat(parent, name, flags, Mode::empty())?;
-    if is_new {
-        fchmod(&directory, Mode::from_raw_mode(0o755))?;
-    }
-    if found == Some(FileType::CharacterDevice) {
-        set_opaque(&directory)?;
-    }
-    Ok(directory)
-}
-
-fn kind_of(parent: &OwnedFd, name: &OsStr) -> std::result::Result<Option<FileType>, Errno> {
-    match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode))),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn set_opaque(directory: impl AsFd) -> std::result::Result<(), Refusal> {
-    fsetxattr(directory, OPAQUE, b"y", XattrFlags::empty()).map_err(|errno| match errno {
-        Errno::OPNOTSUPP | Errno::PERM => Refusal::Why(NO_MARKS),
-        errno => errno.into(),
-    })
-}
-
-fn mark_gone(parent: &OwnedFd, name: &OsStr) -> std::result::Result<(), Refusal> {
-    let made = mknodat(
-        parent,
-        name,
-        FileType::CharacterDevice,
-        Mode::empty(),
-        makedev(0, 0),
-    );
-    made.map_err(|errno| match errno {
-        Errno::PERM => Refusal::Why(NO_MARKS),
-        errno => errno.into(),
-    })
-}
-
-const NO_MARKS: &str = "takes away what a lower layer has, which the data directory's file system cannot \
-                        express: put it on a disk of the machine's, such as ext4 or xfs, and run Kiln as root";
 
 fn times(seconds: i64) -> Timestamps {
     let time = Timespec {

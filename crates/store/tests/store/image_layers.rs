@@ -110,8 +110,14 @@ async fn files_are_everybodys_to_read_and_nobodys_to_become() {
     let tool = fs::metadata(dir.join("bin/tool")).unwrap();
     assert_eq!(tool.uid(), rustix::process::geteuid().as_raw());
     assert_eq!(tool.mtime(), 1_700_000_000);
-    assert_eq!(tool.ino(), fs::metadata(dir.join("bin/same")).unwrap().ino());
-    assert_eq!(fs::read_link(dir.join("bin/link")).unwrap(), Path::new("/etc/secret"));
+    assert_eq!(
+        tool.ino(),
+        fs::metadata(dir.join("bin/same")).unwrap().ino()
+    );
+    assert_eq!(
+        fs::read_link(dir.join("bin/link")).unwrap(),
+        Path::new("/etc/secret")
+    );
 }
 
 #[tokio::test]
@@ -122,7 +128,11 @@ async fn names_that_leave_the_layer_are_refused() {
         assert!(refused.contains(".."), "{name}: {refused}");
     }
     // A slash at the start leads nowhere else.
-    let dir = rig.put(&Layer::default().add("/etc/x", EntryType::Regular, 0o644, None, b"").finish());
+    let dir = rig.put(
+        &Layer::default()
+            .add("/etc/x", EntryType::Regular, 0o644, None, b"")
+            .finish(),
+    );
     assert!(dir.await.unwrap().join("etc/x").exists());
 }
 
@@ -137,7 +147,9 @@ async fn nothing_is_written_through_a_link() {
     for link in [target, "../../../../../../victim", "."] {
         let layer = Layer::default().link("out", link).file("out/new", b"x");
         assert!(rig.refusal(layer).await.contains("below a link"));
-        let layer = Layer::default().link("out", link).file("out/deep/new", b"x");
+        let layer = Layer::default()
+            .link("out", link)
+            .file("out/deep/new", b"x");
         assert!(rig.refusal(layer).await.contains("below a link"));
         let layer = Layer::default().link("out", link).gone("out/file");
         assert!(rig.refusal(layer).await.contains("below a link"));
@@ -166,16 +178,17 @@ async fn hard_links_lead_to_files_of_the_layer_only() {
     let rig = Rig::new();
     let victim = rig.dir.path().join("victim");
     fs::write(&victim, "secret").unwrap();
-    let link = |target: &str| {
-        Layer::default().add("x", EntryType::Link, 0o644, Some(target), b"")
-    };
+    let link = |target: &str| Layer::default().add("x", EntryType::Link, 0o644, Some(target), b"");
     for (target, expected) in [
         ("etc/passwd", "does not have"),
         ("/etc/passwd", "does not have"),
         ("../victim", ".."),
         ("/", "no file"),
     ] {
-        assert!(rig.refusal(link(target)).await.contains(expected), "{target}");
+        assert!(
+            rig.refusal(link(target)).await.contains(expected),
+            "{target}"
+        );
     }
     let through = Layer::default()
         .link("out", rig.dir.path().to_str().unwrap())
@@ -185,9 +198,13 @@ async fn hard_links_lead_to_files_of_the_layer_only() {
     let directory = directory.add("x", EntryType::Link, 0o644, Some("d"), b"");
     assert!(rig.refusal(directory).await.contains("does not have"));
     // One to a link is the same link, not what it leads to.
-    let same = Layer::default()
-        .link("out", victim.to_str().unwrap())
-        .add("x", EntryType::Link, 0o644, Some("out"), b"");
+    let same = Layer::default().link("out", victim.to_str().unwrap()).add(
+        "x",
+        EntryType::Link,
+        0o644,
+        Some("out"),
+        b"",
+    );
     let dir = rig.put(&same.finish()).await.unwrap();
     assert!(dir.join("x").is_symlink());
     assert_eq!(fs::metadata(&victim).unwrap().nlink(), 1);
@@ -288,7 +305,13 @@ async fn long_names_come_in_records_and_their_length_is_bounded() {
     let long = format!("{}/file", "d".repeat(200));
     let with_nul = [long.as_bytes(), b"\0"].concat();
     let layer = Layer::default()
-        .add("././@LongLink", EntryType::GNULongName, 0o644, None, &with_nul)
+        .add(
+            "././@LongLink",
+            EntryType::GNULongName,
+            0o644,
+            None,
+            &with_nul,
+        )
         .file("short", b"gnu");
     let dir = rig.put(&layer.finish()).await.unwrap();
     assert_eq!(fs::read_to_string(dir.join(&long)).unwrap(), "gnu");
@@ -321,21 +344,40 @@ async fn content_that_is_not_what_its_digest_says_is_refused() {
     let rig = Rig::new();
     let archive = Layer::default().file("file", b"right").finish();
     let other = sha256(b"other");
-    let wrong = rig.images.put(rig.taken(&archive, other.clone()), u64::MAX).await;
-    assert!(matches!(wrong, Err(ImageError::WrongDigest { .. })), "{wrong:?}");
+    let wrong = rig
+        .images
+        .put(rig.taken(&archive, other.clone()), u64::MAX)
+        .await;
+    assert!(
+        matches!(wrong, Err(ImageError::WrongDigest { .. })),
+        "{wrong:?}"
+    );
     let packed = Taken {
         digest: Some(other),
         ..rig.taken(&archive, sha256(&archive))
     };
     let wrong = rig.images.put(packed, u64::MAX).await;
-    assert!(matches!(wrong, Err(ImageError::WrongDigest { .. })), "{wrong:?}");
+    assert!(
+        matches!(wrong, Err(ImageError::WrongDigest { .. })),
+        "{wrong:?}"
+    );
     // Bytes behind the archive's end count too.
     let longer = [archive.as_slice(), b"more"].concat();
-    let wrong = rig.images.put(rig.taken(&longer, sha256(&archive)), u64::MAX).await;
-    assert!(matches!(wrong, Err(ImageError::WrongDigest { .. })), "{wrong:?}");
+    let wrong = rig
+        .images
+        .put(rig.taken(&longer, sha256(&archive)), u64::MAX)
+        .await;
+    assert!(
+        matches!(wrong, Err(ImageError::WrongDigest { .. })),
+        "{wrong:?}"
+    );
     let cut = &archive[..600];
     assert!(rig.put(cut).await.is_err());
-    assert!(rig.put(b"not an archive, but long enough to be looked at").await.is_err());
+    assert!(
+        rig.put(b"not an archive, but long enough to be looked at")
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -384,7 +426,10 @@ async fn bombs_end_where_the_limit_is() {
         assert!(packed.len() < zeros.len() / 100);
         let layer = rig.taken(&packed, sha256(&zeros));
         let refused = rig.images.put(layer, 1 << 20).await;
-        assert!(matches!(refused, Err(ImageError::TooLarge { max }) if max == 1 << 20), "{refused:?}");
+        assert!(
+            matches!(refused, Err(ImageError::TooLarge { max }) if max == 1 << 20),
+            "{refused:?}"
+        );
     }
     assert!(!rig.images.dir(&sha256(&zeros)).exists());
 }
@@ -392,15 +437,17 @@ async fn bombs_end_where_the_limit_is() {
 #[tokio::test]
 async fn a_layer_out_of_use_is_removed_after_a_while() {
     let rig = Rig::new();
-    let [kept, dropped] = ["kept", "dropped"]
-        .map(|name| Layer::default().file(name, b"").finish());
+    let [kept, dropped] = ["kept", "dropped"].map(|name| Layer::default().file(name, b"").finish());
     for archive in [&kept, &dropped] {
         rig.put(archive).await.unwrap();
     }
     let keep = [sha256(&kept)].into();
     assert_eq!(rig.images.collect(&keep).await.unwrap(), 0, "it is new");
     rig.clock.advance(Duration::from_secs(1_200));
-    assert_eq!(rig.images.collect(&keep).await.unwrap(), dropped.len() as u64);
+    assert_eq!(
+        rig.images.collect(&keep).await.unwrap(),
+        dropped.len() as u64
+    );
     assert!(!rig.images.dir(&sha256(&dropped)).exists());
     assert_eq!(rig.images.touch(&sha256(&dropped)), None);
     // What was asked for a moment ago is spared, also when nothing refers to it yet.
@@ -421,6 +468,9 @@ async fn layers_are_known_after_a_restart_and_half_of_one_is_not() {
         dir: rig.dir.path().join("data"),
     };
     let store = Store::open(config, rig.clock.clone()).unwrap();
-    assert_eq!(store.images().touch(&sha256(&archive)), Some(archive.len() as u64));
+    assert_eq!(
+        store.images().touch(&sha256(&archive)),
+        Some(archive.len() as u64)
+    );
     assert!(!half.exists());
 }

@@ -240,6 +240,9 @@ mod tests {
         );
         let gone = unavailable(Error::NotFound("host/app".into()));
         assert_eq!(gone.code, "ImageDeleted");
-        assert_eq!(gone.reason, "The container image could not be made ready: there is no image host/app.");
+        assert_eq!(
+            gone.reason,
+            "The container image could not be made ready: there is no image host/app."
+        );
     }
 }

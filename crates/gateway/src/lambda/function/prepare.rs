@@ -161,4 +161,81 @@ mod tests {
         fixture.settle().await;
         assert!(fixture.context.deps.store.function(&id).is_none());
     }
+
+    fn image(number: u8) -> Image {
+        Image {
+            uri: format!("host.example/app:{number}"),
+            resolved_uri: format!("host.example/app@sha256:{number}"),
+            digest: kiln_types::Sha256::from_bytes([number; 32]),
+            layers: Vec::new(),
+            entry_point: Vec::new(),
+            command: Vec::new(),
+            working_directory: None,
+            environment: Vec::new(),
+        }
+    }
+
+    /// A function of the first image, whose update to the second is under way and published.
+    async fn updated() -> Function {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let mut function = Arc::unwrap_or_clone(fixture.function(&id));
+        let latest = Arc::make_mut(&mut function.latest);
+        let mut container = kiln_types::Container::new(image(1), Default::default());
+        container.incoming = Some(image(2));
+        latest.container = Some(container);
+        latest.update = UpdateStatus::InProgress;
+        function.publish(None);
+        function
+    }
+
+    fn shown(of: &kiln_types::Configuration) -> (State, UpdateStatus, &str) {
+        let container = of.container.as_ref().unwrap();
+        (of.state, of.update, container.image.uri.as_str())
+    }
+
+    #[tokio::test]
+    async fn an_image_takes_its_place_when_it_is_here() {
+        let mut function = updated().await;
+        let version = &function.versions[&1];
+        assert_eq!(
+            shown(version),
+            (
+                State::Pending,
+                UpdateStatus::Successful,
+                "host.example/app:2"
+            ),
+            "it has no image to run until then"
+        );
+        settle(&mut function, None);
+        let expected = (
+            State::Active,
+            UpdateStatus::Successful,
+            "host.example/app:2",
+        );
+        assert_eq!(shown(&function.latest), expected);
+        assert_eq!(shown(&function.versions[&1]), expected);
+        assert_eq!(function.latest.code, function.versions[&1].code);
+        // The same published again is the same version.
+        assert_eq!(
+            function.publish(None).version,
+            kiln_types::Version::Published(1)
+        );
+    }
+
+    #[tokio::test]
+    async fn an_image_that_does_not_come_leaves_the_former_one() {
+        let mut function = updated().await;
+        let failure = Failure {
+            code: "ImageDeleted".into(),
+            reason: "It is gone.".into(),
+        };
+        settle(&mut function, Some(failure.clone()));
+        let expected = (State::Active, UpdateStatus::Failed, "host.example/app:1");
+        assert_eq!(shown(&function.latest), expected);
+        assert_eq!(function.versions[&1].state, State::Failed);
+        let container = function.latest.container.as_ref().unwrap();
+        assert_eq!(container.failure, Some(failure));
+        assert_eq!(container.incoming, None);
+    }
 }

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use kiln_types::{
-    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, ImageConfig, InvalidUnit, MemoryMb, Runtime,
-    TimeoutSecs,
+    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, ImageConfig, InvalidUnit, MemoryMb,
+    Runtime, TimeoutSecs,
 };
 use serde_json::{Value, json};
 

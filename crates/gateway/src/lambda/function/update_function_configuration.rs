@@ -2,9 +2,9 @@
 
 use super::change::{After, change_latest};
 use super::configuration::render;
-use super::{file_system, image};
 use super::memory::check_memory;
 use super::settings::Settings;
+use super::{file_system, image};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{
@@ -23,7 +23,11 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let mut change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
     if function.latest.container.is_some() {
         let has_layers = layers.as_ref().is_some_and(|layers| !layers.is_empty());
-        image::refuse_runtime(change.runtime.is_some(), change.handler.is_some(), has_layers)?;
+        image::refuse_runtime(
+            change.runtime.is_some(),
+            change.handler.is_some(),
+            has_layers,
+        )?;
     } else {
         image::refuse_config(&image_config, "updating")?;
     }
