@@ -244,8 +244,7 @@ fn an_image_is_pulled_pinned_updated_and_published() {
     assert_eq!(blobs.len(), configs + 1, "{blobs:?}");
     // The registry is not needed any more, also not after a restart.
     registry.forget("me/app");
-    let home = server.home();
-    server.stop();
+    let home = server.stop();
     let server = Server::builder().home(home).start();
     assert_eq!(run(&server, "app", "ls"), "gone\nhere\nnewer");
 }
