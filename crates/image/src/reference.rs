@@ -53,7 +53,7 @@ impl Reference {
         if uri.len() > NAME_BYTES_MAX || uri.contains('\0') {
             return Err(bad("it is too long, or has a NUL in it"));
         }
-        let kinds: [(&str, fn(PathBuf) -> Place); 3] = [
+        let kinds: [(&str, OnDisk); 3] = [
             ("oci:", Place::Layout),
             ("oci-archive:", Place::LayoutArchive),
             ("docker-archive:", Place::DockerArchive),
@@ -79,9 +79,11 @@ impl Reference {
 }
 
 type Parsed<T> = Result<T, &'static str>;
+/// Makes a place of a path.
+type OnDisk = fn(PathBuf) -> Place;
 
 /// `/path`, `/path:tag` or `/path@sha256:…`.
-fn on_disk(rest: &str, place: fn(PathBuf) -> Place) -> Parsed<Reference> {
+fn on_disk(rest: &str, place: OnDisk) -> Parsed<Reference> {
     let (rest, digest) = split_digest(rest)?;
     let name = rest.rfind('/').map_or(0, |slash| slash + 1);
     // A tag of `docker save` has a repository before it: `/path.tar:app:1`, `/path.tar:me/app:1`.

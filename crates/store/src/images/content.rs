@@ -32,8 +32,8 @@ pub(super) type Packed = BufReader<Hashed<Take<File>>>;
 /// The archive, whatever it was compressed with.
 pub(super) enum Archive {
     Plain(Packed),
-    Gzip(MultiGzDecoder<Packed>),
-    Zstd(Frames),
+    Gzip(Box<MultiGzDecoder<Packed>>),
+    Zstd(Box<Frames>),
 }
 
 /// Zstd's frames, one after the other; those without content are passed over.
@@ -96,16 +96,16 @@ impl Archive {
         let mut packed = BufReader::with_capacity(BUFFER_BYTES, hashed);
         let start = packed.fill_buf()?;
         if start.starts_with(GZIP) {
-            return Ok(Self::Gzip(MultiGzDecoder::new(packed)));
+            return Ok(Self::Gzip(Box::new(MultiGzDecoder::new(packed))));
         }
         let (first, rest) = ZSTD_SKIPPED;
         let is_skipped = |start: &[u8]| first.contains(&start[0]) && start[1..].starts_with(&rest);
         if start.starts_with(ZSTD) || start.len() > 4 && is_skipped(start) {
-            return Ok(Self::Zstd(Frames {
+            return Ok(Self::Zstd(Box::new(Frames {
                 source: packed,
                 decoder: FrameDecoder::new(),
                 is_decoding: false,
-            }));
+            })));
         }
         Ok(Self::Plain(packed))
     }

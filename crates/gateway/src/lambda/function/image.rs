@@ -82,7 +82,7 @@ pub(super) fn render(config: &ImageConfig) -> Option<wire::ImageConfigResponse> 
         command: config.command.clone(),
         working_directory: config.working_directory.clone(),
     };
-    (!config.is_empty()).then(|| wire::ImageConfigResponse {
+    (!config.is_empty()).then_some(wire::ImageConfigResponse {
         image_config: Some(shown),
         error: None,
     })

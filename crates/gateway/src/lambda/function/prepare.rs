@@ -97,9 +97,9 @@ fn settle(function: &mut Function, failure: Option<Failure>) {
         (_, false) => State::Active,
     };
     if let Some(container) = &mut latest.container {
-        match (container.incoming.take(), has_failed) {
-            (Some(image), false) => container.image = image,
-            (_, true) | (None, false) => {}
+        let incoming = container.incoming.take();
+        if let Some(image) = incoming.filter(|_| !has_failed) {
+            container.image = image;
         }
         container.failure = failure.clone();
         latest.code = Code::of_image(&container.image);
