@@ -1,6 +1,6 @@
 //! Container images made in the test, from files and from programs of this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -11,8 +11,6 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tar::{EntryType, Header};
-
-use crate::programs;
 
 /// One layer.
 pub struct Layer {
@@ -76,38 +74,53 @@ impl Layer {
     }
 
     /// Programs of this machine, by their absolute paths, and the libraries that they need.
-    pub fn programs(mut self, paths: &[&str]) -> Self {
-        let mut files = BTreeMap::new();
-        for path in paths {
-            files.insert((*path).to_owned(), ());
-            // A program without libraries makes it fail.
-            let listed = Command::new("ldd").arg(path).output().expect("ldd runs");
-            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-            let libraries = listed.split_whitespace().filter(|w| w.starts_with('/'));
-            files.extend(libraries.map(|library| (library.to_owned(), ())));
-        }
-        for path in files.into_keys() {
-            let content = fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-            let inside = path.trim_start_matches('/');
-            self = self.add(inside, EntryType::Regular, 0o755, None, &content);
-        }
-        self
+    pub fn programs(self, paths: &[&str]) -> Self {
+        let own = paths.iter().map(|path| (*path).to_owned());
+        self.copied(own.chain(libraries_of(paths)).collect())
     }
 
     /// A program of this machine under another name, and its libraries.
     pub fn program_as(self, path: &str, program: &Path) -> Self {
         let content = fs::read(program).expect("the program is there");
-        let own = program.to_str().expect("a test's path");
-        let listed = programs::run(Command::new("ldd").arg(own));
-        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let libraries = listed.split_whitespace().filter(|w| w.starts_with('/'));
-        let mut layer = self.add(path, EntryType::Regular, 0o755, None, &content);
-        for library in libraries {
-            let content = fs::read(library).expect("the library is there");
-            let inside = library.trim_start_matches('/');
-            layer = layer.add(inside, EntryType::Regular, 0o755, None, &content);
+        let libraries = libraries_of(&[program.to_str().expect("a test's path")]);
+        self.add(path, EntryType::Regular, 0o755, None, &content)
+            .copied(libraries)
+    }
+
+    /// The files of a directory of this machine, without those that Python can make and its tests, and the
+    /// libraries that its modules need.
+    pub fn tree(mut self, path: &str, directory: &Path) -> Self {
+        let mut modules = Vec::new();
+        let mut directories = vec![(path.to_owned(), directory.to_owned())];
+        while let Some((inside, directory)) = directories.pop() {
+            for entry in fs::read_dir(&directory).expect("the directory is there") {
+                let entry = entry.expect("it can be listed");
+                let (name, found) = (entry.file_name(), entry.path());
+                let name = name.to_str().expect("names are text");
+                let inside = format!("{inside}/{name}");
+                if found.is_dir() && !["__pycache__", "test", "tests"].contains(&name) {
+                    directories.push((inside, found));
+                } else if found.is_file() {
+                    let content = fs::read(&found).expect("it can be read");
+                    self = self.file(&inside, &content);
+                    if name.ends_with(".so") {
+                        modules.push(found.to_str().expect("names are text").to_owned());
+                    }
+                }
+            }
         }
-        layer
+        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+        let libraries = libraries_of(&modules);
+        self.copied(libraries)
+    }
+
+    fn copied(mut self, paths: BTreeSet<String>) -> Self {
+        for path in paths {
+            let content = fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let inside = path.trim_start_matches('/');
+            self = self.add(inside, EntryType::Regular, 0o755, None, &content);
+        }
+        self
     }
 
     /// Anything.
@@ -288,6 +301,16 @@ impl Image {
         let archive = archive.file("manifest.json", saved.to_string().as_bytes());
         fs::write(path, archive.finish()).expect("the directory is the test's");
     }
+}
+
+/// The libraries that programs and modules of this machine need.
+fn libraries_of(files: &[&str]) -> BTreeSet<String> {
+    // It fails when one of them needs none.
+    let listed = Command::new("ldd").args(files).output().expect("ldd runs");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let words = listed.split_whitespace();
+    let libraries = words.filter(|word| word.starts_with('/') && !word.ends_with(':'));
+    libraries.map(str::to_owned).collect()
 }
 
 /// The digest of some bytes, as images write it.

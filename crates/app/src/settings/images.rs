@@ -31,10 +31,10 @@ impl Images {
             })
         };
         let dirs = self.image_dir.iter().map(dir);
-        Ok(Sources::new(kiln_image::Config {
+        Sources::new(kiln_image::Config {
             dirs: dirs.collect::<Result<_, _>>()?,
             credentials: self.registry_credentials.clone(),
         })
-        .context("read --registry-credentials")?)
+        .context("read --registry-credentials")
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use kiln_testkit::image::{Image, Layer};
 use kiln_testkit::registry::Registry;
-use kiln_testkit::{Server, archive, programs};
+use kiln_testkit::{Server, archive, clients, programs, runtimes};
 use serde_json::{Value, json};
 
 /// A runtime in shell that runs the command which the event is, and answers with its output.
@@ -100,6 +100,40 @@ fn configure(server: &Server, name: &str, body: Value) -> Value {
     let answer = server.lambda("PUT", &path).json(&body).send();
     answer.expect_status(200);
     server.wait_until_active(name)
+}
+
+/// As AWS's guide has it for images that are not its own: a Python, its client, and the handler as the
+/// command.
+#[test]
+fn awslambdaric_in_an_image_calls_the_handler_that_its_command_names() {
+    let python = runtimes::system_python();
+    let interpreter = python.executable.to_str().unwrap();
+    let library = format!("usr/lib/python3.{}", python.minor);
+    let app = b"import os
+def handler(event, context):
+    if event.get('fail'):
+        raise ValueError('as it was told')
+    return {'sum': event['a'] + event['b'], 'name': context.function_name, 'at': os.getcwd()}
+";
+    let image = Image::default()
+        .layer(Layer::default().programs(&[interpreter]))
+        .layer(Layer::default().tree(&library, &PathBuf::from("/").join(&library)))
+        .layer(Layer::default().tree("packages", &clients::awslambdaric_packages(&python)))
+        .layer(Layer::default().file("function/app.py", app))
+        .entry_point(&[interpreter, "-m", "awslambdaric"])
+        .command(&["app.handler"])
+        .environment(&["PYTHONPATH=/packages"])
+        .working_directory("/function");
+    let rig = Rig::start();
+    let uri = rig.layout("python", &image);
+    let server = &rig.server;
+    server.function("sum", "").image(&uri).memory(1769).create();
+    let sum = server.invoke("sum", &json!({"a": 1, "b": 2}));
+    let expected = json!({"sum": 3, "name": "sum", "at": "/function"});
+    assert_eq!(sum.success(), expected);
+    let failed = server.invoke("sum", &json!({"fail": true})).failure();
+    assert_eq!(failed["errorType"], "ValueError");
+    assert_eq!(failed["errorMessage"], "as it was told");
 }
 
 #[test]
