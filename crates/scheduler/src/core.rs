@@ -20,6 +20,7 @@ mod ending;
 mod event;
 mod idle;
 mod numbered;
+mod provisioned;
 mod serving;
 mod starts;
 pub(crate) mod state;
@@ -47,6 +48,7 @@ use arena::{Arena, No};
 pub use event::{Event, FunctionKey, Ticket};
 use idle::Orders;
 use numbered::Numbered;
+pub use provisioned::Readiness;
 use state::{Account, Function, Instance, Pool, Promised, State, Waiter};
 use turns::Turns;
 
@@ -74,6 +76,10 @@ pub struct Core {
     turns: Turns<No<Account>>,
     /// Functions with uncovered requests that may not start another instance, and until when.
     parked: BTreeSet<(Moment, No<Function>)>,
+    /// Pools that lack provisioned instances and may start some.
+    unprovided: BTreeSet<No<Pool>>,
+    /// When that is tried again after a failure.
+    retries: BTreeSet<(Moment, No<Pool>)>,
     /// When instances are started ahead of need.
     plans: BTreeSet<(Moment, No<Pool>)>,
     orders: Orders,
@@ -108,6 +114,8 @@ impl Core {
             deadlines: BTreeSet::new(),
             turns: Turns::new(),
             parked: BTreeSet::new(),
+            unprovided: BTreeSet::new(),
+            retries: BTreeSet::new(),
             plans: BTreeSet::new(),
             orders: Orders::default(),
             live: Promised::default(),
@@ -129,6 +137,7 @@ impl Core {
             }
             Event::Abandoned { ticket } => self.abandoned(ticket, now),
             Event::Expected { key, memory, at } => self.expected(key, memory, at, now),
+            Event::Provisioned { function, wanted } => self.provision(&function, &wanted, now),
             Event::Started { instance, init } => self.started(instance, init, now),
             Event::Released {
                 instance,
@@ -167,8 +176,11 @@ impl Core {
         let refusal = self.deadlines.first().map(|(deadline, _)| *deadline);
         let token = self.parked.first().map(|(until, _)| *until);
         let plan = self.plans.first().map(|(start, _)| *start);
-        [refusal, token, plan, self.next_freeze(), self.next_expiry()]
+        let retry = self.retries.first().map(|(at, _)| *at);
+        let idle = [self.next_freeze(), self.next_expiry()];
+        [refusal, token, plan, retry]
             .into_iter()
+            .chain(idle)
             .flatten()
             .min()
     }
@@ -176,6 +188,11 @@ impl Core {
     /// Whether no instance is left.
     pub fn is_empty(&self) -> bool {
         self.instances.is_empty()
+    }
+
+    #[cfg(test)]
+    fn is_draining(&self) -> bool {
+        self.phase == Phase::Draining
     }
 
     /// How things stand.
@@ -186,10 +203,10 @@ impl Core {
                 ..Default::default()
             };
             for pool in function.pools.iter().map(|no| &self.pools[*no]) {
-                one.idle += pool.idle.len();
+                one.idle += pool.idle.len() + pool.provisioned.idle.len();
                 one.frozen += pool.frozen as usize;
                 one.busy += pool.busy as usize;
-                one.starting += pool.starting as usize;
+                one.starting += (pool.starting + pool.provisioned.starting) as usize;
                 one.stopping += pool.stopping as usize;
                 one.waiting += pool.covered.len() + pool.uncovered.len();
             }
@@ -210,7 +227,7 @@ impl Core {
             self.forget_if_empty(pool);
             return;
         }
-        self.enter(function, now);
+        self.enter(pool, now);
         self.forget_foretold(pool);
         if let Some(instance) = self.take_idle(pool) {
             self.grant(ticket, instance, pool);
@@ -231,8 +248,10 @@ impl Core {
             return;
         }
         let no = instance.pool;
-        let pool = &mut self.pools[no];
-        pool.starting -= 1;
+        match instance.provisioned {
+            true => self.provided(no),
+            false => self.pools[no].starting -= 1,
+        }
         self.learn(no, init);
         self.offer(id, no, now);
         self.rebalance(no, now);
@@ -246,15 +265,13 @@ impl Core {
         if instance.state != State::Busy {
             return;
         }
-        let no = instance.pool;
-        let pool = &mut self.pools[no];
-        pool.busy -= 1;
-        let function = pool.function;
+        let (no, provisioned) = (instance.pool, instance.provisioned);
+        self.pools[no].busy -= 1;
         if let Some(init) = init {
             self.learn(no, init);
         }
-        self.leave(function, now);
-        if usable && !self.must_yield(no, now) {
+        self.leave(no, now);
+        if usable && (provisioned || !self.must_yield(no, now)) {
             self.offer(id, no, now);
         } else {
             self.stop(id, no);
@@ -286,21 +303,26 @@ impl Core {
     }
 
     fn ended(&mut self, id: InstanceId, now: Moment) {
-        let Some(state) = self.instances.get(&id).map(|instance| instance.state) else {
+        let Some(instance) = self.instances.get(&id) else {
             return;
         };
+        let (no, state, provisioned) = (instance.pool, instance.state, instance.provisioned);
         if matches!(state, State::Idle { .. }) {
             self.wake(id);
         }
-        let no = self.instances[&id].pool;
-        self.instances.remove(&id);
         if state != State::Stopping {
             self.disown(no);
+            self.unprovision(id);
+        }
+        self.instances.remove(&id);
+        if provisioned {
+            self.lost(no, state, now);
         }
         let pool = &mut self.pools[no];
         let memory_mb = pool.memory_mb;
         self.live.take(memory_mb);
         match state {
+            State::Starting if provisioned => {}
             State::Starting => {
                 pool.starting -= 1;
                 // The next one is bound to a request at once, so that its failure reaches somebody.
@@ -309,8 +331,7 @@ impl Core {
             }
             State::Busy => {
                 pool.busy -= 1;
-                let function = pool.function;
-                self.leave(function, now);
+                self.leave(no, now);
             }
             State::Idle { .. } => {}
             State::Stopping => {
@@ -325,6 +346,7 @@ impl Core {
     fn tick(&mut self, now: Moment) {
         self.refuse_overdue(now);
         self.unpark_due(now);
+        self.retry_due(now);
         self.freeze_rested(now);
         self.expire_idle(now);
         self.serve_waiting(now);
@@ -339,8 +361,10 @@ impl Core {
             .expect("only live instances are granted");
         instance.state = State::Busy;
         let was_ahead = std::mem::take(&mut instance.ahead);
+        let spills = !instance.provisioned;
         let pool = &mut self.pools[no];
         pool.busy += 1;
+        pool.provisioned.spilled += u64::from(spills && pool.provisioned.wanted > 0);
         let counts = &mut self.functions[pool.function].counts;
         counts.granted += 1;
         counts.ahead_used += u64::from(was_ahead);
@@ -385,6 +409,7 @@ impl Core {
             pool: no,
             state: State::Starting,
             ahead,
+            provisioned: false,
         };
         self.instances.insert(id, instance);
         let function = self.pools[no].function;
@@ -404,6 +429,7 @@ impl Core {
             .get_mut(&id)
             .expect("only live instances are stopped");
         instance.state = State::Stopping;
+        self.unprovision(id);
         let pool = &mut self.pools[no];
         pool.stopping += 1;
         self.live_stopping.add(pool.memory_mb);

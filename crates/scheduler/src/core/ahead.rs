@@ -93,7 +93,9 @@ impl Core {
                 .expect("plans are noted with their pool");
             pool.foretold.take_if(|foretold| *foretold == start);
             pool.hold_until = pool.hold_until.max(end);
-            let has_one = !pool.idle.is_empty() || pool.starting as usize > pool.covered.len();
+            let has_one = !pool.idle.is_empty()
+                || !pool.provisioned.idle.is_empty()
+                || pool.starting as usize > pool.covered.len();
             if !has_one && self.may_start_ahead(no, now) {
                 self.start_ahead(no, now);
             }
@@ -113,7 +115,11 @@ impl Core {
         let pool = &mut self.pools[no];
         pool.starting += 1;
         let key = pool.key.clone();
-        self.actions.push(Action::StartAhead { instance: id, key });
+        self.actions.push(Action::StartAhead {
+            instance: id,
+            key,
+            provisioned: false,
+        });
         self.rebalance(no, now);
     }
 }

@@ -100,6 +100,8 @@ fn settle(function: &mut Function, failure: Option<Failure>) {
         let incoming = container.incoming.take();
         if let Some(image) = incoming.filter(|_| !has_failed) {
             container.image = image;
+            // Instances that were started meanwhile have the former image.
+            latest.revision = RevisionId::random();
         }
         container.failure = failure.clone();
         latest.code = Code::of_image(&container.image);
@@ -207,7 +209,9 @@ mod tests {
             ),
             "it has no image to run until then"
         );
+        let seen = function.latest.revision;
         settle(&mut function, None);
+        assert_ne!(function.latest.revision, seen, "what runs is out of date");
         let expected = (
             State::Active,
             UpdateStatus::Successful,
