@@ -364,9 +364,10 @@ impl Core {
         let spills = !instance.provisioned;
         let pool = &mut self.pools[no];
         pool.busy += 1;
-        pool.provisioned.spilled += u64::from(spills && pool.provisioned.wanted > 0);
+        let spills = spills && pool.provisioned.wanted > 0;
         let counts = &mut self.functions[pool.function].counts;
         counts.granted += 1;
+        counts.spilled += u64::from(spills);
         counts.ahead_used += u64::from(was_ahead);
         self.actions.push(Action::Grant {
             ticket,

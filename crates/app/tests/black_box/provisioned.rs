@@ -74,6 +74,9 @@ fn invocations_use_instances_that_are_ready_and_spill_over() {
     assert_eq!(kinds[0], "on-demand");
     assert_eq!(kinds[1], "provisioned-concurrency");
     assert_eq!(kinds[2], "provisioned-concurrency");
+    let status = server.kiln(&["status", "--output", "json"]).output();
+    let status: Value = serde_json::from_slice(&status.unwrap().stdout).unwrap();
+    assert_eq!(status["requests"]["spilled"], 1);
 }
 
 #[test]

@@ -42,8 +42,6 @@ pub(super) struct Provisioned {
     pub(super) retry: Option<Moment>,
     /// Whether the last try found no memory.
     pub(super) lacks_memory: bool,
-    /// Requests that found all of them busy.
-    pub(super) spilled: u64,
 }
 
 /// How far the promise to one version is kept.
@@ -57,8 +55,6 @@ pub struct Readiness {
     pub failures: u32,
     /// Whether memory lacks for the next one.
     pub lacks_memory: bool,
-    /// Requests that found all of them busy and were served by others.
-    pub spilled: u64,
 }
 
 impl Provisioned {
@@ -101,7 +97,6 @@ impl Core {
             ready: pool.live - pool.starting,
             failures: pool.failures,
             lacks_memory: pool.lacks_memory,
-            spilled: pool.spilled,
         })
     }
 

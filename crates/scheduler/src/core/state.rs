@@ -135,6 +135,8 @@ pub struct Counts {
     pub ahead: u64,
     /// ... and then used.
     pub ahead_used: u64,
+    /// Requests that found all provisioned instances busy and were served by others.
+    pub spilled: u64,
     /// Idle instances ended to make room for others.
     pub evicted: u64,
     /// Idle instances ended because nobody came.

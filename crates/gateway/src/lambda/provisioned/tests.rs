@@ -97,7 +97,6 @@ async fn what_is_asked_for_is_in_progress_and_then_ready() {
                 ready,
                 failures,
                 lacks_memory,
-                spilled: 0,
             },
         );
         let shown = get(&fixture, "live").await.unwrap();
