@@ -1,6 +1,7 @@
 //! The measures, in the order of the design's promises.
 
 mod cold;
+mod cold_image;
 mod cold_native;
 mod cold_node;
 mod create;
@@ -20,6 +21,7 @@ type Measure = fn(&Scale, &mut Report) -> anyhow::Result<()>;
 pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("cold", cold::measure),
     ("cold native", cold_native::measure),
+    ("cold image", cold_image::measure),
     ("cold node", cold_node::measure),
     ("warm", warm::measure),
     ("thaw", thaw::measure),

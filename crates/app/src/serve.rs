@@ -80,7 +80,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         .local_addr()
         .context("read the listening address")?;
     parts.host.set_own_port(address.port());
-    let gateway = parts.gateway(&settings, mode, address.port(), &packs)?;
+    let gateway = parts.gateway(&settings, mode, address.port(), &packs, &stop)?;
 
     let key = parts.store.keys().administrator(&settings.account).await?;
     let ready = Ready {
@@ -168,6 +168,7 @@ impl Parts {
         mode: Mode,
         port: u16,
         packs: &[Pack],
+        stop: &CancellationToken,
     ) -> anyhow::Result<Gateway> {
         let invoker = Invoker::new(
             self.store.clone(),
@@ -180,6 +181,8 @@ impl Parts {
             store: self.store.clone(),
             invoker: Arc::new(invoker),
             clock: self.clock.clone(),
+            images: settings.images.sources()?,
+            stopping: stop.clone(),
             tracker: self.tracker.clone(),
             runtimes: runtimes(packs),
             status: Box::new(status::reader(

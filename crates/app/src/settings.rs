@@ -17,8 +17,10 @@ use kiln_types::{AccountId, FileSystem, Region, limits};
 
 use crate::machine;
 
+mod images;
 mod network;
 
+pub(crate) use images::Images;
 pub(crate) use network::NetworkSettings;
 
 /// The verbs that read the configuration file; `doctor` has only some of its settings.
@@ -119,6 +121,8 @@ pub(crate) struct Settings {
     /// it; repeat it for more. In the configuration file a table: `[file-system]` with `NAME = "DIR"`.
     #[arg(long, value_name = "NAME=DIR[:ro]", value_parser = file_system)]
     pub(crate) file_system: Vec<(String, FileSystem)>,
+    #[command(flatten)]
+    pub(crate) images: Images,
     #[command(flatten)]
     pub(crate) network: NetworkSettings,
     #[command(flatten)]

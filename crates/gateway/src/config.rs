@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kiln_types::network::ServiceName;
 use kiln_types::{AccountId, Clock, FileSystems, Region};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::status::Status;
@@ -80,6 +81,10 @@ pub struct Deps {
     pub invoker: Arc<dyn Invoke>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Where container images come from.
+    pub images: kiln_image::Sources,
+    /// Cancelled when the server stops: what is being fetched then is fetched after the next start.
+    pub stopping: CancellationToken,
     /// Owns the tasks that outlive their caller, until the server has drained.
     pub tracker: TaskTracker,
     /// The runtimes that can really run here, such as `python3.11`.

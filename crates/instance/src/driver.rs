@@ -26,6 +26,7 @@ use tokio::time::Sleep;
 use crate::ensemble::Word;
 use crate::environment;
 use crate::error::Error;
+use crate::failure::{INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY};
 use crate::handle::{Command, Other, Shared};
 use crate::host::Context;
 use crate::isolation::{Future, NoCell};
@@ -89,7 +90,7 @@ struct Evidence {
     /// Why there is no sandbox.
     lease_error: Option<String>,
     /// Why the function's program cannot be executed.
-    not_executable: Option<String>,
+    not_executable: Option<(&'static str, String)>,
     /// What was wrong with the runtime.
     broken: Option<String>,
     /// What was wrong with an extension: class and sentence.
@@ -218,10 +219,8 @@ impl Driver {
 
     fn cannot_start(&mut self, why: NoCell) {
         match why {
-            NoCell::NotExecutable(why) => {
-                self.evidence.not_executable = Some(why);
-                self.on(Event::CannotStart(InitFailure::NotExecutable));
-            }
+            NoCell::NotExecutable(why) => self.cannot_execute(INVALID_ENTRYPOINT, why),
+            NoCell::NoWorkingDirectory(why) => self.cannot_execute(INVALID_WORKING_DIRECTORY, why),
             NoCell::Extension(class, why) => {
                 self.evidence.extension = Some((class, why));
                 self.on(Event::CannotStart(InitFailure::Extension));
@@ -231,6 +230,11 @@ impl Driver {
                 self.on(Event::LeaseFailed);
             }
         }
+    }
+
+    fn cannot_execute(&mut self, class: &'static str, why: String) {
+        self.evidence.not_executable = Some((class, why));
+        self.on(Event::CannotStart(InitFailure::NotExecutable));
     }
 
     fn accept(

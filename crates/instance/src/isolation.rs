@@ -1,5 +1,6 @@
 //! What the driver needs of a sandbox, so that its tests can run a process without one.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) trait Isolation: Send + Sync + 'static {
 pub(crate) enum NoCell {
     /// The program cannot be executed: its function's fault. The text is AWS's.
     NotExecutable(String),
+    /// Its working directory is not there: likewise.
+    NoWorkingDirectory(String),
     /// An extension cannot be launched: class and text.
     Extension(&'static str, String),
     /// Anything else.
@@ -106,8 +109,19 @@ impl Isolation for Sandboxes {
 impl From<Error> for NoCell {
     fn from(error: Error) -> Self {
         match error {
+            // It was looked for where `PATH` says.
+            Error::NotExecutable { program, source }
+                if !program.contains('/') && source.kind() == ErrorKind::NotFound =>
+            {
+                let why = format!("exec: \"{program}\": executable file not found in $PATH");
+                Self::NotExecutable(why)
+            }
             Error::NotExecutable { program, source } => {
                 Self::NotExecutable(format!("fork/exec {program}: {}", kernel_text(&source)))
+            }
+            Error::NoWorkingDirectory { directory, source } => {
+                let why = format!("chdir {}: {}", directory.display(), kernel_text(&source));
+                Self::NoWorkingDirectory(why)
             }
             error => Self::Other(chain(&error)),
         }

@@ -20,6 +20,9 @@ pub struct Spec {
     pub code_dir: PathBuf,
     /// Its unpacked layers, mounted read-only at `/opt`: later ones over earlier ones.
     pub layer_dirs: Vec<PathBuf>,
+    /// The unpacked layers of its container image, in the place of code and layers: mounted read-only as
+    /// its root, later ones over earlier ones.
+    pub image_dirs: Vec<PathBuf>,
     /// The directories of this machine that it shares with others, and where it sees each.
     pub file_systems: Vec<(FileSystem, PathBuf)>,
     /// How its process starts.

@@ -52,6 +52,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: kiln_types::State::Active,
@@ -67,6 +68,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         // A directory with a `bootstrap`, unless a test names another.
         code_dir: PathBuf::new(),
         layer_dirs: Vec::new(),
+        image_dirs: Vec::new(),
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         network: kiln_types::Network::None,

@@ -83,6 +83,12 @@ impl Specs {
             configuration: configuration.clone(),
             code_dir: dir(&configuration.code),
             layer_dirs: configuration.layers.iter().map(|l| dir(&l.code)).collect(),
+            image_dirs: configuration
+                .container
+                .iter()
+                .flat_map(|container| &container.image.layers)
+                .map(|layer| store.images().dir(layer))
+                .collect(),
             file_systems: configuration
                 .file_systems
                 .iter()

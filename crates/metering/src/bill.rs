@@ -71,6 +71,7 @@ mod tests {
                 zipped_bytes: 0,
                 unzipped_bytes: 0,
             },
+            container: None,
             layers: Vec::new(),
             file_systems: Vec::new(),
             state: State::Active,

@@ -81,7 +81,7 @@ impl Sandboxes {
         let server = Arc::new(Server {
             tree: Arc::new(tree),
             registry: Arc::new(Registry::new(config.uid_base, config.sandboxes_max)),
-            injector: Injector::start()?,
+            injector: Injector::start(&config.state_dir)?,
             pool: Pool::new(&config),
             zygotes,
             uplink: uplink(&config),
@@ -207,7 +207,9 @@ impl Sandboxes {
         while let Some(mut stem) = server.pool.take_stem(&kind) {
             keep_wanted(&mut stem.listeners, &mut stem.uplink, request);
             let mounts = request.mounts.clone();
-            let result = server.inject(&stem.body, mounts, request.into()).await;
+            let result = server
+                .inject(&stem.body, mounts, request.into(), None)
+                .await;
             if result.is_err() && stem.body.has_ended() {
                 continue;
             }

@@ -28,6 +28,7 @@ mod programs;
 mod protocol;
 mod registry;
 mod request;
+mod root;
 mod sandbox;
 mod seccomp;
 mod server;

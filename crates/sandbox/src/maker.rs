@@ -210,7 +210,14 @@ impl Server {
         filling: Filling<'_>,
     ) -> Result<(), Error> {
         let mounts = [&image.mounts, filling.mounts].concat();
-        self.inject(&shell.body, mounts, filling).await
+        let ruleset = match shell.ruleset.as_ref() {
+            Some(ruleset) if mounts.iter().any(Mount::is_root) => Some(ruleset.try_clone()),
+            _ => None,
+        };
+        let ruleset = ruleset
+            .transpose()
+            .map_err(Error::system("keep a sandbox's rules"))?;
+        self.inject(&shell.body, mounts, filling, ruleset).await
     }
 
     /// Who starts programs in a sandbox from now on.
@@ -234,6 +241,7 @@ impl Server {
         body: &Arc<Body>,
         mounts: Vec<Mount>,
         filling: Filling<'_>,
+        ruleset: Option<OwnedFd>,
     ) -> Result<(), Error> {
         let limits = filling.limits;
         let volumes = self.map(filling.volumes, body.uid).await?;
@@ -246,6 +254,7 @@ impl Server {
                 body,
                 mounts,
                 volumes,
+                ruleset,
                 limits: limits.copied(),
                 tmp_bytes,
                 without_network: filling.without_network && self.uplink.is_some(),

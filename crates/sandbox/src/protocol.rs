@@ -88,6 +88,13 @@ pub(crate) enum ToInit {
     Detach,
 }
 
+/// What is wrong when a program cannot be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fault {
+    Program,
+    WorkingDirectory,
+}
+
 /// From the init of a sandbox to the daemon.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInit {
@@ -99,8 +106,13 @@ pub(crate) enum FromInit {
     Failed { reason: String },
     /// The program runs.
     Started,
-    /// The program cannot be run; with the kernel's error where that was about the program itself.
-    ExecFailed { reason: String, errno: Option<i32> },
+    /// The program cannot be run; with the kernel's error where that was about the program itself or
+    /// its working directory.
+    ExecFailed {
+        reason: String,
+        errno: Option<i32>,
+        on: Fault,
+    },
     /// A program ended.
     Exited { number: u32, exit: Exit },
 }

@@ -193,6 +193,7 @@ fn function(number: usize) -> Function {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: State::Active,

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::digest::Sha256;
 use crate::file_system::FileSystemMount;
 use crate::id::{RequestId, RevisionId};
+use crate::image::{Container, Image};
 use crate::layer::AttachedLayer;
 use crate::name::{Alias, FunctionId, Qualifier, Version};
 use crate::network::Network;
@@ -82,8 +83,11 @@ pub struct Configuration {
     pub architecture: Architecture,
     /// Where and how it logs.
     pub logging: LoggingConfig,
-    /// The code.
+    /// The code. Of a container image only the digest.
     pub code: Code,
+    /// The container image, in the place of code and runtime.
+    #[serde(default)]
+    pub container: Option<Container>,
     /// What lies in `/opt`: later ones over earlier ones.
     #[serde(default)]
     pub layers: Vec<AttachedLayer>,
@@ -121,6 +125,17 @@ pub struct Code {
     pub zipped_bytes: u64,
     /// The size of the unpacked files in bytes.
     pub unzipped_bytes: u64,
+}
+
+impl Code {
+    /// That of an image, which has no zip.
+    pub fn of_image(image: &Image) -> Self {
+        Self {
+            sha256: image.digest.clone(),
+            zipped_bytes: 0,
+            unzipped_bytes: 0,
+        }
+    }
 }
 
 /// Where a version is in its life.
@@ -256,11 +271,24 @@ impl Function {
             return last.clone();
         }
         self.last_version += 1;
+        let is_coming = self.latest.is_waiting_for_image();
+        let container = self.latest.container.as_ref().map(Container::published);
+        let code = match &container {
+            Some(container) => Code::of_image(&container.image),
+            None => self.latest.code.clone(),
+        };
         let published = Arc::new(Configuration {
             version: Version::Published(self.last_version),
             revision: RevisionId::random(),
             description: description.unwrap_or_else(|| self.latest.description.clone()),
             update: UpdateStatus::Successful,
+            // It has no image before, so that it cannot be invoked until its own is here.
+            state: match is_coming {
+                true => State::Pending,
+                false => self.latest.state,
+            },
+            container,
+            code,
             ..(*self.latest).clone()
         });
         self.versions.insert(self.last_version, published.clone());
@@ -314,9 +342,24 @@ impl Function {
 }
 
 impl Configuration {
+    /// Whether its next image is still to come.
+    pub fn is_waiting_for_image(&self) -> bool {
+        let container = self.container.as_ref();
+        container.is_some_and(|container| container.incoming.is_some())
+    }
+
     /// Whether this version has the code and the settings of that `$LATEST`.
     fn is_published_from(&self, latest: &Configuration) -> bool {
+        let container = latest.container.as_ref().map(Container::published);
+        if self.container.as_ref().map(Container::published) != container {
+            return false;
+        }
         let published = Configuration {
+            container: latest.container.clone(),
+            code: match &container {
+                Some(_) => latest.code.clone(),
+                None => self.code.clone(),
+            },
             version: latest.version,
             revision: latest.revision,
             modified: latest.modified,

@@ -12,6 +12,7 @@ pub mod environment;
 pub mod file_system;
 pub mod function;
 pub mod id;
+pub mod image;
 pub mod invocation;
 pub mod layer;
 pub mod limits;
@@ -35,6 +36,7 @@ pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
 };
 pub use id::{InstanceId, RequestId, RevisionId, UrlId};
+pub use image::{Container, Image, ImageConfig};
 pub use invocation::{
     FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome,
 };

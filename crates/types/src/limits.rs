@@ -37,6 +37,14 @@ pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
 pub const ZIPPED_BYTES_MAX: u64 = 50 * 1024 * 1024;
 /// Largest unpacked deployment package, layers included (quotas page).
 pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
+/// Largest container image, all layers unpacked (quotas page: 10 GB).
+pub const IMAGE_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// Layers of a container image (Docker's limit; Lambda documents none).
+pub const IMAGE_LAYERS_MAX: usize = 127;
+/// Words of an entry point or a command (service model, `ImageConfig`).
+pub const IMAGE_WORDS_MAX: usize = 1_500;
+/// Longest working directory of a container image's function (service model, `ImageConfig`).
+pub const IMAGE_DIRECTORY_LENGTH_MAX: usize = 1_000;
 /// All code of one account (quotas page: 75 GB).
 pub const CODE_STORAGE_BYTES_MAX: u64 = 75 * 1024 * 1024 * 1024;
 /// Environment variables of a function, as JSON (quotas page).

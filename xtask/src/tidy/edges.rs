@@ -11,6 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-types", &[]),
     ("kiln-sandbox", &[]),
     ("kiln-store", &[]),
+    ("kiln-image", &[]),
     ("kiln-cli", &[]),
     ("kiln-network", &["kiln-sandbox"]),
     ("kiln-instance", &["kiln-network", "kiln-sandbox"]),
@@ -27,7 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "kiln-gateway",
-        &["kiln-invoke", "kiln-store", "kiln-metering"],
+        &["kiln-invoke", "kiln-image", "kiln-store", "kiln-metering"],
     ),
     ("kiln-triggers", &["kiln-invoke", "kiln-store"]),
     (
@@ -36,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "kiln-sandbox",
             "kiln-network",
             "kiln-store",
+            "kiln-image",
             "kiln-cli",
             "kiln-instance",
             "kiln-scheduler",

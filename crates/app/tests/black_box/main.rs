@@ -19,6 +19,7 @@ mod file_systems;
 mod function_urls;
 mod hostile;
 mod hostile_runtime;
+mod images;
 mod javascript_sdk;
 mod layers;
 mod leaks;

@@ -12,6 +12,7 @@ pub(crate) mod change;
 pub(crate) mod configuration;
 mod environment;
 mod file_system;
+mod image;
 mod logging;
 pub(crate) mod memory;
 pub(crate) mod package;

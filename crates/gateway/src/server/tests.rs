@@ -100,6 +100,8 @@ impl Server {
                 done: done.clone(),
             }),
             clock: clock.clone(),
+            images: kiln_image::Sources::new(Default::default()).unwrap(),
+            stopping: Default::default(),
             tracker: tracker.clone(),
             runtimes: vec!["python3.11".to_owned()],
             status: Box::new(Default::default),

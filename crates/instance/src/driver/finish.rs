@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{Answer, Driver, Process};
 use crate::error::Error;
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, INVALID_ENTRYPOINT};
 use crate::lifecycle::{Ending, InitFailure};
 use crate::report::Finished;
 
@@ -251,8 +251,9 @@ impl Driver {
     }
 
     fn not_executable(&mut self, request: RequestId) -> Verdict {
-        let why = self.evidence.not_executable.take().unwrap_or_default();
-        let failure = Failure::invalid_entrypoint(request, &why);
+        let evidence = self.evidence.not_executable.as_ref();
+        let (class, why) = evidence.map_or((INVALID_ENTRYPOINT, ""), |(class, why)| (*class, why));
+        let failure = Failure::not_executable(request, class, why);
         let line = format!("{}\n{}", failure.message, failure.error_type);
         Verdict {
             line: Some(line),
@@ -285,7 +286,10 @@ impl Driver {
             InitFailure::Exited if self.out_of_memory() => "Runtime.OutOfMemory",
             InitFailure::Exited => "Runtime.ExitError",
             InitFailure::Broken => "Runtime.Unknown",
-            InitFailure::NotExecutable => "Runtime.InvalidEntrypoint",
+            InitFailure::NotExecutable => {
+                let evidence = self.evidence.not_executable.as_ref();
+                evidence.map_or(INVALID_ENTRYPOINT, |(class, _)| class)
+            }
             InitFailure::Extension => {
                 let evidence = self.evidence.extension.as_ref();
                 evidence.map_or("Extension.Crash", |(class, _)| class)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kiln_sandbox::{Limits, Mount, Program, Request, Start, Volume};
 use kiln_types::function::StartMode;
-use kiln_types::{FileSystem, Language, Network, limits};
+use kiln_types::{Container, FileSystem, Language, Network, limits};
 
 use super::Driver;
 use super::process::Process;
@@ -27,6 +27,7 @@ use crate::telemetry::Telemetry;
 
 const TASK_ROOT: &str = "/var/task";
 const LAYERS_ROOT: &str = "/opt";
+const IMAGE_ROOT: &str = "/";
 /// Where the program of a custom runtime is looked for, the first that is there.
 const BOOTSTRAPS: [&str; 2] = ["/var/task/bootstrap", "/opt/bootstrap"];
 
@@ -141,6 +142,10 @@ impl Driver {
             source: source.clone(),
             target: PathBuf::from(target),
         };
+        let of_image = self.spec.image_dirs.iter();
+        if self.spec.configuration.container.is_some() {
+            return of_image.map(|layer| mount(layer, IMAGE_ROOT)).collect();
+        }
         let layers = self.spec.layer_dirs.iter();
         let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
         [mount(&self.spec.code_dir, TASK_ROOT)]
@@ -161,6 +166,9 @@ impl Driver {
     }
 
     fn interface(&self) -> Interface {
+        if self.spec.configuration.container.is_some() {
+            return Interface::RuntimeApi;
+        }
         let runtime = self.spec.configuration.runtime.as_ref();
         match runtime.map(|runtime| runtime.language()) {
             Some(Language::Provided) => Interface::RuntimeApi,
@@ -170,8 +178,12 @@ impl Driver {
 
     /// The sandbox image, and how its main process begins.
     fn program(&self) -> Result<(String, Start), NoCell> {
+        if let Some(container) = &self.spec.configuration.container {
+            let program = self.program_of(container)?;
+            return Ok((environment::CUSTOM_IMAGE.to_owned(), Start::Exec(program)));
+        }
         let runtime = self.spec.configuration.runtime.as_ref();
-        let name = runtime.map_or("container image", |runtime| runtime.as_str());
+        let name = runtime.map_or("", |runtime| runtime.as_str());
         let missing = || NoCell::Other(format!("Runtime {name} is not installed on this server"));
         let runtime = runtime.ok_or_else(missing)?;
         let start = match self.interface() {
@@ -201,6 +213,20 @@ impl Driver {
             }
             (StartMode::Zygote | StartMode::Fresh, _) => Start::Exec(self.execute(fresh)),
         }
+    }
+
+    /// What a container image, or its function's configuration, says.
+    fn program_of(&self, container: &Container) -> Result<Program, NoCell> {
+        let Container { image, config, .. } = container;
+        let argv = image.command_line(config);
+        if argv.is_empty() {
+            let why = "the image has neither an entry point nor a command";
+            return Err(NoCell::NotExecutable(why.to_owned()));
+        }
+        Ok(Program {
+            cwd: PathBuf::from(image.directory(config)),
+            ..self.execute(argv)
+        })
     }
 
     fn execute(&self, argv: Vec<String>) -> Program {

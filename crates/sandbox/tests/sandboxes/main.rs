@@ -6,6 +6,7 @@ mod isolation;
 mod limits;
 mod listeners;
 mod rig;
+mod roots;
 mod stem;
 mod teardown;
 mod uplink;

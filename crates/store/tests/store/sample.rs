@@ -81,6 +81,7 @@ pub fn function(name: &str) -> Function {
             zipped_bytes: 10,
             unzipped_bytes: 20,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: State::Active,
