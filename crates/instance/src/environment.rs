@@ -124,6 +124,13 @@ fn reserved(
     let possible = [
         ("_HANDLER", configuration.handler.clone()),
         (
+            // That it is there makes some clients take several at a time.
+            "AWS_LAMBDA_MAX_CONCURRENCY",
+            Some(spec.slots())
+                .filter(|slots| slots.are_shared())
+                .map(|slots| slots.get().to_string()),
+        ),
+        (
             "AWS_EXECUTION_ENV",
             built_in.map(|runtime| format!("AWS_Lambda_{runtime}")),
         ),

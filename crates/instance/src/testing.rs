@@ -57,6 +57,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Spec {

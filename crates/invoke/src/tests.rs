@@ -148,6 +148,7 @@ fn function(name: &str) -> Function {
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,
+        slots: Default::default(),
         kept: Default::default(),
     };
     Function::new(id, Timestamp::default(), latest)

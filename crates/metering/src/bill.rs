@@ -75,6 +75,7 @@ mod tests {
             state: State::Active,
             update: UpdateStatus::Successful,
             start: None,
+            slots: Default::default(),
             kept: Default::default(),
         }
     }
@@ -89,6 +90,7 @@ mod tests {
             payload: Bytes::new(),
             started: Timestamp::from_millis(5),
             duration,
+            share: None,
             init,
             memory_peak_bytes: peak_bytes,
             cpu: Duration::from_micros(7),

@@ -311,6 +311,7 @@ impl SimulatedInstance {
             },
             started: Timestamp::default(),
             duration: takes,
+            share: None,
             init: first.then_some(init),
             memory_peak_bytes: self.memory_bytes / 4,
             cpu: takes / 2,

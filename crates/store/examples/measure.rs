@@ -198,6 +198,7 @@ fn function(number: usize) -> Function {
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

@@ -14,7 +14,7 @@ use crate::layer::AttachedLayer;
 use crate::name::{Alias, FunctionId, Qualifier, Version};
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
-use crate::units::{EphemeralMb, MemoryMb, TimeoutSecs};
+use crate::units::{EphemeralMb, MemoryMb, Slots, TimeoutSecs};
 use crate::url::UrlConfig;
 
 /// A function and all that hangs on it. Replaced whole when anything changes.
@@ -92,6 +92,9 @@ pub struct Configuration {
     pub update: UpdateStatus,
     /// How an instance starts; none means the server's default.
     pub start: Option<StartMode>,
+    /// How many invocations an instance may be given at a time.
+    #[serde(default)]
+    pub slots: Slots,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
 }

@@ -39,5 +39,5 @@ pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionAr
 pub use log::{LogRecord, LogStream};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use runtime::{Architecture, Language, Runtime};
-pub use units::{EphemeralMb, InvalidUnit, MemoryMb, TimeoutSecs};
+pub use units::{EphemeralMb, InvalidUnit, MemoryMb, Slots, TimeoutSecs};
 pub use usage::UsageRecord;

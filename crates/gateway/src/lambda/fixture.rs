@@ -172,6 +172,7 @@ impl Fixture {
             state: State::Pending,
             update: UpdateStatus::InProgress,
             start: None,
+            slots: Default::default(),
             kept: BTreeMap::new(),
         };
         let function = Function::new(id.clone(), Timestamp::default(), latest);
@@ -247,6 +248,7 @@ pub(crate) fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Ou
             payload: payload.into(),
             started: Timestamp::default(),
             duration: Duration::from_millis(1),
+            share: None,
             init: None,
             memory_peak_bytes: 1,
             cpu: Duration::ZERO,

@@ -7,6 +7,7 @@ use kiln_sandbox::Exit;
 use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId};
 use tokio::sync::oneshot;
 
+use super::shares::Each;
 use super::{Answer, Driver, Process};
 use crate::error::Error;
 use crate::failure::{self, Failure};
@@ -20,6 +21,14 @@ struct Verdict {
     error_type: Option<String>,
     /// What the platform writes in the log about it.
     line: Option<String>,
+}
+
+/// What an invocation has used.
+struct Used {
+    memory_peak_bytes: u64,
+    cpu: Duration,
+    /// Its part of the time, where it shared its instance.
+    share: Option<Duration>,
 }
 
 /// An invocation that was answered and whose log has not ended.
@@ -37,7 +46,12 @@ pub(super) struct Answered {
 impl Driver {
     /// Answers the invocation and writes the last records of its log.
     pub(super) fn finish(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
-        self.end_output();
+        if self.flights.are_several() {
+            // What is unfinished may be a neighbour's.
+            self.read_output();
+        } else {
+            self.end_output();
+        }
         self.pass_on(ending, duration, init);
         self.end_log();
     }
@@ -76,17 +90,22 @@ impl Driver {
     }
 
     fn pass_on(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
-        let Some(in_flight) = self.in_flight.take() else {
+        let Some(in_flight) = self.flights.take() else {
             return;
         };
         let request = in_flight.invocation.request_id;
         let verdict = self.verdict(ending, request);
-        let (memory_peak_bytes, cpu) = self.used();
+        let Used {
+            memory_peak_bytes,
+            cpu,
+            share,
+        } = self.used(in_flight.began);
         let report = InvocationReport {
             status: verdict.status,
             payload: verdict.payload,
             started: in_flight.started,
             duration,
+            share,
             init,
             memory_peak_bytes,
             cpu,
@@ -141,7 +160,7 @@ impl Driver {
         }
         self.observe_report(&finished, now);
         if let Some(answer) = answered.answer {
-            let log_tail = self.journal.take_tail();
+            let log_tail = self.journal.take_tail(answered.request);
             let _ = answer.send(Ok(InvocationReport {
                 status: answered.status,
                 log_tail,
@@ -247,8 +266,8 @@ impl Driver {
         }
     }
 
-    fn not_executable(&mut self, request: RequestId) -> Verdict {
-        let why = self.evidence.not_executable.take().unwrap_or_default();
+    fn not_executable(&self, request: RequestId) -> Verdict {
+        let why = self.evidence.not_executable.clone().unwrap_or_default();
         let failure = Failure::invalid_entrypoint(request, &why);
         let line = format!("{}\n{}", failure.message, failure.error_type);
         Verdict {
@@ -257,8 +276,8 @@ impl Driver {
         }
     }
 
-    fn init_error(&mut self) -> Verdict {
-        let (error_type, payload) = self.evidence.init_error.take().unwrap_or_default();
+    fn init_error(&self) -> Verdict {
+        let (error_type, payload) = self.evidence.init_error.clone().unwrap_or_default();
         Verdict {
             status: InvocationStatus::InitError,
             payload,
@@ -298,15 +317,27 @@ impl Driver {
         killed && process.map_or(0, Process::out_of_memory_kills) > 0
     }
 
-    /// The memory peak, and the CPU time since the invocation before.
-    fn used(&mut self) -> (u64, Duration) {
-        let Some(process) = &mut self.process else {
-            return (0, Duration::ZERO);
+    /// The memory peak, and the CPU time since the invocation before; of those that share the
+    /// instance, from the moment they `began`, the invocation's part.
+    fn used(&mut self, began: Option<Each>) -> Used {
+        let now = self.context.clock.now();
+        let process = self.process.as_mut();
+        let total = process.as_ref().map_or(Duration::ZERO, |one| one.cpu());
+        let share = began.map(|began| self.shares.end(began, now, total));
+        let Some(process) = process else {
+            return Used {
+                memory_peak_bytes: 0,
+                cpu: Duration::ZERO,
+                share: share.map(|share| share.time),
+            };
         };
-        let cpu = process.cpu();
-        let spent = cpu.saturating_sub(process.cpu);
-        process.cpu = cpu;
-        (process.memory_peak_bytes(), spent)
+        let spent = total.saturating_sub(process.cpu);
+        process.cpu = total;
+        Used {
+            memory_peak_bytes: process.memory_peak_bytes(),
+            cpu: share.map_or(spent, |share| share.cpu),
+            share: share.map(|share| share.time),
+        }
     }
 }
 

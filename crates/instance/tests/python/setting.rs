@@ -152,6 +152,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Spec {

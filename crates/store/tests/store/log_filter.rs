@@ -12,6 +12,7 @@ pub fn filter_of(streams: StreamSelection) -> FilterQuery {
         group: GROUP.to_owned(),
         streams,
         start: None,
+        slots: Default::default(),
         end: None,
         token: None,
         limit: 100,

@@ -86,6 +86,7 @@ pub fn function(name: &str) -> Function {
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

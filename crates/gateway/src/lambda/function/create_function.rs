@@ -50,8 +50,8 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let code = Source::of_new(input.code)?.take(context).await?;
     let mut latest = blank(context, &id, code);
     latest.architecture = architecture;
-    latest.start = tag::start_mode(&tags)?;
     change.apply(&mut latest);
+    tag::settle(&mut latest, &tags)?;
     attach::check_size(&latest)?;
     let mut function = Function::new(id, context.now, latest);
     function.tags = tags;
@@ -95,6 +95,7 @@ fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
         state: State::Pending,
         update: UpdateStatus::InProgress,
         start: None,
+        slots: Default::default(),
         kept: Default::default(),
     }
 }

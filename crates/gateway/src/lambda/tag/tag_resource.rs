@@ -100,6 +100,47 @@ mod tests {
         assert_eq!(latest.start, Some(StartMode::Fresh));
         assert_ne!(latest.revision, before);
     }
+
+    #[tokio::test]
+    async fn the_concurrency_tag_is_for_runtimes_that_can_keep_to_it() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let refused = handle(&fixture.context, tag(&[("kiln:concurrency", "2")]))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert!(
+            refused.message.contains("python3.11 takes one"),
+            "{}",
+            refused.message
+        );
+        handle(&fixture.context, tag(&[("kiln:concurrency", "1")]))
+            .await
+            .unwrap();
+        let to = |runtime: &str| crate::lambda::generated::UpdateFunctionConfigurationRequest {
+            function_name: "sum".into(),
+            runtime: Some(runtime.into()),
+            ..Default::default()
+        };
+        let update = crate::lambda::function::update_function_configuration::handle;
+        update(&fixture.context, to("provided.al2023"))
+            .await
+            .unwrap();
+        fixture.settle().await;
+        let before = fixture.function(&id).latest.revision;
+        handle(&fixture.context, tag(&[("kiln:concurrency", "16")]))
+            .await
+            .unwrap();
+        let latest = fixture.function(&id).latest.clone();
+        assert_eq!(latest.slots.get(), 16);
+        assert_ne!(latest.revision, before);
+        let refused = update(&fixture.context, to("python3.11"))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert_eq!(fixture.function(&id).latest.slots.get(), 16);
+    }
+
     #[tokio::test]
     async fn the_start_tag_waits_for_a_change_that_is_under_way() {
         let fixture = Fixture::new().await;
