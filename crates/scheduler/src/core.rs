@@ -3,8 +3,9 @@
 //! [`Core::on`] is told an [`Event`] and the time, and answers with [`Action`]s to be done in order.
 //! It never awaits, reads a clock or draws randomness; the same events give the same actions.
 //!
-//! - A request takes the most recently used idle instance of its key (its caches are warm and
-//!   the others may expire); without one an instance is started.
+//! - A request takes a place in an instance of its key that runs others already, where its function
+//!   asked for that ([`slots`]); else the most recently used idle one (its caches are warm and the
+//!   others may expire); without one an instance is started.
 //! - Concurrency limits refuse at once, as AWS's do. Memory and the right to start are waited for,
 //!   because both come back within milliseconds.
 //! - Who waits for the same key is served in the order of asking; accounts and functions take turns.
@@ -21,6 +22,7 @@ mod event;
 mod idle;
 mod numbered;
 mod serving;
+mod slots;
 mod starts;
 pub(crate) mod state;
 mod turns;
@@ -40,7 +42,7 @@ mod world;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
+use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment, Slots};
 
 pub use action::Action;
 use arena::{Arena, No};
@@ -80,6 +82,8 @@ pub struct Core {
     live: Promised,
     live_idle: Promised,
     live_stopping: Promised,
+    /// Given to nobody any more, and not told to end yet.
+    live_closing: Promised,
     actions: Vec<Action>,
 }
 
@@ -113,6 +117,7 @@ impl Core {
             live: Promised::default(),
             live_idle: Promised::default(),
             live_stopping: Promised::default(),
+            live_closing: Promised::default(),
             actions: Vec::new(),
         }
     }
@@ -124,11 +129,21 @@ impl Core {
                 ticket,
                 key,
                 memory,
+                slots,
             } => {
-                self.requested(ticket, key, memory, now);
+                let pool = self.pool_with(key, memory, slots);
+                self.requested(ticket, pool, now);
             }
             Event::Abandoned { ticket } => self.abandoned(ticket, now),
-            Event::Expected { key, memory, at } => self.expected(key, memory, at, now),
+            Event::Expected {
+                key,
+                memory,
+                slots,
+                at,
+            } => {
+                let pool = self.pool_with(key, memory, slots);
+                self.expected(pool, at, now);
+            }
             Event::Started { instance, init } => self.started(instance, init, now),
             Event::Released {
                 instance,
@@ -202,8 +217,7 @@ impl Core {
         }
     }
 
-    fn requested(&mut self, ticket: Ticket, key: FunctionKey, memory: MemoryMb, now: Moment) {
-        let pool = self.pool_no(key, memory);
+    fn requested(&mut self, ticket: Ticket, pool: No<Pool>, now: Moment) {
         let function = self.pools[pool].function;
         if let Err(refused) = self.admit(pool) {
             self.refuse(ticket, function, refused);
@@ -212,7 +226,8 @@ impl Core {
         }
         self.enter(function, now);
         self.forget_foretold(pool);
-        if let Some(instance) = self.take_idle(pool) {
+        let open = self.first_open(pool);
+        if let Some(instance) = open.or_else(|| self.take_idle(pool)) {
             self.grant(ticket, instance, pool);
         } else {
             self.wait(ticket, pool, now);
@@ -246,18 +261,21 @@ impl Core {
         if instance.state != State::Busy {
             return;
         }
-        let no = instance.pool;
+        let (no, closing) = (instance.pool, instance.closing);
+        let is_free = self.give_slot(id, no);
         let pool = &mut self.pools[no];
-        pool.busy -= 1;
+        pool.busy -= u32::from(is_free);
         let function = pool.function;
         if let Some(init) = init {
             self.learn(no, init);
         }
         self.leave(function, now);
-        if usable && !self.must_yield(no, now) {
+        if usable && !closing && !self.must_yield(no, now) {
             self.offer(id, no, now);
-        } else {
+        } else if is_free {
             self.stop(id, no);
+        } else {
+            self.close(id, no);
         }
         self.serve_waiting(now);
     }
@@ -268,17 +286,15 @@ impl Core {
         self.functions[pool.function].habit.learn(init);
     }
 
-    /// Gives an instance that is free now to who waits, or to nobody.
+    /// Gives an instance that is free now, or has a free place, to who waits, or to nobody.
     fn offer(&mut self, id: InstanceId, no: No<Pool>, now: Moment) {
-        let pool = &self.pools[no];
-        if self.phase != Phase::Serving {
-            self.stop(id, no);
-        } else if let Some(ticket) = pool.first_waiter() {
-            self.end_turn(no);
-            self.forget_waiter(ticket);
-            self.rebalance(no, now);
-            self.grant(ticket, id, no);
-        } else if pool.retired {
+        if self.phase == Phase::Serving {
+            self.fill(id, no, now);
+        }
+        if self.instances[&id].granted > 0 {
+            return;
+        }
+        if self.phase != Phase::Serving || self.pools[no].retired {
             self.stop(id, no);
         } else {
             self.rest(id, no, now);
@@ -293,6 +309,8 @@ impl Core {
             self.wake(id);
         }
         let no = self.instances[&id].pool;
+        let granted = self.give_slots(id, no);
+        self.forget_closing(id, no);
         self.instances.remove(&id);
         if state != State::Stopping {
             self.disown(no);
@@ -310,7 +328,9 @@ impl Core {
             State::Busy => {
                 pool.busy -= 1;
                 let function = pool.function;
-                self.leave(function, now);
+                for _ in 0..granted {
+                    self.leave(function, now);
+                }
             }
             State::Idle { .. } => {}
             State::Stopping => {
@@ -339,8 +359,9 @@ impl Core {
             .expect("only live instances are granted");
         instance.state = State::Busy;
         let was_ahead = std::mem::take(&mut instance.ahead);
+        let is_first = self.take_slot(id, no);
         let pool = &mut self.pools[no];
-        pool.busy += 1;
+        pool.busy += u32::from(is_first);
         let counts = &mut self.functions[pool.function].counts;
         counts.granted += 1;
         counts.ahead_used += u64::from(was_ahead);
@@ -371,6 +392,7 @@ impl Core {
         if bound {
             self.forget_waiter(like);
             self.grant(like, id, no);
+            self.fill(id, no, now);
         } else {
             self.pools[no].starting += 1;
             self.rebalance(no, now);
@@ -384,6 +406,8 @@ impl Core {
         let instance = Instance {
             pool: no,
             state: State::Starting,
+            granted: 0,
+            closing: false,
             ahead,
         };
         self.instances.insert(id, instance);
@@ -399,6 +423,7 @@ impl Core {
 
     /// Ends an instance that no list holds any more.
     fn stop(&mut self, id: InstanceId, no: No<Pool>) {
+        self.forget_closing(id, no);
         let instance = self
             .instances
             .get_mut(&id)
@@ -409,6 +434,14 @@ impl Core {
         self.live_stopping.add(pool.memory_mb);
         self.disown(no);
         self.actions.push(Action::Stop { instance: id });
+    }
+
+    fn pool_with(&mut self, key: FunctionKey, memory: MemoryMb, slots: Slots) -> No<Pool> {
+        let no = self.pool_no(key, memory);
+        let pool = &mut self.pools[no];
+        pool.slots = slots.get();
+        self.functions[pool.function].slots = slots.get();
+        no
     }
 
     fn pool_no(&mut self, key: FunctionKey, memory: MemoryMb) -> No<Pool> {

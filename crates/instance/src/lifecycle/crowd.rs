@@ -256,3 +256,6 @@ impl Lifecycle {
         Some((first.since, first.init))
     }
 }
+
+#[cfg(test)]
+mod tests;

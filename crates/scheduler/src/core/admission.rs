@@ -54,8 +54,10 @@ impl Core {
         if function.reserved.is_none() {
             self.accounts[function.account].unreserved_in_flight += 1;
         }
-        self.policy
-            .requested(&mut function.habit, function.in_flight, now);
+        let level = function.level(function.in_flight);
+        if level > function.level(function.in_flight - 1) {
+            self.policy.requested(&mut function.habit, level, now);
+        }
     }
 
     /// Counts a request out, however it ended.
@@ -65,8 +67,10 @@ impl Core {
         if function.reserved.is_none() {
             self.accounts[function.account].unreserved_in_flight -= 1;
         }
-        self.policy
-            .finished(&mut function.habit, function.in_flight, now);
+        let level = function.level(function.in_flight);
+        if level < function.level(function.in_flight + 1) {
+            self.policy.finished(&mut function.habit, level, now);
+        }
     }
 
     pub(super) fn refuse(&mut self, ticket: Ticket, no: No<Function>, refused: Refused) {

@@ -92,7 +92,9 @@ impl Core {
                 State::Busy => {
                     pool.busy -= 1;
                     let function = pool.function;
-                    self.leave(function, now);
+                    for _ in 0..self.give_slots(id, no) {
+                        self.leave(function, now);
+                    }
                 }
                 _ => pool.starting -= 1,
             }

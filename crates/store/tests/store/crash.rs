@@ -142,7 +142,6 @@ async fn count_logs(store: &Store) -> u64 {
         group: "/aws/lambda/sum".to_owned(),
         stream: "one".to_owned(),
         start: None,
-        slots: Default::default(),
         end: None,
         token: None,
         from_head: false,

@@ -12,7 +12,6 @@ pub fn filter_of(streams: StreamSelection) -> FilterQuery {
         group: GROUP.to_owned(),
         streams,
         start: None,
-        slots: Default::default(),
         end: None,
         token: None,
         limit: 100,

@@ -36,7 +36,6 @@ fn events_of(stream: &str) -> EventQuery {
         group: GROUP.to_owned(),
         stream: stream.to_owned(),
         start: None,
-        slots: Default::default(),
         end: None,
         token: None,
         from_head: true,
