@@ -138,6 +138,9 @@ mod tests {
                     (time, used) = (time + share.time, used + share.cpu);
                 }
             }
+            if !running.is_empty() {
+                cpu_said = cpu;
+            }
             for began in running {
                 let share = shares.end(began, at(now), millis_of(cpu));
                 (time, used) = (time + share.time, used + share.cpu);

@@ -117,16 +117,13 @@ mod tests {
         handle(&fixture.context, tag(&[("kiln:concurrency", "1")]))
             .await
             .unwrap();
-        let to = |runtime: &str| crate::lambda::generated::UpdateFunctionConfigurationRequest {
-            function_name: "sum".into(),
-            runtime: Some(runtime.into()),
-            ..Default::default()
-        };
-        let update = crate::lambda::function::update_function_configuration::handle;
-        update(&fixture.context, to("provided.al2023"))
-            .await
-            .unwrap();
-        fixture.settle().await;
+        let store = &fixture.context.deps.store;
+        let custom = store.update_function(&id, |function| {
+            let latest = std::sync::Arc::make_mut(&mut function.latest);
+            latest.runtime = Some("provided.al2023".parse().unwrap());
+            Ok::<_, crate::error::ApiError>(())
+        });
+        custom.await.unwrap();
         let before = fixture.function(&id).latest.revision;
         handle(&fixture.context, tag(&[("kiln:concurrency", "16")]))
             .await
@@ -134,9 +131,13 @@ mod tests {
         let latest = fixture.function(&id).latest.clone();
         assert_eq!(latest.slots.get(), 16);
         assert_ne!(latest.revision, before);
-        let refused = update(&fixture.context, to("python3.11"))
-            .await
-            .unwrap_err();
+        let back = crate::lambda::generated::UpdateFunctionConfigurationRequest {
+            function_name: "sum".into(),
+            runtime: Some("python3.11".into()),
+            ..Default::default()
+        };
+        let update = crate::lambda::function::update_function_configuration::handle;
+        let refused = update(&fixture.context, back).await.unwrap_err();
         assert_eq!(refused.exception, Exception::InvalidParameterValue);
         assert_eq!(fixture.function(&id).latest.slots.get(), 16);
     }
