@@ -42,7 +42,7 @@ mod world;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment, Slots};
+use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
 
 pub use action::Action;
 use arena::{Arena, No};
@@ -434,14 +434,6 @@ impl Core {
         self.live_stopping.add(pool.memory_mb);
         self.disown(no);
         self.actions.push(Action::Stop { instance: id });
-    }
-
-    fn pool_with(&mut self, key: FunctionKey, memory: MemoryMb, slots: Slots) -> No<Pool> {
-        let no = self.pool_no(key, memory);
-        let pool = &mut self.pools[no];
-        pool.slots = slots.get();
-        self.functions[pool.function].slots = slots.get();
-        no
     }
 
     fn pool_no(&mut self, key: FunctionKey, memory: MemoryMb) -> No<Pool> {

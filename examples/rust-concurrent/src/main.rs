@@ -1,4 +1,5 @@
-//! Waits for others: a function in Rust whose invocations share an instance and meet in it.
+//! A function in Rust whose invocations share an instance: they meet in it, or wait together as for a
+//! database (`WAIT_MS` in the environment).
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use tokio::sync::watch;
 
 /// How many have come.
 static COME: LazyLock<watch::Sender<u64>> = LazyLock::new(watch::Sender::default);
+
+static WAIT_MS: LazyLock<Option<u64>> =
+    LazyLock::new(|| std::env::var("WAIT_MS").ok()?.parse().ok());
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -24,5 +28,8 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     tokio::time::timeout(Duration::from_secs(5), met)
         .await
         .map_err(|_| "the others did not come")??;
+    if let Some(millis) = *WAIT_MS {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
     Ok(json!({ "process": std::process::id() }))
 }

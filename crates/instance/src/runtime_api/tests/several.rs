@@ -71,13 +71,15 @@ async fn no_more_workers_may_wait_than_there_are_events() {
         async move {
             let connect = || Client::connect(peer.api);
             let (mut a, mut b, mut c) = tokio::join!(connect(), connect(), connect());
+            let one_too_many = async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                c.get("/runtime/invocation/next").await
+            };
             tokio::select! {
-                biased;
-                _ = a.next() => {}
-                _ = b.next() => {}
-                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                _ = a.next() => panic!("there is no event"),
+                _ = b.next() => panic!("there is no event"),
+                said = one_too_many => keep.add(&said),
             }
-            keep.add(&c.get("/runtime/invocation/next").await);
             Exit::Code(0)
         }
     });
