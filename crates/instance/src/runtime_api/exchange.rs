@@ -157,16 +157,19 @@ impl Exchange {
         Ok(key)
     }
 
-    /// All of an answer has come, or all that will.
-    pub(crate) fn answered(&mut self, key: Key, reply: Reply) {
-        if let Some(several) = &mut self.several {
-            if several.answered(key) {
-                self.say(reply);
+    /// All of an answer has come, or all that will. Says whether it is still waited for.
+    pub(crate) fn answered(&mut self, key: Key, reply: Reply) -> bool {
+        let is_waited_for = match &mut self.several {
+            Some(several) => several.answered(key),
+            None => matches!(self.state, State::Receiving(current) if current == key),
+        };
+        if is_waited_for {
+            if self.several.is_none() {
+                self.state = State::Answered(key);
             }
-        } else if matches!(self.state, State::Receiving(current) if current == key) {
-            self.state = State::Answered(key);
             self.say(reply);
         }
+        is_waited_for
     }
 
     /// The runtime begins to report that it cannot load the function.

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(late, Err(Refusal::InvokeTimeout));
         begin(&mut exchange, keys[1], None).unwrap();
         exchange.give_up(keys[1].request_id);
-        exchange.answered(keys[1], response(keys[1]));
+        assert!(!exchange.answered(keys[1], response(keys[1])));
         assert_eq!(exchange.take_reply(), None);
         let waiting = event();
         let request = waiting.key.request_id;
