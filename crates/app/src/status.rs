@@ -52,6 +52,7 @@ fn requests(total: &kiln_scheduler::FunctionStatistics) -> Requests {
         granted: total.counts.granted,
         waited: total.counts.waited,
         refused: total.counts.refused.iter().sum(),
+        spilled: total.counts.spilled,
     }
 }
 

@@ -6,6 +6,7 @@
 mod admin;
 mod lambda;
 mod logs;
+mod provisioned;
 mod refusal;
 mod sign;
 mod versions;

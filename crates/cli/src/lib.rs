@@ -17,6 +17,7 @@ mod layer;
 mod list;
 mod logs;
 mod output;
+mod provision;
 mod publish;
 #[cfg(test)]
 mod reference;
@@ -61,6 +62,8 @@ pub enum Verb {
     Versions(versions::Args),
     /// Point an alias at a version
     Alias(alias::Args),
+    /// Keep instances of a version ready, so that none of its invocations starts cold
+    Provision(provision::Args),
     /// Delete a function
     #[command(visible_alias = "rm")]
     Delete(delete::Args),
@@ -109,6 +112,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Publish(args) => publish::run(client, format, &args).await,
         Verb::Versions(args) => versions::run(client, format, &args).await,
         Verb::Alias(args) => alias::run(client, format, &args).await,
+        Verb::Provision(args) => provision::run(client, format, &args).await,
         Verb::Delete(args) => delete::run(client, format, &args).await,
         Verb::Layer(args) => layer::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,

@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             (handled("lambda"), handled("logs"), handled("sts")),
-            (39, 8, 1)
+            (43, 8, 1)
         );
     }
 }

@@ -141,6 +141,8 @@ exceptions! {
     PolicyLengthExceeded = "PolicyLengthExceededException", 400, Lower;
     /// The revision is not the latest.
     PreconditionFailed = "PreconditionFailedException", 412, Lower;
+    /// No instances are kept ready under this name.
+    ProvisionedConcurrencyConfigNotFound = "ProvisionedConcurrencyConfigNotFoundException", 404, Lower;
     /// The request is larger than the operation takes.
     RequestEntityTooLarge = "RequestEntityTooLargeException", 413, Lower;
     /// The request did not arrive in time.

@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use kiln_invoke::{Error, Invoker, Request};
-use kiln_types::Outcome;
+use kiln_invoke::{Error, Invoker, Readiness, Request};
+use kiln_types::{Configuration, FunctionId, Outcome};
 
 /// The one road to an instance, as the gateway sees it.
 pub trait Invoke: Send + Sync + 'static {
     /// See [`Invoker::invoke`].
     fn invoke(&self, request: Request) -> Invoking<'_>;
+    /// See [`Invoker::readiness`].
+    fn readiness(&self, function: &FunctionId, of: &Configuration) -> Option<Readiness>;
 }
 
 /// An invocation in flight.
@@ -18,5 +20,9 @@ pub type Invoking<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Se
 impl Invoke for Invoker {
     fn invoke(&self, request: Request) -> Invoking<'_> {
         Box::pin(Invoker::invoke(self, request))
+    }
+
+    fn readiness(&self, function: &FunctionId, of: &Configuration) -> Option<Readiness> {
+        Invoker::readiness(self, function, of)
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod function;
 pub(crate) mod invocation;
 pub(crate) mod layer;
 pub(crate) mod permission;
+pub(crate) mod provisioned;
 pub(crate) mod tag;
 pub(crate) mod url;
 pub(crate) mod version;
@@ -35,6 +36,7 @@ crate::wire::dispatch! {
     DeleteFunctionConcurrency => concurrency::delete_function_concurrency::handle,
     DeleteFunctionUrlConfig => url::delete_function_url_config::handle,
     DeleteLayerVersion => layer::delete_layer_version::handle,
+    DeleteProvisionedConcurrencyConfig => provisioned::delete_provisioned_concurrency_config::handle,
     GetAccountSettings => account::get_account_settings::handle,
     GetAlias => alias::get_alias::handle,
     GetFunction => function::get_function::handle,
@@ -45,17 +47,20 @@ crate::wire::dispatch! {
     GetLayerVersionByArn => layer::get_layer_version_by_arn::handle,
     GetLayerVersionPolicy => layer::get_layer_version_policy::handle,
     GetPolicy => permission::get_policy::handle,
+    GetProvisionedConcurrencyConfig => provisioned::get_provisioned_concurrency_config::handle,
     Invoke => invocation::invoke::handle,
     ListAliases => alias::list_aliases::handle,
     ListFunctionUrlConfigs => url::list_function_url_configs::handle,
     ListFunctions => function::list_functions::handle,
     ListLayerVersions => layer::list_layer_versions::handle,
     ListLayers => layer::list_layers::handle,
+    ListProvisionedConcurrencyConfigs => provisioned::list_provisioned_concurrency_configs::handle,
     ListTags => tag::list_tags::handle,
     ListVersionsByFunction => version::list_versions_by_function::handle,
     PublishVersion => version::publish_version::handle,
     PublishLayerVersion => layer::publish_layer_version::handle,
     PutFunctionConcurrency => concurrency::put_function_concurrency::handle,
+    PutProvisionedConcurrencyConfig => provisioned::put_provisioned_concurrency_config::handle,
     RemoveLayerVersionPermission => layer::remove_layer_version_permission::handle,
     RemovePermission => permission::remove_permission::handle,
     TagResource => tag::tag_resource::handle,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_types::{Clock, InstanceId, LogRecord, MemoryMb, SystemClock};
+use kiln_types::{Clock, Initialization, InstanceId, LogRecord, MemoryMb, SystemClock};
 use tokio_util::task::TaskTracker;
 
 #[path = "../tests/python/setting.rs"]
@@ -67,7 +67,11 @@ async fn measure(pack: PathBuf, count: usize) {
     let mut init = Vec::new();
     for number in 0..30 {
         let began = clock.now();
-        let handle = host.start(InstanceId(number), Arc::clone(&spec));
+        let handle = host.start(
+            InstanceId(number),
+            Arc::clone(&spec),
+            Initialization::OnDemand,
+        );
         let report = handle
             .invoke(setting::invocation("[1,2]"))
             .await
@@ -79,7 +83,7 @@ async fn measure(pack: PathBuf, count: usize) {
         // Lets the pool fill up again.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let handle = host.start(InstanceId(1000), spec);
+    let handle = host.start(InstanceId(1000), spec, Initialization::OnDemand);
     let (mut warm, mut thawed, mut cpu) = (Vec::new(), Vec::new(), Duration::ZERO);
     for number in 0..count {
         let began = clock.now();

@@ -16,6 +16,8 @@ pub struct Config {
     /// How long the init phase may take; AWS gives 10 s. A function that needs longer is
     /// initialised once more within its first invocation, under the function's own timeout.
     pub init_timeout: Duration,
+    /// The same for instances that are kept ready: nobody waits for them, so AWS gives 15 minutes.
+    pub provisioned_init_timeout: Duration,
     /// Where the function's AWS clients find this server (`AWS_ENDPOINT_URL`), when they can
     /// reach it.
     pub endpoint: Option<String>,
@@ -50,6 +52,7 @@ impl Default for Config {
         Self {
             region: Region::default(),
             init_timeout: Duration::from_secs(limits::INIT_TIMEOUT_SECS),
+            provisioned_init_timeout: Duration::from_secs(limits::PROVISIONED_INIT_TIMEOUT_SECS),
             endpoint: None,
             runtimes: BTreeMap::new(),
         }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::log::LogStream;
-use kiln_types::{InstanceId, Invocation, InvocationReport, Moment};
+use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, Moment};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
@@ -105,11 +105,14 @@ impl Driver {
         context: Arc<Context>,
         spec: Arc<Spec>,
         handles: Other,
-        now: Moment,
+        (how, now): (Initialization, Moment),
     ) -> Self {
         let configuration = &spec.configuration;
         let (init_timeout, timeout) = (
-            context.config.init_timeout,
+            match how {
+                Initialization::OnDemand => context.config.init_timeout,
+                Initialization::Provisioned => context.config.provisioned_init_timeout,
+            },
             configuration.timeout.duration(),
         );
         let stream = log_stream::new(&spec, context.clock.timestamp());
@@ -127,12 +130,13 @@ impl Driver {
             answered: None,
             settled: handles.settled,
             evidence: Evidence::default(),
-            variables: environment::variables(&context.config, &spec, &stream),
+            variables: environment::variables(&context.config, &spec, &stream, how),
             journal: Journal::new(Arc::clone(&context.logs), Arc::clone(&stream), now),
             reporter: Reporter::new(
                 &configuration.logging,
                 configuration.version,
                 configuration.memory,
+                how,
             ),
             stream,
             pieces: Vec::new(),

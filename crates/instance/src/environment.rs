@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use kiln_types::log::LogStream;
-use kiln_types::{Language, LogFormat, RESERVED_VARIABLES, Runtime};
+use kiln_types::{Initialization, Language, LogFormat, RESERVED_VARIABLES, Runtime};
 
 use crate::api::RUNTIME_API;
 use crate::config::Config;
@@ -27,6 +27,7 @@ pub(crate) fn variables(
     config: &Config,
     spec: &Spec,
     stream: &LogStream,
+    how: Initialization,
 ) -> BTreeMap<String, String> {
     let mut variables = defaults(config, spec.configuration.runtime.as_ref());
     let own = &spec.configuration.environment;
@@ -34,7 +35,8 @@ pub(crate) fn variables(
         .iter()
         .filter(|(name, _)| !RESERVED_VARIABLES.contains(&name.as_str()));
     variables.extend(allowed.map(|(name, value)| (name.clone(), value.clone())));
-    variables.extend(reserved(config, spec, stream).map(|(name, value)| (name.to_owned(), value)));
+    variables
+        .extend(reserved(config, spec, stream, how).map(|(name, value)| (name.to_owned(), value)));
     variables
 }
 
@@ -90,6 +92,7 @@ fn reserved(
     config: &Config,
     spec: &Spec,
     stream: &LogStream,
+    how: Initialization,
 ) -> impl Iterator<Item = (&'static str, String)> {
     let configuration = &spec.configuration;
     let logging = &configuration.logging;
@@ -113,7 +116,7 @@ fn reserved(
         ("AWS_LAMBDA_LOG_GROUP_NAME", stream.group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.name.clone()),
         ("AWS_LAMBDA_LOG_FORMAT", logging.format.as_str().to_owned()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", how.as_str().to_owned()),
         // For extensions, whatever the runtime.
         ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API.to_string()),
         ("AWS_REGION", config.region.to_string()),
@@ -180,7 +183,7 @@ mod tests {
             group: "/aws/lambda/sum".to_owned(),
             name: "2026/11/23/[$LATEST]0".to_owned(),
         };
-        variables(&Config::default(), &spec, &stream)
+        variables(&Config::default(), &spec, &stream, Initialization::OnDemand)
     }
 
     #[test]
@@ -284,7 +287,12 @@ mod tests {
         for runtime in ["python3.11", "provided.al2"] {
             let spec = testing::spec(runtime);
             let stream = log_stream_of(&spec);
-            for (name, _) in reserved(&Config::default(), &spec, &stream) {
+            for (name, _) in reserved(
+                &Config::default(),
+                &spec,
+                &stream,
+                Initialization::Provisioned,
+            ) {
                 assert!(RESERVED_VARIABLES.contains(&name), "{name}");
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kiln_sandbox::Sandboxes;
-use kiln_types::{Clock, InstanceId, LogRecord};
+use kiln_types::{Clock, Initialization, InstanceId, LogRecord};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -70,13 +70,16 @@ impl Host {
 
     /// Starts an instance and returns at once. An invocation may be sent to it immediately: it
     /// goes to the runtime together with the init message.
-    pub fn start(&self, id: InstanceId, spec: Arc<Spec>) -> Handle {
+    pub fn start(&self, id: InstanceId, spec: Arc<Spec>, how: Initialization) -> Handle {
         let (handle, other) = Handle::new(id);
         let context = Arc::clone(&self.context);
         let now = context.clock.now();
         // Called with the scheduler locked: what can be made in the task is made there.
-        self.tracker
-            .spawn(async move { Driver::new(id, context, spec, other, now).run().await });
+        self.tracker.spawn(async move {
+            Driver::new(id, context, spec, other, (how, now))
+                .run()
+                .await
+        });
         handle
     }
 }

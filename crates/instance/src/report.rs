@@ -6,8 +6,8 @@ pub(crate) mod record;
 use std::time::Duration;
 
 use kiln_types::{
-    InvocationReport, InvocationStatus, LogFormat, LogLevel, LoggingConfig, MemoryMb, RequestId,
-    Timestamp, Version,
+    Initialization, InvocationReport, InvocationStatus, LogFormat, LogLevel, LoggingConfig,
+    MemoryMb, RequestId, Timestamp, Version,
 };
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ pub(crate) struct Reporter {
     level: LogLevel,
     version: Version,
     memory: MemoryMb,
+    how: Initialization,
 }
 
 /// What the last records of an invocation say.
@@ -33,14 +34,25 @@ pub(crate) struct Finished<'a> {
 }
 
 impl Reporter {
-    pub(crate) fn new(logging: &LoggingConfig, version: Version, memory: MemoryMb) -> Self {
+    pub(crate) fn new(
+        logging: &LoggingConfig,
+        version: Version,
+        memory: MemoryMb,
+        how: Initialization,
+    ) -> Self {
         let level = logging.system_level.unwrap_or(LogLevel::Info);
         Self {
             format: logging.format,
             level,
             version,
             memory,
+            how,
         }
+    }
+
+    /// For whom the instance is initialised.
+    pub(crate) fn how(&self) -> Initialization {
+        self.how
     }
 
     /// The record with which an invocation's log begins.
@@ -99,7 +111,7 @@ impl Reporter {
                 ))
             }
             LogFormat::Json => self.document(now, LogLevel::Warn, "platform.initReport", || {
-                record::init_report(phase, Some((failure, error_type)), duration)
+                record::init_report(self.how, phase, Some((failure, error_type)), duration)
             }),
         }
     }

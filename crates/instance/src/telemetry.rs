@@ -18,7 +18,7 @@ mod tests;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use kiln_types::{Clock, LogFormat, Timestamp};
+use kiln_types::{Clock, Initialization, LogFormat, Timestamp};
 use serde_json::{Value, json};
 
 use crate::isolation::Network;
@@ -44,6 +44,7 @@ pub(crate) struct Telemetry {
     network: Arc<dyn Network>,
     clock: Arc<dyn Clock>,
     spec: Arc<Spec>,
+    how: Initialization,
     /// When the instance began, before anybody could subscribe.
     begun: Timestamp,
 }
@@ -57,13 +58,19 @@ struct Subscriber {
 
 impl Telemetry {
     /// For an instance of this function that begins now.
-    pub(crate) fn new(network: Box<dyn Network>, clock: Arc<dyn Clock>, spec: Arc<Spec>) -> Self {
+    pub(crate) fn new(
+        network: Box<dyn Network>,
+        clock: Arc<dyn Clock>,
+        spec: Arc<Spec>,
+        how: Initialization,
+    ) -> Self {
         Self {
             subscribers: Vec::new(),
             network: network.into(),
             begun: clock.timestamp(),
             clock,
             spec,
+            how,
         }
     }
 
@@ -71,7 +78,7 @@ impl Telemetry {
     pub(crate) fn subscribe(&mut self, subscription: Subscription) {
         let mut buffer = Buffer::new(subscription.buffering);
         if subscription.wants(Source::Platform) {
-            let record = record::init_start(&self.spec);
+            let record = record::init_start(&self.spec, self.how);
             let record = document(self.begun, "platform.initStart", record);
             buffer.push(record, self.clock.now());
         }

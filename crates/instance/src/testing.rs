@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use kiln_sandbox::Exit;
 use kiln_types::function::{Code, StartMode};
 use kiln_types::{
-    Configuration, FunctionArn, FunctionId, InstanceId, Invocation, LogRecord, LoggingConfig,
-    Region, RequestId, Sha256, SystemClock, TimeoutSecs,
+    Configuration, FunctionArn, FunctionId, Initialization, InstanceId, Invocation, LogRecord,
+    LoggingConfig, Region, RequestId, Sha256, SystemClock, TimeoutSecs,
 };
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -198,7 +198,7 @@ impl World {
         let clock = Arc::new(SystemClock::start());
         let host = Host::with_isolation(config, Box::new(isolation), logs, clock, tracker);
         Self {
-            handle: host.start(InstanceId(1), Arc::new(spec)),
+            handle: host.start(InstanceId(1), Arc::new(spec), Initialization::OnDemand),
             sink,
             seen,
             _code: code,

@@ -4,7 +4,7 @@
 use std::sync::Weak;
 
 use kiln_scheduler::{Host, Spec};
-use kiln_types::FunctionId;
+use kiln_types::{Function, FunctionId};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -23,12 +23,32 @@ impl<H: Host<Spec = Spec>> Shared<H> {
         }
     }
 
+    /// Tells the scheduler how many instances of each version are kept ready.
+    fn provision(&self, function: &Function) {
+        let mut wanted = Vec::new();
+        for configuration in function.versions.values() {
+            let count = function.provisioned_for(configuration.version);
+            if count == 0 {
+                continue;
+            }
+            match self.specs.get(&self.store, &function.id, configuration) {
+                Ok(spec) => wanted.push((spec, count)),
+                Err(error) => tracing::warn!(
+                    function = %function.id.name, version = %configuration.version, %error,
+                    "no instances are kept ready"
+                ),
+            }
+        }
+        self.scheduler.provision(&function.id, &wanted);
+    }
+
     fn follow(&self, id: &FunctionId) {
         self.specs.forget(id);
         match self.store.function(id) {
             Some(function) => {
                 self.scheduler.reserve(id, function.reserved_concurrency);
                 self.scheduler.retire(id, Some(function.latest.revision));
+                self.provision(&function);
             }
             None => self.scheduler.retire(id, None),
         }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kiln_metering::Meter;
-use kiln_scheduler::{Host, LocalHost, Scheduler, Spec};
+use kiln_scheduler::{FunctionKey, Host, LocalHost, Readiness, Scheduler, Spec};
 use kiln_store::Store;
-use kiln_types::{Invocation, Outcome};
+use kiln_types::{Configuration, FunctionId, Invocation, Outcome};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -60,6 +60,19 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
             .tracker
             .spawn(async move { gone.run_until_cancelled(following).await });
         Self { shared }
+    }
+
+    /// How many of the instances kept ready for a version are so; none when none are kept.
+    pub fn readiness(
+        &self,
+        function: &FunctionId,
+        configuration: &Configuration,
+    ) -> Option<Readiness> {
+        self.shared.scheduler.readiness(&FunctionKey {
+            id: function.clone(),
+            version: configuration.version,
+            revision: configuration.revision,
+        })
     }
 
     /// Invokes a function and waits for its outcome. A function that fails is an outcome, not

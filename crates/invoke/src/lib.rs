@@ -22,5 +22,5 @@ mod tests;
 pub use config::Config;
 pub use error::Error;
 pub use invoker::Invoker;
-pub use kiln_scheduler::ThrottleReason;
+pub use kiln_scheduler::{Readiness, ThrottleReason};
 pub use request::{Kind, Request};

@@ -21,6 +21,8 @@ mod ending;
 mod event;
 mod idle;
 mod numbered;
+mod provisioned;
+mod register;
 mod serving;
 mod slots;
 mod starts;
@@ -42,13 +44,14 @@ mod world;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
+use kiln_types::{AccountId, FunctionId, InstanceId, Moment};
 
 pub use action::Action;
 use arena::{Arena, No};
 pub use event::{Event, FunctionKey, Ticket};
 use idle::Orders;
 use numbered::Numbered;
+pub use provisioned::Readiness;
 use state::{Account, Function, Instance, Pool, Promised, State, Waiter};
 use turns::Turns;
 
@@ -76,6 +79,10 @@ pub struct Core {
     turns: Turns<No<Account>>,
     /// Functions with uncovered requests that may not start another instance, and until when.
     parked: BTreeSet<(Moment, No<Function>)>,
+    /// Pools that lack provisioned instances and may start some.
+    unprovided: BTreeSet<No<Pool>>,
+    /// When that is tried again after a failure.
+    retries: BTreeSet<(Moment, No<Pool>)>,
     /// When instances are started ahead of need.
     plans: BTreeSet<(Moment, No<Pool>)>,
     orders: Orders,
@@ -112,6 +119,8 @@ impl Core {
             deadlines: BTreeSet::new(),
             turns: Turns::new(),
             parked: BTreeSet::new(),
+            unprovided: BTreeSet::new(),
+            retries: BTreeSet::new(),
             plans: BTreeSet::new(),
             orders: Orders::default(),
             live: Promised::default(),
@@ -144,6 +153,7 @@ impl Core {
                 let pool = self.pool_with(key, memory, slots);
                 self.expected(pool, at, now);
             }
+            Event::Provisioned { function, wanted } => self.provision(&function, &wanted, now),
             Event::Started { instance, init } => self.started(instance, init, now),
             Event::Released {
                 instance,
@@ -182,8 +192,11 @@ impl Core {
         let refusal = self.deadlines.first().map(|(deadline, _)| *deadline);
         let token = self.parked.first().map(|(until, _)| *until);
         let plan = self.plans.first().map(|(start, _)| *start);
-        [refusal, token, plan, self.next_freeze(), self.next_expiry()]
+        let retry = self.retries.first().map(|(at, _)| *at);
+        let idle = [self.next_freeze(), self.next_expiry()];
+        [refusal, token, plan, retry]
             .into_iter()
+            .chain(idle)
             .flatten()
             .min()
     }
@@ -191,6 +204,11 @@ impl Core {
     /// Whether no instance is left.
     pub fn is_empty(&self) -> bool {
         self.instances.is_empty()
+    }
+
+    #[cfg(test)]
+    fn is_draining(&self) -> bool {
+        self.phase == Phase::Draining
     }
 
     /// How things stand.
@@ -201,10 +219,10 @@ impl Core {
                 ..Default::default()
             };
             for pool in function.pools.iter().map(|no| &self.pools[*no]) {
-                one.idle += pool.idle.len();
+                one.idle += pool.idle.len() + pool.provisioned.idle.len();
                 one.frozen += pool.frozen as usize;
                 one.busy += pool.busy as usize;
-                one.starting += pool.starting as usize;
+                one.starting += (pool.starting + pool.provisioned.starting) as usize;
                 one.stopping += pool.stopping as usize;
                 one.waiting += pool.covered.len() + pool.uncovered.len();
             }
@@ -224,7 +242,7 @@ impl Core {
             self.forget_if_empty(pool);
             return;
         }
-        self.enter(function, now);
+        self.enter(pool, now);
         self.forget_foretold(pool);
         let open = self.first_open(pool);
         if let Some(instance) = open.or_else(|| self.take_idle(pool)) {
@@ -246,8 +264,10 @@ impl Core {
             return;
         }
         let no = instance.pool;
-        let pool = &mut self.pools[no];
-        pool.starting -= 1;
+        match instance.provisioned {
+            true => self.provided(no),
+            false => self.pools[no].starting -= 1,
+        }
         self.learn(no, init);
         self.offer(id, no, now);
         self.rebalance(no, now);
@@ -262,15 +282,14 @@ impl Core {
             return;
         }
         let (no, closing) = (instance.pool, instance.closing);
+        let provisioned = instance.provisioned;
         let is_free = self.give_slot(id, no);
-        let pool = &mut self.pools[no];
-        pool.busy -= u32::from(is_free);
-        let function = pool.function;
+        self.pools[no].busy -= u32::from(is_free);
         if let Some(init) = init {
             self.learn(no, init);
         }
-        self.leave(function, now);
-        if usable && !closing && !self.must_yield(no, now) {
+        self.leave(no, now);
+        if usable && !closing && (provisioned || !self.must_yield(no, now)) {
             self.offer(id, no, now);
         } else if is_free {
             self.stop(id, no);
@@ -302,23 +321,28 @@ impl Core {
     }
 
     fn ended(&mut self, id: InstanceId, now: Moment) {
-        let Some(state) = self.instances.get(&id).map(|instance| instance.state) else {
+        let Some(instance) = self.instances.get(&id) else {
             return;
         };
+        let (no, state, provisioned) = (instance.pool, instance.state, instance.provisioned);
         if matches!(state, State::Idle { .. }) {
             self.wake(id);
         }
-        let no = self.instances[&id].pool;
         let granted = self.give_slots(id, no);
         self.forget_closing(id, no);
-        self.instances.remove(&id);
         if state != State::Stopping {
             self.disown(no);
+            self.unprovision(id);
+        }
+        self.instances.remove(&id);
+        if provisioned {
+            self.lost(no, state, now);
         }
         let pool = &mut self.pools[no];
         let memory_mb = pool.memory_mb;
         self.live.take(memory_mb);
         match state {
+            State::Starting if provisioned => {}
             State::Starting => {
                 pool.starting -= 1;
                 // The next one is bound to a request at once, so that its failure reaches somebody.
@@ -327,9 +351,8 @@ impl Core {
             }
             State::Busy => {
                 pool.busy -= 1;
-                let function = pool.function;
                 for _ in 0..granted {
-                    self.leave(function, now);
+                    self.leave(no, now);
                 }
             }
             State::Idle { .. } => {}
@@ -345,6 +368,7 @@ impl Core {
     fn tick(&mut self, now: Moment) {
         self.refuse_overdue(now);
         self.unpark_due(now);
+        self.retry_due(now);
         self.freeze_rested(now);
         self.expire_idle(now);
         self.serve_waiting(now);
@@ -359,11 +383,14 @@ impl Core {
             .expect("only live instances are granted");
         instance.state = State::Busy;
         let was_ahead = std::mem::take(&mut instance.ahead);
+        let spills = !instance.provisioned;
         let is_first = self.take_slot(id, no);
         let pool = &mut self.pools[no];
         pool.busy += u32::from(is_first);
+        let spills = spills && pool.provisioned.wanted > 0;
         let counts = &mut self.functions[pool.function].counts;
         counts.granted += 1;
+        counts.spilled += u64::from(spills);
         counts.ahead_used += u64::from(was_ahead);
         self.actions.push(Action::Grant {
             ticket,
@@ -409,6 +436,7 @@ impl Core {
             granted: 0,
             closing: false,
             ahead,
+            provisioned: false,
         };
         self.instances.insert(id, instance);
         let function = self.pools[no].function;
@@ -429,69 +457,11 @@ impl Core {
             .get_mut(&id)
             .expect("only live instances are stopped");
         instance.state = State::Stopping;
+        self.unprovision(id);
         let pool = &mut self.pools[no];
         pool.stopping += 1;
         self.live_stopping.add(pool.memory_mb);
         self.disown(no);
         self.actions.push(Action::Stop { instance: id });
-    }
-
-    fn pool_no(&mut self, key: FunctionKey, memory: MemoryMb) -> No<Pool> {
-        if let Some(no) = self.pool_of.get(&key) {
-            return *no;
-        }
-        let function = self.function_no(&key.id);
-        let no = self
-            .pools
-            .insert(Pool::new(key.clone(), function, memory.get().into()));
-        // A request that was admitted before the deletion runs; its instance is not kept.
-        self.pools[no].retired = self.functions[function].deleted;
-        self.functions[function].pools.push(no);
-        self.pool_of.insert(key, no);
-        no
-    }
-
-    fn function_no(&mut self, id: &FunctionId) -> No<Function> {
-        if let Some(no) = self.function_of.get(id) {
-            return *no;
-        }
-        let account = self.account_no(&id.account);
-        let no = self.functions.insert(Function::new(id.clone(), account));
-        self.function_of.insert(id.clone(), no);
-        no
-    }
-
-    fn account_no(&mut self, id: &AccountId) -> No<Account> {
-        if let Some(no) = self.account_of.get(id) {
-            return *no;
-        }
-        let concurrency = self.config.account_concurrency;
-        let no = self.accounts.insert(Account::new(concurrency));
-        self.account_of.insert(id.clone(), no);
-        no
-    }
-
-    /// Drops a pool of which nothing is left, and its function when that is deleted.
-    fn forget_if_empty(&mut self, no: No<Pool>) {
-        if !self.pools[no].is_empty() {
-            return;
-        }
-        self.forget_orders(no);
-        let pool = self.pools.remove(no);
-        self.pool_of.remove(&pool.key);
-        let function = &mut self.functions[pool.function];
-        function.pools.retain(|other| *other != no);
-        self.forget_if_deleted(pool.function);
-        if pool.known {
-            self.actions.push(Action::Forget { key: pool.key });
-        }
-    }
-
-    fn forget_if_deleted(&mut self, no: No<Function>) {
-        let function = &self.functions[no];
-        if function.deleted && function.pools.is_empty() && function.reserved.is_none() {
-            let function = self.functions.remove(no);
-            self.function_of.remove(&function.id);
-        }
     }
 }

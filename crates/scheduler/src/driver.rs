@@ -10,12 +10,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use kiln_types::{Clock, InstanceId, Moment};
+use kiln_types::{Clock, FunctionId, Initialization, InstanceId, Moment};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::core::{Action, Core, Event, FunctionKey, Ticket};
+use crate::core::{Action, Core, Event, FunctionKey, Readiness, Ticket};
 use crate::handle::Scheduler;
 use crate::host::{Demand, Host, Instance};
 use crate::lease::Lease;
@@ -186,6 +186,40 @@ impl<H: Host> Driver<H> {
         self.perform(effects);
     }
 
+    /// Sets how many instances of each of a function's versions are kept ready.
+    pub(crate) fn provision(
+        self: &Arc<Self>,
+        function: &FunctionId,
+        wanted: &[(Arc<H::Spec>, u32)],
+    ) {
+        let mut effects = Vec::new();
+        {
+            let mut state = self.lock();
+            // The core forgets what it is told to keep ready while it serves, and nothing else.
+            let wanted = match state.draining {
+                true => &[],
+                false => wanted,
+            };
+            for (spec, _) in wanted {
+                state.specs.insert(spec.key(), spec.clone());
+            }
+            let event = Event::Provisioned {
+                function: function.clone(),
+                wanted: wanted
+                    .iter()
+                    .map(|(spec, count)| (spec.key(), spec.memory(), *count))
+                    .collect(),
+            };
+            self.decide(&mut state, event, None, &mut effects);
+        }
+        self.perform(effects);
+    }
+
+    /// How far the promise to a version is kept.
+    pub(crate) fn readiness(&self, key: &FunctionKey) -> Option<Readiness> {
+        self.lock().core.readiness(key)
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         self.lock().core.statistics()
     }
@@ -229,12 +263,21 @@ impl<H: Host> Driver<H> {
                         Some(asking) if asking.ticket == like => asking.spec.clone(),
                         _ => state.waiting[&like].spec.clone(),
                     };
-                    effects.push(self.start_instance(state, id, &spec, bound));
+                    let how = Initialization::OnDemand;
+                    effects.push(self.start_instance(state, (id, &spec), how, bound));
                     state.specs.insert(spec.key(), spec);
                 }
-                Action::StartAhead { instance: id, key } => {
+                Action::StartAhead {
+                    instance: id,
+                    key,
+                    provisioned,
+                } => {
                     let spec = state.specs[&key].clone();
-                    effects.push(self.start_instance(state, id, &spec, false));
+                    let how = match provisioned {
+                        true => Initialization::Provisioned,
+                        false => Initialization::OnDemand,
+                    };
+                    effects.push(self.start_instance(state, (id, &spec), how, false));
                 }
                 Action::Forget { key } => {
                     state.specs.remove(&key);
@@ -280,11 +323,11 @@ impl<H: Host> Driver<H> {
     fn start_instance(
         &self,
         state: &mut State<H>,
-        id: InstanceId,
-        spec: &Arc<H::Spec>,
+        (id, spec): (InstanceId, &Arc<H::Spec>),
+        how: Initialization,
         bound: bool,
     ) -> Effect<H> {
-        let instance = self.host.start(id, spec);
+        let instance = self.host.start(id, spec, how);
         state.instances.insert(id, instance.clone());
         Effect::Watch {
             id,

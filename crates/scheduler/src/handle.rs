@@ -7,7 +7,7 @@ use kiln_types::{AccountId, Clock, FunctionId, InstanceId, Moment, RevisionId};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::core::{Event, Ticket};
+use crate::core::{Event, FunctionKey, Readiness, Ticket};
 use crate::driver::{Asked, Driver};
 use crate::host::{Demand, Host};
 use crate::lease::Lease;
@@ -69,6 +69,16 @@ impl<H: Host> Scheduler<H> {
     /// what is announced for the past is ignored.
     pub fn expect(&self, spec: &Arc<H::Spec>, at: Moment) {
         self.driver.expect(spec, at);
+    }
+
+    /// Sets how many instances of each of a function's versions are kept ready; of those not named, none.
+    pub fn provision(&self, function: &FunctionId, wanted: &[(Arc<H::Spec>, u32)]) {
+        self.driver.provision(function, wanted);
+    }
+
+    /// How far that is so for one version; none when none of its instances are kept ready.
+    pub fn readiness(&self, key: &FunctionKey) -> Option<Readiness> {
+        self.driver.readiness(key)
     }
 
     /// Sets an account's concurrency.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_types::{InstanceId, Invocation, InvocationReport, MemoryMb, Slots};
+use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, Slots};
 
 use crate::core::FunctionKey;
 
@@ -22,7 +22,7 @@ pub trait Host: Send + Sync + 'static {
 
     /// Begins to start an instance and returns at once: it is called with the scheduler locked.
     /// Failures show in the instance.
-    fn start(&self, id: InstanceId, spec: &Arc<Self::Spec>) -> Self::Instance;
+    fn start(&self, id: InstanceId, spec: &Arc<Self::Spec>, how: Initialization) -> Self::Instance;
 }
 
 /// What an instance is started for.

@@ -23,7 +23,7 @@ pub mod simulate;
 pub mod simulated;
 mod statistics;
 
-pub use self::core::FunctionKey;
+pub use self::core::{FunctionKey, Readiness};
 pub use config::Config;
 pub use handle::Scheduler;
 pub use host::{Demand, Host, Instance, NoReport};

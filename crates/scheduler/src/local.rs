@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_instance::{Error, Handle, Spec};
-use kiln_types::{InstanceId, Invocation, InvocationReport, MemoryMb, Slots};
+use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, Slots};
 
 use crate::core::FunctionKey;
 use crate::host::{Demand, Host, Instance, NoReport};
@@ -28,8 +28,8 @@ impl Host for LocalHost {
 
     const BINDS_LATE: bool = true;
 
-    fn start(&self, id: InstanceId, spec: &Arc<Spec>) -> Handle {
-        self.host.start(id, spec.clone())
+    fn start(&self, id: InstanceId, spec: &Arc<Spec>, how: Initialization) -> Handle {
+        self.host.start(id, spec.clone(), how)
     }
 }
 

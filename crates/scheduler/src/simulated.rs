@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_types::{InstanceId, Invocation, InvocationReport, InvocationStatus, Timestamp};
+use kiln_types::{
+    Initialization, InstanceId, Invocation, InvocationReport, InvocationStatus, Timestamp,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -213,7 +215,7 @@ impl<S: Demand> Host for SimulatedHost<S> {
 
     const BINDS_LATE: bool = true;
 
-    fn start(&self, id: InstanceId, spec: &Arc<S>) -> SimulatedInstance {
+    fn start(&self, id: InstanceId, spec: &Arc<S>, _: Initialization) -> SimulatedInstance {
         let memory_bytes = spec.memory().bytes();
         let shared = &self.shared;
         let live = shared.live.fetch_add(1, Ordering::SeqCst) + 1;

@@ -52,6 +52,7 @@ impl Statistics {
             total.counts.started += one.counts.started;
             total.counts.ahead += one.counts.ahead;
             total.counts.ahead_used += one.counts.ahead_used;
+            total.counts.spilled += one.counts.spilled;
             total.counts.evicted += one.counts.evicted;
             total.counts.expired += one.counts.expired;
             for (sum, refused) in total.counts.refused.iter_mut().zip(one.counts.refused) {

@@ -37,6 +37,9 @@ pub struct Function {
     pub aliases: BTreeMap<Alias, AliasConfig>,
     /// Concurrency kept for this function, which is also its limit.
     pub reserved_concurrency: Option<u32>,
+    /// Instances kept ready, by the version or alias they are kept for.
+    #[serde(default)]
+    pub provisioned: BTreeMap<Qualifier, ProvisionedConfig>,
     /// Key and value pairs of the user's own.
     pub tags: BTreeMap<String, String>,
     /// Who else may do what with it.
@@ -97,6 +100,15 @@ pub struct Configuration {
     pub slots: Slots,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
+}
+
+/// Instances that are kept ready for a version or an alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvisionedConfig {
+    /// How many.
+    pub count: u32,
+    /// When that was set.
+    pub modified: Timestamp,
 }
 
 /// The code of one version.
@@ -192,6 +204,7 @@ impl Function {
             last_version: 0,
             aliases: BTreeMap::new(),
             reserved_concurrency: None,
+            provisioned: BTreeMap::new(),
             tags: BTreeMap::new(),
             policy: ResourcePolicy::default(),
             qualified_policies: BTreeMap::new(),
@@ -272,9 +285,29 @@ impl Function {
         }
     }
 
-    /// Forgets what hangs on a qualifier: its policy and its URL.
+    /// How many instances are kept ready for a version, under its own name or an alias's.
+    pub fn provisioned_for(&self, version: Version) -> u32 {
+        let leads_there = |of: &Qualifier| self.version_of(Some(of)) == Some(version);
+        let configs = self.provisioned.iter().filter(|(of, _)| leads_there(of));
+        configs.map(|(_, config)| config.count).sum()
+    }
+
+    /// How many instances are kept ready for all of its versions together.
+    pub fn provisioned_total(&self) -> u32 {
+        self.provisioned.values().map(|config| config.count).sum()
+    }
+
+    /// What other functions of the account cannot use: the reservation, or without one what is
+    /// provisioned.
+    pub fn kept_concurrency(&self) -> u32 {
+        self.reserved_concurrency
+            .unwrap_or_else(|| self.provisioned_total())
+    }
+
+    /// Forgets what hangs on a qualifier: its policy, its URL and what is provisioned for it.
     pub fn forget_qualifier(&mut self, qualifier: Qualifier) {
         self.qualified_policies.remove(&qualifier);
+        self.provisioned.remove(&qualifier);
         self.urls.remove(&Some(qualifier));
     }
 }

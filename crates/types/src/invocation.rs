@@ -10,6 +10,26 @@ use crate::clock::Timestamp;
 use crate::id::RequestId;
 use crate::name::Version;
 
+/// For whom an instance is initialised, and so how long that may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Initialization {
+    /// For an invocation, under way or soon to come.
+    #[default]
+    OnDemand,
+    /// To be kept ready for a version with provisioned concurrency.
+    Provisioned,
+}
+
+impl Initialization {
+    /// AWS's name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Initialization::OnDemand => "on-demand",
+            Initialization::Provisioned => "provisioned-concurrency",
+        }
+    }
+}
+
 /// What an instance is asked to run.
 #[derive(Debug, Clone)]
 pub struct Invocation {

@@ -34,7 +34,9 @@ pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
 };
 pub use id::{InstanceId, RequestId, RevisionId, UrlId};
-pub use invocation::{FunctionError, Invocation, InvocationReport, InvocationStatus, Outcome};
+pub use invocation::{
+    FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome,
+};
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};

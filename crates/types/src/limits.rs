@@ -24,6 +24,8 @@ pub const TIMEOUT_SECS_MAX: u32 = 900;
 pub const SLOTS_MAX: u32 = 128;
 /// Longest init phase of an on-demand instance (developer guide, "Lambda execution environment").
 pub const INIT_TIMEOUT_SECS: u64 = 10;
+/// Longest init phase of an instance with provisioned concurrency (developer guide, the same page).
+pub const PROVISIONED_INIT_TIMEOUT_SECS: u64 = 900;
 /// Largest event and largest response of a synchronous invocation, 6 MiB (quotas page).
 pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Largest response a runtime may post: the payload limit and 100 bytes of slack. Recorded from

@@ -28,6 +28,7 @@ mod node;
 mod operations;
 mod payloads;
 mod pressure;
+mod provisioned;
 mod pythons;
 mod restart;
 mod runtime_environment;

@@ -67,6 +67,8 @@ pub struct Requests {
     pub waited: u64,
     /// Were refused.
     pub refused: u64,
+    /// Found all provisioned instances of their version busy, and got another.
+    pub spilled: u64,
 }
 
 /// The sandboxes under the instances.

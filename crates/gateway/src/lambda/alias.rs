@@ -4,6 +4,7 @@ use kiln_types::alias::Share;
 use kiln_types::{Alias, AliasConfig, Function, FunctionArn, Qualifier, Version};
 
 use super::generated::{AliasConfiguration, AliasRoutingConfiguration};
+use super::provisioned;
 use super::refusal::{function_not_found, invalid, not_found};
 use super::target::Target;
 use crate::context::Context;
@@ -25,7 +26,7 @@ fn read(context: &Context, function: &str, name: &str) -> Result<(Target, Alias)
 }
 
 /// What an alias shall point at, when the function has it.
-fn check(function: &Function, arn: &FunctionArn, config: &AliasConfig) -> Result<()> {
+fn check(function: &Function, arn: &FunctionArn, name: &Alias, config: &AliasConfig) -> Result<()> {
     let shared = config.share.map(|share| Version::Published(share.version));
     if shared.is_some() && config.version == Version::Latest {
         return Err(invalid(
@@ -43,7 +44,13 @@ fn check(function: &Function, arn: &FunctionArn, config: &AliasConfig) -> Result
             return Err(function_not_found(format_args!("{arn}:{version}")));
         }
     }
-    Ok(())
+    match function
+        .provisioned
+        .contains_key(&Qualifier::Alias(name.clone()))
+    {
+        true => provisioned::check_alias(function, name, config),
+        false => Ok(()),
+    }
 }
 
 fn read_version(arn: &FunctionArn, text: &str) -> Result<Version> {

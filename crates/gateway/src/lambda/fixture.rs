@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_invoke::{Error, Request};
+use kiln_invoke::{Error, Readiness, Request};
 use kiln_store::Store;
 use kiln_types::{
     AccessPoint, Architecture, Clock, Configuration, FileSystem, Function, FunctionId,
@@ -38,6 +38,8 @@ pub(crate) struct Fixture {
 pub(crate) struct FakeInvoker {
     pub(crate) answers: Mutex<VecDeque<Result<Outcome, Error>>>,
     pub(crate) asked: Mutex<Vec<Request>>,
+    /// What it says of every version.
+    pub(crate) readiness: Mutex<Option<Readiness>>,
 }
 
 impl Invoke for FakeInvoker {
@@ -47,6 +49,10 @@ impl Invoke for FakeInvoker {
         let answer =
             answer.unwrap_or_else(|| Ok(outcome(InvocationStatus::Success, request.payload)));
         Box::pin(async move { answer })
+    }
+
+    fn readiness(&self, _: &FunctionId, _: &Configuration) -> Option<Readiness> {
+        *self.readiness.lock().unwrap()
     }
 }
 

@@ -328,6 +328,14 @@ pub(crate) struct DeleteLayerVersionRequest {
     pub(crate) version_number: i64,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: String,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct DurableConfig {
     #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
@@ -716,6 +724,39 @@ pub(crate) struct GetPolicyResponse {
     pub(crate) revision_id: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetProvisionedConcurrencyConfigResponse {
+    #[serde(
+        rename = "RequestedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(
+        rename = "AvailableProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(
+        rename = "AllocatedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct ImageConfig {
     #[serde(rename = "EntryPoint", skip_serializing_if = "Option::is_none")]
@@ -977,6 +1018,27 @@ pub(crate) struct ListLayersResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListProvisionedConcurrencyConfigsRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListProvisionedConcurrencyConfigsResponse {
+    #[serde(
+        rename = "ProvisionedConcurrencyConfigs",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct ListTagsRequest {
     #[serde(rename = "Resource")]
     pub(crate) resource: String,
@@ -1019,6 +1081,33 @@ pub(crate) struct LoggingConfig {
     pub(crate) system_log_level: Option<String>,
     #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
     pub(crate) log_group: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ProvisionedConcurrencyConfigListItem {
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(
+        rename = "RequestedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(
+        rename = "AvailableProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(
+        rename = "AllocatedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1082,6 +1171,41 @@ pub(crate) struct PutFunctionConcurrencyRequest {
     pub(crate) function_name: String,
     #[serde(rename = "ReservedConcurrentExecutions")]
     pub(crate) reserved_concurrent_executions: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: String,
+    #[serde(rename = "ProvisionedConcurrentExecutions")]
+    pub(crate) provisioned_concurrent_executions: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PutProvisionedConcurrencyConfigResponse {
+    #[serde(
+        rename = "RequestedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) requested_provisioned_concurrent_executions: Option<i64>,
+    #[serde(
+        rename = "AllocatedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) allocated_provisioned_concurrent_executions: Option<i64>,
+    #[serde(
+        rename = "AvailableProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) available_provisioned_concurrent_executions: Option<i64>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1561,6 +1685,40 @@ impl Input for DeleteFunctionConcurrencyRequest {
     const STRUCTURE: &'static Structure = &DELETE_FUNCTION_CONCURRENCY_REQUEST;
 }
 
+impl Input for PutProvisionedConcurrencyConfigRequest {
+    const STRUCTURE: &'static Structure = &PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST;
+}
+
+impl Output for PutProvisionedConcurrencyConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetProvisionedConcurrencyConfigRequest {
+    const STRUCTURE: &'static Structure = &GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST;
+}
+
+impl Output for GetProvisionedConcurrencyConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for ListProvisionedConcurrencyConfigsRequest {
+    const STRUCTURE: &'static Structure = &LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST;
+}
+
+impl Output for ListProvisionedConcurrencyConfigsResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DeleteProvisionedConcurrencyConfigRequest {
+    const STRUCTURE: &'static Structure = &DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST;
+}
+
 impl Input for GetAccountSettingsRequest {
     const STRUCTURE: &'static Structure = &GET_ACCOUNT_SETTINGS_REQUEST;
 }
@@ -1948,6 +2106,13 @@ static DELETE_LAYER_VERSION_REQUEST: Structure = Structure {
     ],
 };
 
+static DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Qualifier", At::Query("Qualifier"), &QUALIFIER).required(),
+    ],
+};
+
 static DESCRIPTION: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(256)),
     ..Text::ANY
@@ -2206,6 +2371,13 @@ static GET_POLICY_REQUEST: Structure = Structure {
     ],
 };
 
+static GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Qualifier", At::Query("Qualifier"), &QUALIFIER).required(),
+    ],
+};
+
 static HANDLER_REGEX: Pattern = Pattern::new(r"[^\s]+");
 static HANDLER: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(128)),
@@ -2435,6 +2607,18 @@ static LIST_LAYERS_REQUEST: Structure = Structure {
     ],
 };
 
+static LIST_PROVISIONED_CONCURRENCY_CONFIGS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new(
+            "MaxItems",
+            At::Query("MaxItems"),
+            &MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS,
+        ),
+    ],
+};
+
 static LIST_TAGS_REQUEST: Structure = Structure {
     members: &[Member::new("Resource", At::Path("Resource"), &TAGGABLE_RESOURCE).required()],
 };
@@ -2502,6 +2686,9 @@ static MAX_LAYER_LIST_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(50)
 
 static MAX_LIST_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(10000)));
 
+static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Shape =
+    Shape::Integer(Range::new(Some(1), Some(50)));
+
 static MEMORY_SIZE: Shape = Shape::Integer(Range::new(Some(128), Some(32768)));
 
 static METHOD_REGEX: Pattern = Pattern::new(r".*");
@@ -2557,6 +2744,8 @@ static PACKAGE_TYPE: Shape = Shape::Text(Text {
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Shape =
     Shape::Integer(Range::new(Some(1), Some(1600)));
 
+static POSITIVE_INTEGER: Shape = Shape::Integer(Range::new(Some(1), None));
+
 static PRINCIPAL_REGEX: Pattern = Pattern::new(r"[^\s]+");
 static PRINCIPAL: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(2048)),
@@ -2607,6 +2796,26 @@ static PUT_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
         .required(),
     ],
 };
+
+static PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
+        Member::new("Qualifier", At::Query("Qualifier"), &QUALIFIER).required(),
+        Member::new(
+            "ProvisionedConcurrentExecutions",
+            At::Body,
+            &POSITIVE_INTEGER,
+        )
+        .required(),
+    ],
+};
+
+static QUALIFIER_REGEX: Pattern = Pattern::new(r"(|[a-zA-Z0-9$_-]+)");
+static QUALIFIER: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(128)),
+    pattern: Some(&QUALIFIER_REGEX),
+    ..Text::ANY
+});
 
 static REMOVE_LAYER_VERSION_PERMISSION_REQUEST: Structure = Structure {
     members: &[

@@ -13,7 +13,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kiln_store::{AccessKey, Store};
 use kiln_types::{
-    Clock, InvocationReport, InvocationStatus, Outcome, SystemClock, Timestamp, Version,
+    Clock, Configuration, FunctionId, InvocationReport, InvocationStatus, Outcome, SystemClock,
+    Timestamp, Version,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -54,6 +55,10 @@ impl Invoke for Slow {
                 }),
             })
         })
+    }
+
+    fn readiness(&self, _: &FunctionId, _: &Configuration) -> Option<kiln_invoke::Readiness> {
+        None
     }
 }
 

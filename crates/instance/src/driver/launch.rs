@@ -112,7 +112,8 @@ impl Driver {
         let server = Server::new(listener, Arc::clone(&desk), spare);
         let clock = Arc::clone(&self.context.clock);
         let spec = Arc::clone(&self.spec);
-        let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec);
+        let how = self.reporter.how();
+        let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec, how);
         let ensemble = Ensemble::new(runtime, desk, server, externals, telemetry, clock);
         Ok(Process::new(cell, ensemble))
     }

@@ -65,12 +65,13 @@ impl Driver {
             }
         }
         let (phase, duration) = self.init_took();
+        let how = self.reporter.how();
         if let Some(telemetry) = self.subscribers() {
             telemetry.platform(now, "platform.initRuntimeDone", || {
-                record::init_runtime_done(phase, None)
+                record::init_runtime_done(how, phase, None)
             });
             telemetry.platform(now, "platform.initReport", || {
-                record::init_report(phase, None, duration)
+                record::init_report(how, phase, None, duration)
             });
         }
     }
@@ -103,13 +104,14 @@ impl Driver {
     ) {
         let now = self.context.clock.timestamp();
         let class = self.init_error_type(failure).to_owned();
+        let how = self.reporter.how();
         if let Some(telemetry) = self.subscribers() {
             let failure = Some((failure, class.as_str()));
             telemetry.platform(now, "platform.initRuntimeDone", || {
-                record::init_runtime_done(phase, failure)
+                record::init_runtime_done(how, phase, failure)
             });
             telemetry.platform(now, "platform.initReport", || {
-                record::init_report(phase, failure, duration)
+                record::init_report(how, phase, failure, duration)
             });
         }
     }

@@ -3,20 +3,17 @@
 
 use std::time::Duration;
 
-use kiln_types::{InvocationStatus, MemoryMb, RequestId, Timestamp, Version};
+use kiln_types::{Initialization, InvocationStatus, MemoryMb, RequestId, Timestamp, Version};
 use serde_json::{Value, json};
 
 use super::Finished;
 use crate::lifecycle::{InitFailure, Phase};
 use crate::spec::Spec;
 
-/// How instances are initialised.
-const INITIALIZATION_TYPE: &str = "on-demand";
-
-pub(crate) fn init_start(spec: &Spec) -> Value {
+pub(crate) fn init_start(spec: &Spec, how: Initialization) -> Value {
     let configuration = &spec.configuration;
     let mut record = json!({
-        "initializationType": INITIALIZATION_TYPE,
+        "initializationType": how.as_str(),
         "phase": "init",
         "functionName": spec.id.name.to_string(),
         "functionVersion": configuration.version.to_string(),
@@ -28,21 +25,26 @@ pub(crate) fn init_start(spec: &Spec) -> Value {
     record
 }
 
-pub(crate) fn init_runtime_done(phase: Phase, failure: Option<(InitFailure, &str)>) -> Value {
+pub(crate) fn init_runtime_done(
+    how: Initialization,
+    phase: Phase,
+    failure: Option<(InitFailure, &str)>,
+) -> Value {
     with_outcome(
-        json!({ "initializationType": INITIALIZATION_TYPE, "phase": phase.as_str() }),
+        json!({ "initializationType": how.as_str(), "phase": phase.as_str() }),
         failure,
     )
 }
 
 pub(crate) fn init_report(
+    how: Initialization,
     phase: Phase,
     failure: Option<(InitFailure, &str)>,
     duration: Duration,
 ) -> Value {
     with_outcome(
         json!({
-            "initializationType": INITIALIZATION_TYPE,
+            "initializationType": how.as_str(),
             "phase": phase.as_str(),
             "metrics": { "durationMs": rounded(duration) },
         }),

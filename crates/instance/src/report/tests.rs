@@ -1,7 +1,7 @@
 //! The platform's log lines, to the letter.
 
 use bytes::Bytes;
-use kiln_types::FunctionId;
+use kiln_types::{FunctionId, Initialization};
 
 use super::*;
 
@@ -15,7 +15,12 @@ fn reporter(format: LogFormat, level: Option<LogLevel>) -> Reporter {
     let mut logging = LoggingConfig::of(&id);
     logging.format = format;
     logging.system_level = level;
-    Reporter::new(&logging, Version::Latest, MemoryMb::default())
+    Reporter::new(
+        &logging,
+        Version::Latest,
+        MemoryMb::default(),
+        Initialization::OnDemand,
+    )
 }
 
 fn report(status: InvocationStatus, init: Option<Duration>) -> InvocationReport {

@@ -9,7 +9,8 @@ use kiln_sandbox::Sandboxes;
 use kiln_testkit::runtimes;
 use kiln_types::function::StartMode;
 use kiln_types::{
-    InstanceId, InvocationReport, InvocationStatus, LogRecord, MemoryMb, SystemClock, TimeoutSecs,
+    Initialization, InstanceId, InvocationReport, InvocationStatus, LogRecord, MemoryMb,
+    SystemClock, TimeoutSecs,
 };
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
@@ -64,7 +65,8 @@ impl Server {
 
     pub fn run(&self, spec: Spec) -> Handle {
         let id = InstanceId(self.instances.fetch_add(1, Ordering::Relaxed));
-        self.host.start(id, Arc::new(spec))
+        self.host
+            .start(id, Arc::new(spec), Initialization::OnDemand)
     }
 
     pub fn lines(&self) -> Vec<String> {

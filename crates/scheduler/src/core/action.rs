@@ -22,8 +22,11 @@ pub enum Action {
     StartAhead {
         /// Its name.
         instance: InstanceId,
-        /// What to start: a key that was started or expected before and not forgotten since.
+        /// What to start: a key that was started, expected or provisioned before and not forgotten
+        /// since.
         key: FunctionKey,
+        /// Whether it is to be kept ready, and may take as long as it needs for its init.
+        provisioned: bool,
     },
     /// Nothing is left of a key, and nothing will be started of it without a request.
     Forget {

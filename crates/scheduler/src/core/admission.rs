@@ -32,7 +32,7 @@ impl Core {
             if function.in_flight >= reserved {
                 return refused(ThrottleReason::ReservedConcurrency);
             }
-        } else {
+        } else if pool.in_flight >= pool.provisioned.wanted {
             let account = &self.accounts[function.account];
             if u64::from(account.unreserved_in_flight) >= account.unreserved() {
                 return refused(ThrottleReason::AccountConcurrency);
@@ -48,10 +48,13 @@ impl Core {
     }
 
     /// Counts a request in.
-    pub(super) fn enter(&mut self, no: No<Function>, now: Moment) {
-        let function = &mut self.functions[no];
+    pub(super) fn enter(&mut self, no: No<Pool>, now: Moment) {
+        let pool = &mut self.pools[no];
+        pool.in_flight += 1;
+        let is_over = pool.in_flight > pool.provisioned.wanted;
+        let function = &mut self.functions[pool.function];
         function.in_flight += 1;
-        if function.reserved.is_none() {
+        if function.reserved.is_none() && is_over {
             self.accounts[function.account].unreserved_in_flight += 1;
         }
         let level = function.level(function.in_flight);
@@ -61,10 +64,13 @@ impl Core {
     }
 
     /// Counts a request out, however it ended.
-    pub(super) fn leave(&mut self, no: No<Function>, now: Moment) {
-        let function = &mut self.functions[no];
+    pub(super) fn leave(&mut self, no: No<Pool>, now: Moment) {
+        let pool = &mut self.pools[no];
+        let was_over = pool.in_flight > pool.provisioned.wanted;
+        pool.in_flight -= 1;
+        let function = &mut self.functions[pool.function];
         function.in_flight -= 1;
-        if function.reserved.is_none() {
+        if function.reserved.is_none() && was_over {
             self.accounts[function.account].unreserved_in_flight -= 1;
         }
         let level = function.level(function.in_flight);
@@ -80,16 +86,22 @@ impl Core {
 
     /// Sets a reservation. What is in flight moves to or from the unreserved pool with it.
     pub(super) fn reserve(&mut self, no: No<Function>, reserved: Option<u32>) {
+        let pools = &self.pools;
         let function = &mut self.functions[no];
         if function.reserved == reserved {
             return;
         }
         let account = &mut self.accounts[function.account];
-        account.reserved -= u64::from(function.reserved.unwrap_or(0));
-        account.reserved += u64::from(reserved.unwrap_or(0));
+        let kept = |reserved: Option<u32>| u64::from(reserved.unwrap_or(function.provisioned));
+        account.reserved -= kept(function.reserved);
+        account.reserved += kept(reserved);
+        let beyond = function.pools.iter().map(|no| {
+            let pool = &pools[*no];
+            pool.in_flight.saturating_sub(pool.provisioned.wanted)
+        });
         match (function.reserved, reserved) {
-            (None, Some(_)) => account.unreserved_in_flight -= function.in_flight,
-            (Some(_), None) => account.unreserved_in_flight += function.in_flight,
+            (None, Some(_)) => account.unreserved_in_flight -= beyond.sum::<u32>(),
+            (Some(_), None) => account.unreserved_in_flight += beyond.sum::<u32>(),
             _ => {}
         }
         function.reserved = reserved;

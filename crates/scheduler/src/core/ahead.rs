@@ -93,6 +93,7 @@ impl Core {
             pool.hold_until = pool.hold_until.max(end);
             let has_one = !pool.idle.is_empty()
                 || !pool.open.is_empty()
+                || !pool.provisioned.idle.is_empty()
                 || pool.starting_slots() > pool.covered.len();
             if !has_one && self.may_start_ahead(no, now) {
                 self.start_ahead(no, now);
@@ -113,7 +114,11 @@ impl Core {
         let pool = &mut self.pools[no];
         pool.starting += 1;
         let key = pool.key.clone();
-        self.actions.push(Action::StartAhead { instance: id, key });
+        self.actions.push(Action::StartAhead {
+            instance: id,
+            key,
+            provisioned: false,
+        });
         self.rebalance(no, now);
     }
 }

@@ -25,6 +25,7 @@ impl Core {
                 continue;
             }
             pool.retired = true;
+            self.promise(no, 0, now);
             self.forget_plans(no);
             while let Some((_, resting)) = self.pools[no].idle.first_key_value() {
                 self.end_idle(resting.id);
@@ -52,6 +53,7 @@ impl Core {
             self.refuse_waiter(ticket, refused, now);
         }
         self.serve_waiting(now);
+        self.forget_promises(now);
         self.forget_all_plans();
         self.end_all(
             |state| matches!(state, State::Idle { .. } | State::Starting),
@@ -82,7 +84,7 @@ impl Core {
     fn end_all(&mut self, which: impl Fn(State) -> bool, now: Moment) {
         for id in self.instances_that(which) {
             let instance = &self.instances[&id];
-            let (no, state) = (instance.pool, instance.state);
+            let (no, state, provisioned) = (instance.pool, instance.state, instance.provisioned);
             let pool = &mut self.pools[no];
             match state {
                 State::Idle { .. } => {
@@ -91,11 +93,11 @@ impl Core {
                 }
                 State::Busy => {
                     pool.busy -= 1;
-                    let function = pool.function;
                     for _ in 0..self.give_slots(id, no) {
-                        self.leave(function, now);
+                        self.leave(no, now);
                     }
                 }
+                _ if provisioned => pool.provisioned.starting -= 1,
                 _ => pool.starting -= 1,
             }
             self.stop(id, no);

@@ -60,6 +60,14 @@ pub enum Event {
         /// When.
         at: Moment,
     },
+    /// How many instances of each version of a function are to be kept ready; of versions not named,
+    /// none.
+    Provisioned {
+        /// Which function.
+        function: FunctionId,
+        /// Its versions, what an instance of each is promised, and how many.
+        wanted: Vec<(FunctionKey, MemoryMb, u32)>,
+    },
     /// An instance that was started without an invocation finished its init.
     Started {
         /// Which.

@@ -41,9 +41,12 @@ impl Orders {
 }
 
 impl Core {
-    /// Takes the most recently used idle instance of a pool out of all lists.
+    /// Takes the most recently used idle instance of a pool out of all lists, a provisioned one
+    /// first.
     pub(super) fn take_idle(&mut self, no: No<Pool>) -> Option<InstanceId> {
-        let (_, resting) = self.pools[no].idle.last_key_value()?;
+        let pool = &self.pools[no];
+        let provisioned = pool.provisioned.idle.last_key_value();
+        let (_, resting) = provisioned.or_else(|| pool.idle.last_key_value())?;
         let id = resting.id;
         self.wake(id);
         Some(id)
@@ -51,6 +54,9 @@ impl Core {
 
     /// Makes an instance idle.
     pub(super) fn rest(&mut self, id: InstanceId, no: No<Pool>, now: Moment) {
+        if self.has_surplus(no) {
+            self.unprovision(id);
+        }
         self.orders.turn_last += 1;
         let turn = self.orders.turn_last;
         let instance = self
@@ -61,18 +67,24 @@ impl Core {
             turn,
             frozen: false,
         };
-        if !instance.ahead {
-            self.decide_window(no, now);
-        }
-        let pool = &mut self.pools[no];
+        let (provisioned, ahead) = (instance.provisioned, instance.ahead);
+        self.orders.fresh.push_back((turn, now, id));
         let resting = Resting {
             id,
             since: now,
             inflation: self.orders.inflation,
         };
+        if provisioned {
+            // It is in no order in which idle instances end.
+            self.pools[no].provisioned.idle.insert(turn, resting);
+            return;
+        }
+        if !ahead {
+            self.decide_window(no, now);
+        }
+        let pool = &mut self.pools[no];
         pool.idle.insert(turn, resting);
         self.live_idle.add(pool.memory_mb);
-        self.orders.fresh.push_back((turn, now, id));
         if self.pools[no].idle.len() == 1 {
             self.note_rank(no);
         }
@@ -80,12 +92,24 @@ impl Core {
     }
 
     /// Asks the policy what becomes of an instance that has just run.
-    fn decide_window(&mut self, no: No<Pool>, now: Moment) {
+    pub(super) fn decide_window(&mut self, no: No<Pool>, now: Moment) {
         let pool = &mut self.pools[no];
         let window = self.policy.window(&self.functions[pool.function].habit);
         pool.keep = window.keep;
         if let Some(ahead) = window.ahead {
             self.foretell(no, now + ahead.after, now + ahead.after + ahead.keep);
+        }
+    }
+
+    /// A provisioned instance is an ordinary one from here on, idle since when it was.
+    pub(super) fn make_ordinary(&mut self, turn: u64, id: InstanceId, no: No<Pool>) {
+        self.unprovision(id);
+        let pool = &mut self.pools[no];
+        if let Some(resting) = pool.provisioned.idle.remove(&turn) {
+            pool.idle.insert(turn, resting);
+            self.live_idle.add(pool.memory_mb);
+            self.note_rank(no);
+            self.note_expiry(no);
         }
     }
 
@@ -100,14 +124,19 @@ impl Core {
         };
         // It is in no list from here on, whatever its caller makes of it.
         instance.state = State::Busy;
-        let no = instance.pool;
+        let (no, provisioned) = (instance.pool, instance.provisioned);
         let pool = &mut self.pools[no];
+        pool.frozen -= u32::from(frozen);
+        if provisioned {
+            pool.provisioned.idle.remove(&turn);
+            self.drop_used();
+            return no;
+        }
         let was_first = pool
             .idle
             .first_key_value()
             .is_some_and(|(first, _)| *first == turn);
         pool.idle.remove(&turn);
-        pool.frozen -= u32::from(frozen);
         self.live_idle.take(pool.memory_mb);
         self.drop_used();
         if was_first {

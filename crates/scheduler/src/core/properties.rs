@@ -26,6 +26,7 @@ enum Op {
     AccountLimit(u32),
     Pressure(u64),
     Expect(usize, u64),
+    Provision(usize, u32),
 }
 
 const FUNCTIONS: [u64; 4] = [128, 128, 256, 512];
@@ -48,6 +49,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (4..20u32).prop_map(Op::AccountLimit),
         1 => (0..600u64).prop_map(Op::Pressure),
         2 => (0..FUNCTIONS.len(), 0..3_000u64).prop_map(|(f, after)| Op::Expect(f, after)),
+        2 => (0..FUNCTIONS.len(), 0..5u32).prop_map(|(f, count)| Op::Provision(f, count)),
     ]
 }
 
@@ -126,6 +128,9 @@ fn run(world: &mut World, op: Op) {
         Op::AccountLimit(limit) => world.set_account_limit(limit),
         Op::Expect(function, after) => {
             world.expect(function, Duration::from_millis(after));
+        }
+        Op::Provision(function, count) => {
+            world.provision(function, count);
         }
         Op::Pressure(mb) => {
             world.tell(Event::MemoryPressure { bytes: mb << 20 });

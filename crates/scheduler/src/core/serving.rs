@@ -21,6 +21,7 @@ impl Core {
     /// Starts instances for uncovered requests, one per turn, while there is room; then makes room
     /// for the next.
     pub(super) fn serve_waiting(&mut self, now: Moment) {
+        self.provide(now);
         let mut overtaken = 0;
         while overtaken < OVERTAKERS_MAX
             && let Some(account) = self.turns.nth(overtaken)
@@ -198,7 +199,7 @@ impl Core {
 
     /// Ends idle instances until there is room, or will be; returns whether that is so. None when
     /// even that would not do: warm instances are not given up for nothing.
-    fn make_room(&mut self, memory_mb: u64) -> bool {
+    pub(super) fn make_room(&mut self, memory_mb: u64) -> bool {
         let busy = self.live.memory_mb - self.live_stopping.memory_mb - self.live_idle.memory_mb;
         let instances =
             self.live.instances - self.live_stopping.instances - self.live_idle.instances;

@@ -5,28 +5,13 @@
 //! An instance that is to end while several have it is *closing*: it is given to nobody any more, and
 //! ends when the last gives it back.
 
-use kiln_types::{InstanceId, MemoryMb, Moment, Slots};
+use kiln_types::{InstanceId, Moment};
 
 use super::Core;
 use super::arena::No;
-use super::event::FunctionKey;
 use super::state::{Instance, Pool};
 
 impl Core {
-    /// The pool of a key whose instances are had by so many at a time.
-    pub(super) fn pool_with(
-        &mut self,
-        key: FunctionKey,
-        memory: MemoryMb,
-        slots: Slots,
-    ) -> No<Pool> {
-        let no = self.pool_no(key, memory);
-        let pool = &mut self.pools[no];
-        pool.slots = slots.get();
-        self.functions[pool.function].slots = slots.get();
-        no
-    }
-
     /// The fullest busy instance of a pool that has a free place.
     pub(super) fn first_open(&self, no: No<Pool>) -> Option<InstanceId> {
         self.pools[no].open.last().map(|(_, id)| *id)

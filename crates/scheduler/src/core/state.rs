@@ -17,6 +17,7 @@ use kiln_types::{FunctionId, InstanceId, Moment};
 
 use super::arena::No;
 use super::event::{FunctionKey, Ticket};
+use super::provisioned::Provisioned;
 use super::turns::{Share, Turns};
 use crate::keep_alive::Habit;
 use crate::refusal::ThrottleReason;
@@ -31,6 +32,8 @@ pub(super) struct Instance {
     pub(super) closing: bool,
     /// Started ahead of need, and not used yet.
     pub(super) ahead: bool,
+    /// One of those that its pool was promised.
+    pub(super) provisioned: bool,
 }
 
 /// An idle instance in its pool.
@@ -68,6 +71,8 @@ pub(super) struct Pool {
     pub(super) open: BTreeSet<(u32, InstanceId)>,
     /// By turn: the last is the most recently used.
     pub(super) idle: BTreeMap<u64, Resting>,
+    /// Those that are kept ready; none of them is in `idle`.
+    pub(super) provisioned: Provisioned,
     /// How long an idle instance is kept, as the policy said last.
     pub(super) keep: Duration,
     /// Until when the last idle instance is kept, whatever the policy said.
@@ -84,6 +89,8 @@ pub(super) struct Pool {
     pub(super) starting: u32,
     pub(super) busy: u32,
     pub(super) stopping: u32,
+    /// Granted and waiting requests.
+    pub(super) in_flight: u32,
     /// Requests for each of which an instance is starting: the oldest ones.
     pub(super) covered: BTreeSet<Ticket>,
     /// Requests for which nothing could be started yet, all younger than the covered ones.
@@ -103,6 +110,8 @@ pub(super) struct Function {
     pub(super) id: FunctionId,
     pub(super) account: No<Account>,
     pub(super) reserved: Option<u32>,
+    /// What its pools are promised together.
+    pub(super) provisioned: u32,
     /// Granted and waiting requests.
     pub(super) in_flight: u32,
     /// How many its latest version has at a time in an instance.
@@ -136,6 +145,8 @@ pub struct Counts {
     pub ahead: u64,
     /// ... and then used.
     pub ahead_used: u64,
+    /// Requests that found all provisioned instances busy and were served by others.
+    pub spilled: u64,
     /// Idle instances ended to make room for others.
     pub evicted: u64,
     /// Idle instances ended because nobody came.
@@ -147,9 +158,9 @@ pub struct Counts {
 /// An account.
 pub(super) struct Account {
     pub(super) concurrency: u32,
-    /// The sum of its functions' reservations.
+    /// The sum of its functions' reservations, and of what those without one have provisioned.
     pub(super) reserved: u64,
-    /// Granted and waiting requests of functions without a reservation.
+    /// Granted and waiting requests of functions without a reservation, beyond what is provisioned.
     pub(super) unreserved_in_flight: u32,
     /// Its functions that wait for memory.
     pub(super) turns: Turns<No<Function>>,
@@ -182,6 +193,7 @@ impl Pool {
             slots: 1,
             open: BTreeSet::new(),
             idle: BTreeMap::new(),
+            provisioned: Provisioned::default(),
             keep: Duration::ZERO,
             hold_until: Moment::default(),
             expiry: None,
@@ -192,6 +204,7 @@ impl Pool {
             starting: 0,
             busy: 0,
             stopping: 0,
+            in_flight: 0,
             covered: BTreeSet::new(),
             uncovered: BTreeSet::new(),
             queued: false,
@@ -207,6 +220,7 @@ impl Pool {
             && self.starting + self.busy + self.stopping == 0
             && self.first_waiter().is_none()
             && self.plans.is_empty()
+            && self.provisioned.wanted + self.provisioned.live == 0
     }
 
     /// How many requests the starting instances are for.
@@ -234,6 +248,7 @@ impl Function {
             id,
             account,
             reserved: None,
+            provisioned: 0,
             in_flight: 0,
             slots: 1,
             starts_full_at: Moment::default(),
@@ -266,7 +281,7 @@ impl Account {
         }
     }
 
-    /// What functions without a reservation may use together.
+    /// What functions without a reservation may use together, beyond what is provisioned.
     pub(super) fn unreserved(&self) -> u64 {
         u64::from(self.concurrency).saturating_sub(self.reserved)
     }

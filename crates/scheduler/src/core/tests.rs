@@ -3,6 +3,7 @@
 mod ahead;
 mod late_binding;
 mod policies;
+mod provisioned;
 mod slots;
 mod starts;
 

@@ -50,8 +50,7 @@ impl Core {
         let Some(no) = self.forget_waiter(ticket) else {
             return;
         };
-        let function = self.pools[no].function;
-        self.leave(function, now);
+        self.leave(no, now);
         self.rebalance(no, now);
         self.forget_if_empty(no);
         self.serve_waiting(now);
@@ -142,7 +141,7 @@ impl Core {
             .forget_waiter(ticket)
             .expect("only waiting requests are refused late");
         let function = self.pools[no].function;
-        self.leave(function, now);
+        self.leave(no, now);
         self.refuse(ticket, function, refused);
         self.forget_if_empty(no);
     }

@@ -154,18 +154,44 @@ impl World {
             let full = self.in_flight(function) >= reserved as usize;
             return full.then_some(ThrottleReason::ReservedConcurrency);
         }
+        if self.in_flight_now(function) < self.wanted(function) {
+            return None;
+        }
         let account = &self.functions[function].id.account;
         let of_account = |other: &usize| self.functions[*other].id.account == *account;
         let others = || (0..self.functions.len()).filter(of_account);
         let reserved: u32 = others()
-            .filter_map(|function| self.functions[function].reserved)
+            .map(|function| {
+                let wanted = self.wanted(function) as u32;
+                self.functions[function].reserved.unwrap_or(wanted)
+            })
             .sum();
         let unreserved = others()
             .filter(|function| self.functions[*function].reserved.is_none())
-            .map(|function| self.in_flight(function))
+            .map(|function| self.beyond(function))
             .sum::<usize>();
         let full = unreserved >= self.account_limit.saturating_sub(reserved) as usize;
         full.then_some(ThrottleReason::AccountConcurrency)
+    }
+
+    /// How many instances of a function's current revision are promised.
+    fn wanted(&self, function: usize) -> usize {
+        let readiness = self.core.readiness(&self.key(function));
+        readiness.map_or(0, |readiness| readiness.wanted as usize)
+    }
+
+    /// Its requests beyond those.
+    fn beyond(&self, function: usize) -> usize {
+        let provisioned = self.in_flight_now(function).min(self.wanted(function));
+        self.in_flight(function) - provisioned
+    }
+
+    /// Its requests of the current revision.
+    fn in_flight_now(&self, function: usize) -> usize {
+        let key = self.key(function);
+        let waiting = self.waiting.values().filter(|one| one.key == key).count();
+        let busy = |(other, doing): &&(FunctionKey, Doing)| *other == key && *doing == Doing::Busy;
+        waiting + self.instances.values().filter(busy).count()
     }
 
     pub(super) fn in_flight(&self, function: usize) -> usize {
@@ -240,6 +266,10 @@ impl World {
             }
             Event::Released { instance, .. } if self.running(*instance) > 1 => {
                 self.running.insert(*instance, self.running(*instance) - 1);
+            }
+            Event::Provisioned { wanted, .. } if !self.core.is_draining() => {
+                self.known
+                    .extend(wanted.iter().map(|(key, ..)| key.clone()));
             }
             Event::Released { instance, .. } | Event::Started { instance, .. } => {
                 self.running.remove(instance);
@@ -318,6 +348,15 @@ impl World {
         })
     }
 
+    /// Promises a function's current revision so many instances.
+    pub(super) fn provision(&mut self, function: usize, count: u32) -> Vec<Action> {
+        let one = &self.functions[function];
+        self.tell(Event::Provisioned {
+            function: one.id.clone(),
+            wanted: vec![(self.key(function), one.memory, count)],
+        })
+    }
+
     pub(super) fn set_reserved(&mut self, function: usize, concurrency: Option<u32>) {
         self.functions[function].reserved = concurrency;
         let function = self.functions[function].id.clone();
@@ -361,6 +400,7 @@ impl World {
         assert!(core.orders.are_empty() && core.plans.is_empty());
         assert!(core.tickets.is_empty() && core.deadlines.is_empty());
         assert!(core.pool_of.is_empty() && core.parked.is_empty());
+        assert!(core.unprovided.is_empty() && core.retries.is_empty());
         assert!(self.known.is_empty(), "specs are not kept for ever");
         assert!(core.turns.first().is_none());
         assert!(core.functions.iter().all(|one| one.share.held_mb() == 0));

@@ -188,7 +188,7 @@ impl<'t> Engine<'t> {
                     self.initialise(instance);
                 }
             }
-            Action::StartAhead { instance, key } => {
+            Action::StartAhead { instance, key, .. } => {
                 self.start(instance, self.function_of[&key.revision]);
                 self.initialise(instance);
             }

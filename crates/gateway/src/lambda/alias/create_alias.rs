@@ -20,7 +20,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let shown = render(&target.arn, &name, &config);
     let (id, arn) = (target.id(), target.arn);
     let changed = context.deps.store.update_function(&id, move |function| {
-        check(function, &arn, &config)?;
+        check(function, &arn, &name, &config)?;
         if function.aliases.contains_key(&name) {
             return Err(conflict(format!("Alias already exists: {arn}:{name}")));
         }

@@ -33,7 +33,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         config.share = share.unwrap_or(config.share);
         config.description = input.description.unwrap_or(config.description);
         config.revision = RevisionId::random();
-        check(function, &arn, &config)?;
+        check(function, &arn, &changed_name, &config)?;
         function.aliases.insert(changed_name, config);
         Ok(())
     });

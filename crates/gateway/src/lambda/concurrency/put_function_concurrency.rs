@@ -5,9 +5,7 @@
 //! that is less than AWS's 100; and what takes nothing more from the pool, zero above all, is
 //! never refused: it stops a function that runs away.
 
-use kiln_types::limits::UNRESERVED_CONCURRENCY_MIN;
-
-use super::reserved;
+use super::{reserved, unreserved_min};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{Concurrency as Output, PutFunctionConcurrencyRequest as Input};
@@ -27,7 +25,14 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let changed = store.update_function_among(&id, move |function, others| {
         let others = i64::try_from(reserved(others)).unwrap_or(i64::MAX);
         let left = total.saturating_sub(others).saturating_sub(wanted);
-        let takes_more = wanted > i64::from(function.reserved_concurrency.unwrap_or(0));
+        let provisioned = function.provisioned_total();
+        if wanted < i64::from(provisioned) {
+            // AWS's words, its spaces included.
+            return Err(invalid(format!(
+                " ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned concurrency [{provisioned}]."
+            )));
+        }
+        let takes_more = wanted > i64::from(function.kept_concurrency());
         match u32::try_from(wanted) {
             Ok(count) if !takes_more || left >= i64::from(unreserved_min) => {
                 function.reserved_concurrency = Some(count);
@@ -42,13 +47,6 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     Ok(Output {
         reserved_concurrent_executions: Some(wanted),
     })
-}
-
-/// What reservations must leave to all other functions of an account: one at the least.
-fn unreserved_min(account_concurrency: u32) -> u32 {
-    account_concurrency
-        .div_ceil(10)
-        .min(UNRESERVED_CONCURRENCY_MIN)
 }
 
 #[cfg(test)]

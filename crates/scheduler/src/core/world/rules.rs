@@ -18,7 +18,7 @@ impl World {
                 self.known.insert(key.clone());
                 self.start(instance, key);
             }
-            Action::StartAhead { instance, key } => {
+            Action::StartAhead { instance, key, .. } => {
                 assert!(self.known.contains(&key), "its spec was kept");
                 self.start(instance, key);
             }
@@ -36,7 +36,7 @@ impl World {
                 assert_eq!(key, asked.key, "instances are not shared between keys");
                 match doing {
                     Doing::Idle(_, turn, _) => {
-                        self.check_turn(&key, ticket, turn);
+                        self.check_turn(&key, ticket, (instance, turn));
                         self.check_places(&key, instance, 0);
                     }
                     Doing::Starting => assert!(bound.contains(&instance), "granted unready"),
@@ -108,18 +108,19 @@ impl World {
     }
 
     /// Whoever gets an instance that comes back asked first; who gets an idle one gets the
-    /// most recently used.
-    fn check_turn(&self, key: &FunctionKey, ticket: Ticket, turn: u64) {
+    /// most recently used, of the provisioned ones if there are any.
+    fn check_turn(&self, key: &FunctionKey, ticket: Ticket, granted: (InstanceId, u64)) {
         for (other, waiting) in &self.waiting {
             assert!(
                 waiting.key != *key || *other > ticket,
                 "{other:?} asked before {ticket:?}"
             );
         }
-        for (other, doing) in self.instances.values() {
-            if let Doing::Idle(_, other_turn, _) = doing {
+        let place = |id: InstanceId, turn: u64| (self.is_provisioned(id), turn);
+        for (id, (other, doing)) in &self.instances {
+            if let Doing::Idle(_, turn, _) = doing {
                 assert!(
-                    other != key || *other_turn <= turn,
+                    other != key || place(*id, *turn) <= place(granted.0, granted.1),
                     "a more recently used one is idle"
                 );
             }
@@ -139,6 +140,11 @@ impl World {
                 "{id} runs {count} and has a place"
             );
         }
+    }
+
+    fn is_provisioned(&self, id: InstanceId) -> bool {
+        let instance = self.core.instances.get(&id);
+        instance.is_some_and(|instance| instance.provisioned)
     }
 
     pub(super) fn settle(&mut self, actions: &[Action]) {
@@ -211,6 +217,14 @@ impl World {
                 covered,
                 "each start covers one who waits"
             );
+            let provisioned = &pool.provisioned;
+            assert!(
+                provisioned.idle.len() + provisioned.starting as usize <= provisioned.live as usize
+            );
+            assert!(
+                provisioned.idle.len() <= provisioned.wanted as usize,
+                "what is not promised is ordinary"
+            );
             assert_eq!(
                 pool.queued,
                 !pool.uncovered.is_empty(),
@@ -250,11 +264,12 @@ impl World {
         (0..self.functions.len()).filter(|function| {
             let waits = |one: &&Waiting| one.function == *function;
             let id = &self.functions[*function].id;
-            let starts =
-                |(key, doing): &&(FunctionKey, Doing)| key.id == *id && *doing == Doing::Starting;
+            let starts = |(of, (key, doing)): &(&InstanceId, &(FunctionKey, Doing))| {
+                key.id == *id && *doing == Doing::Starting && !self.is_provisioned(**of)
+            };
             let slots = self.functions[*function].slots.get() as usize;
             self.waiting.values().filter(waits).count()
-                > self.instances.values().filter(starts).count() * slots
+                > self.instances.iter().filter(starts).count() * slots
         })
     }
 
