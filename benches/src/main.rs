@@ -25,7 +25,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only groups of measures whose name contains this: cold, native, image, node, warm, thaw,
-    /// rate, create, idle, daemon, hostile.
+    /// rate, density, create, idle, daemon, hostile.
     #[arg(long)]
     only: Option<String>,
     #[command(subcommand)]

@@ -6,6 +6,7 @@ mod cold_native;
 mod cold_node;
 mod create;
 mod daemon;
+mod density;
 mod hostile;
 mod rate;
 mod thaw;
@@ -26,6 +27,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("warm", warm::measure),
     ("thaw", thaw::measure),
     ("rate", rate::measure),
+    ("density", density::measure),
     ("create+idle", create::measure),
     ("daemon", daemon::measure),
     ("hostile", hostile::measure),

@@ -2,11 +2,13 @@
 //! what it says.
 
 mod finish;
+mod flights;
 mod hear;
 mod launch;
 mod observe;
 mod perform;
 mod process;
+mod shares;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -17,9 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::log::LogStream;
-use kiln_types::{
-    Initialization, InstanceId, Invocation, InvocationReport, Moment, Network, Timestamp,
-};
+use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, Moment, Network};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
@@ -37,7 +37,9 @@ use crate::output::Piece;
 use crate::report::Reporter;
 use crate::runtime;
 use crate::spec::Spec;
+use flights::{Flights, InFlight};
 use process::Process;
+use shares::Shares;
 use wait::Input;
 
 /// What the log says where a function asks for a network and there is none.
@@ -57,7 +59,9 @@ pub(crate) struct Driver {
     /// The main program is being started, after the extensions.
     beginning: Option<Future<'static, Result<(), NoCell>>>,
     alarm: Pin<Box<Sleep>>,
-    in_flight: Option<InFlight>,
+    flights: Flights,
+    /// What those have used that share the instance.
+    shares: Shares,
     answered: Option<finish::Answered>,
     /// How much longer than its report says the last invocation took; none while it goes on.
     settled: watch::Sender<Option<Duration>>,
@@ -70,13 +74,6 @@ pub(crate) struct Driver {
 }
 
 type Lease = Future<'static, Result<launch::Leased, NoCell>>;
-
-/// The invocation that was accepted and is not answered yet.
-struct InFlight {
-    invocation: Invocation,
-    answer: oneshot::Sender<Result<InvocationReport, Error>>,
-    started: Timestamp,
-}
 
 /// What the next ending will be made of.
 #[derive(Default)]
@@ -128,12 +125,13 @@ impl Driver {
             id,
             shared: handles.shared,
             commands: handles.commands,
-            lifecycle: Lifecycle::new(init_timeout, timeout, now),
+            lifecycle: Lifecycle::new(init_timeout, timeout, now).with_slots(spec.slots()),
             leasing: None,
             process: None,
             beginning: None,
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            in_flight: None,
+            flights: Flights::default(),
+            shares: Shares::default(),
             answered: None,
             settled: handles.settled,
             evidence: Evidence::default(),
@@ -249,16 +247,22 @@ impl Driver {
         }
         let request_id = invocation.request_id;
         if invocation.wants_log_tail {
-            self.journal.keep_tail();
+            self.journal.keep_tail(request_id);
         }
-        self.evidence = Evidence::default();
+        if self.flights.is_empty() {
+            self.evidence = Evidence::default();
+        }
         let started = self.context.clock.timestamp();
-        self.in_flight = Some(InFlight {
+        self.flights.add(InFlight {
             invocation,
             answer,
             started,
+            began: None,
         });
         self.on(Event::Invoke(request_id));
+        if self.lifecycle.initialises_for_invocations() {
+            self.share();
+        }
     }
 
     /// Nothing is left to do: what still waits was not run.

@@ -147,6 +147,13 @@ fn reserved(
     let possible = [
         ("_HANDLER", configuration.handler.clone()),
         (
+            // That it is there makes some clients take several at a time.
+            "AWS_LAMBDA_MAX_CONCURRENCY",
+            Some(spec.slots())
+                .filter(|slots| slots.are_shared())
+                .map(|slots| slots.get().to_string()),
+        ),
+        (
             "AWS_EXECUTION_ENV",
             match configuration.container {
                 Some(_) => Some("AWS_Lambda_Image".to_owned()),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
-use kiln_types::{Configuration, FileSystem, FunctionArn, FunctionId, Network};
+use kiln_types::{Configuration, FileSystem, FunctionArn, FunctionId, Language, Network, Slots};
 
 /// One version of a function, ready to run.
 #[derive(Debug, Clone)]
@@ -31,6 +31,18 @@ pub struct Spec {
     pub network: Network,
     /// The keys of its execution role, when it has any.
     pub credentials: Option<Credentials>,
+}
+
+impl Spec {
+    /// How many invocations an instance is given at a time: those that Kiln brings a runtime for, one.
+    pub fn slots(&self) -> Slots {
+        let configuration = &self.configuration;
+        let runtime = configuration.runtime.as_ref();
+        match runtime.map(|runtime| runtime.language()) {
+            Some(Language::Provided) | None => configuration.slots,
+            Some(_) => Slots::default(),
+        }
+    }
 }
 
 /// Keys that a function's AWS clients sign with.

@@ -59,6 +59,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         update: kiln_types::UpdateStatus::Successful,
         start: None,
         network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Spec {

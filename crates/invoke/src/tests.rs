@@ -150,6 +150,7 @@ fn function(name: &str) -> Function {
         update: UpdateStatus::Successful,
         start: None,
         network: None,
+        slots: Default::default(),
         kept: Default::default(),
     };
     Function::new(id, Timestamp::default(), latest)

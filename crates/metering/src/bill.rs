@@ -78,6 +78,7 @@ mod tests {
             update: UpdateStatus::Successful,
             start: None,
             network: None,
+            slots: Default::default(),
             kept: Default::default(),
         }
     }
@@ -92,6 +93,7 @@ mod tests {
             payload: Bytes::new(),
             started: Timestamp::from_millis(5),
             duration,
+            share: None,
             init,
             memory_peak_bytes: peak_bytes,
             cpu: Duration::from_micros(7),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_instance::{Error, Handle, Spec};
-use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb};
+use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, Slots};
 
 use crate::core::FunctionKey;
 use crate::host::{Demand, Host, Instance, NoReport};
@@ -44,6 +44,10 @@ impl Demand for Spec {
 
     fn memory(&self) -> MemoryMb {
         self.configuration.memory
+    }
+
+    fn slots(&self) -> Slots {
+        Spec::slots(self)
     }
 }
 

@@ -200,6 +200,7 @@ fn function(number: usize) -> Function {
         update: UpdateStatus::Successful,
         start: None,
         network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

@@ -16,7 +16,7 @@ use crate::name::{Alias, FunctionId, Qualifier, Version};
 use crate::network::Network;
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
-use crate::units::{EphemeralMb, MemoryMb, TimeoutSecs};
+use crate::units::{EphemeralMb, MemoryMb, Slots, TimeoutSecs};
 use crate::url::UrlConfig;
 
 /// A function and all that hangs on it. Replaced whole when anything changes.
@@ -103,6 +103,9 @@ pub struct Configuration {
     /// What it may reach over the network; none means the server's default.
     #[serde(default)]
     pub network: Option<Network>,
+    /// How many invocations an instance may be given at a time.
+    #[serde(default)]
+    pub slots: Slots,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
 }

@@ -59,6 +59,9 @@ pub struct InvocationReport {
     pub started: Timestamp,
     /// From then to its end.
     pub duration: Duration,
+    /// What is charged of that where invocations shared the instance: its part of the time. None: all
+    /// of it.
+    pub share: Option<Duration>,
     /// How long init took, when this invocation was the first of its instance.
     pub init: Option<Duration>,
     /// The most memory the instance has used so far, in bytes.
@@ -108,9 +111,10 @@ pub enum FunctionError {
 
 impl InvocationReport {
     /// What is charged, in whole milliseconds: init and run time together, rounded up. AWS bills
-    /// init since August 2025.
+    /// init since August 2025. Of a time in which invocations shared an instance each is charged its
+    /// part, so that together they are charged what the instance took.
     pub fn billed_ms(&self) -> u64 {
-        let charged = self.duration + self.init.unwrap_or_default();
+        let charged = self.share.unwrap_or(self.duration) + self.init.unwrap_or_default();
         charged.as_micros().div_ceil(1_000) as u64
     }
 

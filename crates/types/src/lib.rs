@@ -45,5 +45,5 @@ pub use log::{LogRecord, LogStream};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
-pub use units::{EphemeralMb, InvalidUnit, MemoryMb, TimeoutSecs};
+pub use units::{EphemeralMb, InvalidUnit, MemoryMb, Slots, TimeoutSecs};
 pub use usage::UsageRecord;

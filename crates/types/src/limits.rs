@@ -18,6 +18,10 @@ pub const EPHEMERAL_MB_MIN: u32 = 512;
 pub const EPHEMERAL_MB_MAX: u32 = 10_240;
 /// Longest invocation (quotas page).
 pub const TIMEOUT_SECS_MAX: u32 = 900;
+/// Most invocations that one instance may be given at a time. AWS differs: its managed instances allow
+/// 1,600 (service model, `PerExecutionEnvironmentMaxConcurrency`); here each takes a connection of the
+/// daemon.
+pub const SLOTS_MAX: u32 = 128;
 /// Longest init phase of an on-demand instance (developer guide, "Lambda execution environment").
 pub const INIT_TIMEOUT_SECS: u64 = 10;
 /// Longest init phase of an instance with provisioned concurrency (developer guide, the same page).

@@ -13,6 +13,7 @@ mod aws_cli;
 mod boto3;
 mod client;
 mod command_line;
+mod concurrency;
 mod custom_runtimes;
 mod extensions;
 mod file_systems;

@@ -183,6 +183,7 @@ impl Fixture {
             update: UpdateStatus::InProgress,
             start: None,
             network: None,
+            slots: Default::default(),
             kept: BTreeMap::new(),
         };
         let function = Function::new(id.clone(), Timestamp::default(), latest);
@@ -258,6 +259,7 @@ pub(crate) fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Ou
             payload: payload.into(),
             started: Timestamp::default(),
             duration: Duration::from_millis(1),
+            share: None,
             init: None,
             memory_peak_bytes: 1,
             cpu: Duration::ZERO,

@@ -1,7 +1,8 @@
 //! Operations on tags, and their rules. Only functions have tags so far.
 //!
 //! Kiln's own: the tag `kiln:start` with `zygote` or `fresh` chooses how instances of the function
-//! start, and `kiln:network` what it may reach, because no setting of the API can say it.
+//! start, `kiln:network` what it may reach, and `kiln:concurrency` with 1 to 128 how many invocations an
+//! instance may be given at a time, because no setting of the API can say it.
 //!
 //! AWS differs: the message for tags that are too long, or that begin with `aws:`, is Kiln's.
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use kiln_types::function::StartMode;
 use kiln_types::network::InvalidNetwork;
-use kiln_types::{Function, Network, RevisionId, limits};
+use kiln_types::{Configuration, Function, Language, Network, RevisionId, Slots, limits};
 
 use super::function::prepare::is_unfinished;
 use super::refusal::{invalid, resource_not_found, update_in_progress};
@@ -26,6 +27,8 @@ pub(crate) mod untag_resource;
 pub(crate) const START: &str = "kiln:start";
 /// The tag that says what the function may reach over the network.
 pub(crate) const NETWORK: &str = "kiln:network";
+/// The tag that says how many invocations an instance may be given at a time.
+pub(crate) const CONCURRENCY: &str = "kiln:concurrency";
 /// Longest key of a tag (developer guide, "Using tags on Lambda functions").
 const KEY_LENGTH_MAX: usize = 128;
 /// Longest value of a tag (the same).
@@ -54,7 +57,8 @@ pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
         }
     }
     start_mode(tags)?;
-    network(tags).map(|_| ())
+    network(tags)?;
+    slots(tags).map(|_| ())
 }
 
 /// How instances of a function with these tags start; none means the server's default.
@@ -96,7 +100,44 @@ pub(crate) fn check_services(context: &Context, tags: &BTreeMap<String, String>)
     }
 }
 
-/// Puts a changed set of tags in force. A new way to start, or another network, is a change of `$LATEST`, so it has to
+/// How many invocations an instance of a function with these tags may be given at a time.
+fn slots(tags: &BTreeMap<String, String>) -> Result<Slots> {
+    let Some(value) = tags.get(CONCURRENCY) else {
+        return Ok(Slots::default());
+    };
+    let slots = value.parse().ok().and_then(|value| Slots::new(value).ok());
+    slots.ok_or_else(|| {
+        invalid(format!(
+            "The tag {CONCURRENCY} must be a whole number from 1 to {}, not '{value}'.",
+            limits::SLOTS_MAX
+        ))
+    })
+}
+
+/// Has a version run as its function's tags say.
+pub(crate) fn settle(latest: &mut Configuration, tags: &BTreeMap<String, String>) -> Result<()> {
+    latest.start = start_mode(tags)?;
+    latest.network = network(tags)?;
+    latest.slots = slots(tags)?;
+    check_slots(latest)
+}
+
+/// Whether the version's runtime can take as many invocations at a time as its tags say: those that
+/// Kiln brings take one.
+pub(crate) fn check_slots(latest: &Configuration) -> Result<()> {
+    let built_in = latest.runtime.as_ref();
+    let built_in = built_in.filter(|runtime| runtime.language() != Language::Provided);
+    match built_in {
+        Some(runtime) if latest.slots.are_shared() => Err(invalid(format!(
+            "The tag {CONCURRENCY} is for runtimes that can take more than one invocation at a time, and \
+             {runtime} takes one. Remove the tag or set it to 1, or deploy the function with its own \
+             runtime client and the runtime provided.al2023."
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Puts a changed set of tags in force. A new way to run is a change of `$LATEST`, so it has to
 /// wait like any other: what finishes the change before knows it by its revision.
 fn apply(
     function: &mut Function,
@@ -104,16 +145,15 @@ fn apply(
     arn: impl std::fmt::Display,
 ) -> Result<()> {
     check(&tags)?;
-    let (start, network) = (start_mode(&tags)?, network(&tags)?);
-    if (function.latest.start, &function.latest.network) != (start, &network) {
+    let mut latest = Configuration::clone(&function.latest);
+    settle(&mut latest, &tags)?;
+    if latest != *function.latest {
         if is_unfinished(function) {
             return Err(update_in_progress(arn));
         }
-        let latest = Arc::make_mut(&mut function.latest);
-        latest.start = start;
-        latest.network = network;
-        // Instances that started the other way must not be used any more.
+        // Instances that run the other way must not be used any more.
         latest.revision = RevisionId::random();
+        function.latest = Arc::new(latest);
     }
     function.tags = tags;
     Ok(())
@@ -211,6 +251,27 @@ mod tests {
         }
         let other = tags(&[(NETWORK, "egress")]);
         assert!(check_services(&fixture.context, &other).is_ok());
+    }
+
+    #[test]
+    fn the_concurrency_tag_is_a_number_in_its_range() {
+        assert_eq!(slots(&tags(&[])).unwrap().get(), 1);
+        for (value, expected) in [("1", 1), ("16", 16), ("128", 128)] {
+            assert_eq!(
+                slots(&tags(&[(CONCURRENCY, value)])).unwrap().get(),
+                expected
+            );
+        }
+        for value in ["", "0", "129", "-1", "1.5", "many"] {
+            let refused = check(&tags(&[(CONCURRENCY, value)])).unwrap_err();
+            assert_eq!(refused.exception, Exception::InvalidParameterValue);
+            assert_eq!(
+                refused.message,
+                format!(
+                    "The tag kiln:concurrency must be a whole number from 1 to 128, not '{value}'."
+                )
+            );
+        }
     }
 
     #[tokio::test]

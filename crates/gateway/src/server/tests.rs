@@ -47,6 +47,7 @@ impl Invoke for Slow {
                     payload: request.payload,
                     started: Timestamp::default(),
                     duration: Duration::from_millis(1),
+                    share: None,
                     init: None,
                     memory_peak_bytes: 1,
                     cpu: Duration::ZERO,

@@ -8,6 +8,7 @@ use kiln_sandbox::Exit;
 use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId, Traffic};
 use tokio::sync::oneshot;
 
+use super::shares::Each;
 use super::{Answer, Driver, Process};
 use crate::error::Error;
 use crate::failure::{self, Failure, INVALID_ENTRYPOINT};
@@ -21,6 +22,15 @@ struct Verdict {
     error_type: Option<String>,
     /// What the platform writes in the log about it.
     line: Option<String>,
+}
+
+/// What an invocation has used.
+struct Used {
+    memory_peak_bytes: u64,
+    cpu: Duration,
+    traffic: Traffic,
+    /// Its part of the time, where it shared its instance.
+    share: Option<Duration>,
 }
 
 /// An invocation that was answered and whose log has not ended.
@@ -38,7 +48,12 @@ pub(super) struct Answered {
 impl Driver {
     /// Answers the invocation and writes the last records of its log.
     pub(super) fn finish(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
-        self.end_output();
+        if self.flights.are_several() {
+            // What is unfinished may be a neighbour's.
+            self.read_output();
+        } else {
+            self.end_output();
+        }
         self.log_notices();
         self.pass_on(ending, duration, init);
         self.end_log();
@@ -78,17 +93,23 @@ impl Driver {
     }
 
     fn pass_on(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
-        let Some(in_flight) = self.in_flight.take() else {
+        let Some(in_flight) = self.flights.take() else {
             return;
         };
         let request = in_flight.invocation.request_id;
         let verdict = self.verdict(ending, request);
-        let (memory_peak_bytes, cpu, traffic) = self.used();
+        let Used {
+            memory_peak_bytes,
+            cpu,
+            traffic,
+            share,
+        } = self.used(in_flight.began);
         let report = InvocationReport {
             status: verdict.status,
             payload: verdict.payload,
             started: in_flight.started,
             duration,
+            share,
             init,
             memory_peak_bytes,
             cpu,
@@ -144,7 +165,7 @@ impl Driver {
         }
         self.observe_report(&finished, now);
         if let Some(answer) = answered.answer {
-            let log_tail = self.journal.take_tail();
+            let log_tail = self.journal.take_tail(answered.request);
             let _ = answer.send(Ok(InvocationReport {
                 status: answered.status,
                 log_tail,
@@ -250,7 +271,7 @@ impl Driver {
         }
     }
 
-    fn not_executable(&mut self, request: RequestId) -> Verdict {
+    fn not_executable(&self, request: RequestId) -> Verdict {
         let evidence = self.evidence.not_executable.as_ref();
         let (class, why) = evidence.map_or((INVALID_ENTRYPOINT, ""), |(class, why)| (*class, why));
         let failure = Failure::not_executable(request, class, why);
@@ -261,8 +282,8 @@ impl Driver {
         }
     }
 
-    fn init_error(&mut self) -> Verdict {
-        let (error_type, payload) = self.evidence.init_error.take().unwrap_or_default();
+    fn init_error(&self) -> Verdict {
+        let (error_type, payload) = self.evidence.init_error.clone().unwrap_or_default();
         Verdict {
             status: InvocationStatus::InitError,
             payload,
@@ -305,18 +326,32 @@ impl Driver {
         killed && process.map_or(0, Process::out_of_memory_kills) > 0
     }
 
-    /// The memory peak, and the CPU time and the traffic since the invocation before.
-    fn used(&mut self) -> (u64, Duration, Traffic) {
-        let Some(process) = &mut self.process else {
-            return Default::default();
+    /// The memory peak, and the CPU time since the invocation before; of those that share the
+    /// instance, from the moment they `began`, the invocation's part. Traffic is all since the end before.
+    fn used(&mut self, began: Option<Each>) -> Used {
+        let now = self.context.clock.now();
+        let process = self.process.as_mut();
+        let total = process.as_ref().map_or(Duration::ZERO, |one| one.cpu());
+        let share = began.map(|began| self.shares.end(began, now, total));
+        let Some(process) = process else {
+            return Used {
+                memory_peak_bytes: 0,
+                cpu: Duration::ZERO,
+                traffic: Traffic::default(),
+                share: share.map(|share| share.time),
+            };
         };
-        let cpu = process.cpu();
-        let spent = cpu.saturating_sub(process.cpu);
-        process.cpu = cpu;
+        let spent = total.saturating_sub(process.cpu);
+        process.cpu = total;
         let traffic = process.line.as_ref().map(Line::traffic).unwrap_or_default();
         let exchanged = traffic.since(process.traffic);
         process.traffic = traffic;
-        (process.memory_peak_bytes(), spent, exchanged)
+        Used {
+            memory_peak_bytes: process.memory_peak_bytes(),
+            cpu: share.map_or(spent, |share| share.cpu),
+            traffic: exchanged,
+            share: share.map(|share| share.time),
+        }
     }
 }
 

@@ -99,6 +99,11 @@ impl Driver {
             | State::Busy {
                 init: Some(init), ..
             } => (Phase::Init, init),
+            State::Crowded { .. } => match self.lifecycle.first_of_crowd() {
+                Some((_, Some(init))) => (Phase::Init, init),
+                Some((since, None)) => (Phase::Invoke, self.context.clock.now().since(since)),
+                None => (Phase::Invoke, Duration::ZERO),
+            },
             State::Busy { since, .. } => (Phase::Invoke, self.context.clock.now().since(since)),
             _ => (Phase::Invoke, Duration::ZERO),
         }
@@ -128,7 +133,7 @@ impl Driver {
     /// An invocation begins.
     pub(super) fn observe_start(&mut self, now: Timestamp) {
         let version = self.spec.configuration.version;
-        let (Some(in_flight), Some(process)) = (&self.in_flight, &mut self.process) else {
+        let (Some(in_flight), Some(process)) = (self.flights.current(), &mut self.process) else {
             return;
         };
         let invocation = &in_flight.invocation;

@@ -36,6 +36,7 @@ impl Driver {
             state,
             State::Initialising { .. }
                 | State::Busy { .. }
+                | State::Crowded { .. }
                 | State::Settling { .. }
                 | State::ShuttingDown { .. }
                 | State::Stopping

@@ -155,6 +155,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         update: kiln_types::UpdateStatus::Successful,
         start: None,
         network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Spec {

@@ -88,6 +88,7 @@ pub fn function(name: &str) -> Function {
         update: UpdateStatus::Successful,
         start: None,
         network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

@@ -66,9 +66,8 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     };
     let mut latest = blank(context, &id, package);
     latest.architecture = architecture;
-    latest.start = tag::start_mode(&tags)?;
-    latest.network = tag::network(&tags)?;
     change.apply(&mut latest);
+    tag::settle(&mut latest, &tags)?;
     attach::check_size(&latest)?;
     let mut function = Function::new(id, context.now, latest);
     function.tags = tags;
@@ -115,6 +114,7 @@ fn blank(context: &Context, id: &FunctionId, package: Package) -> Configuration 
         update: UpdateStatus::InProgress,
         start: None,
         network: None,
+        slots: Default::default(),
         kept: Default::default(),
     }
 }

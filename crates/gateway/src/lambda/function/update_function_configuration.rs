@@ -11,6 +11,7 @@ use crate::lambda::generated::{
     FunctionConfiguration as Output, UpdateFunctionConfigurationRequest as Input,
 };
 use crate::lambda::layer::attach;
+use crate::lambda::tag;
 use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
@@ -38,6 +39,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     }
     let changed = change_latest(context, &target, revision, After::Keep, |latest| {
         change.apply(latest);
+        tag::check_slots(latest)?;
         attach::check_size(latest)
     });
     Ok(render(&target.arn, &changed.await?.latest))
