@@ -11,6 +11,7 @@ mod hostile;
 mod rate;
 mod thaw;
 mod warm;
+mod wasm;
 
 use crate::report::Report;
 use crate::subject::Scale;
@@ -24,6 +25,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("cold native", cold_native::measure),
     ("cold image", cold_image::measure),
     ("cold node", cold_node::measure),
+    ("wasm", wasm::measure),
     ("warm", warm::measure),
     ("thaw", thaw::measure),
     ("rate", rate::measure),

@@ -29,6 +29,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "-p",
         "kiln-app",
         "-p",
+        "kiln-wasm",
+        "-p",
         "kiln-bench",
         "--bins",
         "--example",

@@ -7,17 +7,23 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kiln_gateway::Auth;
 use kiln_types::function::StartMode;
+use kiln_types::runtime::WASM;
 use kiln_types::{AccessPoint, FileSystem, FileSystems, HostServices};
 use sha2::{Digest, Sha256};
 
 use crate::packs::Pack;
 use crate::serve::Mode;
 use crate::settings::{Idle, NetworkSettings, Scaling, Settings, Start};
+use crate::wasm::Wasm;
 
 /// Where this machine names its name servers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-pub(crate) fn sandbox(settings: &Settings, packs: &[Pack]) -> kiln_sandbox::Config {
+pub(crate) fn sandbox(
+    settings: &Settings,
+    packs: &[Pack],
+    wasm: Option<&Wasm>,
+) -> kiln_sandbox::Config {
     kiln_sandbox::Config {
         exe: "/proc/self/exe".into(),
         state_dir: settings.places.data_dir.join("sandboxes"),
@@ -28,6 +34,7 @@ pub(crate) fn sandbox(settings: &Settings, packs: &[Pack]) -> kiln_sandbox::Conf
             .iter()
             .map(Pack::image)
             .chain([custom_image()])
+            .chain(wasm.map(Wasm::image))
             .collect(),
         pool: kiln_sandbox::PoolConfig {
             shells: settings.shells,
@@ -65,13 +72,15 @@ fn server_name(settings: &Settings) -> String {
 pub(crate) fn instance(
     settings: &Settings,
     packs: &[Pack],
+    wasm: Option<&Wasm>,
 ) -> anyhow::Result<kiln_instance::Config> {
+    let packs = packs.iter();
     Ok(kiln_instance::Config {
         region: settings.region()?,
         network: network(&settings.network)?,
         runtimes: packs
-            .iter()
             .map(|pack| (pack.name.to_string(), pack.installed()))
+            .chain(wasm.map(|wasm| (WASM.to_owned(), wasm.installed())))
             .collect(),
         ..Default::default()
     })
@@ -100,7 +109,10 @@ pub(crate) fn scaling(scaling: &Scaling, idle: &Idle) -> kiln_scheduler::Config 
     }
 }
 
-pub(crate) fn invoke(settings: &Settings) -> anyhow::Result<kiln_invoke::Config> {
+pub(crate) fn invoke(
+    settings: &Settings,
+    wasm: Option<&Wasm>,
+) -> anyhow::Result<kiln_invoke::Config> {
     Ok(kiln_invoke::Config {
         region: settings.region()?,
         start: match settings.start {
@@ -109,6 +121,7 @@ pub(crate) fn invoke(settings: &Settings) -> anyhow::Result<kiln_invoke::Config>
         },
         network: settings.network.network.clone(),
         file_systems: file_systems(settings)?,
+        compiled_by: wasm.map(|wasm| wasm.maker().to_owned()),
     })
 }
 

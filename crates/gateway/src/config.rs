@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::status::Status;
+use crate::compile::Compile;
 use crate::invoke::Invoke;
 
 mod endpoint;
@@ -89,6 +90,8 @@ pub struct Deps {
     pub tracker: TaskTracker,
     /// The runtimes that can really run here, such as `python3.11`.
     pub runtimes: Vec<String>,
+    /// Compiles WebAssembly; none where it cannot run here.
+    pub compile: Option<Compile>,
     /// Reads how the server stands.
     pub status: Box<dyn Fn() -> Status + Send + Sync>,
 }

@@ -12,6 +12,7 @@
 
 mod api;
 mod channel;
+mod compile;
 mod config;
 mod driver;
 mod ensemble;
@@ -36,6 +37,7 @@ mod telemetry;
 mod testing;
 
 pub use api::RUNTIME_API;
+pub use compile::{Compiled, Compiler, NotCompiled};
 pub use config::{Config, Installed};
 pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};
 pub use error::Error;

@@ -18,6 +18,9 @@ pub struct Spec {
     pub configuration: Arc<Configuration>,
     /// The unpacked code, mounted read-only at `/var/task`.
     pub code_dir: PathBuf,
+    /// What was compiled of the code when it was uploaded, where its runtime has that; mounted
+    /// read-only at `/var/lang`. It need not exist.
+    pub compiled_dir: Option<PathBuf>,
     /// Its unpacked layers, mounted read-only at `/opt`: later ones over earlier ones.
     pub layer_dirs: Vec<PathBuf>,
     /// The unpacked layers of its container image, in the place of code and layers: mounted read-only as

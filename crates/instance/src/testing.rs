@@ -68,6 +68,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         configuration: Arc::new(configuration),
         // A directory with a `bootstrap`, unless a test names another.
         code_dir: PathBuf::new(),
+        compiled_dir: None,
         layer_dirs: Vec::new(),
         image_dirs: Vec::new(),
         file_systems: Vec::new(),

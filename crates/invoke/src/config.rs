@@ -14,6 +14,8 @@ pub struct Config {
     pub network: Network,
     /// The directories that functions may mount.
     pub file_systems: FileSystems,
+    /// Who compiles the code of WebAssembly functions, by the name under which the store has it.
+    pub compiled_by: Option<String>,
 }
 
 impl Default for Config {
@@ -23,6 +25,7 @@ impl Default for Config {
             start: StartMode::Zygote,
             network: Network::default(),
             file_systems: FileSystems::new(),
+            compiled_by: None,
         }
     }
 }

@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-store", &[]),
     ("kiln-image", &[]),
     ("kiln-cli", &[]),
+    ("kiln-wasm", &[]),
     ("kiln-network", &["kiln-sandbox"]),
     ("kiln-instance", &["kiln-network", "kiln-sandbox"]),
     ("kiln-scheduler", &["kiln-instance"]),

@@ -43,6 +43,7 @@ mod signatures;
 mod simulate;
 mod usage;
 mod versions;
+mod wasm;
 
 /// The function of the mission, byte for byte as its users have it.
 const MISSION: &str = "import boto3\ndef lambda_handler(event, context):\n    \

@@ -74,6 +74,7 @@ impl Fixture {
             stopping: Default::default(),
             tracker: TaskTracker::new(),
             runtimes: vec!["python3.11".into(), "python3.12".into()],
+            compile: None,
             status: Box::new(Default::default),
         };
         let config = Config {

@@ -19,3 +19,4 @@ pub(crate) mod package;
 pub(crate) mod prepare;
 mod runtime;
 mod settings;
+mod wasm;

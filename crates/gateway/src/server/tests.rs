@@ -105,6 +105,7 @@ impl Server {
             stopping: Default::default(),
             tracker: tracker.clone(),
             runtimes: vec!["python3.11".to_owned()],
+            compile: None,
             status: Box::new(Default::default),
         };
         let config = Config {

@@ -28,6 +28,8 @@ use crate::telemetry::Telemetry;
 const TASK_ROOT: &str = "/var/task";
 const LAYERS_ROOT: &str = "/opt";
 const IMAGE_ROOT: &str = "/";
+/// Where a runtime that compiles ahead finds what it made; interpreters lie there otherwise.
+const COMPILED_ROOT: &str = "/var/lang";
 /// Where the program of a custom runtime is looked for, the first that is there.
 const BOOTSTRAPS: [&str; 2] = ["/var/task/bootstrap", "/opt/bootstrap"];
 
@@ -136,7 +138,7 @@ impl Driver {
         }
     }
 
-    /// The code and the layers.
+    /// The code, what was compiled of it, and the layers.
     fn mounts(&self) -> Vec<Mount> {
         let mount = |source: &PathBuf, target: &str| Mount {
             source: source.clone(),
@@ -148,8 +150,12 @@ impl Driver {
         }
         let layers = self.spec.layer_dirs.iter();
         let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
+        // Looked for each time: it may be made anew while the server runs.
+        let compiled = self.spec.compiled_dir.iter().filter(|dir| dir.is_dir());
+        let compiled = compiled.map(|dir| mount(dir, COMPILED_ROOT));
         [mount(&self.spec.code_dir, TASK_ROOT)]
             .into_iter()
+            .chain(compiled)
             .chain(layers)
             .collect()
     }

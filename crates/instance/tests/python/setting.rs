@@ -163,6 +163,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         id,
         configuration: Arc::new(configuration),
         code_dir,
+        compiled_dir: None,
         layer_dirs: Vec::new(),
         image_dirs: Vec::new(),
         file_systems: Vec::new(),

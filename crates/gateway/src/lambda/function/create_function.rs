@@ -12,7 +12,7 @@ use super::memory::check_memory;
 use super::package::{Package, Source};
 use super::runtime::check_architecture;
 use super::settings::Settings;
-use super::{file_system, image, prepare};
+use super::{file_system, image, prepare, wasm};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
@@ -53,7 +53,12 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     if let Some(arn) = &input.code_signing_config_arn {
         return Err(no_signing_config(arn));
     }
-    let architecture = check_architecture(input.architectures.as_deref())?;
+    let architectures = input.architectures.as_deref();
+    let is_wasm = wasm::is_wasm(change.runtime.as_ref());
+    let architecture = match is_wasm {
+        true => wasm::architecture(architectures)?,
+        false => check_architecture(architectures)?,
+    };
     let tags = input.tags.take().unwrap_or_default();
     tag::check(&tags)?;
     tag::check_services(context, &tags)?;
@@ -62,7 +67,13 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     }
     let package = match is_image {
         true => Package::image_of_new(context, input.code, image_config).await?,
-        false => Package::Zip(Source::of_new(input.code)?.take(context).await?),
+        false => {
+            let source = Source::of_new(input.code)?.or_module(is_wasm);
+            let code = source.take(context).await?;
+            let (runtime, handler) = (change.runtime.as_ref(), change.handler.as_deref());
+            wasm::compile(context, runtime, handler, &code).await?;
+            Package::Zip(code)
+        }
     };
     let mut latest = blank(context, &id, package);
     latest.architecture = architecture;

@@ -27,7 +27,12 @@ pub(crate) struct Source {
     s3_bucket: Option<String>,
     s3_key: Option<String>,
     s3_object_version: Option<String>,
+    /// Whether a WebAssembly module will do instead of a zip.
+    or_module: bool,
 }
+
+/// How a WebAssembly module begins.
+const MODULE_SIGNATURE: &[u8] = b"\0asm";
 
 impl Package {
     /// Finds the image that a request to create a function names.
@@ -77,7 +82,6 @@ impl Package {
         }
     }
 }
-
 impl Source {
     /// Takes the source out of a request to create a function.
     pub(crate) fn of_new(code: wire::FunctionCode) -> Result<Self> {
@@ -92,6 +96,7 @@ impl Source {
             s3_bucket: code.s3_bucket,
             s3_key: code.s3_key,
             s3_object_version: code.s3_object_version,
+            or_module: false,
         })
     }
 
@@ -108,6 +113,7 @@ impl Source {
             s3_bucket: request.s3_bucket.take(),
             s3_key: request.s3_key.take(),
             s3_object_version: request.s3_object_version.take(),
+            or_module: false,
         })
     }
 
@@ -119,7 +125,13 @@ impl Source {
             s3_bucket: content.s3_bucket,
             s3_key: content.s3_key,
             s3_object_version: content.s3_object_version,
+            or_module: false,
         })
+    }
+
+    /// Whether the code may be a WebAssembly module instead of a zip.
+    pub(super) fn or_module(self, or_module: bool) -> Self {
+        Self { or_module, ..self }
     }
 
     /// Checks the code and keeps it.
@@ -141,6 +153,9 @@ impl Source {
             }
             _ => return Err(invalid("Please provide a source for function code.")),
         };
+        if zip.starts_with(MODULE_SIGNATURE) && !self.or_module {
+            return Err(not_a_zip());
+        }
         store
             .artifacts()
             .put_zip(zip, zipped_bytes_max)
@@ -198,9 +213,7 @@ fn unusable(error: ArtifactError) -> ApiError {
             invalid(format!("Unzipped size must be smaller than {max} bytes"))
         }
         ArtifactError::Empty => invalid("Uploaded file must be a non-empty zip"),
-        ArtifactError::NotAZip { .. } => invalid(
-            "Could not unzip uploaded file. Please check your file, then try to upload again.",
-        ),
+        ArtifactError::NotAZip { .. } => not_a_zip(),
         ArtifactError::TooManyEntries { .. } | ArtifactError::Unsafe { .. } => {
             invalid(format!("The uploaded file cannot be used: {error}."))
         }
@@ -211,6 +224,10 @@ fn unusable(error: ArtifactError) -> ApiError {
         ArtifactError::NotFound(_) => ApiError::internal(),
         ArtifactError::Store(error) => error.into(),
     }
+}
+
+fn not_a_zip() -> ApiError {
+    invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
 }
 
 fn too_large(max: u64) -> ApiError {

@@ -10,6 +10,7 @@ use super::configuration::render;
 use super::package::{Package, Source};
 use super::prepare::is_unfinished;
 use super::runtime::check_architecture;
+use super::wasm;
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated::{
@@ -34,14 +35,22 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         return Err(update_in_progress(&target.arn));
     }
     check_revision(&function, input.revision_id.as_deref())?;
+    let (runtime, handler) = (&function.latest.runtime, &function.latest.handler);
+    let is_wasm = wasm::is_wasm(runtime.as_ref());
     let architectures = input.architectures.take();
     let architecture = match &architectures {
+        Some(named) if is_wasm => wasm::architecture(Some(named))?,
         Some(named) => check_architecture(Some(named))?,
         None => function.latest.architecture,
     };
     let new = match function.latest.container.is_some() {
         true => New::Image(Package::image_of_update(context, &mut input).await?),
-        false => New::Zip(Source::of_update(&mut input)?.take(context).await?),
+        false => {
+            let source = Source::of_update(&mut input)?.or_module(is_wasm);
+            let code = source.take(context).await?;
+            wasm::compile(context, runtime.as_ref(), handler.as_deref(), &code).await?;
+            New::Zip(code)
+        }
     };
     let change = move |latest: &mut Configuration| {
         latest.architecture = architecture;
