@@ -190,8 +190,12 @@ impl World {
     fn in_flight_now(&self, function: usize) -> usize {
         let key = self.key(function);
         let waiting = self.waiting.values().filter(|one| one.key == key).count();
-        let busy = |(other, doing): &&(FunctionKey, Doing)| *other == key && *doing == Doing::Busy;
-        waiting + self.instances.values().filter(busy).count()
+        let of_key = |one: &&InstanceId| self.instances[*one].0 == key;
+        let running = self.running.keys().filter(of_key);
+        waiting
+            + running
+                .map(|one| self.running(*one) as usize)
+                .sum::<usize>()
     }
 
     pub(super) fn in_flight(&self, function: usize) -> usize {
