@@ -29,10 +29,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "-p",
         "kiln-app",
         "-p",
+        "kiln-wasm",
+        "-p",
         "kiln-bench",
         "--bins",
         "--example",
         "rust_function",
+        "--example",
+        "rust_concurrent",
     ];
     step::run("build", cargo().args(build))?;
     let bin = release_folder()?;

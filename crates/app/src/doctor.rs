@@ -7,7 +7,7 @@ use kiln_cli::Format;
 use kiln_sandbox::{Finding, Status};
 
 use crate::settings::{Places, SandboxRange};
-use crate::{machine, packs};
+use crate::{machine, packs, wasm};
 
 /// What `kiln doctor` can be told.
 #[derive(Debug, Args)]
@@ -26,8 +26,10 @@ pub(crate) fn run(options: &Options, globals: &kiln_cli::Globals) -> anyhow::Res
     } = options.range;
     let uids = u32::try_from(sandboxes_max).unwrap_or(u32::MAX);
     let mut findings = kiln_sandbox::examine(uid_base..uid_base.saturating_add(uids));
+    findings.push(kiln_sandbox::examine_network());
     findings.push(machine::examine()?);
     findings.push(runtimes(options)?);
+    findings.push(wasm()?);
     match globals.output {
         Format::Table => print_lines(&findings),
         Format::Json => println!("{}", serde_json::to_string_pretty(&documents(&findings))?),
@@ -71,6 +73,23 @@ fn print_lines(findings: &[Finding]) {
             println!("          {:<22} -> {remedy}", "");
         }
     }
+}
+
+fn wasm() -> anyhow::Result<Finding> {
+    let program = wasm::program()?;
+    let remedy = "build it with `cargo build --release -p kiln-wasm` and put it beside kiln";
+    Ok(Finding {
+        name: "WebAssembly",
+        status: match program {
+            Some(_) => Status::Good,
+            None => Status::Degraded,
+        },
+        detail: match &program {
+            Some(program) => program.display().to_string(),
+            None => "kiln-wasm does not lie beside kiln: no functions of provided.wasm".to_owned(),
+        },
+        remedy: program.is_none().then(|| remedy.to_owned()),
+    })
 }
 
 fn runtimes(options: &Options) -> anyhow::Result<Finding> {

@@ -11,6 +11,7 @@ mod serve;
 mod settings;
 mod simulate;
 mod status;
+mod wasm;
 mod wiring;
 
 use std::process::ExitCode;

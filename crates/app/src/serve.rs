@@ -24,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 use crate::packs::{self, Pack};
 use crate::ready_file::Ready;
 use crate::settings::{LogFormat, Settings};
+use crate::wasm::{self, Wasm};
 use crate::{housekeeping, machine, status, wiring};
 
 /// How long background tasks may take to end once everything else has stopped.
@@ -79,7 +80,8 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let address = listener
         .local_addr()
         .context("read the listening address")?;
-    let gateway = parts.gateway(&settings, mode, address.port(), &packs)?;
+    parts.host.set_own_port(address.port());
+    let gateway = parts.gateway(&settings, mode, address.port(), &packs, &stop)?;
 
     let key = parts.store.keys().administrator(&settings.account).await?;
     let ready = Ready {
@@ -126,6 +128,7 @@ struct Parts {
     host: LocalHost,
     scheduler: Scheduler,
     meter: Meter,
+    wasm: Option<Wasm>,
 }
 
 impl Parts {
@@ -135,9 +138,11 @@ impl Parts {
         let tracker = TaskTracker::new();
         let dir = settings.places.data_dir.clone();
         let store = Store::open(kiln_store::Config { dir }, clock.clone())?;
-        let sandboxes = Sandboxes::start(wiring::sandbox(settings, packs), clock.clone()).await?;
+        let wasm = Wasm::find(&settings.places.data_dir)?;
+        let config = wiring::sandbox(settings, packs, wasm.as_ref());
+        let sandboxes = Sandboxes::start(config, clock.clone()).await?;
         let host = LocalHost::new(kiln_instance::Host::new(
-            wiring::instance(settings, packs)?,
+            wiring::instance(settings, packs, wasm.as_ref())?,
             sandboxes.clone(),
             Arc::new(StoreLogs(store.logs().clone())),
             clock.clone(),
@@ -158,6 +163,7 @@ impl Parts {
             host,
             scheduler,
             meter,
+            wasm,
         })
     }
 
@@ -167,20 +173,27 @@ impl Parts {
         mode: Mode,
         port: u16,
         packs: &[Pack],
+        stop: &CancellationToken,
     ) -> anyhow::Result<Gateway> {
         let invoker = Invoker::new(
             self.store.clone(),
             self.scheduler.clone(),
             self.meter.clone(),
-            wiring::invoke(settings)?,
+            wiring::invoke(settings, self.wasm.as_ref())?,
             self.tracker.clone(),
         );
         let deps = kiln_gateway::Deps {
             store: self.store.clone(),
             invoker: Arc::new(invoker),
             clock: self.clock.clone(),
+            images: settings.images.sources()?,
+            stopping: stop.clone(),
             tracker: self.tracker.clone(),
-            runtimes: runtimes(packs),
+            runtimes: runtimes(packs, self.wasm.is_some()),
+            compile: self.wasm.as_ref().map(|wasm| {
+                let (store, sandboxes) = (self.store.clone(), self.sandboxes.clone());
+                wasm.compile(store, sandboxes)
+            }),
             status: Box::new(status::reader(
                 self.store.clone(),
                 self.sandboxes.clone(),
@@ -196,13 +209,18 @@ impl Parts {
         let snapshots = Snapshots::new(
             self.store.clone(),
             self.host.clone(),
-            wiring::invoke(settings)?,
+            wiring::invoke(settings, self.wasm.as_ref())?,
             self.tracker.clone(),
         );
         self.tracker.spawn(snapshots.follow(stop.clone()));
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
         self.tracker.spawn(keep_house);
+        if let Some(wasm) = self.wasm.clone() {
+            let (store, sandboxes) = (self.store.clone(), self.sandboxes.clone());
+            let renew = wasm::renew(wasm, store, sandboxes, stop.clone());
+            self.tracker.spawn(renew);
+        }
         let scheduler = self.scheduler.clone();
         let clock = self.clock.clone();
         self.tracker
@@ -227,7 +245,7 @@ impl Parts {
 }
 
 /// Every runtime that a function may name.
-fn runtimes(packs: &[Pack]) -> Vec<String> {
+fn runtimes(packs: &[Pack], has_wasm: bool) -> Vec<String> {
     let custom = kiln_types::runtime::CUSTOM
         .iter()
         .map(|name| (*name).to_owned());
@@ -235,6 +253,7 @@ fn runtimes(packs: &[Pack]) -> Vec<String> {
         .iter()
         .map(|pack| pack.name.to_string())
         .chain(custom)
+        .chain(has_wasm.then(|| kiln_types::runtime::WASM.to_owned()))
         .collect()
 }
 

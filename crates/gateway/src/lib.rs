@@ -9,6 +9,7 @@
 
 mod admin;
 mod auth;
+mod compile;
 mod config;
 mod context;
 mod coverage;
@@ -24,6 +25,7 @@ mod urls;
 mod wire;
 
 pub use admin::status;
+pub use compile::{Compile, Compiling, NotCompiled};
 pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Limits};
 pub use coverage::{Coverage, coverage};
 pub use error::Error;

@@ -24,6 +24,8 @@ pub struct Config {
     pub endpoint: Option<String>,
     /// Where snapshots of functions are kept; emptied at start. None: there are none.
     pub snapshots_dir: Option<PathBuf>,
+    /// What the networks of all functions have in common.
+    pub network: kiln_network::Config,
     /// The installed runtimes by their identifiers (`python3.11`).
     pub runtimes: BTreeMap<String, Installed>,
 }
@@ -58,6 +60,7 @@ impl Default for Config {
             provisioned_init_timeout: Duration::from_secs(limits::PROVISIONED_INIT_TIMEOUT_SECS),
             endpoint: None,
             snapshots_dir: None,
+            network: kiln_network::Config::default(),
             runtimes: BTreeMap::new(),
         }
     }

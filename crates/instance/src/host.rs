@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use kiln_network::Networks;
 use kiln_sandbox::Sandboxes;
 use kiln_types::{Clock, FunctionId, Initialization, InstanceId, LogRecord, RevisionId, Version};
 use tokio::sync::{Semaphore, mpsc};
@@ -35,6 +36,7 @@ pub struct Host {
 /// What all instances share.
 pub(crate) struct Context {
     pub(crate) config: Config,
+    pub(crate) networks: Networks,
     pub(crate) isolation: Box<dyn Isolation>,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -66,7 +68,9 @@ impl Host {
         tracker: TaskTracker,
     ) -> Self {
         let (snapshots, wanted) = Snapshots::new(config.snapshots_dir.clone());
+        let networks = Networks::new(config.network.clone(), Arc::clone(&clock), tracker.clone());
         let context = Arc::new(Context {
+            networks,
             config,
             isolation,
             logs,
@@ -92,6 +96,11 @@ impl Host {
     /// Gives up snapshots of a function whose versions are not wanted any more.
     pub fn retain_snapshots(&self, id: &FunctionId, wanted: impl Fn(Version, RevisionId) -> bool) {
         self.context.snapshots.retain(id, wanted);
+    }
+
+    /// Says where this server itself listens: functions are kept from there.
+    pub fn set_own_port(&self, port: u16) {
+        self.context.networks.set_own_port(port);
     }
 
     /// Starts an instance and returns at once. An invocation may be sent to it immediately: it

@@ -25,7 +25,7 @@ pub(crate) fn search_path(language: Language) -> Option<(&'static str, String)> 
                  {RUNTIME_DIR}/node_modules:{RUNTIME_DIR}:/var/task"
             ),
         )),
-        Language::Provided | Language::Other => None,
+        Language::Provided | Language::Wasm | Language::Other => None,
     }
 }
 

@@ -1,9 +1,10 @@
 //! One execution environment: a sandbox with a language runtime in it that runs one function,
-//! one invocation at a time, until it is stopped.
+//! one invocation at a time or as many as the function asked for, until it is stopped.
 //!
 //! Invariants:
 //! - one task owns one instance ([`Host::start`] starts it); everybody else holds a [`Handle`];
-//! - at most one invocation is in flight, and every accepted one is answered exactly once;
+//! - at most one invocation is in flight, unless the function asked for more, and every accepted one is
+//!   answered exactly once;
 //! - what to do is decided by the pure state machine in `lifecycle`; `driver` only does it;
 //! - nothing the process inside sends is trusted: not a length, not a request id, not a log line.
 //!
@@ -11,6 +12,7 @@
 
 mod api;
 mod channel;
+mod compile;
 mod config;
 mod driver;
 mod ensemble;
@@ -37,6 +39,7 @@ mod template;
 mod testing;
 
 pub use api::RUNTIME_API;
+pub use compile::{Compiled, Compiler, NotCompiled};
 pub use config::{Config, Installed};
 pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};
 pub use error::Error;

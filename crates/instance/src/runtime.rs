@@ -29,6 +29,9 @@ pub(crate) trait Runtime: Send {
     /// [`next`](Self::next).
     fn deliver(&mut self, invoke: Invoke);
 
+    /// Forgets an invocation that it was handed and has not answered: the answer comes too late.
+    fn give_up(&mut self, request: RequestId);
+
     /// Whether its answer to an invocation also says that it waits for the next one; if not,
     /// [`Reply::Waiting`] does.
     fn answers_last(&self) -> bool;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use kiln_types::function::StartMode;
 use kiln_types::{
-    Configuration, FileSystem, FunctionArn, FunctionId, Language, RevisionId, Version,
+    Configuration, FileSystem, FunctionArn, FunctionId, Language, Network, RevisionId, Slots,
+    Version,
 };
 
 /// One version of a function, ready to run.
@@ -20,12 +21,20 @@ pub struct Spec {
     pub configuration: Arc<Configuration>,
     /// The unpacked code, mounted read-only at `/var/task`.
     pub code_dir: PathBuf,
+    /// What was compiled of the code when it was uploaded, where its runtime has that; mounted
+    /// read-only at `/var/lang`. It need not exist.
+    pub compiled_dir: Option<PathBuf>,
     /// Its unpacked layers, mounted read-only at `/opt`: later ones over earlier ones.
     pub layer_dirs: Vec<PathBuf>,
+    /// The unpacked layers of its container image, in the place of code and layers: mounted read-only as
+    /// its root, later ones over earlier ones.
+    pub image_dirs: Vec<PathBuf>,
     /// The directories of this machine that it shares with others, and where it sees each.
     pub file_systems: Vec<(FileSystem, PathBuf)>,
     /// How its process starts.
     pub start: StartMode,
+    /// What it may reach over the network.
+    pub network: Network,
     /// The keys of its execution role, when it has any.
     pub credentials: Option<Credentials>,
 }
@@ -45,6 +54,16 @@ impl Spec {
                 configuration.revision,
             )
         })
+    }
+
+    /// How many invocations an instance is given at a time: those that Kiln brings a runtime for, one.
+    pub fn slots(&self) -> Slots {
+        let configuration = &self.configuration;
+        let runtime = configuration.runtime.as_ref();
+        match runtime.map(|runtime| runtime.language()) {
+            Some(Language::Provided) | None => configuration.slots,
+            Some(_) => Slots::default(),
+        }
     }
 }
 

@@ -70,10 +70,14 @@ pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Sna
         .lease(request)
         .await
         .map_err(|why| match why {
-            NoCell::NotExecutable(why) | NoCell::Other(why) | NoCell::Extension(_, why) => {
-                NoSnapshot::Other(why)
-            }
+            NoCell::NotExecutable(why)
+            | NoCell::NoWorkingDirectory(why)
+            | NoCell::Other(why)
+            | NoCell::Extension(_, why) => NoSnapshot::Other(why),
         })?;
+    // Init may connect; what it leaves open is closed in every copy.
+    let uplink = cell.take_uplink().map_err(NoSnapshot::Other)?;
+    let _line = uplink.map(|uplink| context.networks.open(uplink, &spec.network));
     let now = context.clock.now();
     let mut template = Template {
         context,

@@ -9,7 +9,8 @@ use kiln_scheduler::Spec;
 use kiln_store::Store;
 use kiln_types::function::Code;
 use kiln_types::{
-    Configuration, FileSystem, FileSystemMount, FunctionArn, FunctionId, Qualifier, Version,
+    Configuration, FileSystem, FileSystemMount, FunctionArn, FunctionId, Language, Qualifier,
+    Version,
 };
 
 use crate::config::Config;
@@ -82,15 +83,39 @@ impl Specs {
             id: id.clone(),
             configuration: configuration.clone(),
             code_dir: dir(&configuration.code),
+            compiled_dir: self.compiled_dir(store, configuration),
             layer_dirs: configuration.layers.iter().map(|l| dir(&l.code)).collect(),
+            image_dirs: configuration
+                .container
+                .iter()
+                .flat_map(|container| &container.image.layers)
+                .map(|layer| store.images().dir(layer))
+                .collect(),
             file_systems: configuration
                 .file_systems
                 .iter()
                 .map(|mount| self.file_system(mount))
                 .collect::<Result<_, _>>()?,
             start: configuration.start.unwrap_or(self.config.start),
+            network: configuration
+                .network
+                .clone()
+                .unwrap_or_else(|| self.config.network.clone()),
             credentials: None,
         })
+    }
+
+    /// Where the code compiled at upload lies, if the runtime has such.
+    fn compiled_dir(&self, store: &Store, configuration: &Configuration) -> Option<PathBuf> {
+        let runtime = configuration.runtime.as_ref()?;
+        let maker = self.config.compiled_by.as_ref()?;
+        let is_compiled = runtime.language() == Language::Wasm;
+        let dir = || {
+            store
+                .artifacts()
+                .derived_dir(&configuration.code.sha256, maker)
+        };
+        is_compiled.then(dir)
     }
 
     /// The directory behind a function's file system, for as long as the operator has one.

@@ -31,6 +31,7 @@ pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
         ephemeral: configuration.ephemeral,
         architecture: configuration.architecture,
         cpu_us: micros(report.cpu),
+        traffic: report.traffic,
         status: report.status,
     }
 }
@@ -70,12 +71,15 @@ mod tests {
                 zipped_bytes: 0,
                 unzipped_bytes: 0,
             },
+            container: None,
             layers: Vec::new(),
             file_systems: Vec::new(),
             state: State::Active,
             update: UpdateStatus::Successful,
             start: None,
             snap_start: Default::default(),
+            network: None,
+            slots: Default::default(),
             kept: Default::default(),
         }
     }
@@ -90,10 +94,12 @@ mod tests {
             payload: Bytes::new(),
             started: Timestamp::from_millis(5),
             duration,
+            share: None,
             init,
             restore: None,
             memory_peak_bytes: peak_bytes,
             cpu: Duration::from_micros(7),
+            traffic: Default::default(),
             log_tail: None,
         };
         let configuration = configuration(&id);

@@ -78,6 +78,14 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The program's working directory is not there, or cannot be entered.
+    #[error("enter `{}`: {source}", directory.display())]
+    NoWorkingDirectory {
+        /// The directory inside the sandbox.
+        directory: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The program cannot be started in the sandbox, for a reason that is not its own.
     #[error("start `{program}` in a sandbox: {reason}")]
     Exec {

@@ -5,7 +5,7 @@
 //! drives it and performs what it decides on a [`Host`]. A [`Lease`] is the right to use one instance
 //! for one invocation; it gives the instance back when dropped.
 //!
-//! Invariants: an instance runs one invocation at a time and only of the function, version and
+//! Invariants: an instance runs one invocation at a time, or as many as its function asked for, and only of the function, version and
 //! revision it was started for; every request ends in exactly one lease or one refusal; the memory of
 //! live instances never exceeds the budget.
 //! Start reading at [`core::Event`] and [`core::Action`], then [`core`].

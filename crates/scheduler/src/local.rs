@@ -6,7 +6,7 @@ use std::time::Duration;
 use kiln_instance::{Error, Handle, NoSnapshot, Spec};
 use kiln_types::{
     FunctionId, Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, RevisionId,
-    Version,
+    Slots, Version,
 };
 
 use crate::core::FunctionKey;
@@ -22,6 +22,11 @@ impl LocalHost {
     /// Starts them with `host`.
     pub fn new(host: kiln_instance::Host) -> Self {
         Self { host }
+    }
+
+    /// Says where this server itself listens: functions are kept from there.
+    pub fn set_own_port(&self, port: u16) {
+        self.host.set_own_port(port);
     }
 
     /// Takes a snapshot of a version that is to start from one.
@@ -60,6 +65,10 @@ impl Demand for Spec {
 
     fn memory(&self) -> MemoryMb {
         self.configuration.memory
+    }
+
+    fn slots(&self) -> Slots {
+        Spec::slots(self)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::handle::make_private_dir;
 
 mod check;
+mod derived;
 mod index;
 mod link;
 mod package;
@@ -171,6 +172,8 @@ impl Artifacts {
     /// name, is a device or the like, is there twice, lies below a file or link, or is a link that
     /// leads out of the package, be it through other links. Of the permissions only "executable"
     /// is kept: everything is readable by all and belongs to the server's user.
+    ///
+    /// A WebAssembly module instead of a zip is a package with one file, `main.wasm`.
     pub async fn put_zip(&self, zip: Bytes, zipped_bytes_max: u64) -> Result<Code, ArtifactError> {
         let (bytes, max) = (zip.len() as u64, zipped_bytes_max);
         if bytes > max {

@@ -9,6 +9,7 @@ use crate::arn::FunctionArn;
 use crate::clock::Timestamp;
 use crate::id::RequestId;
 use crate::name::Version;
+use crate::network::Traffic;
 
 /// For whom an instance is initialised, and so how long that may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -61,6 +62,9 @@ pub struct InvocationReport {
     pub started: Timestamp,
     /// From then to its end.
     pub duration: Duration,
+    /// What is charged of that where invocations shared the instance: its part of the time. None: all
+    /// of it.
+    pub share: Option<Duration>,
     /// How long init took, when this invocation was the first of its instance.
     pub init: Option<Duration>,
     /// The same of an instance that came from a snapshot.
@@ -69,6 +73,8 @@ pub struct InvocationReport {
     pub memory_peak_bytes: u64,
     /// CPU time spent during the invocation.
     pub cpu: Duration,
+    /// What its instance's programs exchanged with the world since the invocation before.
+    pub traffic: Traffic,
     /// The end of the log, when it was asked for.
     pub log_tail: Option<Bytes>,
 }
@@ -119,9 +125,10 @@ pub enum FunctionError {
 
 impl InvocationReport {
     /// What is charged, in whole milliseconds: init and run time together, rounded up. AWS bills
-    /// init since August 2025.
+    /// init since August 2025. Of a time in which invocations shared an instance each is charged its
+    /// part, so that together they are charged what the instance took.
     pub fn billed_ms(&self) -> u64 {
-        let charged = self.duration + self.init.unwrap_or_default();
+        let charged = self.share.unwrap_or(self.duration) + self.init.unwrap_or_default();
         whole_millis(charged)
     }
 

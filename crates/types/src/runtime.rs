@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::text_type;
 use crate::name::InvalidName;
 
-/// A runtime identifier that AWS knows, such as `python3.13`.
+/// A runtime identifier that AWS knows, such as `python3.13`; or [`WASM`].
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Runtime(Arc<str>);
@@ -29,6 +29,8 @@ pub enum Language {
     },
     /// The package brings its own `bootstrap`.
     Provided,
+    /// WebAssembly, run by Kiln itself.
+    Wasm,
     /// One that AWS knows and Kiln does not run.
     Other,
 }
@@ -74,7 +76,11 @@ pub const CURRENT: &[&str] = &[
     "provided.al2",
     "provided.al2023",
     "custom",
+    WASM,
 ];
+
+/// The runtime of WebAssembly: Kiln's own, AWS has none.
+pub const WASM: &str = "provided.wasm";
 
 /// Those of [`CURRENT`] whose package brings the runtime: they run wherever Kiln does.
 pub const CUSTOM: &[&str] = &["provided.al2", "provided.al2023", "custom"];
@@ -132,7 +138,9 @@ impl Runtime {
         if let Some(major) = node.and_then(|major| major.parse().ok()) {
             return Language::Node { major };
         }
-        if text.starts_with("provided") || text == "custom" {
+        if text == WASM {
+            Language::Wasm
+        } else if text.starts_with("provided") || text == "custom" {
             Language::Provided
         } else {
             Language::Other
@@ -203,6 +211,7 @@ mod tests {
         assert_eq!(language("nodejs22.x"), Language::Node { major: 22 });
         assert_eq!(language("provided.al2023"), Language::Provided);
         assert_eq!(language("custom"), Language::Provided);
+        assert_eq!(language("provided.wasm"), Language::Wasm);
         assert_eq!(language("java21"), Language::Other);
         let is_custom = |name: &&str| language(name) == Language::Provided;
         let current: Vec<&str> = CURRENT.iter().copied().filter(is_custom).collect();

@@ -13,16 +13,19 @@ mod aws_cli;
 mod boto3;
 mod client;
 mod command_line;
+mod concurrency;
 mod custom_runtimes;
 mod extensions;
 mod file_systems;
 mod function_urls;
 mod hostile;
 mod hostile_runtime;
+mod images;
 mod javascript_sdk;
 mod layers;
 mod leaks;
 mod logs;
+mod network;
 mod node;
 mod operations;
 mod payloads;
@@ -41,6 +44,7 @@ mod simulate;
 mod snap_start;
 mod usage;
 mod versions;
+mod wasm;
 
 /// The function of the mission, byte for byte as its users have it.
 const MISSION: &str = "import boto3\ndef lambda_handler(event, context):\n    \

@@ -1,9 +1,11 @@
 //! Runtime and handler, read from the code.
 //!
 //! An executable named `bootstrap` is a custom runtime; otherwise the modules at the top of the
-//! package are searched for a handler, the usual names first. A package.json may name the module.
+//! package are searched for a handler, the usual names first. A package.json may name the module. A
+//! `.wasm` at the top is a WebAssembly function where nothing else is found.
 
 use anyhow::{Result, bail};
+use kiln_types::runtime::WASM;
 use kiln_types::{Language, Runtime};
 
 use super::package::Package;
@@ -41,9 +43,10 @@ enum Kind {
     Python,
     Node,
     Provided,
+    Wasm,
 }
 
-const KINDS: [Kind; 3] = [Kind::Provided, Kind::Python, Kind::Node];
+const KINDS: [Kind; 4] = [Kind::Provided, Kind::Python, Kind::Node, Kind::Wasm];
 
 /// Completes the choice, or says which flag decides.
 pub(super) fn infer(package: &Package, choice: &Choice) -> Result<Inferred> {
@@ -103,6 +106,7 @@ impl Kind {
             Language::Python { .. } => Some(Kind::Python),
             Language::Node { .. } => Some(Kind::Node),
             Language::Provided => Some(Kind::Provided),
+            Language::Wasm => Some(Kind::Wasm),
             Language::Other => None,
         }
     }
@@ -111,7 +115,7 @@ impl Kind {
         match self {
             Kind::Python => &[".py"],
             Kind::Node => &[".js", ".mjs", ".cjs"],
-            Kind::Provided => &[],
+            Kind::Provided | Kind::Wasm => &[],
         }
     }
 
@@ -119,6 +123,9 @@ impl Kind {
     fn has_file(self, package: &Package, handler: &str) -> bool {
         if self == Kind::Provided {
             return package.files.iter().any(|file| file == BOOTSTRAP);
+        }
+        if self == Kind::Wasm {
+            return modules(package).any(|file| file == handler);
         }
         let Some((module, _)) = handler.rsplit_once('.') else {
             return false;
@@ -143,6 +150,7 @@ impl Kind {
             .max_by_key(|name| version(name));
         match (self, newest) {
             (Kind::Provided, _) => Ok(PROVIDED.to_owned()),
+            (Kind::Wasm, _) => Ok(WASM.to_owned()),
             (_, Some(newest)) => Ok(newest.clone()),
             (Kind::Python, None) if runtimes.is_empty() => Ok(PYTHON_UNLESS_LISTED.to_owned()),
             (Kind::Node, None) if runtimes.is_empty() => Ok(NODE_UNLESS_LISTED.to_owned()),
@@ -159,7 +167,7 @@ impl Kind {
         match self {
             Kind::Python => python_handler(text),
             Kind::Node => node_handler(text),
-            Kind::Provided => None,
+            Kind::Provided | Kind::Wasm => None,
         }
     }
 }
@@ -172,6 +180,10 @@ fn find_handler(package: &Package, kinds: &[Kind]) -> Result<Option<(Kind, Strin
             if kind.has_file(package, "") {
                 return Ok(Some((*kind, BOOTSTRAP.to_owned())));
             }
+            continue;
+        }
+        if *kind == Kind::Wasm {
+            unusual.extend(modules(package).map(|file| (*kind, file.to_owned())));
             continue;
         }
         if *kind == Kind::Node
@@ -212,6 +224,12 @@ fn find_handler(package: &Package, kinds: &[Kind]) -> Result<Option<(Kind, Strin
     Ok(unusual.pop())
 }
 
+/// WebAssembly modules at the top of the package.
+fn modules(package: &Package) -> impl Iterator<Item = &str> {
+    let files = package.files.iter().map(String::as_str);
+    files.filter(|file| file.ends_with(".wasm") && !file.contains('/'))
+}
+
 fn nothing_found(package: &Package, choice: &Choice) -> String {
     if let Some(handler) = choice.handler {
         return format!(
@@ -222,7 +240,7 @@ fn nothing_found(package: &Package, choice: &Choice) -> String {
     format!(
         "no handler was found in {}{}\n  looked for: `def lambda_handler(event, context)` or `def \
          handler(…)` in *.py, `exports.handler` or `export const handler` in *.js, *.mjs and *.cjs, \
-         \"main\" in package.json, an executable named bootstrap\n  next: say \
+         \"main\" in package.json, an executable named bootstrap, *.wasm\n  next: say \
          where the code starts with --handler FILE.FUNCTION and --runtime",
         files.join(", "),
         if package.files.len() > files.len() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kiln_sandbox::{Limits, Mount, Program, Request, SNAPSHOT_DIR, Start, Volume};
 use kiln_types::function::StartMode;
-use kiln_types::{FileSystem, Language, limits};
+use kiln_types::{Container, FileSystem, Language, Network, limits};
 
 use super::Driver;
 use super::process::Process;
@@ -28,6 +28,9 @@ use crate::telemetry::Telemetry;
 
 const TASK_ROOT: &str = "/var/task";
 const LAYERS_ROOT: &str = "/opt";
+const IMAGE_ROOT: &str = "/";
+/// Where a runtime that compiles ahead finds what it made; interpreters lie there otherwise.
+const COMPILED_ROOT: &str = "/var/lang";
 /// Where the program of a custom runtime is looked for, the first that is there.
 const BOOTSTRAPS: [&str; 2] = ["/var/task/bootstrap", "/opt/bootstrap"];
 
@@ -86,6 +89,7 @@ impl Driver {
             volumes: self.volumes(),
             // Extensions of either kind need it, whatever the runtime.
             listeners: vec![RUNTIME_API],
+            network: self.spec.network != Network::None,
             companions: false,
         })
     }
@@ -106,10 +110,13 @@ impl Driver {
         let server = Server::new(listener, Arc::clone(&desk), spare);
         let clock = Arc::clone(&self.context.clock);
         let spec = Arc::clone(&self.spec);
+        let uplink = cell.take_uplink().map_err(NoCell::Other)?;
+        let networks = &self.context.networks;
+        let line = uplink.map(|uplink| networks.open(uplink, &self.spec.network));
         let how = self.reporter.how();
         let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec, how);
         let ensemble = Ensemble::new(runtime, desk, server, externals, telemetry, clock);
-        Ok(Process::new(cell, ensemble))
+        Ok(Process::new(cell, ensemble, line))
     }
 
     fn runtime(&self, cell: &mut dyn Cell, desk: &Arc<Desk>) -> Box<dyn Runtime> {
@@ -137,6 +144,9 @@ impl Driver {
     }
 
     fn interface(&self) -> Interface {
+        if self.spec.configuration.container.is_some() {
+            return Interface::RuntimeApi;
+        }
         let runtime = self.spec.configuration.runtime.as_ref();
         match runtime.map(|runtime| runtime.language()) {
             Some(Language::Provided) => Interface::RuntimeApi,
@@ -146,8 +156,12 @@ impl Driver {
 
     /// The sandbox image, and how its main process begins.
     fn program(&self) -> Result<(String, Start), NoCell> {
+        if let Some(container) = &self.spec.configuration.container {
+            let program = self.program_of(container)?;
+            return Ok((environment::CUSTOM_IMAGE.to_owned(), Start::Exec(program)));
+        }
         let runtime = self.spec.configuration.runtime.as_ref();
-        let name = runtime.map_or("container image", |runtime| runtime.as_str());
+        let name = runtime.map_or("", |runtime| runtime.as_str());
         let missing = || NoCell::Other(format!("Runtime {name} is not installed on this server"));
         let runtime = runtime.ok_or_else(missing)?;
         let start = match self.interface() {
@@ -179,6 +193,20 @@ impl Driver {
         }
     }
 
+    /// What a container image, or its function's configuration, says.
+    fn program_of(&self, container: &Container) -> Result<Program, NoCell> {
+        let Container { image, config, .. } = container;
+        let argv = image.command_line(config);
+        if argv.is_empty() {
+            let why = "the image has neither an entry point nor a command";
+            return Err(NoCell::NotExecutable(why.to_owned()));
+        }
+        Ok(Program {
+            cwd: PathBuf::from(image.directory(config)),
+            ..self.execute(argv)
+        })
+    }
+
     fn execute(&self, argv: Vec<String>) -> Program {
         Program {
             argv,
@@ -200,6 +228,7 @@ pub(crate) fn template_request(spec: &Spec) -> Option<Request> {
         volumes: Vec::new(),
         listeners: Vec::new(),
         companions: false,
+        network: spec.network != Network::None,
     })
 }
 
@@ -214,16 +243,25 @@ fn limits_of(spec: &Spec) -> Limits {
     }
 }
 
-/// The code, the layers, and the snapshot to be made a copy of.
+/// The code, what was compiled of it, the layers, and the snapshot to be made a copy of; or the layers
+/// of the image.
 fn mounts(spec: &Spec, kept: Option<&Kept>) -> Vec<Mount> {
     let mount = |source: &PathBuf, target: &str| Mount {
         source: source.clone(),
         target: PathBuf::from(target),
     };
+    if spec.configuration.container.is_some() {
+        let of_image = spec.image_dirs.iter();
+        return of_image.map(|layer| mount(layer, IMAGE_ROOT)).collect();
+    }
     let layers = spec.layer_dirs.iter();
     let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
+    // Looked for each time: it may be made anew while the server runs.
+    let compiled = spec.compiled_dir.iter().filter(|dir| dir.is_dir());
+    let compiled = compiled.map(|dir| mount(dir, COMPILED_ROOT));
     [mount(&spec.code_dir, TASK_ROOT)]
         .into_iter()
+        .chain(compiled)
         .chain(layers)
         .chain(kept.map(|kept| mount(&kept.snapshot.dir, SNAPSHOT_DIR)))
         .collect()

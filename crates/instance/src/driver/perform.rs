@@ -1,11 +1,13 @@
 //! Doing what the lifecycle says.
 
 use std::io;
+use std::time::Duration;
 
 use kiln_types::LogFormat;
 use tokio::net::unix::pipe::Receiver;
 
 use super::launch::INIT_CPU_MILLIS;
+use super::process::Process;
 use super::{Driver, Evidence};
 use crate::error::Error;
 use crate::lifecycle::{Action, Event, InitFailure, Phase};
@@ -42,13 +44,19 @@ impl Driver {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Lease => self.lease(),
+            Action::About(request) => self.flights.speak_of(request),
+            Action::GiveUp => self.give_up(),
+            Action::Lease => {
+                self.share();
+                self.lease();
+            }
             Action::Discard => {
                 self.end_output();
+                self.shares.restart();
                 self.beginning = None;
                 self.process = None;
                 self.log_pieces();
-                if self.in_flight.is_none() {
+                if self.flights.is_empty() {
                     self.shared.unloaded.cancel();
                 }
             }
@@ -73,9 +81,9 @@ impl Driver {
             Action::Answer { duration, init } => self.answer(duration, init),
             Action::Close { ending, duration } => self.close(ending, duration),
             Action::RefuseStart => {
-                let why = self.evidence.lease_error.take();
+                let why = self.evidence.lease_error.clone();
                 let error = why.map_or(Error::Lost, Error::StartFailed);
-                if let Some(in_flight) = self.in_flight.take() {
+                if let Some(in_flight) = self.flights.take() {
                     let _ = in_flight.answer.send(Err(error));
                 }
             }
@@ -145,7 +153,7 @@ impl Driver {
 
     /// Sends the invocation; before init is done its deadline is not known yet.
     fn deliver(&mut self, before_init: bool) {
-        let (Some(process), Some(in_flight)) = (&mut self.process, &mut self.in_flight) else {
+        let (Some(process), Some(in_flight)) = (&mut self.process, self.flights.current()) else {
             return;
         };
         let timeout = self.spec.configuration.timeout.duration();
@@ -164,16 +172,36 @@ impl Driver {
         });
     }
 
+    /// An answer to the invocation comes too late from here on.
+    fn give_up(&mut self) {
+        if let (Some(process), Some(in_flight)) = (&mut self.process, self.flights.current()) {
+            process.ensemble.give_up(in_flight.invocation.request_id);
+        }
+    }
+
+    /// Who has not begun to use the instance does now, where several may.
+    pub(super) fn share(&mut self) {
+        if !self.spec.slots().are_shared() {
+            return;
+        }
+        let cpu = self.process.as_ref().map_or(Duration::ZERO, Process::cpu);
+        let now = self.context.clock.now();
+        for in_flight in self.flights.not_begun() {
+            in_flight.began = Some(self.shares.begin(now, cpu));
+        }
+    }
+
     /// The invocation's time begins.
     fn begin(&mut self) {
-        let Some(in_flight) = &mut self.in_flight else {
+        let now = self.context.clock.timestamp();
+        let Some(in_flight) = self.flights.current() else {
             return;
         };
-        let now = self.context.clock.timestamp();
         in_flight.started = now;
         if let Some(record) = self.reporter.start(in_flight.invocation.request_id, now) {
             self.journal.platform(record, now);
         }
+        self.share();
         self.observe_start(now);
         self.log_pieces();
     }
@@ -210,7 +238,7 @@ impl Driver {
         }
     }
 
-    fn report_init(&mut self, phase: Phase, failure: InitFailure, duration: std::time::Duration) {
+    fn report_init(&mut self, phase: Phase, failure: InitFailure, duration: Duration) {
         self.read_output();
         let now = self.context.clock.timestamp();
         let error_type = self.init_error_type(failure).to_owned();

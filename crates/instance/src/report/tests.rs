@@ -29,10 +29,12 @@ fn report(status: InvocationStatus, init: Option<Duration>) -> InvocationReport 
         payload: Bytes::from_static(b"three"),
         started: Timestamp::default(),
         duration: Duration::from_micros(1_230),
+        share: None,
         init,
         restore: None,
         memory_peak_bytes: (34 << 20) + 1,
         cpu: Duration::ZERO,
+        traffic: Default::default(),
         log_tail: None,
     }
 }

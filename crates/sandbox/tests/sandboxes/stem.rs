@@ -90,6 +90,7 @@ impl Stems {
             mounts,
             volumes: vec![],
             listeners: LISTENERS.to_vec(),
+            network: false,
             companions: false,
         };
         let leased = timeout(PATIENCE, self.rig.sandboxes.lease(request)).await;
@@ -360,6 +361,7 @@ async fn image_without_a_zygote_has_no_stems() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     assert!(matches!(
@@ -400,6 +402,7 @@ async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let refused = timeout(PATIENCE, rig.sandboxes.lease(request("b"))).await;
@@ -423,6 +426,7 @@ async fn stem_has_companions_where_asked_for_and_is_asked_to_end_either_way() {
                 mounts: vec![],
                 volumes: vec![],
                 listeners: vec![],
+                network: false,
                 companions,
             };
             let leased = timeout(PATIENCE, stems.rig.sandboxes.lease(request)).await;

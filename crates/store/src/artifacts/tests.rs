@@ -115,3 +115,48 @@ async fn a_caller_that_goes_away_leaves_nothing_half_done() {
         (50, 0)
     );
 }
+
+#[tokio::test]
+async fn a_module_is_a_package_with_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    let module = Bytes::from_static(b"\0asm and so on");
+    let code = artifacts.put_zip(module.clone(), 9_999).await.unwrap();
+    let bytes = module.len() as u64;
+    assert_eq!((code.zipped_bytes, code.unzipped_bytes), (bytes, bytes));
+    let kept = artifacts.dir(&code.sha256).join("main.wasm");
+    assert_eq!(std::fs::read(kept).unwrap(), module);
+    assert_eq!(artifacts.zip(&code.sha256).await.unwrap(), module);
+    let large = Bytes::from([&b"\0asm"[..], &[0; 1_000]].concat());
+    let refused = artifacts.put_zip(large, 9_999).await;
+    assert!(matches!(
+        refused,
+        Err(ArtifactError::TooLargeUnzipped { max: 1_000 })
+    ));
+}
+
+#[tokio::test]
+async fn what_was_derived_is_there_until_another_maker_or_the_package_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let artifacts = Artifacts::open(dir.path(), ROOMY, clock.clone()).unwrap();
+    let code = artifacts.put_zip(zip_of(&[("a", 1)]), 9_999).await.unwrap();
+    let put = async |maker: &str, content: &'static [u8]| {
+        let content = Bytes::from_static(content);
+        artifacts
+            .put_derived(&code.sha256, maker, "f", content)
+            .await
+    };
+    let file = |maker: &str| artifacts.derived_dir(&code.sha256, maker).join("f");
+    put("one", b"1").await.unwrap();
+    put("one", b"2").await.unwrap();
+    assert_eq!(std::fs::read(file("one")).unwrap(), b"2");
+    put("two", b"3").await.unwrap();
+    assert!(!file("one").exists());
+    assert_eq!(std::fs::read(file("two")).unwrap(), b"3");
+    clock.advance(COLLECT_GRACE);
+    artifacts.collect(&HashSet::new()).await.unwrap();
+    assert!(!file("two").exists());
+    let gone = put("two", b"3").await;
+    assert!(matches!(gone, Err(ArtifactError::NotFound(_))));
+}

@@ -34,9 +34,17 @@ struct Inflater<'a> {
     bytes_max: u64,
 }
 
+/// How a WebAssembly module begins.
+const MODULE_SIGNATURE: &[u8] = b"\0asm";
+/// The one file of a package that is a module instead of a zip.
+const MODULE_NAME: &str = "main.wasm";
+
 /// Checks a zip and unpacks it into `dir`, which must not exist. On failure the directory may be
 /// left behind in any state.
 pub(super) fn unpack(zip: &Bytes, dir: &Path, quota: &Quota) -> Result<Unpacked, ArtifactError> {
+    if zip.starts_with(MODULE_SIGNATURE) {
+        return unpack_module(zip, dir, quota);
+    }
     let mut archive = check::open(zip, quota)?;
     let plan = check::plan(&mut archive, quota)?;
     let bytes_max = quota.unzipped_bytes_max;
@@ -71,6 +79,23 @@ pub(super) fn unpack(zip: &Bytes, dir: &Path, quota: &Quota) -> Result<Unpacked,
     Ok(Unpacked {
         bytes: inflater.bytes,
         paths,
+    })
+}
+
+/// A module by itself is a package with one file.
+fn unpack_module(module: &Bytes, dir: &Path, quota: &Quota) -> Result<Unpacked, ArtifactError> {
+    let (bytes, max) = (module.len() as u64, quota.unzipped_bytes_max);
+    if bytes > max {
+        return Err(ArtifactError::TooLargeUnzipped { max });
+    }
+    make_dir(dir)?;
+    let path = dir.join(MODULE_NAME);
+    fs::write(&path, module).map_err(Error::file("write", &path))?;
+    let set = fs::set_permissions(&path, Permissions::from_mode(0o644));
+    set.map_err(Error::file("finish", &path))?;
+    Ok(Unpacked {
+        bytes,
+        paths: vec![dir.to_owned(), path],
     })
 }
 

@@ -231,3 +231,25 @@ fn handler_is_known_by_its_file_in_folders_too() {
     assert!(has_handler(&files, "lib/api.go") && has_handler(&files, "lib.api.go"));
     assert!(!has_handler(&files, "gone.handler"));
 }
+
+#[test]
+fn a_module_at_the_top_is_webassembly_where_nothing_else_is_found() {
+    let module = package(&[("add.wasm", ""), ("lib/other.wasm", "")]);
+    let inferred = infer(&module, &NOTHING_SAID).unwrap();
+    assert_eq!(inferred.runtime, "provided.wasm");
+    assert_eq!(inferred.handler, "add.wasm");
+    let beside = package(&[("add.wasm", ""), ("app.py", DEF)]);
+    let choice = Choice {
+        handler: Some("app.handler"),
+        ..NOTHING_SAID
+    };
+    assert!(
+        infer(&beside, &choice)
+            .unwrap()
+            .runtime
+            .starts_with("python")
+    );
+    let two = package(&[("a.wasm", ""), ("b.wasm", "")]);
+    let error = infer(&two, &NOTHING_SAID).unwrap_err().to_string();
+    assert!(error.contains("--handler: a.wasm, b.wasm"), "{error}");
+}

@@ -3,12 +3,22 @@
 use bytes::Bytes;
 use kiln_store::{ArtifactError, BucketError};
 use kiln_types::function::Code;
-use kiln_types::limits;
+use kiln_types::{Container, Image, ImageConfig, limits};
 
+use super::image;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
+
+/// What a function is made of.
+#[derive(Debug)]
+pub(crate) enum Package {
+    /// A zip.
+    Zip(Code),
+    /// A container image that is pinned, and may not be here yet.
+    Image(Box<Container>),
+}
 
 /// Where the caller says the code is.
 #[derive(Debug, Default)]
@@ -17,20 +27,76 @@ pub(crate) struct Source {
     s3_bucket: Option<String>,
     s3_key: Option<String>,
     s3_object_version: Option<String>,
+    /// Whether a WebAssembly module will do instead of a zip.
+    or_module: bool,
 }
 
+/// How a WebAssembly module begins.
+const MODULE_SIGNATURE: &[u8] = b"\0asm";
+
+impl Package {
+    /// Finds the image that a request to create a function names.
+    pub(crate) async fn image_of_new(
+        context: &Context,
+        code: wire::FunctionCode,
+        config: Option<ImageConfig>,
+    ) -> Result<Self> {
+        refuse(&code.source_kms_key_arn, &code.s3_object_storage_mode)?;
+        let others = [&code.s3_bucket, &code.s3_key, &code.s3_object_version];
+        let has_zip = code.zip_file.is_some() || others.into_iter().any(Option::is_some);
+        let Some(uri) = code.image_uri.filter(|_| !has_zip) else {
+            return Err(invalid(
+                "Please provide ImageUri when creating a function with packageType Image.",
+            ));
+        };
+        let image = image::resolve(context, &uri).await?;
+        let container = Container::new(image, config.unwrap_or_default());
+        Ok(Self::Image(Box::new(container)))
+    }
+
+    /// The same of a request to update one that is an image.
+    pub(crate) async fn image_of_update(
+        context: &Context,
+        request: &mut wire::UpdateFunctionCodeRequest,
+    ) -> Result<Image> {
+        refuse(&request.source_kms_key_arn, &request.s3_object_storage_mode)?;
+        let others = [
+            &request.s3_bucket,
+            &request.s3_key,
+            &request.s3_object_version,
+        ];
+        let has_zip = request.zip_file.is_some() || others.into_iter().any(Option::is_some);
+        match request.image_uri.take().filter(|_| !has_zip) {
+            Some(uri) => image::resolve(context, &uri).await,
+            None => Err(invalid(
+                "Please provide ImageUri when updating a function with packageType Image.",
+            )),
+        }
+    }
+
+    /// What a configuration keeps of it.
+    pub(crate) fn into_parts(self) -> (Code, Option<Container>) {
+        match self {
+            Self::Zip(code) => (code, None),
+            Self::Image(container) => (Code::of_image(&container.image), Some(*container)),
+        }
+    }
+}
 impl Source {
     /// Takes the source out of a request to create a function.
     pub(crate) fn of_new(code: wire::FunctionCode) -> Result<Self> {
         refuse(&code.source_kms_key_arn, &code.s3_object_storage_mode)?;
         if code.image_uri.is_some() {
-            return Err(ApiError::not_implemented("container images"));
+            return Err(invalid(
+                "Please don't provide ImageUri when creating a function with packageType Zip.",
+            ));
         }
         Ok(Self {
             zip_file: code.zip_file,
             s3_bucket: code.s3_bucket,
             s3_key: code.s3_key,
             s3_object_version: code.s3_object_version,
+            or_module: false,
         })
     }
 
@@ -47,6 +113,7 @@ impl Source {
             s3_bucket: request.s3_bucket.take(),
             s3_key: request.s3_key.take(),
             s3_object_version: request.s3_object_version.take(),
+            or_module: false,
         })
     }
 
@@ -58,7 +125,13 @@ impl Source {
             s3_bucket: content.s3_bucket,
             s3_key: content.s3_key,
             s3_object_version: content.s3_object_version,
+            or_module: false,
         })
+    }
+
+    /// Whether the code may be a WebAssembly module instead of a zip.
+    pub(super) fn or_module(self, or_module: bool) -> Self {
+        Self { or_module, ..self }
     }
 
     /// Checks the code and keeps it.
@@ -80,6 +153,9 @@ impl Source {
             }
             _ => return Err(invalid("Please provide a source for function code.")),
         };
+        if zip.starts_with(MODULE_SIGNATURE) && !self.or_module {
+            return Err(not_a_zip());
+        }
         store
             .artifacts()
             .put_zip(zip, zipped_bytes_max)
@@ -137,9 +213,7 @@ fn unusable(error: ArtifactError) -> ApiError {
             invalid(format!("Unzipped size must be smaller than {max} bytes"))
         }
         ArtifactError::Empty => invalid("Uploaded file must be a non-empty zip"),
-        ArtifactError::NotAZip { .. } => invalid(
-            "Could not unzip uploaded file. Please check your file, then try to upload again.",
-        ),
+        ArtifactError::NotAZip { .. } => not_a_zip(),
         ArtifactError::TooManyEntries { .. } | ArtifactError::Unsafe { .. } => {
             invalid(format!("The uploaded file cannot be used: {error}."))
         }
@@ -150,6 +224,10 @@ fn unusable(error: ArtifactError) -> ApiError {
         ArtifactError::NotFound(_) => ApiError::internal(),
         ArtifactError::Store(error) => error.into(),
     }
+}
+
+fn not_a_zip() -> ApiError {
+    invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
 }
 
 fn too_large(max: u64) -> ApiError {

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use kiln_types::{
-    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, InvalidUnit, MemoryMb, Runtime,
-    TimeoutSecs,
+    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, ImageConfig, InvalidUnit, MemoryMb,
+    Runtime, TimeoutSecs,
 };
 use serde_json::{Value, json};
 
@@ -54,6 +54,8 @@ pub(crate) struct Change {
     snap_start: Option<bool>,
     /// Added by the operation, which knows whose layers the caller may use.
     pub(crate) layers: Option<Vec<AttachedLayer>>,
+    /// Likewise, which knows whether the function is an image.
+    pub(crate) image_config: Option<ImageConfig>,
     /// Likewise.
     pub(crate) file_systems: Option<Vec<FileSystemMount>>,
     logging: Option<wire::LoggingConfig>,
@@ -64,11 +66,6 @@ impl Settings {
     /// Takes the settings out of a request to create a function.
     pub(crate) fn of_new(request: &mut wire::CreateFunctionRequest) -> Result<Self> {
         refuse(&[
-            (
-                request.package_type.as_deref() == Some("Image"),
-                "container images",
-            ),
-            (request.image_config.is_some(), "container images"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (request.publish_to.is_some(), "PublishTo"),
             (request.tenancy_config.is_some(), "tenant isolation"),
@@ -103,7 +100,6 @@ impl Settings {
     /// Takes the settings out of a request to update a function.
     pub(crate) fn of_update(request: wire::UpdateFunctionConfigurationRequest) -> Result<Self> {
         refuse(&[
-            (request.image_config.is_some(), "container images"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (
                 request.capacity_provider_config.is_some(),
@@ -176,6 +172,7 @@ impl Settings {
                 .and_then(|snap| snap.apply_on.as_deref())
                 .map(|on| on != "None"),
             layers: None,
+            image_config: None,
             file_systems: None,
             kept: self.kept(),
             handler: self.handler,
@@ -224,6 +221,9 @@ impl Change {
         set(&mut to.snap_start.on_publish, self.snap_start);
         set(&mut to.layers, self.layers);
         set(&mut to.file_systems, self.file_systems);
+        if let Some(container) = &mut to.container {
+            set(&mut container.config, self.image_config);
+        }
         if let Some(logging) = self.logging {
             logging::apply(&logging, &mut to.logging);
         }
