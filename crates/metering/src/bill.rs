@@ -139,6 +139,8 @@ mod tests {
                 duration: Duration::from_millis(100),
                 hooks: Duration::from_micros(2_500),
             }),
+            share: None,
+            traffic: Default::default(),
             memory_peak_bytes: 0,
             cpu: Duration::ZERO,
             log_tail: None,
