@@ -1,5 +1,7 @@
 //! The program as the daemon starts it.
 
+#![allow(clippy::unwrap_used, reason = "a test's own set-up may stop it")]
+
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

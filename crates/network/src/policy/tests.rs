@@ -1,3 +1,5 @@
+//! What a policy lets out, as tables and for any address.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! How the tag `kiln:network` is read and written.
+
 use super::*;
 
 fn network(text: &str) -> Result<Network, String> {
