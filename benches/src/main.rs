@@ -24,8 +24,8 @@ struct Arguments {
     /// One line a measure on stdout: `name value unit floor ratio target ok|short`.
     #[arg(long)]
     quick: bool,
-    /// Only groups of measures whose name contains this: cold, native, node, warm, thaw,
-    /// rate, create, idle, daemon, hostile.
+    /// Only groups of measures whose name contains this: cold, native, image, node, snapshot, wasm,
+    /// warm, thaw, rate, density, create, idle, daemon, hostile.
     #[arg(long)]
     only: Option<String>,
     #[command(subcommand)]

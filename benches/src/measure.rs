@@ -1,12 +1,15 @@
 //! The measures, in the order of the design's promises.
 
 mod cold;
+mod cold_image;
 mod cold_native;
 mod cold_node;
 mod create;
 mod daemon;
+mod density;
 mod hostile;
 mod rate;
+mod snapshot;
 mod thaw;
 mod warm;
 mod wasm;
@@ -21,11 +24,14 @@ type Measure = fn(&Scale, &mut Report) -> anyhow::Result<()>;
 pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("cold", cold::measure),
     ("cold native", cold_native::measure),
+    ("cold image", cold_image::measure),
     ("cold node", cold_node::measure),
+    ("snapshot", snapshot::measure),
     ("wasm", wasm::measure),
     ("warm", warm::measure),
     ("thaw", thaw::measure),
     ("rate", rate::measure),
+    ("density", density::measure),
     ("create+idle", create::measure),
     ("daemon", daemon::measure),
     ("hostile", hostile::measure),

@@ -35,6 +35,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "--bins",
         "--example",
         "rust_function",
+        "--example",
+        "rust_concurrent",
     ];
     step::run("build", cargo().args(build))?;
     let bin = release_folder()?;

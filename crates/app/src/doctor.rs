@@ -26,6 +26,7 @@ pub(crate) fn run(options: &Options, globals: &kiln_cli::Globals) -> anyhow::Res
     } = options.range;
     let uids = u32::try_from(sandboxes_max).unwrap_or(u32::MAX);
     let mut findings = kiln_sandbox::examine(uid_base..uid_base.saturating_add(uids));
+    findings.push(kiln_sandbox::examine_network());
     findings.push(machine::examine()?);
     findings.push(runtimes(options)?);
     findings.push(wasm()?);

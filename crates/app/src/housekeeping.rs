@@ -24,10 +24,11 @@ pub(crate) async fn run(
     retention: Retention,
     stop: CancellationToken,
 ) {
-    let mut used_before = HashSet::new();
+    let (mut used_before, mut layers_before) = (HashSet::new(), HashSet::new());
     loop {
         expire(&store, retention, clock.timestamp()).await;
         used_before = collect(&store, &used_before).await;
+        layers_before = collect_layers(&store, &layers_before).await;
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -61,6 +62,18 @@ async fn collect(store: &Store, used_before: &HashSet<Sha256>) -> HashSet<Sha256
         Ok(0) => {}
         Ok(bytes) => info!(bytes, "code packages out of use were removed"),
         Err(error) => error!(%error, "code packages out of use could not be removed"),
+    }
+    used
+}
+
+/// The same of the layers of container images.
+async fn collect_layers(store: &Store, used_before: &HashSet<Sha256>) -> HashSet<Sha256> {
+    let used = store.image_layers_in_use();
+    let keep = used.union(used_before).cloned().collect();
+    match store.images().collect(&keep).await {
+        Ok(0) => {}
+        Ok(bytes) => info!(bytes, "layers of images out of use were removed"),
+        Err(error) => error!(%error, "layers of images out of use could not be removed"),
     }
     used
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
-use kiln_invoke::Invoker;
+use kiln_invoke::{Invoker, Snapshots};
 use kiln_metering::Meter;
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -80,7 +80,8 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let address = listener
         .local_addr()
         .context("read the listening address")?;
-    let gateway = parts.gateway(&settings, mode, address.port(), &packs)?;
+    parts.host.set_own_port(address.port());
+    let gateway = parts.gateway(&settings, mode, address.port(), &packs, &stop)?;
 
     let key = parts.store.keys().administrator(&settings.account).await?;
     let ready = Ready {
@@ -94,7 +95,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     if let Some(path) = &settings.ready_file {
         ready_files.push(ready.write(path)?);
     }
-    parts.look_after(&settings, &stop);
+    parts.look_after(&settings, &stop)?;
     announce(&ready, &server_file, mode);
     info!(%address, runtimes = packs.len(), "Kiln is ready");
 
@@ -124,6 +125,7 @@ struct Parts {
     tracker: TaskTracker,
     store: Store,
     sandboxes: Sandboxes,
+    host: LocalHost,
     scheduler: Scheduler,
     meter: Meter,
     wasm: Option<Wasm>,
@@ -139,16 +141,16 @@ impl Parts {
         let wasm = Wasm::find(&settings.places.data_dir)?;
         let config = wiring::sandbox(settings, packs, wasm.as_ref());
         let sandboxes = Sandboxes::start(config, clock.clone()).await?;
-        let host = kiln_instance::Host::new(
+        let host = LocalHost::new(kiln_instance::Host::new(
             wiring::instance(settings, packs, wasm.as_ref())?,
             sandboxes.clone(),
             Arc::new(StoreLogs(store.logs().clone())),
             clock.clone(),
             tracker.clone(),
-        );
+        ));
         let scheduler = Scheduler::new(
             wiring::scheduler(settings)?,
-            LocalHost::new(host),
+            host.clone(),
             clock.clone(),
             tracker.clone(),
         );
@@ -158,6 +160,7 @@ impl Parts {
             tracker,
             store,
             sandboxes,
+            host,
             scheduler,
             meter,
             wasm,
@@ -170,6 +173,7 @@ impl Parts {
         mode: Mode,
         port: u16,
         packs: &[Pack],
+        stop: &CancellationToken,
     ) -> anyhow::Result<Gateway> {
         let invoker = Invoker::new(
             self.store.clone(),
@@ -182,6 +186,8 @@ impl Parts {
             store: self.store.clone(),
             invoker: Arc::new(invoker),
             clock: self.clock.clone(),
+            images: settings.images.sources()?,
+            stopping: stop.clone(),
             tracker: self.tracker.clone(),
             runtimes: runtimes(packs, self.wasm.is_some()),
             compile: self.wasm.as_ref().map(|wasm| {
@@ -199,7 +205,14 @@ impl Parts {
     }
 
     /// Starts what must be looked after while the server runs.
-    fn look_after(&self, settings: &Settings, stop: &CancellationToken) {
+    fn look_after(&self, settings: &Settings, stop: &CancellationToken) -> anyhow::Result<()> {
+        let snapshots = Snapshots::new(
+            self.store.clone(),
+            self.host.clone(),
+            wiring::invoke(settings, self.wasm.as_ref())?,
+            self.tracker.clone(),
+        );
+        self.tracker.spawn(snapshots.follow(stop.clone()));
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
         self.tracker.spawn(keep_house);
@@ -212,12 +225,13 @@ impl Parts {
         let clock = self.clock.clone();
         self.tracker
             .spawn(machine::watch(scheduler, clock, stop.clone()));
+        Ok(())
     }
 
     /// Stops everything, highest layer first. Invocations in flight have this long to end.
     async fn stop(self, patience: Duration) -> anyhow::Result<()> {
         self.scheduler.drain(patience).await;
-        drop(self.scheduler);
+        drop((self.scheduler, self.host));
         self.meter.flush().await?;
         drop(self.meter);
         self.sandboxes.shutdown().await;

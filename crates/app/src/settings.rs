@@ -17,6 +17,12 @@ use kiln_types::{AccountId, FileSystem, Region, limits};
 
 use crate::machine;
 
+mod images;
+mod network;
+
+pub(crate) use images::Images;
+pub(crate) use network::NetworkSettings;
+
 /// The verbs that read the configuration file; `doctor` has only some of its settings.
 const READERS: [&str; 3] = ["serve", "dev", "doctor"];
 
@@ -115,6 +121,10 @@ pub(crate) struct Settings {
     /// it; repeat it for more. In the configuration file a table: `[file-system]` with `NAME = "DIR"`.
     #[arg(long, value_name = "NAME=DIR[:ro]", value_parser = file_system)]
     pub(crate) file_system: Vec<(String, FileSystem)>,
+    #[command(flatten)]
+    pub(crate) images: Images,
+    #[command(flatten)]
+    pub(crate) network: NetworkSettings,
     #[command(flatten)]
     pub(crate) retention: Retention,
     /// Which of Kiln's own log records to write, as a tracing filter such as `info,kiln=debug`.
@@ -374,11 +384,20 @@ fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
         let texts = match value {
             toml::Value::String(text) => vec![text],
             toml::Value::Integer(number) => vec![number.to_string()],
-            toml::Value::Table(table) if key == "file-system" => table
-                .into_iter()
-                .map(|(name, dir)| Ok(format!("{name}={}", dir.as_str().context("give text")?)))
+            toml::Value::Array(list) => list
+                .iter()
+                .map(network::text_of)
                 .collect::<anyhow::Result<_>>()
-                .with_context(|| format!("read [{key}] of {}", path.display()))?,
+                .with_context(|| format!("read '{key}' of {}", path.display()))?,
+            toml::Value::Table(table)
+                if ["file-system", "host-service"].contains(&key.as_str()) =>
+            {
+                table
+                    .into_iter()
+                    .map(|(name, dir)| Ok(format!("{name}={}", dir.as_str().context("give text")?)))
+                    .collect::<anyhow::Result<_>>()
+                    .with_context(|| format!("read [{key}] of {}", path.display()))?
+            }
             other => bail!(
                 "{} sets '{key}' to {other}; give text or a number",
                 path.display()
@@ -534,6 +553,22 @@ mod tests {
         for wrong in ["models", "=/srv", "models=srv"] {
             assert!(file_system(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn services_and_name_servers_are_flags_or_in_the_file() {
+        let file = "network = 'none'\nnameserver = ['10.0.0.2', '[fd00::1]:5353']\n\
+                    network-egress = '10.0.0.0/8'\n[host-service]\ndb = '127.0.0.1:5432'\n";
+        let network = parse_with_file(file, &[]).unwrap().network;
+        assert_eq!(network.network, kiln_types::Network::None);
+        let servers: Vec<_> = network.nameserver.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["10.0.0.2:53", "[fd00::1]:5353"]);
+        assert_eq!(network.network_egress[0].to_string(), "10.0.0.0/8");
+        let (name, target) = &network.host_service[0];
+        assert_eq!((name.as_str(), target.port), ("db", 5432));
+        let flags = ["--host-service", "cache=localhost:6379"];
+        let network = parse_with_file(file, &flags).unwrap().network;
+        assert_eq!(network.host_service.len(), 1, "flags replace the file's");
     }
 
     #[test]

@@ -183,6 +183,7 @@ fn prices(report: &Report) -> (String, String) {
             memory_mb_ms,
             ephemeral_extra_mb_ms: 0,
             cpu_us: 0,
+            traffic: Default::default(),
             memory_peak_mb: 0,
             duration_p50_us: 0,
             duration_p99_us: 0,

@@ -1,19 +1,23 @@
 //! What each component is told, made from the settings.
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use kiln_gateway::Auth;
 use kiln_types::function::StartMode;
 use kiln_types::runtime::WASM;
-use kiln_types::{AccessPoint, FileSystem, FileSystems};
+use kiln_types::{AccessPoint, FileSystem, FileSystems, HostServices};
 use sha2::{Digest, Sha256};
 
 use crate::packs::Pack;
 use crate::serve::Mode;
-use crate::settings::{Idle, Scaling, Settings, Start};
+use crate::settings::{Idle, NetworkSettings, Scaling, Settings, Start};
 use crate::wasm::Wasm;
+
+/// Where this machine names its name servers.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 pub(crate) fn sandbox(
     settings: &Settings,
@@ -37,6 +41,7 @@ pub(crate) fn sandbox(
             stems_per_image: settings.stems,
         },
         listeners: vec![kiln_instance::RUNTIME_API],
+        network: true,
         layers_off: kiln_sandbox::LayersOff::default(),
     }
 }
@@ -72,6 +77,8 @@ pub(crate) fn instance(
     let packs = packs.iter();
     Ok(kiln_instance::Config {
         region: settings.region()?,
+        snapshots_dir: Some(settings.places.data_dir.join("snapshots")),
+        network: network(&settings.network)?,
         runtimes: packs
             .map(|pack| (pack.name.to_string(), pack.installed()))
             .chain(wasm.map(|wasm| (WASM.to_owned(), wasm.installed())))
@@ -113,9 +120,40 @@ pub(crate) fn invoke(
             Start::Zygote => StartMode::Zygote,
             Start::Fresh => StartMode::Fresh,
         },
+        network: settings.network.network.clone(),
         file_systems: file_systems(settings)?,
         compiled_by: wasm.map(|wasm| wasm.maker().to_owned()),
     })
+}
+
+fn network(settings: &NetworkSettings) -> anyhow::Result<kiln_network::Config> {
+    let nameservers = match settings.nameserver.as_slice() {
+        [] => kiln_network::host_nameservers(Path::new(RESOLV_CONF)).unwrap_or_else(|error| {
+            let file = RESOLV_CONF;
+            tracing::warn!(%error, file, "functions cannot look up names: no name servers are known");
+            Vec::new()
+        }),
+        named => named.iter().map(|server| server.0).collect(),
+    };
+    Ok(kiln_network::Config {
+        nameservers,
+        services: host_services(settings)?,
+        egress: settings.network_egress.clone(),
+        connections_max: settings.network_connections,
+        connections_per_second: settings.network_connections_per_second,
+        bytes_per_second: settings.network_bytes_per_second,
+    })
+}
+
+/// The services of this machine that functions may use.
+fn host_services(settings: &NetworkSettings) -> anyhow::Result<HostServices> {
+    let mut services = HostServices::new();
+    for (name, target) in &settings.host_service {
+        if services.insert(name.clone(), target.clone()).is_some() {
+            anyhow::bail!("--host-service {name} is given twice");
+        }
+    }
+    Ok(services)
 }
 
 /// The directories that functions may mount. A name that is wrong today would fail invocations
@@ -155,6 +193,7 @@ pub(crate) fn gateway(
         account_concurrency: settings.scaling.concurrency,
         memory_budget_mb: settings.memory_budget_bytes()? >> 20,
         file_systems: file_systems(settings)?,
+        host_services: host_services(&settings.network)?.into_keys().collect(),
         limits: kiln_gateway::Limits {
             shutdown_timeout: settings.drain(),
             ..Default::default()

@@ -6,10 +6,11 @@
 
 mod document;
 mod ignore;
+mod image;
 mod infer;
 pub(crate) mod package;
 mod url;
-mod wait;
+pub(crate) mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,15 +32,20 @@ value when the function exists. Files named in DIR/.kilnignore stay out of the p
 Examples:
   kiln deploy examples/sum
   kiln deploy resize.py --memory 512 --timeout 30 --env BUCKET=photos --url
-  kiln deploy build/app.zip --name app --runtime python3.11 --handler app.handler";
+  kiln deploy build/app.zip --name app --runtime python3.11 --handler app.handler
+  kiln deploy --image docker-archive:/srv/images/app.tar --name app";
 
 /// What to deploy, and as what.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// The code: a directory, a .zip, or one source file
-    #[arg(value_name = "DIR|ZIP|FILE")]
-    path: PathBuf,
+    #[arg(value_name = "DIR|ZIP|FILE", required_unless_present = "image")]
+    path: Option<PathBuf>,
+    /// A container image instead of code: its name at a registry, or oci:PATH or docker-archive:PATH
+    /// on the server's disk
+    #[arg(long, value_name = "URI", conflicts_with_all = ["path", "runtime", "handler", "layer"], requires = "name")]
+    image: Option<String>,
     /// The function's name [default: the name of the directory or file]
     #[arg(long)]
     name: Option<String>,
@@ -66,6 +72,15 @@ pub struct Args {
     /// models:/mnt/models
     #[arg(long, value_name = "NAME:PATH", value_parser = document::file_system)]
     file_system: Option<(String, String)>,
+    /// Whether versions start from a snapshot of the initialised function (SnapStart)
+    #[arg(
+        long,
+        value_name = "on|off",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "on"
+    )]
+    snap_start: Option<Switch>,
     /// The role the function runs as
     #[arg(long, value_name = "ARN")]
     role: Option<String>,
@@ -81,6 +96,13 @@ pub struct Args {
     /// How log lines are written
     #[arg(long, value_name = "Text|JSON", value_parser = ["Text", "JSON"], ignore_case = true)]
     log_format: Option<String>,
+}
+
+/// Whether something is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// What a function has besides its code, by ARN.
@@ -101,29 +123,13 @@ enum Action {
 
 pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
     let name = function_name(args)?;
-    let package = Package::read(&args.path)?;
-    let (files, bytes) = (package.files.len(), show_bytes(package.zip.len() as u64));
-    eprintln!(
-        "packaged {}: {files} file(s), {bytes} zipped",
-        args.path.display()
-    );
     let attached = Attached {
         layers: layer::arns(client, &args.layer).await?,
         file_system: file_system(client, args).await?,
     };
-    let action = match client.function(name.as_str()).await? {
-        None => create(client, name.as_str(), &package, &attached, args).await?,
-        Some(existing) => {
-            update(
-                client,
-                name.as_str(),
-                &existing["Configuration"],
-                &package,
-                &attached,
-                args,
-            )
-            .await?
-        }
+    let action = match &args.image {
+        Some(uri) => image::deploy(client, name.as_str(), uri, &attached, args).await?,
+        None => deploy(client, name.as_str(), &attached, args).await?,
     };
     let configuration = wait::until_active(client, name.as_str()).await?;
     let url = match args.url {
@@ -135,8 +141,41 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         Format::Json => output::print_json(&summary(&configuration, action, url))?,
         Format::Table => output::print(&table(&configuration, url))?,
     }
-    suggest(name.as_str(), &args.path, url);
+    suggest(name.as_str(), args.path(), url);
     Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    /// The code; nothing where an image is named.
+    fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new(""))
+    }
+}
+
+/// Creates or updates a function of code.
+async fn deploy(client: &Client, name: &str, attached: &Attached, args: &Args) -> Result<Action> {
+    let package = Package::read(args.path())?;
+    let (files, bytes) = (package.files.len(), show_bytes(package.zip.len() as u64));
+    eprintln!(
+        "packaged {}: {files} file(s), {bytes} zipped",
+        args.path().display()
+    );
+    match client.function(name).await? {
+        None => create(client, name, &package, attached, args).await,
+        Some(existing) => {
+            let existing = &existing["Configuration"];
+            update(client, name, existing, &package, attached, args).await
+        }
+    }
+}
+
+/// The role given, or one that every account has.
+async fn role(client: &Client, args: &Args) -> Result<String> {
+    Ok(match &args.role {
+        Some(role) => role.clone(),
+        // Kiln knows one role that every account has; AWS would ask for one of the user's.
+        None => format!("arn:aws:iam::{}:role/kiln-default", client.account().await?),
+    })
 }
 
 /// The ARN of the named file system, which follows from the name, and its path.
@@ -165,11 +204,7 @@ async fn create(
         runtimes: &client.runtimes().await?,
     };
     let inferred = infer::infer(package, &choice)?;
-    let role = match &args.role {
-        Some(role) => role.clone(),
-        // Kiln knows one role that every account has; AWS would ask for one of the user's.
-        None => format!("arn:aws:iam::{}:role/kiln-default", client.account().await?),
-    };
+    let role = role(client, args).await?;
     let wanted = document::Wanted {
         runtime: Some(&inferred.runtime),
         handler: Some(&inferred.handler),
@@ -245,9 +280,9 @@ fn function_name(args: &Args) -> Result<FunctionName> {
     if let Some(name) = &args.name {
         return name.parse().context("use another --name");
     }
-    let path = std::path::absolute(&args.path).context("find the current directory")?;
+    let path = std::path::absolute(args.path()).context("find the current directory")?;
     let path = std::fs::canonicalize(&path)
-        .with_context(|| format!("there is nothing to deploy at {}", args.path.display()))?;
+        .with_context(|| format!("there is nothing to deploy at {}", args.path().display()))?;
     let own = if path.is_dir() {
         path.file_name()
     } else {
@@ -277,7 +312,7 @@ fn function_name(args: &Args) -> Result<FunctionName> {
         Ok(name) => Ok(name),
         Err(_) => bail!(
             "no name can be made of {}: give one with --name",
-            args.path.display()
+            args.path().display()
         ),
     }
 }

@@ -46,7 +46,7 @@ pub const STATUS_FAILED: u8 = 2;
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
     /// Create a function from a directory, a zip or a file, or update it
-    Deploy(deploy::Args),
+    Deploy(Box<deploy::Args>),
     /// Run a function and print what it returns
     Invoke(invoke::Args),
     /// Show what a function logged

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::api::Client;
+use crate::deploy::wait;
 use crate::output::show;
 use crate::{Format, output};
 
@@ -31,6 +32,10 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         .publish(&args.name, args.description.as_deref())
         .await?;
     let version = show(&published["Version"]);
+    if published["State"] == "Pending" {
+        // It is being initialised for its snapshot; an alias must not lead to one that fails.
+        wait::until_active(client, &format!("{}:{version}", args.name)).await?;
+    }
     if let Some(alias) = &args.alias {
         let to = json!({
             "FunctionVersion": version,

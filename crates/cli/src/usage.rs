@@ -55,10 +55,15 @@ fn table(functions: &[Value]) -> String {
         ">GB-SECONDS",
         ">CPU MS",
         ">PEAK MEMORY",
+        ">RECEIVED",
+        ">SENT",
         ">COST USD",
     ]);
     for function in functions {
-        let peak = function["memoryPeakBytes"].as_u64();
+        let bytes = |name: &str| {
+            let bytes = function[name].as_u64();
+            bytes.map_or_else(|| "-".to_owned(), output::show_bytes)
+        };
         rows.push([
             show(&function["functionName"]),
             show(&function["invocations"]),
@@ -69,7 +74,9 @@ fn table(functions: &[Value]) -> String {
             show(&function["billedMs"]),
             decimals(&function["gbSeconds"], 6),
             show(&function["cpuMs"]),
-            peak.map_or_else(|| "-".to_owned(), output::show_bytes),
+            bytes("memoryPeakBytes"),
+            bytes("receivedBytes"),
+            bytes("sentBytes"),
             show(&function["costUsd"]),
         ]);
     }
@@ -93,12 +100,14 @@ mod tests {
     fn table_shows_counts_and_cost() {
         let text = table(&[json!({
             "functionName": "sum", "invocations": 12, "errors": 1, "coldStarts": 2, "billedMs": 34,
-            "gbSeconds": 0.004_250_000_000_1, "durationP50Ms": 1.234_5, "durationP99Ms": 20, "cpuMs": 20, "memoryPeakBytes": 31_457_280, "costUsd": "0.0000024708",
+            "gbSeconds": 0.004_250_000_000_1, "durationP50Ms": 1.234_5, "durationP99Ms": 20, "cpuMs": 20, "memoryPeakBytes": 31_457_280, "receivedBytes": 5_242_880, "sentBytes": 2_048, "costUsd": "0.0000024708",
         })]);
         assert_eq!(text.lines().count(), 2);
         for part in [
             "12",
             "30.0 MiB",
+            "5.0 MiB",
+            "2.0 KiB",
             "0.0000024708",
             "0.004250",
             "1.23",

@@ -1,9 +1,12 @@
 //! What the gateway is told, and what it is given.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kiln_types::network::ServiceName;
 use kiln_types::{AccountId, Clock, FileSystems, Region};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::status::Status;
@@ -32,6 +35,8 @@ pub struct Config {
     pub memory_budget_mb: u64,
     /// The directories that functions may mount.
     pub file_systems: FileSystems,
+    /// The services of the host that functions may name.
+    pub host_services: BTreeSet<ServiceName>,
     /// Limits against slow or greedy clients.
     pub limits: Limits,
 }
@@ -77,6 +82,10 @@ pub struct Deps {
     pub invoker: Arc<dyn Invoke>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Where container images come from.
+    pub images: kiln_image::Sources,
+    /// Cancelled when the server stops: what is being fetched then is fetched after the next start.
+    pub stopping: CancellationToken,
     /// Owns the tasks that outlive their caller, until the server has drained.
     pub tracker: TaskTracker,
     /// The runtimes that can really run here, such as `python3.11`.

@@ -123,6 +123,8 @@ exceptions! {
     CodeStorageExceeded = "CodeStorageExceededException", 400, Lower;
     /// The function's file system cannot be mounted.
     EfsMountFailure = "EFSMountFailureException", 403, Upper;
+    /// A version is being initialised for its snapshot.
+    SnapStartNotReady = "SnapStartNotReadyException", 409, Upper;
     /// The signature lacks a part.
     IncompleteSignature = "IncompleteSignatureException", 400, Front;
     /// A log operation's parameter is wrong.

@@ -232,7 +232,7 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             response
         }
         Error::TooLarge { .. } => too_large(),
-        Error::NotReady(_) | Error::Unavailable(_) => {
+        Error::NotReady(_) | Error::AwaitsSnapshot | Error::Unavailable(_) => {
             let document = json!({"Message": "Service Unavailable"});
             plain(StatusCode::SERVICE_UNAVAILABLE, document.to_string())
         }

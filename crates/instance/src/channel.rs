@@ -8,7 +8,7 @@ mod frame;
 mod outbox;
 
 use bytes::{Buf, Bytes, BytesMut};
-use kiln_types::limits;
+use kiln_types::{RequestId, limits};
 use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
@@ -138,12 +138,24 @@ impl Runtime for Channel {
         self.send();
     }
 
+    fn restore(&mut self, init: &Init<'_>) {
+        let header = frame::InitHeader::from(init);
+        self.outbox.push(frame::RESTORE, &header, Bytes::new());
+        // The copy reads this one: what the process before it had read is gone with it.
+        let header = frame::ResumeHeader { env: init.env };
+        self.outbox.push(frame::RESUME, &header, Bytes::new());
+        self.send();
+    }
+
     fn deliver(&mut self, invoke: Invoke) {
         let header = frame::InvokeHeader::from(&invoke);
         self.outbox
             .push(frame::INVOKE, &header, invoke.event.clone());
         self.send();
     }
+
+    /// It takes one at a time, and ends with that.
+    fn give_up(&mut self, _: RequestId) {}
 
     fn answers_last(&self) -> bool {
         true

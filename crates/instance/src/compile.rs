@@ -121,6 +121,7 @@ impl Compiler {
             volumes: Vec::new(),
             listeners: Vec::new(),
             companions: false,
+            network: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every instance of a server has in common.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kiln_sandbox::Program;
@@ -21,6 +22,10 @@ pub struct Config {
     /// Where the function's AWS clients find this server (`AWS_ENDPOINT_URL`), when they can
     /// reach it.
     pub endpoint: Option<String>,
+    /// Where snapshots of functions are kept; emptied at start. None: there are none.
+    pub snapshots_dir: Option<PathBuf>,
+    /// What the networks of all functions have in common.
+    pub network: kiln_network::Config,
     /// The installed runtimes by their identifiers (`python3.11`).
     pub runtimes: BTreeMap<String, Installed>,
 }
@@ -54,6 +59,8 @@ impl Default for Config {
             init_timeout: Duration::from_secs(limits::INIT_TIMEOUT_SECS),
             provisioned_init_timeout: Duration::from_secs(limits::PROVISIONED_INIT_TIMEOUT_SECS),
             endpoint: None,
+            snapshots_dir: None,
+            network: kiln_network::Config::default(),
             runtimes: BTreeMap::new(),
         }
     }

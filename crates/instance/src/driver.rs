@@ -2,11 +2,14 @@
 //! what it says.
 
 mod finish;
+mod flights;
 mod hear;
-mod launch;
+pub(crate) mod launch;
 mod observe;
 mod perform;
 mod process;
+mod restore;
+mod shares;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -17,13 +20,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::log::LogStream;
-use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, Moment, Timestamp};
+use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, Moment, Network};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
 use crate::ensemble::Word;
 use crate::environment;
 use crate::error::Error;
+use crate::failure::{INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY};
 use crate::handle::{Command, Other, Shared};
 use crate::host::Context;
 use crate::isolation::{Future, NoCell};
@@ -33,9 +37,16 @@ use crate::log_stream;
 use crate::output::Piece;
 use crate::report::Reporter;
 use crate::runtime;
+use crate::snapshots::Kept;
 use crate::spec::Spec;
+use flights::{Flights, InFlight};
 use process::Process;
+use shares::Shares;
 use wait::Input;
+
+/// What the log says where a function asks for a network and there is none.
+const NO_NETWORK: &str =
+    "Network: there is none, because this machine cannot give functions one (see kiln doctor)";
 
 /// Owns one instance from its start to its end.
 pub(crate) struct Driver {
@@ -50,10 +61,16 @@ pub(crate) struct Driver {
     /// The main program is being started, after the extensions.
     beginning: Option<Future<'static, Result<(), NoCell>>>,
     alarm: Pin<Box<Sleep>>,
-    in_flight: Option<InFlight>,
+    flights: Flights,
+    /// What those have used that share the instance.
+    shares: Shares,
     answered: Option<finish::Answered>,
     /// How much longer than its report says the last invocation took; none while it goes on.
     settled: watch::Sender<Option<Duration>>,
+    /// The snapshot that the instance is being made of.
+    restoring: Option<Arc<Kept>>,
+    /// What the function's hooks took after that, until it is reported.
+    restored: Option<Duration>,
     evidence: Evidence,
     stream: Arc<LogStream>,
     variables: BTreeMap<String, String>,
@@ -63,13 +80,6 @@ pub(crate) struct Driver {
 }
 
 type Lease = Future<'static, Result<launch::Leased, NoCell>>;
-
-/// The invocation that was accepted and is not answered yet.
-struct InFlight {
-    invocation: Invocation,
-    answer: oneshot::Sender<Result<InvocationReport, Error>>,
-    started: Timestamp,
-}
 
 /// What the next ending will be made of.
 #[derive(Default)]
@@ -83,7 +93,7 @@ struct Evidence {
     /// Why there is no sandbox.
     lease_error: Option<String>,
     /// Why the function's program cannot be executed.
-    not_executable: Option<String>,
+    not_executable: Option<(&'static str, String)>,
     /// What was wrong with the runtime.
     broken: Option<String>,
     /// What was wrong with an extension: class and sentence.
@@ -111,24 +121,32 @@ impl Driver {
         let configuration = &spec.configuration;
         let (init_timeout, timeout) = (
             match how {
-                Initialization::OnDemand => context.config.init_timeout,
+                Initialization::OnDemand | Initialization::SnapStart => context.config.init_timeout,
                 Initialization::Provisioned => context.config.provisioned_init_timeout,
             },
             configuration.timeout.duration(),
         );
         let stream = log_stream::new(&spec, context.clock.timestamp());
+        // Hooks run where it says so, also when there is no snapshot to start from.
+        let how = match spec.snapshot_key() {
+            Some(_) => Initialization::SnapStart,
+            None => how,
+        };
         Self {
             id,
             shared: handles.shared,
             commands: handles.commands,
-            lifecycle: Lifecycle::new(init_timeout, timeout, now),
+            lifecycle: Lifecycle::new(init_timeout, timeout, now).with_slots(spec.slots()),
             leasing: None,
             process: None,
             beginning: None,
             alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            in_flight: None,
+            flights: Flights::default(),
+            shares: Shares::default(),
             answered: None,
             settled: handles.settled,
+            restoring: context.snapshots.get(&spec),
+            restored: None,
             evidence: Evidence::default(),
             variables: environment::variables(&context.config, &spec, &stream, how),
             journal: Journal::new(Arc::clone(&context.logs), Arc::clone(&stream), now),
@@ -177,6 +195,7 @@ impl Driver {
             Input::Word(Err(runtime::Error::Closed)) => self.on_closed().await,
             Input::Word(Err(error)) => self.on_broken(error.to_string()),
             Input::Output => self.read_announced_output().await,
+            Input::Notice(notice) => self.log_notice(notice),
             Input::Exited(exit) => self.on_exited(exit).await,
             Input::Alarm => {
                 // Who answered in time has answered.
@@ -189,7 +208,11 @@ impl Driver {
     fn on_leased(&mut self, leased: Result<launch::Leased, NoCell>) {
         match leased.and_then(|leased| self.enter(leased)) {
             Ok(process) => {
+                let lacks_network = process.line.is_none() && self.spec.network != Network::None;
                 self.process = Some(process);
+                if lacks_network {
+                    self.log_notice(NO_NETWORK.to_owned());
+                }
                 self.on(Event::Leased);
             }
             Err(why) => self.cannot_start(why),
@@ -207,10 +230,8 @@ impl Driver {
 
     fn cannot_start(&mut self, why: NoCell) {
         match why {
-            NoCell::NotExecutable(why) => {
-                self.evidence.not_executable = Some(why);
-                self.on(Event::CannotStart(InitFailure::NotExecutable));
-            }
+            NoCell::NotExecutable(why) => self.cannot_execute(INVALID_ENTRYPOINT, why),
+            NoCell::NoWorkingDirectory(why) => self.cannot_execute(INVALID_WORKING_DIRECTORY, why),
             NoCell::Extension(class, why) => {
                 self.evidence.extension = Some((class, why));
                 self.on(Event::CannotStart(InitFailure::Extension));
@@ -220,6 +241,11 @@ impl Driver {
                 self.on(Event::LeaseFailed);
             }
         }
+    }
+
+    fn cannot_execute(&mut self, class: &'static str, why: String) {
+        self.evidence.not_executable = Some((class, why));
+        self.on(Event::CannotStart(InitFailure::NotExecutable));
     }
 
     fn accept(
@@ -234,16 +260,22 @@ impl Driver {
         }
         let request_id = invocation.request_id;
         if invocation.wants_log_tail {
-            self.journal.keep_tail();
+            self.journal.keep_tail(request_id);
         }
-        self.evidence = Evidence::default();
+        if self.flights.is_empty() {
+            self.evidence = Evidence::default();
+        }
         let started = self.context.clock.timestamp();
-        self.in_flight = Some(InFlight {
+        self.flights.add(InFlight {
             invocation,
             answer,
             started,
+            began: None,
         });
         self.on(Event::Invoke(request_id));
+        if self.lifecycle.initialises_for_invocations() {
+            self.share();
+        }
     }
 
     /// Nothing is left to do: what still waits was not run.

@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use kiln_sandbox::Exit;
-use kiln_types::{Clock, Timestamp};
+use kiln_types::{Clock, RequestId, Timestamp};
 
 use crate::api::desk::Desk;
 use crate::api::server::Server;
@@ -67,8 +67,8 @@ pub(crate) struct Ensemble {
     telemetry: Telemetry,
     words: VecDeque<Word>,
     progress: Progress,
-    /// An invocation that waits for the end of init.
-    held: Option<Invoke>,
+    /// What waits for the end of init; one, unless the function takes several at a time.
+    held: Vec<Invoke>,
     /// One that the runtime has already and extensions do not know of.
     early: Option<Invoke>,
     clock: Arc<dyn Clock>,
@@ -106,7 +106,7 @@ impl Ensemble {
             externals,
             telemetry,
             words: VecDeque::new(),
-            held: None,
+            held: Vec::new(),
             early: None,
             clock,
         }
@@ -115,6 +115,11 @@ impl Ensemble {
     /// Tells the runtime which function it is.
     pub(crate) fn initialise(&mut self, init: &Init<'_>) {
         self.runtime.initialise(init);
+    }
+
+    /// Tells the runtime which function it is to be a copy of.
+    pub(crate) fn restore(&mut self, init: &Init<'_>) {
+        self.runtime.restore(init);
     }
 
     /// Whether programs run beside the runtime.
@@ -148,13 +153,18 @@ impl Ensemble {
             self.notify(&invoke);
             self.runtime.deliver(invoke);
         } else if self.desk.has_runtime_api() || self.has_externals() {
-            self.held = Some(invoke);
+            self.held.push(invoke);
         } else {
             self.early = Some(invoke.clone());
             self.runtime.deliver(invoke);
             // It may have waited for extensions only.
             self.conclude();
         }
+    }
+
+    /// Has the runtime forget an invocation that it has not answered in time.
+    pub(crate) fn give_up(&mut self, request: RequestId) {
+        self.runtime.give_up(request);
     }
 
     /// Whether an answer to an invocation also says that it is over; if not, [`Reply::Waiting`] does.
@@ -239,7 +249,7 @@ impl Ensemble {
             self.set_deadline(&mut invoke);
             self.notify(&invoke);
         }
-        if let Some(mut invoke) = self.held.take() {
+        for mut invoke in std::mem::take(&mut self.held) {
             self.set_deadline(&mut invoke);
             self.notify(&invoke);
             self.runtime.deliver(invoke);
@@ -323,7 +333,12 @@ impl Ensemble {
                 self.progress.runtime_waits = self.runtime.answers_last() && !self.answers_last();
                 self.words.push_back(Word::Runtime(reply));
             }
-            Reply::Booted | Reply::InitError { .. } => self.words.push_back(Word::Runtime(reply)),
+            Reply::Booted
+            | Reply::InitError { .. }
+            | Reply::Restored { .. }
+            | Reply::NotRestored(_)
+            | Reply::Waits(_)
+            | Reply::Unfit(_) => self.words.push_back(Word::Runtime(reply)),
         }
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use kiln_types::log::LogStream;
-use kiln_types::{Initialization, Language, LogFormat, RESERVED_VARIABLES, Runtime};
+use kiln_types::{Image, Initialization, Language, LogFormat, RESERVED_VARIABLES, Runtime};
 
 use crate::api::RUNTIME_API;
 use crate::config::Config;
@@ -29,15 +29,35 @@ pub(crate) fn variables(
     stream: &LogStream,
     how: Initialization,
 ) -> BTreeMap<String, String> {
-    let mut variables = defaults(config, spec.configuration.runtime.as_ref());
+    let container = spec.configuration.container.as_ref();
+    let mut variables = match container {
+        Some(container) => of_image(config, &container.image),
+        None => defaults(config, spec.configuration.runtime.as_ref()),
+    };
+    // Where the code is, an image knows better.
+    let places = ["LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"];
+    let places = places.map(|name| variables.get(name).cloned().map(|place| (name, place)));
     let own = &spec.configuration.environment;
     let allowed = own
         .iter()
         .filter(|(name, _)| !RESERVED_VARIABLES.contains(&name.as_str()));
     variables.extend(allowed.map(|(name, value)| (name.clone(), value.clone())));
+    let of_platform = reserved(config, spec, stream, how).chain(places.into_iter().flatten());
+    variables.extend(of_platform.map(|(name, value)| (name.to_owned(), value)));
     variables
-        .extend(reserved(config, spec, stream, how).map(|(name, value)| (name.to_owned(), value)));
-    variables
+}
+
+/// What the function of a container image may replace: the image's own variables, and what Docker gives
+/// to images that say nothing.
+fn of_image(config: &Config, image: &Image) -> BTreeMap<String, String> {
+    let search = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let fixed = [("PATH", search), ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR")];
+    let endpoint = config.endpoint.iter();
+    let all = fixed
+        .into_iter()
+        .chain(endpoint.map(|url| ("AWS_ENDPOINT_URL", url.as_str())));
+    let all = all.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    all.chain(image.environment.iter().cloned()).collect()
 }
 
 fn is_custom(spec: &Spec) -> bool {
@@ -127,8 +147,18 @@ fn reserved(
     let possible = [
         ("_HANDLER", configuration.handler.clone()),
         (
+            // That it is there makes some clients take several at a time.
+            "AWS_LAMBDA_MAX_CONCURRENCY",
+            Some(spec.slots())
+                .filter(|slots| slots.are_shared())
+                .map(|slots| slots.get().to_string()),
+        ),
+        (
             "AWS_EXECUTION_ENV",
-            built_in.map(|runtime| format!("AWS_Lambda_{runtime}")),
+            match configuration.container {
+                Some(_) => Some("AWS_Lambda_Image".to_owned()),
+                None => built_in.map(|runtime| format!("AWS_Lambda_{runtime}")),
+            },
         ),
         (
             "AWS_LAMBDA_LOG_LEVEL",

@@ -12,7 +12,8 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 
 use kiln_sandbox::Mount;
 
@@ -25,6 +26,20 @@ pub(crate) const DIRECTORY: &str = "/opt/extensions";
 /// Extensions of one instance, external and internal together.
 pub(crate) const EXTENSIONS_MAX: usize = 10;
 
+/// A directory in the one that is mounted. Links are for the sandbox to follow: here they would lead
+/// elsewhere.
+fn directory_in(source: &Path, inside: &Path) -> Option<PathBuf> {
+    let mut directory = source.to_owned();
+    for step in inside {
+        directory.push(step);
+        let found = directory.symlink_metadata().ok()?;
+        if !found.is_dir() {
+            return None;
+        }
+    }
+    Some(directory)
+}
+
 /// The names of the external extensions that these mounts bring, in order. A file of a later mount
 /// replaces that of an earlier one.
 pub(crate) fn names(mounts: &[Mount]) -> Vec<String> {
@@ -34,14 +49,21 @@ pub(crate) fn names(mounts: &[Mount]) -> Vec<String> {
         let Ok(inside) = Path::new(DIRECTORY).strip_prefix(&mount.target) else {
             continue;
         };
-        let Ok(entries) = std::fs::read_dir(mount.source.join(inside)) else {
+        let Some(directory) = directory_in(&mount.source, inside) else {
+            continue;
+        };
+        let Ok(entries) = std::fs::read_dir(directory) else {
             continue;
         };
         for entry in entries.flatten() {
-            let is_file = entry.file_type().is_ok_and(|kind| !kind.is_dir());
-            if let (true, Ok(name)) = (is_file, entry.file_name().into_string())
-                && !names.contains(&name)
-            {
+            let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string()) else {
+                continue;
+            };
+            // How a layer of an image says that a file of one below it is gone.
+            let is_gone = kind.is_char_device();
+            if is_gone {
+                names.retain(|known| *known != name);
+            } else if !kind.is_dir() && !names.contains(&name) {
                 names.push(name);
             }
         }

@@ -7,6 +7,11 @@ use kiln_sandbox::Exit;
 use kiln_types::{RequestId, limits};
 use serde::Serialize;
 
+/// The class of programs that cannot be executed.
+pub(crate) const INVALID_ENTRYPOINT: &str = "Runtime.InvalidEntrypoint";
+/// The class of programs whose working directory is not there.
+pub(crate) const INVALID_WORKING_DIRECTORY: &str = "Runtime.InvalidWorkingDir";
+
 /// An error that the platform reports in the function's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -65,8 +70,8 @@ impl Failure {
     }
 
     /// There is nothing to execute, or it cannot be executed.
-    pub(crate) fn invalid_entrypoint(request: RequestId, why: &str) -> Self {
-        Self::of(request, "Runtime.InvalidEntrypoint", why)
+    pub(crate) fn not_executable(request: RequestId, class: &'static str, why: &str) -> Self {
+        Self::of(request, class, why)
     }
 
     /// An extension failed.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 
-/// Commands that may wait for one instance. The scheduler sends one invocation at a time and now
+/// Commands that may wait for one instance. The scheduler sends an invocation for each free place and now
 /// and then a freeze: a sender that finds the queue full waits (invoke) or is ignored (freeze).
 const COMMANDS_MAX: usize = 8;
 

@@ -1,10 +1,11 @@
 //! Starts instances.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use kiln_network::Networks;
 use kiln_sandbox::Sandboxes;
-use kiln_types::{Clock, Initialization, InstanceId, LogRecord};
-use tokio::sync::Semaphore;
+use kiln_types::{Clock, FunctionId, Initialization, InstanceId, LogRecord, RevisionId, Version};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 use crate::api::server::SPARE_CONNECTIONS_MAX;
@@ -12,7 +13,12 @@ use crate::config::Config;
 use crate::driver::Driver;
 use crate::handle::Handle;
 use crate::isolation::Isolation;
+use crate::snapshots::Snapshots;
 use crate::spec::Spec;
+use crate::template::{self, NoSnapshot};
+
+/// Snapshots that may be taken at once: each has a processor busy.
+const TAKING_MAX: usize = 2;
 
 /// Where log records go.
 pub trait LogSink: Send + Sync + 'static {
@@ -30,11 +36,16 @@ pub struct Host {
 /// What all instances share.
 pub(crate) struct Context {
     pub(crate) config: Config,
+    pub(crate) networks: Networks,
     pub(crate) isolation: Box<dyn Isolation>,
     pub(crate) logs: Arc<dyn LogSink>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Connections of custom runtimes beyond their first ones.
     pub(crate) spare_connections: Arc<Semaphore>,
+    pub(crate) snapshots: Snapshots,
+    /// Snapshots that may be taken at once.
+    taking: Semaphore,
+    pub(crate) tracker: TaskTracker,
 }
 
 impl Host {
@@ -56,16 +67,40 @@ impl Host {
         clock: Arc<dyn Clock>,
         tracker: TaskTracker,
     ) -> Self {
-        Self {
-            context: Arc::new(Context {
-                config,
-                isolation,
-                logs,
-                clock,
-                spare_connections: Arc::new(Semaphore::new(SPARE_CONNECTIONS_MAX)),
-            }),
-            tracker,
-        }
+        let (snapshots, wanted) = Snapshots::new(config.snapshots_dir.clone());
+        let networks = Networks::new(config.network.clone(), Arc::clone(&clock), tracker.clone());
+        let context = Arc::new(Context {
+            networks,
+            config,
+            isolation,
+            logs,
+            clock,
+            spare_connections: Arc::new(Semaphore::new(SPARE_CONNECTIONS_MAX)),
+            snapshots,
+            taking: Semaphore::new(TAKING_MAX),
+            tracker: tracker.clone(),
+        });
+        tracker.spawn(take_wanted(Arc::downgrade(&context), wanted));
+        Self { context, tracker }
+    }
+
+    /// Takes a snapshot of a version that is to start from one.
+    ///
+    /// # Errors
+    /// [`NoSnapshot::Failed`] when the function cannot be initialised; otherwise it can be invoked all
+    /// the same.
+    pub async fn take_snapshot(&self, spec: &Arc<Spec>) -> Result<(), NoSnapshot> {
+        take_snapshot(&self.context, spec).await
+    }
+
+    /// Gives up snapshots of a function whose versions are not wanted any more.
+    pub fn retain_snapshots(&self, id: &FunctionId, wanted: impl Fn(Version, RevisionId) -> bool) {
+        self.context.snapshots.retain(id, wanted);
+    }
+
+    /// Says where this server itself listens: functions are kept from there.
+    pub fn set_own_port(&self, port: u16) {
+        self.context.networks.set_own_port(port);
     }
 
     /// Starts an instance and returns at once. An invocation may be sent to it immediately: it
@@ -81,5 +116,39 @@ impl Host {
                 .await
         });
         handle
+    }
+}
+
+async fn take_snapshot(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<(), NoSnapshot> {
+    let why = "its runtime starts from none on this server";
+    let key = spec
+        .snapshot_key()
+        .ok_or_else(|| NoSnapshot::Unfit(why.to_owned()))?;
+    let snapshots = &context.snapshots;
+    if !snapshots.begin(&key) {
+        return Ok(());
+    }
+    let _turn = context.taking.acquire().await;
+    let taken = template::take(context, spec).await;
+    match taken {
+        Ok(snapshot) => {
+            snapshots.put(key, snapshot);
+            return Ok(());
+        }
+        Err(NoSnapshot::Unfit(_)) => snapshots.is_unfit(key),
+        Err(_) => snapshots.forget(&key),
+    }
+    taken.map(drop)
+}
+
+/// Takes the snapshots that were missed, one after the other, until the host is gone.
+async fn take_wanted(context: Weak<Context>, mut wanted: mpsc::UnboundedReceiver<Arc<Spec>>) {
+    while let Some(spec) = wanted.recv().await {
+        let Some(context) = context.upgrade() else {
+            return;
+        };
+        if let Err(why) = take_snapshot(&context, &spec).await {
+            tracing::info!(function = %spec.arn, %why, "a version has no snapshot");
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! What the driver needs of a sandbox, so that its tests can run a process without one.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
-use kiln_sandbox::{Companion, Error, Exit, Program, Request, Sandbox, Sandboxes};
+use kiln_sandbox::{
+    Companion, Error, Exit, Point, Program, Request, Sandbox, Sandboxes, Snapshot, Uplink,
+};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
@@ -21,8 +25,19 @@ pub(crate) trait Isolation: Send + Sync + 'static {
 pub(crate) enum NoCell {
     /// The program cannot be executed: its function's fault. The text is AWS's.
     NotExecutable(String),
+    /// Its working directory is not there: likewise.
+    NoWorkingDirectory(String),
     /// An extension cannot be launched: class and text.
     Extension(&'static str, String),
+    /// Anything else.
+    Other(String),
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// The process has something that cannot be kept.
+    Process(String),
     /// Anything else.
     Other(String),
 }
@@ -33,6 +48,8 @@ pub(crate) trait Cell: Send + Sync {
     fn take_channel(&mut self) -> UnixStream;
     /// Accepts what its processes connect to at this address. Once, and when it was asked for.
     fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String>;
+    /// What its processes want of the world, where it was asked for and can be had. Once.
+    fn take_uplink(&mut self) -> Result<Option<Uplink>, String>;
     /// What the process writes to stdout and stderr. Once.
     fn take_output(&mut self) -> pipe::Receiver;
     /// Starts a program beside the main process.
@@ -57,6 +74,8 @@ pub(crate) trait Cell: Send + Sync {
     fn cpu(&self) -> Duration;
     /// How often the kernel killed one of its processes for memory.
     fn out_of_memory_kills(&self) -> u64;
+    /// Writes the memory of its main process, which waits, to a new directory.
+    fn snapshot(&self, point: &Point, dir: &Path, bytes_max: u64) -> Result<Snapshot, Unfit>;
     /// Kills all its processes.
     fn kill(&self);
     /// Waits until the main process has ended.
@@ -104,8 +123,19 @@ impl Isolation for Sandboxes {
 impl From<Error> for NoCell {
     fn from(error: Error) -> Self {
         match error {
+            // It was looked for where `PATH` says.
+            Error::NotExecutable { program, source }
+                if !program.contains('/') && source.kind() == ErrorKind::NotFound =>
+            {
+                let why = format!("exec: \"{program}\": executable file not found in $PATH");
+                Self::NotExecutable(why)
+            }
             Error::NotExecutable { program, source } => {
                 Self::NotExecutable(format!("fork/exec {program}: {}", kernel_text(&source)))
+            }
+            Error::NoWorkingDirectory { directory, source } => {
+                let why = format!("chdir {}: {}", directory.display(), kernel_text(&source));
+                Self::NoWorkingDirectory(why)
             }
             error => Self::Other(chain(&error)),
         }
@@ -133,6 +163,10 @@ impl Cell for Sandbox {
 
     fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String> {
         Sandbox::take_listener(self, address).map_err(|error| chain(&error))
+    }
+
+    fn take_uplink(&mut self) -> Result<Option<Uplink>, String> {
+        Sandbox::take_uplink(self).map_err(|error| chain(&error))
     }
 
     fn take_output(&mut self) -> pipe::Receiver {
@@ -186,6 +220,13 @@ impl Cell for Sandbox {
 
     fn out_of_memory_kills(&self) -> u64 {
         Sandbox::out_of_memory_kills(self)
+    }
+
+    fn snapshot(&self, point: &Point, dir: &Path, bytes_max: u64) -> Result<Snapshot, Unfit> {
+        Sandbox::snapshot(self, point, dir, bytes_max).map_err(|error| match error {
+            Error::NotSnapshottable(why) => Unfit::Process(why),
+            error => Unfit::Other(chain(&error)),
+        })
     }
 
     fn kill(&self) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_types::log::LogStream;
-use kiln_types::{LogRecord, Moment, Timestamp, limits};
+use kiln_types::{LogRecord, Moment, RequestId, Timestamp, limits};
 
 use crate::host::LogSink;
 
@@ -19,7 +19,8 @@ pub(crate) struct Journal {
     sink: Arc<dyn LogSink>,
     stream: Arc<LogStream>,
     pending: Vec<LogRecord>,
-    tail: Option<Vec<u8>>,
+    /// What was logged since an invocation asked for it.
+    tails: Vec<(RequestId, Vec<u8>)>,
     allowance: Allowance,
 }
 
@@ -43,19 +44,21 @@ impl Journal {
             sink,
             stream,
             pending: Vec::new(),
-            tail: None,
+            tails: Vec::new(),
             allowance,
         }
     }
 
-    /// Keeps the end of the log from here on.
-    pub(crate) fn keep_tail(&mut self) {
-        self.tail = Some(Vec::new());
+    /// Keeps the end of the log from here on for an invocation. Of what is logged meanwhile, nobody
+    /// knows which of several invocations printed it: each gets all of it.
+    pub(crate) fn keep_tail(&mut self, request: RequestId) {
+        self.tails.push((request, Vec::new()));
     }
 
     /// The end of the log since [`keep_tail`](Self::keep_tail).
-    pub(crate) fn take_tail(&mut self) -> Option<Bytes> {
-        let tail = self.tail.take()?;
+    pub(crate) fn take_tail(&mut self, request: RequestId) -> Option<Bytes> {
+        let at = self.tails.iter().position(|(of, _)| *of == request)?;
+        let (_, tail) = self.tails.swap_remove(at);
         let start = tail.len().saturating_sub(limits::LOG_TAIL_BYTES_MAX);
         Some(Bytes::copy_from_slice(&tail[start..]))
     }
@@ -91,7 +94,7 @@ impl Journal {
     }
 
     fn add(&mut self, message: String, time: Timestamp) {
-        if let Some(tail) = &mut self.tail {
+        for (_, tail) in &mut self.tails {
             tail.extend_from_slice(message.as_bytes());
             tail.push(b'\n');
             if tail.len() > 4 * limits::LOG_TAIL_BYTES_MAX {
@@ -179,14 +182,15 @@ mod tests {
         let (_, mut journal) = journal();
         let time = Timestamp::default();
         journal.platform("before".to_owned(), time);
-        journal.keep_tail();
+        let request = RequestId::random();
+        journal.keep_tail(request);
         for number in 0..2000 {
             journal.function(format!("line {number}"), time, Moment::default());
         }
-        let tail = journal.take_tail().unwrap();
+        let tail = journal.take_tail(request).unwrap();
         assert_eq!(tail.len(), limits::LOG_TAIL_BYTES_MAX);
         assert!(tail.ends_with(b"line 1998\nline 1999\n"));
-        assert_eq!(journal.take_tail(), None);
+        assert_eq!(journal.take_tail(request), None);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One execution environment: a sandbox with a language runtime in it that runs one function,
-//! one invocation at a time, until it is stopped.
+//! one invocation at a time or as many as the function asked for, until it is stopped.
 //!
 //! Invariants:
 //! - one task owns one instance ([`Host::start`] starts it); everybody else holds a [`Handle`];
-//! - at most one invocation is in flight, and every accepted one is answered exactly once;
+//! - at most one invocation is in flight, unless the function asked for more, and every accepted one is
+//!   answered exactly once;
 //! - what to do is decided by the pure state machine in `lifecycle`; `driver` only does it;
 //! - nothing the process inside sends is trusted: not a length, not a request id, not a log line.
 //!
@@ -30,8 +31,10 @@ mod output;
 mod report;
 mod runtime;
 mod runtime_api;
+mod snapshots;
 mod spec;
 mod telemetry;
+mod template;
 #[cfg(test)]
 mod testing;
 
@@ -43,3 +46,4 @@ pub use error::Error;
 pub use handle::Handle;
 pub use host::{Host, LogSink};
 pub use spec::{Credentials, Spec};
+pub use template::NoSnapshot;

@@ -20,6 +20,9 @@
 //! An init that fails before an invocation came leads to Unloaded, and from there the invocation to
 //! Starting.
 //!
+//! An instance whose function asked for several invocations at a time is Crowded instead of Busy and
+//! never Settling: see `crowd`.
+//!
 //! Rules that AWS has set and that this machine keeps:
 //! - The init phase has a limit of its own (10 s). When it fails or runs out of time, the function
 //!   is initialised once more *within* the first invocation, under the function's timeout.
@@ -29,6 +32,7 @@
 //! - After a timeout, an exit or a failed init the environment is not used again.
 
 mod action;
+mod crowd;
 mod event;
 mod farewell;
 mod state;
@@ -38,9 +42,10 @@ mod trouble;
 
 use std::time::Duration;
 
-use kiln_types::{Moment, RequestId};
+use kiln_types::{Moment, RequestId, Slots};
 
 pub(crate) use action::{Action, Ending};
+use crowd::Crowd;
 pub(crate) use event::Event;
 pub(crate) use state::{Farewell, InitFailure, Phase, Reason, State, Step};
 
@@ -58,6 +63,8 @@ pub(crate) struct Lifecycle {
     farewell: Farewell,
     init_timeout: Duration,
     timeout: Duration,
+    /// The invocations of an instance that takes several at a time; none for one that takes one.
+    crowd: Option<Crowd>,
 }
 
 impl Lifecycle {
@@ -74,7 +81,15 @@ impl Lifecycle {
             farewell: Farewell::None,
             init_timeout,
             timeout,
+            crowd: None,
         }
+    }
+
+    /// The same, which takes so many invocations at a time.
+    pub(crate) fn with_slots(mut self, slots: Slots) -> Self {
+        let max = slots.get() as usize;
+        self.crowd = slots.are_shared().then(|| Crowd::new(max));
+        self
     }
 
     /// Where the instance is in its life.
@@ -91,8 +106,20 @@ impl Lifecycle {
     pub(crate) fn is_initialised(&self) -> bool {
         matches!(
             self.state,
-            State::Idle { .. } | State::Busy { .. } | State::Settling { .. }
+            State::Idle { .. }
+                | State::Busy { .. }
+                | State::Crowded { .. }
+                | State::Settling { .. }
         )
+    }
+
+    /// Whether the function is being initialised on the time of invocations.
+    pub(crate) fn initialises_for_invocations(&self) -> bool {
+        let phase = match self.state {
+            State::Starting { phase, .. } | State::Initialising { phase, .. } => Some(phase),
+            _ => None,
+        };
+        phase == Some(Phase::Invoke)
     }
 
     /// Why an invocation cannot be taken now; none when it can, and must then follow as
@@ -102,16 +129,25 @@ impl Lifecycle {
             _ if self.stop => Some(Error::Lost),
             State::ShuttingDown { .. } | State::Stopping | State::Stopped => Some(Error::Lost),
             State::Busy { .. } | State::Settling { .. } => Some(Error::Busy),
+            State::Crowded { ends: Some(_) } => Some(Error::Lost),
+            State::Crowded { ends: None } => self.is_full().then_some(Error::Busy),
             State::Starting { waiting, .. } | State::Initialising { waiting, .. } => {
-                waiting.is_some().then_some(Error::Busy)
+                let is_full = waiting.is_some() && self.is_full();
+                is_full.then_some(Error::Busy)
             }
             State::Idle { .. } | State::Unloaded => None,
         }
     }
 
+    /// Whether it takes no invocation beside those that it has.
+    fn is_full(&self) -> bool {
+        self.crowd.as_ref().is_none_or(Crowd::is_full)
+    }
+
     /// Takes what happened and says what to do, in this order.
     pub(crate) fn on(&mut self, event: Event, now: Moment) -> Vec<Action> {
         match event {
+            Event::Invoke(request) if self.crowd.is_some() => self.join(request, now),
             Event::Invoke(request) => self.on_invoke(request, now),
             Event::Freeze => self.on_freeze(),
             Event::Stop => self.on_stop(now),
@@ -125,6 +161,9 @@ impl Lifecycle {
             Event::ExtensionsEnded => self.on_extensions_ended(now),
             Event::InitDone => self.on_init_done(now),
             Event::InitFailed => self.on_trouble(InitFailure::Error, Ending::Broken, now),
+            Event::Answered(request) | Event::Responded(request) if self.crowd.is_some() => {
+                self.leave(request, now)
+            }
             Event::Answered(request) => self.on_answered(request, now),
             Event::Responded(request) => self.on_responded(request, now),
             Event::Waiting => self.on_waiting(now),
@@ -237,10 +276,12 @@ impl Lifecycle {
             Phase::Init => self.init_timeout,
             Phase::Invoke => self.timeout,
         };
-        let mut actions = vec![Action::Initialise, Action::Alarm(since + limit)];
-        if waiting.is_some() {
-            actions.insert(1, Action::DeliverAfterInit);
+        let mut actions = vec![Action::Initialise];
+        match self.deliver_crowd() {
+            Some(deliver) => actions.extend(deliver),
+            None => actions.extend(waiting.map(|_| Action::DeliverAfterInit)),
         }
+        actions.push(Action::Alarm(since + limit));
         actions
     }
 
@@ -249,11 +290,8 @@ impl Lifecycle {
             return Vec::new();
         };
         self.state = State::Stopped;
-        if waiting.is_some() {
-            vec![Action::RefuseStart]
-        } else {
-            Vec::new()
-        }
+        let refuse = || waiting.map(|_| Action::RefuseStart).into_iter().collect();
+        self.refuse_crowd().unwrap_or_else(refuse)
     }
 
     /// Like an init that fails at once. Before the lease there is nothing to kill.
@@ -294,6 +332,9 @@ impl Lifecycle {
             }
             return actions;
         };
+        if let Some(actions) = self.begin_crowd(phase, init, now) {
+            return actions;
+        }
         let since = if phase == Phase::Init { now } else { since };
         let deadline = since + self.timeout;
         self.state = State::Busy {
@@ -406,6 +447,7 @@ impl Lifecycle {
             State::Busy { deadline, .. } | State::Settling { deadline, .. } if now < deadline => {
                 vec![Action::Alarm(deadline)]
             }
+            State::Crowded { .. } => self.on_crowd_alarm(now),
             State::Busy { init, .. } => {
                 // AWS reports the limit itself, not the moment at which it noticed.
                 let duration = self.timeout;

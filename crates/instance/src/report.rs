@@ -166,6 +166,12 @@ impl Reporter {
         if let Some(init) = report.init {
             line.push_str(&format!("Init Duration: {:.2} ms\t", millis(init)));
         }
+        if let Some(restore) = report.restore {
+            let (all, billed) = (millis(restore.duration), report.billed_restore_ms());
+            line.push_str(&format!(
+                "Restore Duration: {all:.2} ms\tBilled Restore Duration: {billed} ms\t"
+            ));
+        }
         match (report.status, finished.error_type) {
             (InvocationStatus::Success | InvocationStatus::Error, _) => {}
             (InvocationStatus::Timeout, _) => line.push_str("Status: timeout"),

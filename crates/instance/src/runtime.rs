@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kiln_sandbox::Point;
 use kiln_types::{RequestId, Timestamp};
 
 use crate::isolation::Future;
@@ -18,9 +19,18 @@ pub(crate) trait Runtime: Send {
     /// Tells it which function it is. What cannot be sent shows in [`next`](Self::next).
     fn initialise(&mut self, init: &Init<'_>);
 
+    /// The same to one that is to become the copy of an initialised process. Where it cannot,
+    /// [`Reply::NotRestored`] says so and it initialises.
+    fn restore(&mut self, init: &Init<'_>) {
+        self.initialise(init);
+    }
+
     /// Hands it an invocation, also before it has initialised. What cannot be sent shows in
     /// [`next`](Self::next).
     fn deliver(&mut self, invoke: Invoke);
+
+    /// Forgets an invocation that it was handed and has not answered: the answer comes too late.
+    fn give_up(&mut self, request: RequestId);
 
     /// Whether its answer to an invocation also says that it waits for the next one; if not,
     /// [`Reply::Waiting`] does.
@@ -45,6 +55,8 @@ pub(crate) struct Init<'a> {
     pub(crate) env: &'a BTreeMap<String, String>,
     pub(crate) log_format: &'a str,
     pub(crate) log_level: Option<&'a str>,
+    /// Whether to wait, when the function is loaded, to be copied: with this code.
+    pub(crate) snapshot: Option<&'a str>,
 }
 
 /// An invocation for it.
@@ -74,6 +86,17 @@ pub(crate) enum Reply {
     Booted,
     /// The function is loaded.
     InitDone,
+    /// It has become a copy, and this is what its hooks took.
+    Restored {
+        /// As it says.
+        hooks: Duration,
+    },
+    /// It is loaded and waits to be copied.
+    Waits(Point),
+    /// It is loaded and cannot be copied.
+    Unfit(String),
+    /// It could not become a copy, for this reason, and initialises.
+    NotRestored(String),
     /// The function cannot be loaded.
     InitError {
         /// The class, such as `Runtime.ImportModuleError`.

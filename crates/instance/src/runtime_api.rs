@@ -8,6 +8,7 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::future::{poll_fn, ready};
 use std::sync::Arc;
 use std::task::Poll;
@@ -28,7 +29,9 @@ pub(crate) struct RuntimeApi {
     desk: Arc<Desk>,
     /// What to hand over when the runtime is free and the driver knows it: the log of init ends
     /// before that of the invocation begins.
-    waiting: Option<Waiting>,
+    waiting: VecDeque<Waiting>,
+    /// Whether it takes several invocations at a time.
+    is_shared: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,8 +44,9 @@ impl RuntimeApi {
     /// The runtime whose requests come to this desk.
     pub(crate) fn new(desk: Arc<Desk>, clock: Arc<dyn Clock>) -> Self {
         Self {
+            is_shared: desk.spec().slots().are_shared(),
             desk,
-            waiting: None,
+            waiting: VecDeque::new(),
             clock,
         }
     }
@@ -57,18 +61,17 @@ impl RuntimeApi {
     }
 
     fn hand_over(&mut self) {
-        if self.waiting.is_none() || !self.desk.exchange().is_free() {
-            return;
+        while !self.waiting.is_empty() && self.desk.exchange().is_free() {
+            let Some(Waiting { mut event, time }) = self.waiting.pop_front() else {
+                return;
+            };
+            let deadline = match time {
+                TimeLimit::At(deadline) => deadline,
+                TimeLimit::After(timeout) => self.clock.timestamp() + timeout,
+            };
+            event.deadline_ms = deadline.as_millis();
+            self.desk.hand_over(event);
         }
-        let Some(Waiting { mut event, time }) = self.waiting.take() else {
-            return;
-        };
-        let deadline = match time {
-            TimeLimit::At(deadline) => deadline,
-            TimeLimit::After(timeout) => self.clock.timestamp() + timeout,
-        };
-        event.deadline_ms = deadline.as_millis();
-        self.desk.hand_over(event);
     }
 }
 
@@ -90,11 +93,18 @@ impl Runtime for RuntimeApi {
             body: invoke.event,
         };
         let time = invoke.time;
-        self.waiting = Some(Waiting { event, time });
+        self.waiting.push_back(Waiting { event, time });
     }
 
+    fn give_up(&mut self, request: RequestId) {
+        let is_it = |waiting: &Waiting| waiting.event.key.request_id == request;
+        self.waiting.retain(|waiting| !is_it(waiting));
+        self.desk.exchange().give_up(request);
+    }
+
+    /// Which of several it is done with, only its answers say.
     fn answers_last(&self) -> bool {
-        false
+        self.is_shared
     }
 
     fn next(&mut self) -> Future<'_, Result<Reply, Error>> {

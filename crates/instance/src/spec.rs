@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
-use kiln_types::{Configuration, FileSystem, FunctionArn, FunctionId};
+use kiln_types::{
+    Configuration, FileSystem, FunctionArn, FunctionId, Language, Network, RevisionId, Slots,
+    Version,
+};
 
 /// One version of a function, ready to run.
 #[derive(Debug, Clone)]
@@ -23,12 +26,45 @@ pub struct Spec {
     pub compiled_dir: Option<PathBuf>,
     /// Its unpacked layers, mounted read-only at `/opt`: later ones over earlier ones.
     pub layer_dirs: Vec<PathBuf>,
+    /// The unpacked layers of its container image, in the place of code and layers: mounted read-only as
+    /// its root, later ones over earlier ones.
+    pub image_dirs: Vec<PathBuf>,
     /// The directories of this machine that it shares with others, and where it sees each.
     pub file_systems: Vec<(FileSystem, PathBuf)>,
     /// How its process starts.
     pub start: StartMode,
+    /// What it may reach over the network.
+    pub network: Network,
     /// The keys of its execution role, when it has any.
     pub credentials: Option<Credentials>,
+}
+
+impl Spec {
+    /// Which snapshot its instances start from; none when they are initialised.
+    pub(crate) fn snapshot_key(&self) -> Option<(FunctionId, Version, RevisionId)> {
+        let configuration = &self.configuration;
+        let language = configuration.runtime.as_ref()?.language();
+        let may = configuration.starts_from_snapshot()
+            && matches!(language, Language::Python { .. })
+            && self.start == StartMode::Zygote;
+        may.then(|| {
+            (
+                self.id.clone(),
+                configuration.version,
+                configuration.revision,
+            )
+        })
+    }
+
+    /// How many invocations an instance is given at a time: those that Kiln brings a runtime for, one.
+    pub fn slots(&self) -> Slots {
+        let configuration = &self.configuration;
+        let runtime = configuration.runtime.as_ref();
+        match runtime.map(|runtime| runtime.language()) {
+            Some(Language::Provided) | None => configuration.slots,
+            Some(_) => Slots::default(),
+        }
+    }
 }
 
 /// Keys that a function's AWS clients sign with.

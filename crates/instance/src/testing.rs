@@ -52,11 +52,15 @@ pub(crate) fn spec(runtime: &str) -> Spec {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
+        snap_start: Default::default(),
+        network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Spec {
@@ -67,8 +71,10 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         code_dir: PathBuf::new(),
         compiled_dir: None,
         layer_dirs: Vec::new(),
+        image_dirs: Vec::new(),
         file_systems: Vec::new(),
         start: StartMode::Zygote,
+        network: kiln_types::Network::None,
         credentials: None,
     }
 }

@@ -26,6 +26,7 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuratio
     let configuration = found.cloned().ok_or_else(not_found)?;
     match configuration.state {
         State::Active => {}
+        State::Pending if configuration.awaits_snapshot() => return Err(Error::AwaitsSnapshot),
         state @ (State::Pending | State::Failed) => return Err(Error::NotReady(state)),
     }
     let bytes = request.payload.len();

@@ -19,6 +19,9 @@ pub enum Error {
     /// The version cannot be invoked now.
     #[error("the function is not ready: its state is {0:?}; wait until it is Active")]
     NotReady(State),
+    /// The version is being initialised for its snapshot. A retry is safe.
+    #[error("a snapshot of the version is being taken; wait until its state is Active")]
+    AwaitsSnapshot,
     /// The event is too large.
     #[error("the event has {bytes} bytes, and {bytes_max} are allowed")]
     TooLarge {

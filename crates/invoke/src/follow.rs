@@ -4,7 +4,7 @@
 use std::sync::Weak;
 
 use kiln_scheduler::{Host, Spec};
-use kiln_types::{Function, FunctionId};
+use kiln_types::{Function, FunctionId, State};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -28,7 +28,8 @@ impl<H: Host<Spec = Spec>> Shared<H> {
         let mut wanted = Vec::new();
         for configuration in function.versions.values() {
             let count = function.provisioned_for(configuration.version);
-            if count == 0 {
+            // Until its image is here a version has nothing to run.
+            if count == 0 || configuration.state != State::Active {
                 continue;
             }
             match self.specs.get(&self.store, &function.id, configuration) {

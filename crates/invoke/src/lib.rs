@@ -14,6 +14,7 @@ mod error;
 mod follow;
 mod invoker;
 mod request;
+mod snapshots;
 mod specs;
 
 #[cfg(test)]
@@ -24,3 +25,4 @@ pub use error::Error;
 pub use invoker::Invoker;
 pub use kiln_scheduler::{Readiness, ThrottleReason};
 pub use request::{Kind, Request};
+pub use snapshots::Snapshots;

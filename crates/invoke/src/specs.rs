@@ -85,12 +85,22 @@ impl Specs {
             code_dir: dir(&configuration.code),
             compiled_dir: self.compiled_dir(store, configuration),
             layer_dirs: configuration.layers.iter().map(|l| dir(&l.code)).collect(),
+            image_dirs: configuration
+                .container
+                .iter()
+                .flat_map(|container| &container.image.layers)
+                .map(|layer| store.images().dir(layer))
+                .collect(),
             file_systems: configuration
                 .file_systems
                 .iter()
                 .map(|mount| self.file_system(mount))
                 .collect::<Result<_, _>>()?,
             start: configuration.start.unwrap_or(self.config.start),
+            network: configuration
+                .network
+                .clone()
+                .unwrap_or_else(|| self.config.network.clone()),
             credentials: None,
         })
     }

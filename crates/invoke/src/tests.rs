@@ -143,11 +143,15 @@ fn function(name: &str) -> Function {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,
+        snap_start: Default::default(),
+        network: None,
+        slots: Default::default(),
         kept: Default::default(),
     };
     Function::new(id, Timestamp::default(), latest)

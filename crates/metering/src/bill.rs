@@ -25,12 +25,13 @@ pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
         started: report.started,
         init_us: report.init.map(micros),
         duration_us: micros(report.duration),
-        billed_ms: report.billed_ms(),
+        billed_ms: report.billed_ms() + report.billed_restore_ms(),
         memory: configuration.memory,
         memory_peak_mb: report.memory_peak_mb(),
         ephemeral: configuration.ephemeral,
         architecture: configuration.architecture,
         cpu_us: micros(report.cpu),
+        traffic: report.traffic,
         status: report.status,
     }
 }
@@ -44,8 +45,8 @@ mod tests {
     use bytes::Bytes;
     use kiln_types::function::{Code, State};
     use kiln_types::{
-        Architecture, EphemeralMb, InvocationStatus, LoggingConfig, MemoryMb, RevisionId, Sha256,
-        TimeoutSecs, Timestamp, UpdateStatus, Version,
+        Architecture, EphemeralMb, InvocationStatus, LoggingConfig, MemoryMb, Restore, RevisionId,
+        Sha256, TimeoutSecs, Timestamp, UpdateStatus, Version,
     };
 
     use super::*;
@@ -70,11 +71,15 @@ mod tests {
                 zipped_bytes: 0,
                 unzipped_bytes: 0,
             },
+            container: None,
             layers: Vec::new(),
             file_systems: Vec::new(),
             state: State::Active,
             update: UpdateStatus::Successful,
             start: None,
+            snap_start: Default::default(),
+            network: None,
+            slots: Default::default(),
             kept: Default::default(),
         }
     }
@@ -89,9 +94,12 @@ mod tests {
             payload: Bytes::new(),
             started: Timestamp::from_millis(5),
             duration,
+            share: None,
             init,
+            restore: None,
             memory_peak_bytes: peak_bytes,
             cpu: Duration::from_micros(7),
+            traffic: Default::default(),
             log_tail: None,
         };
         let configuration = configuration(&id);
@@ -117,6 +125,37 @@ mod tests {
         assert_eq!(paid.billed_ms, 3);
         assert_eq!(paid.init_us, Some(1_400));
         assert_eq!(paid.duration_us, 1_500);
+    }
+
+    #[test]
+    fn hooks_after_a_restore_are_billed_and_the_rest_of_it_is_not() {
+        let report = InvocationReport {
+            status: InvocationStatus::Success,
+            payload: Bytes::new(),
+            started: Timestamp::default(),
+            duration: Duration::from_micros(1_500),
+            init: None,
+            restore: Some(Restore {
+                duration: Duration::from_millis(100),
+                hooks: Duration::from_micros(2_500),
+            }),
+            share: None,
+            traffic: Default::default(),
+            memory_peak_bytes: 0,
+            cpu: Duration::ZERO,
+            log_tail: None,
+        };
+        let id = FunctionId {
+            account: Default::default(),
+            name: "sum".parse().unwrap(),
+        };
+        let billed = Billed {
+            request_id: RequestId::random(),
+            function: &id,
+            configuration: &configuration(&id),
+        };
+        let record = bill(billed, &report);
+        assert_eq!((record.billed_ms, record.init_us), (2 + 3, None));
     }
 
     #[test]

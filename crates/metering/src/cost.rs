@@ -96,6 +96,7 @@ mod tests {
             memory_mb_ms: count * ms * memory_mb,
             ephemeral_extra_mb_ms: 0,
             cpu_us: 0,
+            traffic: Default::default(),
             memory_peak_mb: 0,
             duration_p50_us: 0,
             duration_p99_us: 0,

@@ -194,6 +194,7 @@ mod tests {
             ephemeral: Default::default(),
             architecture: Default::default(),
             cpu_us: 1,
+            traffic: Default::default(),
             status: InvocationStatus::Success,
         }
     }

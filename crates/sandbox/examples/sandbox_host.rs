@@ -51,6 +51,7 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
                 stems_per_image: 0,
             },
             listeners: vec![LISTENER],
+            network: true,
             layers_off: LayersOff::default(),
         };
         let clock = Arc::new(SystemClock::start());
@@ -81,6 +82,7 @@ fn hold(name: &str, state_dir: PathBuf, count: &str) -> ExitCode {
                 mounts: vec![],
                 volumes: vec![],
                 listeners: vec![LISTENER],
+                network: false,
                 companions: false,
             };
             held.push(sandboxes.lease(request).await.expect("a sandbox"));

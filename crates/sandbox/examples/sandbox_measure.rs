@@ -77,6 +77,7 @@ async fn measure(arguments: &[String]) {
             mounts: mounts.clone(),
             volumes: vec![],
             listeners: vec![],
+            network: false,
             companions: false,
         };
         let sandbox = sandboxes.lease(request).await.expect("a stem");
@@ -146,6 +147,7 @@ async fn exec_and_fork(sandboxes: &Sandboxes, clock: &SystemClock) {
                 mounts: vec![],
                 volumes: vec![],
                 listeners: vec![],
+                network: false,
                 companions: false,
             };
             let begun = clock.now();
@@ -195,6 +197,7 @@ async fn start(arguments: &[String], pool: PoolConfig, clock: &Arc<SystemClock>)
         images: vec![image],
         pool,
         listeners: LISTENERS.to_vec(),
+        network: true,
         layers_off: LayersOff::default(),
     };
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;

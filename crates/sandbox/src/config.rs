@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::request::Program;
+use crate::root::ROOT;
 
 /// Everything [`Sandboxes::start`](crate::Sandboxes::start) needs to know.
 #[derive(Debug, Clone)]
@@ -30,6 +31,9 @@ pub struct Config {
     /// it. Whoever leases a sandbox gets those listeners that its request names; the others are
     /// closed. At most [`Config::LISTENERS_MAX`].
     pub listeners: Vec<SocketAddr>,
+    /// Whether sandboxes have a way out into the world, for those requests that ask for it
+    /// ([`Request::network`](crate::Request::network)).
+    pub network: bool,
     /// Walls to leave out. For tests of defence in depth only.
     pub layers_off: LayersOff,
 }
@@ -94,6 +98,14 @@ pub struct Image {
 pub struct Mount {
     /// The directory on the host.
     pub source: PathBuf,
-    /// Where the sandbox sees it.
+    /// Where the sandbox sees it. At `/` it is a layer of a container image, which replaces the
+    /// machine's software; the sandbox must be started with [`Start::Exec`](crate::Start::Exec).
     pub target: PathBuf,
+}
+
+impl Mount {
+    /// Whether it is a layer of the sandbox's root.
+    pub(crate) fn is_root(&self) -> bool {
+        self.target == Path::new(ROOT)
+    }
 }

@@ -57,6 +57,9 @@ pub enum Error {
     /// As many sandboxes exist as the configuration allows. Retry when one has ended.
     #[error("all {0} sandboxes are in use; retry when one has ended")]
     Full(usize),
+    /// The main process cannot be copied as it is.
+    #[error("the process cannot be kept as a snapshot: {0}")]
+    NotSnapshottable(String),
     /// A directory cannot be mounted.
     #[error("mount {} at {}", source_dir.display(), target.display())]
     Mount {
@@ -72,6 +75,14 @@ pub enum Error {
     NotExecutable {
         /// The program's path inside the sandbox.
         program: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The program's working directory is not there, or cannot be entered.
+    #[error("enter `{}`: {source}", directory.display())]
+    NoWorkingDirectory {
+        /// The directory inside the sandbox.
+        directory: PathBuf,
         /// What the kernel said.
         source: io::Error,
     },

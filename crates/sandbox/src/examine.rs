@@ -9,7 +9,7 @@ use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open};
 use rustix::thread::CapabilitySet;
 
 use crate::cgroup::{Layout, Place, Version};
-use crate::sys;
+use crate::{network, sys};
 
 /// One thing that isolation uses, and whether this machine gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +38,10 @@ pub enum Status {
 /// The first kernel with everything that has no fall-back (`mount_setattr`).
 const KERNEL_MIN: (u32, u32) = (5, 12);
 /// Open files of a server without sandboxes: databases, clients, cgroups.
-const OPEN_FILES_MIN: u64 = 2_048;
-/// Descriptors that the server holds for a sandbox in use: its init, the connection to it, the
-/// channel, the output, two meters, and two for a listener and what is connected to it.
-const OPEN_FILES_PER_SANDBOX: u64 = 8;
+const OPEN_FILES_MIN: u64 = 2_000;
+/// Descriptors that the server holds for a sandbox in use: its init, the channel, the output, two
+/// meters, a listener, and three for its way out. What is connected takes more.
+const OPEN_FILES_PER_SANDBOX: u64 = 9;
 /// The newest landlock that Kiln has a use for: abstract sockets and signals are kept inside.
 const LANDLOCK_BEST: i64 = 6;
 
@@ -268,6 +268,22 @@ fn landlock() -> Finding {
     }
 }
 
+/// Looks whether this machine can give functions a network. It isolates without, too.
+pub fn examine_network() -> Finding {
+    let name = "network of functions";
+    let remedy = "run Kiln as root on a kernel with nf_tables, nft_tproxy, nft_reject_inet and \
+                  nft_queue (or xt_NFQUEUE), which modprobe loads";
+    match network::probe() {
+        Ok(kind) => good(name, format!("nftables, {kind}")),
+        Err(error) => bad(
+            name,
+            Status::Degraded,
+            format!("none, whatever they ask for: {error}"),
+            remedy,
+        ),
+    }
+}
+
 /// Whether somebody else was given uids that sandboxes run as.
 fn uids(wanted: Range<u32>) -> Finding {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -303,7 +319,7 @@ fn open_files(sandboxes: u64) -> Finding {
     if most >= needed {
         return good("open files", format!("{most}"));
     }
-    let detail = format!("{most}, and {sandboxes} sandboxes in use need up to {needed}");
+    let detail = format!("{most}, and {sandboxes} sandboxes in use need about {needed}");
     let remedy = "raise the hard limit: LimitNOFILE=65536 for a service, or ulimit -Hn 65536; or \
                   allow fewer sandboxes with --sandboxes-max";
     bad("open files", Status::Degraded, detail, remedy)

@@ -19,6 +19,8 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::examine::{Finding, Status, examine};
 use crate::injector::Injector;
+use crate::network;
+use crate::network::{Descriptors, QueueKind};
 use crate::pool::{Control, Kind, Listeners, Pool, Shell, Stem};
 use crate::registry::Registry;
 use crate::request::{Program, Request, Start};
@@ -79,9 +81,10 @@ impl Sandboxes {
         let server = Arc::new(Server {
             tree: Arc::new(tree),
             registry: Arc::new(Registry::new(config.uid_base, config.sandboxes_max)),
-            injector: Injector::start()?,
+            injector: Injector::start(&config.state_dir)?,
             pool: Pool::new(&config),
             zygotes,
+            uplink: uplink(&config),
             current: watch::Sender::new(None),
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -124,6 +127,11 @@ impl Sandboxes {
         };
         server.registry.set_leased(sandbox.id());
         Ok(sandbox)
+    }
+
+    /// Whether sandboxes have a way out into the world, where requests ask for it.
+    pub fn has_network(&self) -> bool {
+        self.server.uplink.is_some()
     }
 
     /// How many sandboxes there are now.
@@ -197,10 +205,10 @@ impl Sandboxes {
         let image = request.image.clone();
         let kind = Kind { image, program };
         while let Some(mut stem) = server.pool.take_stem(&kind) {
-            keep_wanted(&mut stem.listeners, request);
+            keep_wanted(&mut stem.listeners, &mut stem.uplink, request);
             let mounts = request.mounts.clone();
             let result = server
-                .inject(&stem.body, mounts, &request.volumes, Some(&request.limits))
+                .inject(&stem.body, mounts, request.into(), None)
                 .await;
             if result.is_err() && stem.body.has_ended() {
                 continue;
@@ -267,14 +275,15 @@ impl Server {
     }
 }
 
-/// Closes the listeners that nobody asked for, before a program can connect to one. There may be
+/// Closes the listeners, and the way out, that nobody asked for, before a program can connect to one. There may be
 /// thousands of sandboxes: each keeps the descriptors that it uses.
-fn keep_wanted(listeners: &mut Listeners, request: &Request) {
+fn keep_wanted(listeners: &mut Listeners, uplink: &mut Option<Descriptors>, request: &Request) {
+    uplink.take_if(|_| !request.network);
     listeners.retain(|address, _| request.listeners.contains(address));
 }
 
 async fn fork(server: &Server, request: &Request, mut shell: Shell) -> Result<Sandbox, Error> {
-    keep_wanted(&mut shell.listeners, request);
+    keep_wanted(&mut shell.listeners, &mut shell.uplink, request);
     let image = server.image(&request.image)?;
     let stem = server.fork(image, shell, request.into(), false).await?;
     Ok(sandbox(server, stem, request.companions, false))
@@ -287,7 +296,7 @@ async fn execute(
     mut shell: Shell,
     was_pooled: bool,
 ) -> Result<Sandbox, Error> {
-    keep_wanted(&mut shell.listeners, request);
+    keep_wanted(&mut shell.listeners, &mut shell.uplink, request);
     if !was_pooled {
         server.count_on_demand();
     }
@@ -307,6 +316,7 @@ fn sandbox(server: &Server, stem: Stem, companions: bool, pooled: bool) -> Sandb
         output,
         exit,
         listeners,
+        uplink,
         unstarted,
     } = stem;
     let programs = match control {
@@ -328,10 +338,23 @@ fn sandbox(server: &Server, stem: Stem, companions: bool, pooled: bool) -> Sandb
         pooled,
         meters: OnceLock::new(),
         listeners,
+        uplink,
         injector: server.injector.clone(),
         programs,
         unstarted,
     }
+}
+
+/// Whether this machine gives sandboxes a way out, and how. A machine that does not still isolates.
+fn uplink(config: &Config) -> Option<QueueKind> {
+    if !config.network {
+        return None;
+    }
+    let probed = network::probe();
+    if let Err(error) = &probed {
+        tracing::warn!(%error, "functions have no network: this machine cannot give them any");
+    }
+    probed.ok()
 }
 
 /// Refuses a machine that cannot isolate and a configuration that makes no sense.

@@ -7,7 +7,7 @@
 
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::request::{Limits, Volume};
 use crate::sandbox::Body;
 use crate::volume::{self, Mapped};
-use crate::{mount, sys};
+use crate::{mount, network, root, sys};
 
 /// What to put on one sandbox.
 #[derive(Debug)]
@@ -29,9 +29,13 @@ pub(crate) struct Injection {
     pub body: Arc<Body>,
     pub mounts: Vec<Mount>,
     pub volumes: Vec<Mapped>,
+    /// The rules that its programs will live under, where mounts replace its root.
+    pub ruleset: Option<OwnedFd>,
     pub limits: Option<Limits>,
     /// The new size of `/tmp`, where it differs from what the sandbox was made with.
     pub tmp_bytes: Option<u64>,
+    /// Whether its way out is taken away.
+    pub without_network: bool,
 }
 
 enum Job {
@@ -39,10 +43,11 @@ enum Job {
     Socket(Arc<Body>, oneshot::Sender<Result<OwnedFd, Error>>),
 }
 
-/// The namespaces that the thread goes back to.
+/// The namespaces that the thread goes back to, and what lies over the layers of every image.
 struct Home {
     mounts: OwnedFd,
     network: OwnedFd,
+    dressing: PathBuf,
 }
 
 /// The thread's handle. The thread ends when the last one is dropped.
@@ -52,12 +57,13 @@ pub(crate) struct Injector {
 }
 
 impl Injector {
-    pub fn start() -> Result<Self, Error> {
+    pub fn start(state_dir: &Path) -> Result<Self, Error> {
+        let dressing = root::make_dressing(state_dir)?;
         let (jobs, queue) = mpsc::channel::<Job>();
         let (started, ready) = mpsc::channel();
         let thread = thread::Builder::new().name("injector".into());
         let running = thread.spawn(move || {
-            let home = leave_shared_file_system_state();
+            let home = leave_shared_file_system_state(dressing);
             let failed = home.is_err();
             let (home, result) = match home {
                 Ok(home) => (Some(home), Ok(())),
@@ -106,11 +112,15 @@ impl Injector {
 }
 
 /// Gives this thread file system state of its own and says which namespaces are home.
-fn leave_shared_file_system_state() -> io::Result<Home> {
+fn leave_shared_file_system_state(dressing: PathBuf) -> io::Result<Home> {
     let own = |kind: &str| File::open(Path::new("/proc/thread-self/ns").join(kind));
     let (mounts, network) = (own("mnt")?.into(), own("net")?.into());
     sys::unshare(libc::CLONE_FS)?;
-    Ok(Home { mounts, network })
+    Ok(Home {
+        mounts,
+        network,
+        dressing,
+    })
 }
 
 /// A socket belongs to the network namespace of the thread that makes it.
@@ -124,6 +134,16 @@ fn socket(home: &Home, body: &Body) -> Result<OwnedFd, Error> {
     made.map_err(|error| Error::system("make a socket in a sandbox")(error.into()))
 }
 
+/// Programs that connect anywhere are told that there is no network.
+fn without_network(home: &Home, body: &Body) -> Result<(), Error> {
+    sys::enter(&body.init, libc::CLONE_NEWNET)
+        .map_err(Error::system("enter a sandbox's network"))?;
+    let removed = network::remove_routes();
+    sys::enter(&home.network, libc::CLONE_NEWNET)
+        .expect("the daemon's own namespace cannot vanish");
+    removed.map_err(Error::system("take a sandbox's way out away"))
+}
+
 fn inject(home: &Home, injection: &Injection) -> Result<(), Error> {
     if let Some(limits) = &injection.limits {
         injection
@@ -132,26 +152,29 @@ fn inject(home: &Home, injection: &Injection) -> Result<(), Error> {
             .limit(limits)
             .map_err(Error::system("limit a sandbox"))?;
     }
+    if injection.without_network {
+        without_network(home, &injection.body)?;
+    }
     let Injection {
         mounts, volumes, ..
     } = injection;
     if mounts.is_empty() && volumes.is_empty() && injection.tmp_bytes.is_none() {
         return Ok(());
     }
-    let detached = detach(mounts)?;
+    let detached = detach(mounts, &home.dressing)?;
     let volumes = volumes
         .iter()
         .map(detach_volume)
         .collect::<Result<Vec<_>, _>>()?;
     sys::enter(&injection.body.init, libc::CLONE_NEWNS)
         .map_err(Error::system("enter a sandbox"))?;
-    let result = attach(&detached, injection.tmp_bytes).and_then(|()| attach_volumes(&volumes));
+    let result = attach(&detached, injection).and_then(|()| attach_volumes(&volumes));
     sys::enter(&home.mounts, libc::CLONE_NEWNS).expect("the daemon's own namespace cannot vanish");
     result
 }
 
 /// One mount for each place. Made while the thread is at home: the sources are the host's.
-fn detach(mounts: &[Mount]) -> Result<Vec<(OwnedFd, &Mount)>, Error> {
+fn detach<'a>(mounts: &'a [Mount], dressing: &Path) -> Result<Vec<(OwnedFd, &'a Mount)>, Error> {
     let mut detached = Vec::with_capacity(mounts.len());
     for (index, first) in mounts.iter().enumerate() {
         let is_same = |other: &&Mount| other.target == first.target;
@@ -165,6 +188,7 @@ fn detach(mounts: &[Mount]) -> Result<Vec<(OwnedFd, &Mount)>, Error> {
             .collect();
         let same = without_covered(&same);
         let mount = match same.as_slice() {
+            layers if first.is_root() => root::detached(layers, dressing),
             [only] => mount::detached(only, false),
             several => mount::union(several),
         };
@@ -173,11 +197,17 @@ fn detach(mounts: &[Mount]) -> Result<Vec<(OwnedFd, &Mount)>, Error> {
     Ok(detached)
 }
 
-fn attach(mounts: &[(OwnedFd, &Mount)], tmp_bytes: Option<u64>) -> Result<(), Error> {
-    for (mount, wanted) in mounts {
+/// The root first: what else there is lies in it.
+fn attach(mounts: &[(OwnedFd, &Mount)], injection: &Injection) -> Result<(), Error> {
+    let ruleset = injection.ruleset.as_ref().map(AsFd::as_fd);
+    let (roots, others): (Vec<_>, Vec<_>) = mounts.iter().partition(|(_, wanted)| wanted.is_root());
+    for (mount, wanted) in roots {
+        root::replace(mount, ruleset).map_err(failed(wanted))?;
+    }
+    for (mount, wanted) in others {
         mount::attach(mount, &wanted.target).map_err(failed(wanted))?;
     }
-    if let Some(bytes) = tmp_bytes {
+    if let Some(bytes) = injection.tmp_bytes {
         mount::resize_tmpfs(Path::new("/tmp"), bytes).map_err(Error::system("resize /tmp"))?;
     }
     Ok(())

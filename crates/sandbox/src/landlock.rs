@@ -1,13 +1,15 @@
 //! The second wall around files: even where a mount or a permission is wrong, code in a sandbox
 //! reads what the sandbox has and writes to `/tmp`, `/dev/shm`, volumes and the harmless devices only.
 
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
 };
 
+use crate::sys;
 use crate::volume::VOLUMES;
 
 /// The newest interface this knows; older kernels enforce what they have.
@@ -17,6 +19,12 @@ const ABI_KNOWN: ABI = ABI::V7;
 /// landlock.
 pub(crate) fn ruleset() -> Result<Option<OwnedFd>, String> {
     build().map_err(|error| error.to_string())
+}
+
+/// Adds to the rules, of which no process may have taken on any yet, that what lies beneath a directory
+/// can be read and executed.
+pub(crate) fn allow_reading(ruleset: BorrowedFd<'_>, directory: BorrowedFd<'_>) -> io::Result<()> {
+    sys::allow_beneath(ruleset, directory, AccessFs::from_read(ABI_KNOWN).bits())
 }
 
 fn build() -> Result<Option<OwnedFd>, RulesetError> {
@@ -57,7 +65,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::sys;
 
     #[test]
     fn only_tmp_and_harmless_devices_can_be_written() {

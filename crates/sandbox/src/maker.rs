@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::config::{Image, Mount};
 use crate::error::Error;
 use crate::injector::Injection;
+use crate::network::{Descriptors, Uplink};
 use crate::pool::{Control, Shell, Stem};
 use crate::programs::Programs;
 use crate::protocol::{FromInit, ToInit};
@@ -46,6 +47,8 @@ pub(crate) struct Filling<'a> {
     pub mounts: &'a [Mount],
     pub volumes: &'a [Volume],
     pub limits: Option<&'a Limits>,
+    /// Whether the way out is taken away.
+    pub without_network: bool,
 }
 
 impl<'a> From<&'a Request> for Filling<'a> {
@@ -54,6 +57,7 @@ impl<'a> From<&'a Request> for Filling<'a> {
             mounts: &request.mounts,
             volumes: &request.volumes,
             limits: Some(&request.limits),
+            without_network: !request.network,
         }
     }
 }
@@ -102,16 +106,19 @@ impl Server {
             Err(error) => return Err(Error::Shell(error.to_string())),
         };
         let addresses = &self.config.listeners;
-        if fds.len() < addresses.len() {
-            return Err(Error::Shell("its init sent too few listeners".into()));
+        let of_uplink = self.uplink.map_or(0, |_| Uplink::DESCRIPTORS);
+        if fds.len() < addresses.len() + of_uplink {
+            return Err(Error::Shell("its init sent too few descriptors".into()));
         }
-        let ruleset = fds.split_off(addresses.len()).pop();
+        let ruleset = fds.split_off(addresses.len() + of_uplink).pop();
+        let uplink = fds.split_off(addresses.len());
         Ok(Shell {
             body: Arc::new(body),
             control,
             exit: admitted.exit,
             ruleset,
             listeners: addresses.iter().copied().zip(fds).collect(),
+            uplink: Descriptors::try_from(uplink).ok(),
         })
     }
 
@@ -155,6 +162,7 @@ impl Server {
             output,
             exit: shell.exit,
             listeners: shell.listeners,
+            uplink: shell.uplink,
             unstarted: None,
         })
     }
@@ -190,6 +198,7 @@ impl Server {
             output,
             exit: shell.exit,
             listeners: shell.listeners,
+            uplink: shell.uplink,
             unstarted,
         })
     }
@@ -201,8 +210,14 @@ impl Server {
         filling: Filling<'_>,
     ) -> Result<(), Error> {
         let mounts = [&image.mounts, filling.mounts].concat();
-        self.inject(&shell.body, mounts, filling.volumes, filling.limits)
-            .await
+        let ruleset = match shell.ruleset.as_ref() {
+            Some(ruleset) if mounts.iter().any(Mount::is_root) => Some(ruleset.try_clone()),
+            _ => None,
+        };
+        let ruleset = ruleset
+            .transpose()
+            .map_err(Error::system("keep a sandbox's rules"))?;
+        self.inject(&shell.body, mounts, filling, ruleset).await
     }
 
     /// Who starts programs in a sandbox from now on.
@@ -220,15 +235,16 @@ impl Server {
         });
     }
 
-    /// Mounts and limits.
+    /// These mounts, and everything else of the filling.
     pub async fn inject(
         &self,
         body: &Arc<Body>,
         mounts: Vec<Mount>,
-        volumes: &[Volume],
-        limits: Option<&Limits>,
+        filling: Filling<'_>,
+        ruleset: Option<OwnedFd>,
     ) -> Result<(), Error> {
-        let volumes = self.map(volumes, body.uid).await?;
+        let limits = filling.limits;
+        let volumes = self.map(filling.volumes, body.uid).await?;
         let tmp_bytes = limits
             .map(|limits| limits.tmp_bytes)
             .filter(|b| *b != POOLED_TMP_BYTES);
@@ -238,8 +254,10 @@ impl Server {
                 body,
                 mounts,
                 volumes,
+                ruleset,
                 limits: limits.copied(),
                 tmp_bytes,
+                without_network: filling.without_network && self.uplink.is_some(),
             })
             .await
     }

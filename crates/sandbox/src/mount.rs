@@ -15,6 +15,9 @@ use rustix::mount::{
 
 use crate::sys;
 
+/// The kernel takes fewer bytes than these as the value of an option.
+const OPTION_BYTES_MAX: usize = 256;
+
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
 /// A read-only copy of a directory's mount, attached nowhere. Without `recursive` other mounts
@@ -45,6 +48,14 @@ pub(crate) fn translated(
     Ok(mount)
 }
 
+/// A copy of what is mounted at a path, with all that is mounted in it and as it is; attached nowhere.
+pub(crate) fn copied(source: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    Ok(open_tree(CWD, source, flags)?)
+}
+
 /// Several directories as one, read-only, later ones over earlier ones; attached nowhere.
 pub(crate) fn union(sources: &[&Path]) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -53,12 +64,22 @@ pub(crate) fn union(sources: &[&Path]) -> io::Result<OwnedFd> {
     // By descriptor: the kernel takes 255 bytes of an option and would read `:` and `\` in a path.
     // Its first directory is the uppermost.
     let names = opened.iter().rev();
-    let names = names.map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd()));
-    let lower = names.collect::<Vec<_>>().join(":");
+    let names: Vec<_> = names
+        .map(|fd| format!("/proc/self/fd/{}", fd.as_raw_fd()))
+        .collect();
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV;
-    new_file_system("overlay", &[("lowerdir", &lower)], &[], attributes)
+    let lower = names.join(":");
+    if lower.len() < OPTION_BYTES_MAX {
+        return new_file_system("overlay", &[("lowerdir", &lower)], &[], attributes);
+    }
+    // One by one, which kernels before 6.8 do not know.
+    let each: Vec<_> = names
+        .iter()
+        .map(|name| ("lowerdir+", name.as_str()))
+        .collect();
+    new_file_system("overlay", &each, &[], attributes)
 }
 
 /// Attaches a detached mount in the calling thread's mount namespace.

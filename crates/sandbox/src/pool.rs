@@ -9,6 +9,7 @@ use tokio::net::{UnixStream, unix::pipe};
 use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, PoolConfig};
+use crate::network::Descriptors;
 use crate::programs::Programs;
 use crate::request::Program;
 use crate::sandbox::{Body, Exit};
@@ -28,6 +29,7 @@ pub(crate) struct Shell {
     pub exit: watch::Receiver<Option<Exit>>,
     pub ruleset: Option<OwnedFd>,
     pub listeners: Listeners,
+    pub uplink: Option<Descriptors>,
 }
 
 /// Open sockets of a sandbox's network namespace, by their addresses there.
@@ -42,6 +44,7 @@ pub(crate) struct Stem {
     pub output: pipe::Receiver,
     pub exit: watch::Receiver<Option<Exit>>,
     pub listeners: Listeners,
+    pub uplink: Option<Descriptors>,
     /// The main program when it is not started yet, its channel and its output.
     pub unstarted: Option<(Program, [OwnedFd; 2])>,
 }

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::error::Error;
-use crate::protocol::{FromInit, MAIN, ToInit};
+use crate::protocol::{Fault, FromInit, MAIN, ToInit};
 use crate::registry::Registry;
 use crate::request::Program;
 use crate::sandbox::Exit;
@@ -57,6 +57,7 @@ struct State {
 struct NotStarted {
     reason: String,
     errno: Option<i32>,
+    on: Fault,
 }
 
 impl Companion {
@@ -162,6 +163,7 @@ impl Programs {
     async fn start(&self, number: u32, program: Program, fds: &[OwnedFd]) -> Result<(), Error> {
         let name = program.argv.first().cloned().unwrap_or_default();
         let Program { argv, env, cwd } = program;
+        let directory = cwd.clone();
         let failed = |reason: String| Error::Exec {
             program: name.clone(),
             reason,
@@ -187,12 +189,16 @@ impl Programs {
         }
         match timeout(START_MAX, answer).await {
             Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(NotStarted { reason, errno }))) => Err(match errno {
-                Some(errno) => Error::NotExecutable {
+            Ok(Ok(Err(NotStarted { reason, errno, on }))) => Err(match (errno, on) {
+                (Some(errno), Fault::Program) => Error::NotExecutable {
                     program: name,
                     source: io::Error::from_raw_os_error(errno),
                 },
-                None => failed(reason),
+                (Some(errno), Fault::WorkingDirectory) => Error::NoWorkingDirectory {
+                    directory,
+                    source: io::Error::from_raw_os_error(errno),
+                },
+                (None, _) => failed(reason),
             }),
             Ok(Err(_)) => Err(failed("the sandbox ended".into())),
             Err(_) => Err(failed(format!(
@@ -207,8 +213,8 @@ impl Programs {
         while let Ok(Some((message, _))) = self.control.receive::<FromInit>().await {
             match message {
                 FromInit::Started => self.answer(Ok(())),
-                FromInit::ExecFailed { reason, errno } => {
-                    self.answer(Err(NotStarted { reason, errno }));
+                FromInit::ExecFailed { reason, errno, on } => {
+                    self.answer(Err(NotStarted { reason, errno, on }));
                 }
                 FromInit::Exited { number: MAIN, exit } if !self.has_companions() => {
                     // An init whose connection ends ends the sandbox, and what it used could not be

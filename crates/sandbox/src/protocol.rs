@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::config::LayersOff;
+use crate::network::QueueKind;
 use crate::sandbox::Exit;
 
 /// From the daemon to the spawner.
@@ -24,6 +25,8 @@ pub(crate) enum ToSpawner {
         uids: Range<u32>,
         /// Where every sandbox is listened on.
         listeners: Vec<SocketAddr>,
+        /// Whether sandboxes get a way out, and how.
+        uplink: Option<QueueKind>,
         layers_off: LayersOff,
     },
     /// Make a shell. Beside it: init's end of its control connection.
@@ -85,18 +88,31 @@ pub(crate) enum ToInit {
     Detach,
 }
 
+/// What is wrong when a program cannot be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fault {
+    Program,
+    WorkingDirectory,
+}
+
 /// From the init of a sandbox to the daemon.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromInit {
     /// The shell is made. Beside it: one listener for each address of [`ToSpawner::Prepare`], then
-    /// the landlock ruleset, where the kernel has landlock.
+    /// the descriptors of the way out, if there is one, then the landlock ruleset, where the kernel has
+    /// landlock.
     Ready,
     /// The shell cannot be made; init ends.
     Failed { reason: String },
     /// The program runs.
     Started,
-    /// The program cannot be run; with the kernel's error where that was about the program itself.
-    ExecFailed { reason: String, errno: Option<i32> },
+    /// The program cannot be run; with the kernel's error where that was about the program itself or
+    /// its working directory.
+    ExecFailed {
+        reason: String,
+        errno: Option<i32>,
+        on: Fault,
+    },
     /// A program ended.
     Exited { number: u32, exit: Exit },
 }

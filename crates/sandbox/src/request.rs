@@ -21,6 +21,9 @@ pub struct Request {
     pub volumes: Vec<Volume>,
     /// Which of [`Config::listeners`](crate::Config::listeners) to have.
     pub listeners: Vec<SocketAddr>,
+    /// Whether to have a way out into the world ([`Sandbox::take_uplink`](crate::Sandbox::take_uplink)).
+    /// Without, programs that connect anywhere are told that the network is unreachable.
+    pub network: bool,
     /// Whether programs can be started beside the main process
     /// ([`Sandbox::start_beside`](crate::Sandbox::start_beside)). A main process that is a program
     /// then waits for [`Sandbox::begin`](crate::Sandbox::begin). Costs one descriptor.

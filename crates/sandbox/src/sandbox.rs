@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::cgroup::{Group, Meters};
 use crate::error::Error;
 use crate::injector::Injector;
+use crate::network::{Descriptors, Uplink};
 use crate::pool::Listeners;
 use crate::programs::{Companion, Programs};
 use crate::protocol::MAIN;
@@ -42,6 +43,7 @@ pub struct Sandbox {
     /// Opened when first read: sandboxes in the pool hold no descriptors for it.
     pub(crate) meters: OnceLock<Option<Meters>>,
     pub(crate) listeners: Listeners,
+    pub(crate) uplink: Option<Descriptors>,
     pub(crate) injector: Injector,
     /// Who starts programs here; none in a stem without companions.
     pub(crate) programs: Option<Arc<Programs>>,
@@ -100,6 +102,12 @@ impl Sandbox {
         let socket = socket.ok_or(Error::NotListening(address))?;
         TcpListener::from_std(socket.into())
             .map_err(Error::system(format!("accept connections to {address}")))
+    }
+
+    /// What its programs want of the world. Once; none when the request did not ask for it, or when
+    /// the machine cannot give it.
+    pub fn take_uplink(&mut self) -> Result<Option<Uplink>, Error> {
+        self.uplink.take().map(Uplink::new).transpose()
     }
 
     /// Starts a program beside the main process: as the same user, behind the same walls. It has an

@@ -15,6 +15,7 @@ use crate::config::{Config, Image};
 use crate::error::Error;
 use crate::injector::Injector;
 use crate::maker::Filling;
+use crate::network::QueueKind;
 use crate::pool::{Kind, Need, Pool};
 use crate::registry::Registry;
 use crate::supervisor::Spawner;
@@ -38,6 +39,8 @@ pub(crate) struct Server {
     pub injector: Injector,
     pub pool: Pool,
     pub zygotes: HashMap<String, Arc<Zygote>>,
+    /// Whether this machine gives sandboxes a way out, and how.
+    pub uplink: Option<QueueKind>,
     /// The spawner that runs now, if one does.
     pub current: watch::Sender<Option<Arc<Spawner>>>,
     pub tracker: TaskTracker,

@@ -26,6 +26,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use seccompiler::sock_filter;
 
 use crate::config::LayersOff;
+use crate::network::QueueKind;
 use crate::protocol::{FromSpawner, ToSpawner};
 use crate::sandbox::Exit;
 use crate::sys::Fork;
@@ -50,6 +51,7 @@ struct Setting {
     cgroups: Vec<CgroupDirectory>,
     filter: Vec<sock_filter>,
     listeners: Vec<SocketAddr>,
+    uplink: Option<QueueKind>,
     layers_off: LayersOff,
 }
 
@@ -137,6 +139,7 @@ fn prepare(message: ToSpawner) -> io::Result<Setting> {
         cgroups,
         uids,
         listeners,
+        uplink,
         layers_off,
     } = message
     else {
@@ -151,6 +154,7 @@ fn prepare(message: ToSpawner) -> io::Result<Setting> {
         cgroups,
         filter: seccomp::compile(),
         listeners,
+        uplink,
         layers_off,
     })
 }

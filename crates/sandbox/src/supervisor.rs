@@ -119,6 +119,7 @@ impl Server {
             cgroups: self.tree.directories(),
             uids: self.config.uids().expect("checked at start"),
             listeners: self.config.listeners.clone(),
+            uplink: self.uplink,
             layers_off: self.config.layers_off,
         };
         let lock = self.share_name_lock()?;

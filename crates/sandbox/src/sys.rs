@@ -226,6 +226,30 @@ pub(crate) fn restrict_to(ruleset: BorrowedFd<'_>) -> io::Result<()> {
         .map(drop)
 }
 
+/// Adds to a landlock ruleset that these accesses are allowed beneath a directory.
+pub(crate) fn allow_beneath(
+    ruleset: BorrowedFd<'_>,
+    directory: BorrowedFd<'_>,
+    accesses: u64,
+) -> io::Result<()> {
+    const PATH_BENEATH: libc::c_int = 1;
+    // `struct landlock_path_beneath_attr`, which is packed.
+    let mut rule = [0_u8; 12];
+    rule[..8].copy_from_slice(&accesses.to_ne_bytes());
+    rule[8..].copy_from_slice(&directory.as_raw_fd().to_ne_bytes());
+    // SAFETY: the kernel reads the twelve bytes of that structure.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            PATH_BENEATH,
+            rule.as_ptr(),
+            0,
+        )
+    })
+    .map(drop)
+}
+
 /// The version of landlock that the kernel has; 0 without it.
 pub(crate) fn landlock_version() -> i64 {
     const VERSION: libc::c_uint = 1;
@@ -269,4 +293,21 @@ pub(crate) fn exit_now(code: i32) -> ! {
 pub(crate) unsafe fn inherited(number: RawFd) -> OwnedFd {
     // SAFETY: the caller vouches for it.
     unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Lets a socket accept connections that were meant for others (`IP_TRANSPARENT`), which needs
+/// `CAP_NET_ADMIN` in the calling thread's network namespace.
+pub(crate) fn accept_for_others(socket: impl AsFd) -> io::Result<()> {
+    let yes: libc::c_int = 1;
+    // SAFETY: the option is one integer, whose address and size are given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_IP,
+            libc::IP_TRANSPARENT,
+            (&raw const yes).cast(),
+            size_of_val(&yes) as libc::socklen_t,
+        )
+    };
+    check(result.into()).map(drop)
 }

@@ -7,7 +7,7 @@ use kiln_scheduler::Config;
 use kiln_scheduler::core::{Action, Core, Event, FunctionKey, Ticket};
 use kiln_scheduler::simulated::SplitMix;
 use kiln_types::{
-    Clock, FunctionId, InstanceId, MemoryMb, Moment, RevisionId, SystemClock, Version,
+    Clock, FunctionId, InstanceId, MemoryMb, Moment, RevisionId, Slots, SystemClock, Version,
 };
 
 struct Bench {
@@ -65,6 +65,7 @@ impl Bench {
             ticket,
             key,
             memory,
+            slots: Slots::default(),
         };
         let actions = self.core.on(event, self.now);
         let granted = actions.iter().find_map(|action| match action {

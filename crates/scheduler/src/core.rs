@@ -3,8 +3,9 @@
 //! [`Core::on`] is told an [`Event`] and the time, and answers with [`Action`]s to be done in order.
 //! It never awaits, reads a clock or draws randomness; the same events give the same actions.
 //!
-//! - A request takes the most recently used idle instance of its key (its caches are warm and
-//!   the others may expire); without one an instance is started.
+//! - A request takes a place in an instance of its key that runs others already, where its function
+//!   asked for that ([`slots`]); else the most recently used idle one (its caches are warm and the
+//!   others may expire); without one an instance is started.
 //! - Concurrency limits refuse at once, as AWS's do. Memory and the right to start are waited for,
 //!   because both come back within milliseconds.
 //! - Who waits for the same key is served in the order of asking; accounts and functions take turns.
@@ -21,7 +22,9 @@ mod event;
 mod idle;
 mod numbered;
 mod provisioned;
+mod register;
 mod serving;
+mod slots;
 mod starts;
 pub(crate) mod state;
 mod turns;
@@ -41,7 +44,7 @@ mod world;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment};
+use kiln_types::{AccountId, FunctionId, InstanceId, Moment};
 
 pub use action::Action;
 use arena::{Arena, No};
@@ -86,6 +89,8 @@ pub struct Core {
     live: Promised,
     live_idle: Promised,
     live_stopping: Promised,
+    /// Given to nobody any more, and not told to end yet.
+    live_closing: Promised,
     actions: Vec<Action>,
 }
 
@@ -121,6 +126,7 @@ impl Core {
             live: Promised::default(),
             live_idle: Promised::default(),
             live_stopping: Promised::default(),
+            live_closing: Promised::default(),
             actions: Vec::new(),
         }
     }
@@ -132,11 +138,21 @@ impl Core {
                 ticket,
                 key,
                 memory,
+                slots,
             } => {
-                self.requested(ticket, key, memory, now);
+                let pool = self.pool_with(key, memory, slots);
+                self.requested(ticket, pool, now);
             }
             Event::Abandoned { ticket } => self.abandoned(ticket, now),
-            Event::Expected { key, memory, at } => self.expected(key, memory, at, now),
+            Event::Expected {
+                key,
+                memory,
+                slots,
+                at,
+            } => {
+                let pool = self.pool_with(key, memory, slots);
+                self.expected(pool, at, now);
+            }
             Event::Provisioned { function, wanted } => self.provision(&function, &wanted, now),
             Event::Started { instance, init } => self.started(instance, init, now),
             Event::Released {
@@ -219,8 +235,7 @@ impl Core {
         }
     }
 
-    fn requested(&mut self, ticket: Ticket, key: FunctionKey, memory: MemoryMb, now: Moment) {
-        let pool = self.pool_no(key, memory);
+    fn requested(&mut self, ticket: Ticket, pool: No<Pool>, now: Moment) {
         let function = self.pools[pool].function;
         if let Err(refused) = self.admit(pool) {
             self.refuse(ticket, function, refused);
@@ -229,7 +244,8 @@ impl Core {
         }
         self.enter(pool, now);
         self.forget_foretold(pool);
-        if let Some(instance) = self.take_idle(pool) {
+        let open = self.first_open(pool);
+        if let Some(instance) = open.or_else(|| self.take_idle(pool)) {
             self.grant(ticket, instance, pool);
         } else {
             self.wait(ticket, pool, now);
@@ -265,16 +281,20 @@ impl Core {
         if instance.state != State::Busy {
             return;
         }
-        let (no, provisioned) = (instance.pool, instance.provisioned);
-        self.pools[no].busy -= 1;
+        let (no, closing) = (instance.pool, instance.closing);
+        let provisioned = instance.provisioned;
+        let is_free = self.give_slot(id, no);
+        self.pools[no].busy -= u32::from(is_free);
         if let Some(init) = init {
             self.learn(no, init);
         }
         self.leave(no, now);
-        if usable && (provisioned || !self.must_yield(no, now)) {
+        if usable && !closing && (provisioned || !self.must_yield(no, now)) {
             self.offer(id, no, now);
-        } else {
+        } else if is_free {
             self.stop(id, no);
+        } else {
+            self.close(id, no);
         }
         self.serve_waiting(now);
     }
@@ -285,17 +305,15 @@ impl Core {
         self.functions[pool.function].habit.learn(init);
     }
 
-    /// Gives an instance that is free now to who waits, or to nobody.
+    /// Gives an instance that is free now, or has a free place, to who waits, or to nobody.
     fn offer(&mut self, id: InstanceId, no: No<Pool>, now: Moment) {
-        let pool = &self.pools[no];
-        if self.phase != Phase::Serving {
-            self.stop(id, no);
-        } else if let Some(ticket) = pool.first_waiter() {
-            self.end_turn(no);
-            self.forget_waiter(ticket);
-            self.rebalance(no, now);
-            self.grant(ticket, id, no);
-        } else if pool.retired {
+        if self.phase == Phase::Serving {
+            self.fill(id, no, now);
+        }
+        if self.instances[&id].granted > 0 {
+            return;
+        }
+        if self.phase != Phase::Serving || self.pools[no].retired {
             self.stop(id, no);
         } else {
             self.rest(id, no, now);
@@ -310,6 +328,8 @@ impl Core {
         if matches!(state, State::Idle { .. }) {
             self.wake(id);
         }
+        let granted = self.give_slots(id, no);
+        self.forget_closing(id, no);
         if state != State::Stopping {
             self.disown(no);
             self.unprovision(id);
@@ -331,7 +351,9 @@ impl Core {
             }
             State::Busy => {
                 pool.busy -= 1;
-                self.leave(no, now);
+                for _ in 0..granted {
+                    self.leave(no, now);
+                }
             }
             State::Idle { .. } => {}
             State::Stopping => {
@@ -362,8 +384,9 @@ impl Core {
         instance.state = State::Busy;
         let was_ahead = std::mem::take(&mut instance.ahead);
         let spills = !instance.provisioned;
+        let is_first = self.take_slot(id, no);
         let pool = &mut self.pools[no];
-        pool.busy += 1;
+        pool.busy += u32::from(is_first);
         let spills = spills && pool.provisioned.wanted > 0;
         let counts = &mut self.functions[pool.function].counts;
         counts.granted += 1;
@@ -396,6 +419,7 @@ impl Core {
         if bound {
             self.forget_waiter(like);
             self.grant(like, id, no);
+            self.fill(id, no, now);
         } else {
             self.pools[no].starting += 1;
             self.rebalance(no, now);
@@ -409,6 +433,8 @@ impl Core {
         let instance = Instance {
             pool: no,
             state: State::Starting,
+            granted: 0,
+            closing: false,
             ahead,
             provisioned: false,
         };
@@ -425,6 +451,7 @@ impl Core {
 
     /// Ends an instance that no list holds any more.
     fn stop(&mut self, id: InstanceId, no: No<Pool>) {
+        self.forget_closing(id, no);
         let instance = self
             .instances
             .get_mut(&id)
@@ -436,64 +463,5 @@ impl Core {
         self.live_stopping.add(pool.memory_mb);
         self.disown(no);
         self.actions.push(Action::Stop { instance: id });
-    }
-
-    fn pool_no(&mut self, key: FunctionKey, memory: MemoryMb) -> No<Pool> {
-        if let Some(no) = self.pool_of.get(&key) {
-            return *no;
-        }
-        let function = self.function_no(&key.id);
-        let no = self
-            .pools
-            .insert(Pool::new(key.clone(), function, memory.get().into()));
-        // A request that was admitted before the deletion runs; its instance is not kept.
-        self.pools[no].retired = self.functions[function].deleted;
-        self.functions[function].pools.push(no);
-        self.pool_of.insert(key, no);
-        no
-    }
-
-    fn function_no(&mut self, id: &FunctionId) -> No<Function> {
-        if let Some(no) = self.function_of.get(id) {
-            return *no;
-        }
-        let account = self.account_no(&id.account);
-        let no = self.functions.insert(Function::new(id.clone(), account));
-        self.function_of.insert(id.clone(), no);
-        no
-    }
-
-    fn account_no(&mut self, id: &AccountId) -> No<Account> {
-        if let Some(no) = self.account_of.get(id) {
-            return *no;
-        }
-        let concurrency = self.config.account_concurrency;
-        let no = self.accounts.insert(Account::new(concurrency));
-        self.account_of.insert(id.clone(), no);
-        no
-    }
-
-    /// Drops a pool of which nothing is left, and its function when that is deleted.
-    fn forget_if_empty(&mut self, no: No<Pool>) {
-        if !self.pools[no].is_empty() {
-            return;
-        }
-        self.forget_orders(no);
-        let pool = self.pools.remove(no);
-        self.pool_of.remove(&pool.key);
-        let function = &mut self.functions[pool.function];
-        function.pools.retain(|other| *other != no);
-        self.forget_if_deleted(pool.function);
-        if pool.known {
-            self.actions.push(Action::Forget { key: pool.key });
-        }
-    }
-
-    fn forget_if_deleted(&mut self, no: No<Function>) {
-        let function = &self.functions[no];
-        if function.deleted && function.pools.is_empty() && function.reserved.is_none() {
-            let function = self.functions.remove(no);
-            self.function_of.remove(&function.id);
-        }
     }
 }

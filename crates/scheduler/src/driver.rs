@@ -178,6 +178,7 @@ impl<H: Host> Driver<H> {
             let event = Event::Expected {
                 key: spec.key(),
                 memory: spec.memory(),
+                slots: spec.slots(),
                 at,
             };
             self.decide(&mut state, event, None, &mut effects);

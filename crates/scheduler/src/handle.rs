@@ -37,11 +37,12 @@ impl<H: Host> Scheduler<H> {
     /// [`Config::wait_max`].
     pub async fn lease(&self, spec: &Arc<H::Spec>) -> Result<Lease<H>, Refused> {
         let key = spec.key();
-        let memory = spec.memory();
+        let (memory, slots) = (spec.memory(), spec.slots());
         let asked = self.driver.ask(spec, |ticket| Event::Requested {
             ticket,
             key,
             memory,
+            slots,
         });
         match asked {
             Asked::Granted(id, instance) => Ok(Lease::new(self.clone(), id, instance)),

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb};
+use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, Slots};
 
 use crate::core::FunctionKey;
 
@@ -31,6 +31,10 @@ pub trait Demand: Send + Sync + 'static {
     fn key(&self) -> FunctionKey;
     /// The memory it is promised.
     fn memory(&self) -> MemoryMb;
+    /// How many invocations one of its instances takes at a time.
+    fn slots(&self) -> Slots {
+        Slots::default()
+    }
 }
 
 /// One execution environment. A cheap handle: clones mean the same one.

@@ -9,7 +9,7 @@ use crate::handle::Scheduler;
 use crate::host::{Host, Instance, NoReport};
 use crate::local::LocalHost;
 
-/// One instance, for one invocation. Dropped, it gives the instance back: to whoever waits, or
+/// One instance, or a place in it, for one invocation. Dropped, it gives that back: to whoever waits, or
 /// to its pool, or to its end when it cannot be used again.
 pub struct Lease<H: Host = LocalHost> {
     scheduler: Scheduler<H>,

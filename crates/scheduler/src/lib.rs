@@ -5,7 +5,7 @@
 //! drives it and performs what it decides on a [`Host`]. A [`Lease`] is the right to use one instance
 //! for one invocation; it gives the instance back when dropped.
 //!
-//! Invariants: an instance runs one invocation at a time and only of the function, version and
+//! Invariants: an instance runs one invocation at a time, or as many as its function asked for, and only of the function, version and
 //! revision it was started for; every request ends in exactly one lease or one refusal; the memory of
 //! live instances never exceeds the budget.
 //! Start reading at [`core::Event`] and [`core::Action`], then [`core`].
@@ -28,7 +28,7 @@ pub use config::Config;
 pub use handle::Scheduler;
 pub use host::{Demand, Host, Instance, NoReport};
 pub use keep_alive::PolicyName;
-pub use kiln_instance::Spec;
+pub use kiln_instance::{NoSnapshot, Spec};
 pub use lease::Lease;
 pub use local::LocalHost;
 pub use refusal::{Refused, ThrottleReason};

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_instance::{Error, Handle, Spec};
-use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb};
+use kiln_instance::{Error, Handle, NoSnapshot, Spec};
+use kiln_types::{
+    FunctionId, Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, RevisionId,
+    Slots, Version,
+};
 
 use crate::core::FunctionKey;
 use crate::host::{Demand, Host, Instance, NoReport};
@@ -19,6 +22,24 @@ impl LocalHost {
     /// Starts them with `host`.
     pub fn new(host: kiln_instance::Host) -> Self {
         Self { host }
+    }
+
+    /// Says where this server itself listens: functions are kept from there.
+    pub fn set_own_port(&self, port: u16) {
+        self.host.set_own_port(port);
+    }
+
+    /// Takes a snapshot of a version that is to start from one.
+    ///
+    /// # Errors
+    /// See [`NoSnapshot`].
+    pub async fn take_snapshot(&self, spec: &Arc<Spec>) -> Result<(), NoSnapshot> {
+        self.host.take_snapshot(spec).await
+    }
+
+    /// Gives up snapshots of a function whose versions are not wanted any more.
+    pub fn retain_snapshots(&self, id: &FunctionId, wanted: impl Fn(Version, RevisionId) -> bool) {
+        self.host.retain_snapshots(id, wanted);
     }
 }
 
@@ -44,6 +65,10 @@ impl Demand for Spec {
 
     fn memory(&self) -> MemoryMb {
         self.configuration.memory
+    }
+
+    fn slots(&self) -> Slots {
+        Spec::slots(self)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -69,6 +69,7 @@ pub struct SimulatedHost<S> {
 pub struct SimulatedInstance {
     id: InstanceId,
     memory_bytes: u64,
+    slots: u32,
     shared: Arc<Shared>,
     life: Arc<Life>,
 }
@@ -87,7 +88,7 @@ struct Shared {
 #[derive(Default)]
 struct Life {
     initialised: tokio::sync::OnceCell<Result<Duration, NoReport>>,
-    busy: AtomicBool,
+    busy: AtomicU32,
     /// Until when it goes on with what it answered last, and how long that is.
     tail: Mutex<Option<(Instant, Duration)>>,
     /// Told to end when it runs nothing.
@@ -103,14 +104,14 @@ struct Running<'a>(&'a Life);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::SeqCst);
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
         self.0.end_if_told();
     }
 }
 
 impl Life {
     fn end_if_told(&self) {
-        if self.stop.load(Ordering::SeqCst) && !self.busy.load(Ordering::SeqCst) {
+        if self.stop.load(Ordering::SeqCst) && self.busy.load(Ordering::SeqCst) == 0 {
             self.stopping.cancel();
         }
     }
@@ -121,7 +122,7 @@ impl Life {
 pub struct Seen {
     /// Invocations that ran.
     pub invocations: u64,
-    /// Invocations that were sent to an instance that already ran one: always a bug.
+    /// Invocations that were sent to an instance that already ran as many as it takes: always a bug.
     pub overlaps: u64,
     /// Instances alive now.
     pub live: usize,
@@ -227,6 +228,7 @@ impl<S: Demand> Host for SimulatedHost<S> {
         SimulatedInstance {
             id,
             memory_bytes,
+            slots: spec.slots().get(),
             shared: shared.clone(),
             life: Arc::new(Life::default()),
         }
@@ -313,9 +315,12 @@ impl SimulatedInstance {
             },
             started: Timestamp::default(),
             duration: takes,
+            restore: None,
+            share: None,
             init: first.then_some(init),
             memory_peak_bytes: self.memory_bytes / 4,
             cpu: takes / 2,
+            traffic: Default::default(),
             log_tail: None,
         })
     }
@@ -323,8 +328,9 @@ impl SimulatedInstance {
 
 impl Instance for SimulatedInstance {
     async fn invoke(&self, invocation: Invocation) -> Result<InvocationReport, NoReport> {
-        let in_tail = self.tail().is_some_and(|(end, _)| Instant::now() < end);
-        if self.life.busy.swap(true, Ordering::SeqCst) || in_tail {
+        // Of several nobody says when they are done after an answer.
+        let in_tail = self.slots == 1 && self.tail().is_some_and(|(end, _)| Instant::now() < end);
+        if self.life.busy.fetch_add(1, Ordering::SeqCst) >= self.slots || in_tail {
             self.shared.overlaps.fetch_add(1, Ordering::SeqCst);
         }
         let _running = Running(&self.life);

@@ -11,12 +11,12 @@ use kiln_scheduler::{
 };
 use kiln_types::{
     Clock, FunctionArn, FunctionId, Invocation, InvocationStatus, MemoryMb, Moment, RequestId,
-    RevisionId, Timestamp, Version,
+    RevisionId, Slots, Timestamp, Version,
 };
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-struct Spec(FunctionKey);
+struct Spec(FunctionKey, Slots);
 
 impl Demand for Spec {
     fn key(&self) -> FunctionKey {
@@ -25,6 +25,10 @@ impl Demand for Spec {
 
     fn memory(&self) -> MemoryMb {
         MemoryMb::default()
+    }
+
+    fn slots(&self) -> Slots {
+        self.1
     }
 }
 
@@ -52,6 +56,11 @@ type Leased = Result<Lease<SimulatedHost<Spec>>, Refused>;
 
 impl Fixture {
     fn new(instances: u64, behaviour: Behaviour) -> Self {
+        Self::sharing(instances, behaviour, Slots::default())
+    }
+
+    /// One whose instances take so many invocations at a time.
+    fn sharing(instances: u64, behaviour: Behaviour, slots: Slots) -> Self {
         let (host, tracker) = (SimulatedHost::new(behaviour), TaskTracker::new());
         let config = Config {
             memory_budget_bytes: instances * (128 << 20),
@@ -67,11 +76,12 @@ impl Fixture {
                 name,
             };
             let revision = RevisionId::random();
-            Arc::new(Spec(FunctionKey {
+            let key = FunctionKey {
                 id,
                 version: Version::Latest,
                 revision,
-            }))
+            };
+            Arc::new(Spec(key, slots))
         };
         Self {
             scheduler,
@@ -111,7 +121,12 @@ fn millis(millis: u64) -> Duration {
 }
 
 async fn invoke_many(seed: u64, behaviour: Behaviour) {
-    let fixture = Arc::new(Fixture::new(8, Behaviour { seed, ..behaviour }));
+    invoke_many_at_a_time(seed, behaviour, Slots::default()).await;
+}
+
+async fn invoke_many_at_a_time(seed: u64, behaviour: Behaviour, slots: Slots) {
+    let behaviour = Behaviour { seed, ..behaviour };
+    let fixture = Arc::new(Fixture::sharing(8, behaviour, slots));
     let tasks: Vec<_> = (0..400)
         .map(|no: usize| {
             let fixture = fixture.clone();
@@ -132,7 +147,7 @@ async fn invoke_many(seed: u64, behaviour: Behaviour) {
         ran += u64::from(task.await.expect("the task does not panic"));
     }
     let seen = fixture.host.seen();
-    assert_eq!(seen.overlaps, 0, "one invocation per instance; seed {seed}");
+    assert_eq!(seen.overlaps, 0, "one invocation per place; seed {seed}");
     assert_eq!(seen.invocations, ran, "seed {seed}");
     assert!(ran > 200, "most ran: {ran} of 400; seed {seed}");
     assert!(seen.memory_bytes_max <= 8 * (128 << 20), "seed {seed}");
@@ -140,6 +155,35 @@ async fn invoke_many(seed: u64, behaviour: Behaviour) {
         .expect("all tasks have ended")
         .close()
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_that_take_several_never_have_more_even_when_they_crash() {
+    for seed in 0..20 {
+        let behaviour = Behaviour {
+            crashes: 30,
+            ..Behaviour::default()
+        };
+        invoke_many_at_a_time(seed, behaviour, Slots::new(4).unwrap()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_of_a_function_that_asked_for_it_share_an_instance() {
+    let slots = Slots::new(4).unwrap();
+    let fixture = Fixture::sharing(8, Behaviour::default(), slots);
+    let mut leases = Vec::new();
+    for _ in 0..5 {
+        leases.push(fixture.lease(0).await.unwrap());
+    }
+    assert_eq!(fixture.host.seen().live, 2);
+    let first = leases[0].id();
+    assert!(leases[..4].iter().all(|lease| lease.id() == first));
+    leases.remove(1);
+    let again = fixture.lease(0).await.unwrap();
+    assert_eq!(again.id(), first, "the fullest with a place");
+    drop((leases, again));
+    fixture.close().await;
 }
 
 #[tokio::test(start_paused = true)]

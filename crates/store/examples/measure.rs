@@ -193,11 +193,15 @@ fn function(number: usize) -> Function {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,
+        snap_start: Default::default(),
+        network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
 use crate::functions::Functions;
+use crate::images::Images;
 use crate::keys::Keys;
 use crate::layers::Layers;
 use crate::logs::Logs;
@@ -37,6 +38,7 @@ struct Parts {
     logs: Logs,
     usage: Usage,
     artifacts: Artifacts,
+    images: Images,
     buckets: Buckets,
     meta: Arc<Database>,
     lock: Mutex<Option<File>>,
@@ -59,7 +61,8 @@ impl Store {
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
-            artifacts: Artifacts::open(&dir, Quota::default(), clock)?,
+            artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
+            images: Images::open(&dir, clock)?,
             buckets: Buckets::open(&dir)?,
             meta,
             lock: Mutex::new(Some(lock)),
@@ -172,6 +175,23 @@ impl Store {
     /// Code packages.
     pub fn artifacts(&self) -> &Artifacts {
         &self.parts.artifacts
+    }
+
+    /// Layers of container images.
+    pub fn images(&self) -> &Images {
+        &self.parts.images
+    }
+
+    /// The layers that functions run on or wait for: all that [`Images::collect`] must keep. From
+    /// memory.
+    pub fn image_layers_in_use(&self) -> HashSet<Sha256> {
+        let functions = self.parts.functions.all();
+        let versions = functions
+            .iter()
+            .flat_map(|function| function.configurations());
+        let images = versions.filter_map(|version| version.container.as_ref());
+        let images = images.flat_map(|container| container.images());
+        images.flat_map(|image| image.layers.clone()).collect()
     }
 
     /// Directory-backed buckets.

@@ -8,6 +8,7 @@
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
 //! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
+//! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
 //! <dir>/buckets/<bucket>/<key>   put there by the administrator
 //! ```
 //!
@@ -28,6 +29,7 @@ mod database;
 mod error;
 mod functions;
 mod handle;
+mod images;
 mod keys;
 mod layers;
 mod logs;
@@ -38,6 +40,7 @@ pub use buckets::{BucketError, Buckets};
 pub use config::Config;
 pub use error::Error;
 pub use handle::Store;
+pub use images::{ImageError, Images, Layer};
 pub use keys::{AccessKey, Keys};
 pub use layers::Layers;
 pub use logs::{

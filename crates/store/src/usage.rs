@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_types::account::AccountId;
-use kiln_types::{Architecture, FunctionId, Timestamp, UsageRecord};
+use kiln_types::{Architecture, FunctionId, Timestamp, Traffic, UsageRecord};
 
 use crate::database::{Database, Durability, Spec};
 use crate::error::Error;
@@ -46,6 +46,10 @@ const USAGE: Spec = Spec {
         "
         CREATE INDEX usage_by_time ON usage (started, account);
     ",
+        "
+        ALTER TABLE usage ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE usage ADD COLUMN sent_bytes INTEGER NOT NULL DEFAULT 0;
+    ",
     ],
 };
 
@@ -77,6 +81,8 @@ pub struct UsageSummary {
     pub ephemeral_extra_mb_ms: u64,
     /// CPU time in microseconds.
     pub cpu_us: u64,
+    /// What was exchanged with the world.
+    pub traffic: Traffic,
     /// The most memory any invocation's instance used, in MiB.
     pub memory_peak_mb: u32,
     /// The median run time in microseconds: of `n` sorted run times, the `⌈n/2⌉`-th.

@@ -14,6 +14,7 @@ pub struct FunctionBuilder<'a> {
     server: &'a Server,
     body: Map<String, Value>,
     zip: Vec<u8>,
+    image: Option<String>,
 }
 
 /// What an invocation gave its caller.
@@ -40,6 +41,15 @@ impl<'a> FunctionBuilder<'a> {
         self
     }
 
+    /// A container image in the place of code and runtime.
+    pub fn image(mut self, uri: &str) -> Self {
+        self.image = Some(uri.to_owned());
+        for member in ["Runtime", "Handler"] {
+            self.body.remove(member);
+        }
+        self.set("PackageType", json!("Image"))
+    }
+
     /// Sets a member of the `CreateFunction` request.
     pub fn set(mut self, member: &str, value: Value) -> Self {
         self.body.insert(member.to_owned(), value);
@@ -64,7 +74,11 @@ impl<'a> FunctionBuilder<'a> {
     /// Asks for it and gives the answer as it comes.
     pub fn try_create(mut self) -> Response {
         let zip = base64::engine::general_purpose::STANDARD.encode(&self.zip);
-        self.body.insert("Code".to_owned(), json!({"ZipFile": zip}));
+        let code = match &self.image {
+            Some(uri) => json!({"ImageUri": uri}),
+            None => json!({"ZipFile": zip}),
+        };
+        self.body.insert("Code".to_owned(), code);
         let body = Value::Object(self.body);
         self.server
             .lambda("POST", "/2015-03-31/functions")
@@ -101,6 +115,7 @@ impl Server {
             server: self,
             body,
             zip: archive::python(source),
+            image: None,
         }
     }
 

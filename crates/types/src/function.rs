@@ -10,11 +10,13 @@ use crate::clock::Timestamp;
 use crate::digest::Sha256;
 use crate::file_system::FileSystemMount;
 use crate::id::{RequestId, RevisionId};
+use crate::image::{Container, Image};
 use crate::layer::AttachedLayer;
 use crate::name::{Alias, FunctionId, Qualifier, Version};
+use crate::network::Network;
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
-use crate::units::{EphemeralMb, MemoryMb, TimeoutSecs};
+use crate::units::{EphemeralMb, MemoryMb, Slots, TimeoutSecs};
 use crate::url::UrlConfig;
 
 /// A function and all that hangs on it. Replaced whole when anything changes.
@@ -81,8 +83,11 @@ pub struct Configuration {
     pub architecture: Architecture,
     /// Where and how it logs.
     pub logging: LoggingConfig,
-    /// The code.
+    /// The code. Of a container image only the digest.
     pub code: Code,
+    /// The container image, in the place of code and runtime.
+    #[serde(default)]
+    pub container: Option<Container>,
     /// What lies in `/opt`: later ones over earlier ones.
     #[serde(default)]
     pub layers: Vec<AttachedLayer>,
@@ -95,8 +100,37 @@ pub struct Configuration {
     pub update: UpdateStatus,
     /// How an instance starts; none means the server's default.
     pub start: Option<StartMode>,
+    /// Whether its instances start from a snapshot.
+    #[serde(default)]
+    pub snap_start: SnapStart,
+    /// What it may reach over the network; none means the server's default.
+    #[serde(default)]
+    pub network: Option<Network>,
+    /// How many invocations an instance may be given at a time.
+    #[serde(default)]
+    pub slots: Slots,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
+}
+
+/// Whether instances start from a snapshot of one that was initialised.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapStart {
+    /// Whether versions are published so.
+    pub on_publish: bool,
+    /// Whether a snapshot could be taken of this version.
+    pub is_taken: bool,
+    /// Why this version could not be initialised.
+    pub failure: Option<NotReady>,
+}
+
+/// Why a version cannot be invoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotReady {
+    /// AWS's code.
+    pub code: String,
+    /// For people.
+    pub reason: String,
 }
 
 /// Instances that are kept ready for a version or an alias.
@@ -117,6 +151,17 @@ pub struct Code {
     pub zipped_bytes: u64,
     /// The size of the unpacked files in bytes.
     pub unzipped_bytes: u64,
+}
+
+impl Code {
+    /// That of an image, which has no zip.
+    pub fn of_image(image: &Image) -> Self {
+        Self {
+            sha256: image.digest.clone(),
+            zipped_bytes: 0,
+            unzipped_bytes: 0,
+        }
+    }
 }
 
 /// Where a version is in its life.
@@ -252,11 +297,25 @@ impl Function {
             return last.clone();
         }
         self.last_version += 1;
+        let is_coming = self.latest.is_waiting_for_image();
+        let container = self.latest.container.as_ref().map(Container::published);
+        let code = match &container {
+            Some(container) => Code::of_image(&container.image),
+            None => self.latest.code.clone(),
+        };
         let published = Arc::new(Configuration {
             version: Version::Published(self.last_version),
             revision: RevisionId::random(),
             description: description.unwrap_or_else(|| self.latest.description.clone()),
             update: UpdateStatus::Successful,
+            // It has no image before, or no snapshot, so that it cannot be invoked until its own is
+            // here.
+            state: match is_coming || self.latest.snap_start.on_publish {
+                true => State::Pending,
+                false => self.latest.state,
+            },
+            container,
+            code,
             ..(*self.latest).clone()
         });
         self.versions.insert(self.last_version, published.clone());
@@ -310,15 +369,44 @@ impl Function {
 }
 
 impl Configuration {
+    /// Whether this is a version whose instances start from a snapshot, where there is one.
+    pub fn starts_from_snapshot(&self) -> bool {
+        self.snap_start.on_publish && self.version != Version::Latest
+    }
+
+    /// Whether it waits for a snapshot.
+    pub fn awaits_snapshot(&self) -> bool {
+        self.starts_from_snapshot() && self.state == State::Pending
+    }
+
+    /// Whether its next image is still to come.
+    pub fn is_waiting_for_image(&self) -> bool {
+        let container = self.container.as_ref();
+        container.is_some_and(|container| container.incoming.is_some())
+    }
+
     /// Whether this version has the code and the settings of that `$LATEST`.
     fn is_published_from(&self, latest: &Configuration) -> bool {
+        let container = latest.container.as_ref().map(Container::published);
+        if self.container.as_ref().map(Container::published) != container {
+            return false;
+        }
         let published = Configuration {
+            container: latest.container.clone(),
+            code: match &container {
+                Some(_) => latest.code.clone(),
+                None => self.code.clone(),
+            },
             version: latest.version,
             revision: latest.revision,
             modified: latest.modified,
             description: latest.description.clone(),
             state: latest.state,
             update: latest.update,
+            snap_start: SnapStart {
+                on_publish: self.snap_start.on_publish,
+                ..latest.snap_start.clone()
+            },
             ..self.clone()
         };
         published == *latest

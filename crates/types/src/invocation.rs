@@ -9,6 +9,7 @@ use crate::arn::FunctionArn;
 use crate::clock::Timestamp;
 use crate::id::RequestId;
 use crate::name::Version;
+use crate::network::Traffic;
 
 /// For whom an instance is initialised, and so how long that may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -18,6 +19,8 @@ pub enum Initialization {
     OnDemand,
     /// To be kept ready for a version with provisioned concurrency.
     Provisioned,
+    /// Once for a snapshot, of which instances are made.
+    SnapStart,
 }
 
 impl Initialization {
@@ -26,6 +29,7 @@ impl Initialization {
         match self {
             Initialization::OnDemand => "on-demand",
             Initialization::Provisioned => "provisioned-concurrency",
+            Initialization::SnapStart => "snap-start",
         }
     }
 }
@@ -58,14 +62,30 @@ pub struct InvocationReport {
     pub started: Timestamp,
     /// From then to its end.
     pub duration: Duration,
+    /// What is charged of that where invocations shared the instance: its part of the time. None: all
+    /// of it.
+    pub share: Option<Duration>,
     /// How long init took, when this invocation was the first of its instance.
     pub init: Option<Duration>,
+    /// The same of an instance that came from a snapshot.
+    pub restore: Option<Restore>,
     /// The most memory the instance has used so far, in bytes.
     pub memory_peak_bytes: u64,
     /// CPU time spent during the invocation.
     pub cpu: Duration,
+    /// What its instance's programs exchanged with the world since the invocation before.
+    pub traffic: Traffic,
     /// The end of the log, when it was asked for.
     pub log_tail: Option<Bytes>,
+}
+
+/// How long it took to make an instance of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restore {
+    /// All of it.
+    pub duration: Duration,
+    /// What the function's own hooks took of it: that is charged.
+    pub hooks: Duration,
 }
 
 /// How an invocation ended.
@@ -105,10 +125,17 @@ pub enum FunctionError {
 
 impl InvocationReport {
     /// What is charged, in whole milliseconds: init and run time together, rounded up. AWS bills
-    /// init since August 2025.
+    /// init since August 2025. Of a time in which invocations shared an instance each is charged its
+    /// part, so that together they are charged what the instance took.
     pub fn billed_ms(&self) -> u64 {
-        let charged = self.duration + self.init.unwrap_or_default();
-        charged.as_micros().div_ceil(1_000) as u64
+        let charged = self.share.unwrap_or(self.duration) + self.init.unwrap_or_default();
+        whole_millis(charged)
+    }
+
+    /// What is charged for restoring, in whole milliseconds; beside [`billed_ms`](Self::billed_ms).
+    pub fn billed_restore_ms(&self) -> u64 {
+        self.restore
+            .map_or(0, |restore| whole_millis(restore.hooks))
     }
 
     /// The most memory the instance has used so far, in MiB, rounded up.
@@ -142,6 +169,11 @@ impl InvocationStatus {
     pub fn leaves_instance_usable(self) -> bool {
         matches!(self, InvocationStatus::Success | InvocationStatus::Error)
     }
+}
+
+/// Rounded up.
+fn whole_millis(duration: Duration) -> u64 {
+    duration.as_micros().div_ceil(1_000) as u64
 }
 
 impl FunctionError {

@@ -12,11 +12,13 @@ pub mod environment;
 pub mod file_system;
 pub mod function;
 pub mod id;
+pub mod image;
 pub mod invocation;
 pub mod layer;
 pub mod limits;
 pub mod log;
 pub mod name;
+pub mod network;
 pub mod policy;
 pub mod runtime;
 pub mod units;
@@ -31,15 +33,18 @@ pub use digest::Sha256;
 pub use environment::RESERVED_VARIABLES;
 pub use file_system::{AccessPoint, AccessPointArn, FileSystem, FileSystemMount, FileSystems};
 pub use function::{
-    Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
+    Configuration, Function, LogFormat, LogLevel, LoggingConfig, NotReady, SnapStart, State,
+    UpdateStatus,
 };
 pub use id::{InstanceId, RequestId, RevisionId, UrlId};
+pub use image::{Container, Image, ImageConfig};
 pub use invocation::{
-    FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome,
+    FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome, Restore,
 };
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
+pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
-pub use units::{EphemeralMb, InvalidUnit, MemoryMb, TimeoutSecs};
+pub use units::{EphemeralMb, InvalidUnit, MemoryMb, Slots, TimeoutSecs};
 pub use usage::UsageRecord;

@@ -18,6 +18,10 @@ pub const EPHEMERAL_MB_MIN: u32 = 512;
 pub const EPHEMERAL_MB_MAX: u32 = 10_240;
 /// Longest invocation (quotas page).
 pub const TIMEOUT_SECS_MAX: u32 = 900;
+/// Most invocations that one instance may be given at a time. AWS differs: its managed instances allow
+/// 1,600 (service model, `PerExecutionEnvironmentMaxConcurrency`); here each takes a connection of the
+/// daemon.
+pub const SLOTS_MAX: u32 = 128;
 /// Longest init phase of an on-demand instance (developer guide, "Lambda execution environment").
 pub const INIT_TIMEOUT_SECS: u64 = 10;
 /// Longest init phase of an instance with provisioned concurrency (developer guide, the same page).
@@ -37,6 +41,14 @@ pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
 pub const ZIPPED_BYTES_MAX: u64 = 50 * 1024 * 1024;
 /// Largest unpacked deployment package, layers included (quotas page).
 pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
+/// Largest container image, all layers unpacked (quotas page: 10 GB).
+pub const IMAGE_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// Layers of a container image (Docker's limit; Lambda documents none).
+pub const IMAGE_LAYERS_MAX: usize = 127;
+/// Words of an entry point or a command (service model, `ImageConfig`).
+pub const IMAGE_WORDS_MAX: usize = 1_500;
+/// Longest working directory of a container image's function (service model, `ImageConfig`).
+pub const IMAGE_DIRECTORY_LENGTH_MAX: usize = 1_000;
 /// All code of one account (quotas page: 75 GB).
 pub const CODE_STORAGE_BYTES_MAX: u64 = 75 * 1024 * 1024 * 1024;
 /// Environment variables of a function, as JSON (quotas page).

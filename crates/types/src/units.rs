@@ -74,6 +74,11 @@ ranged!(
     TimeoutSecs, "timeout", 1u32, limits::TIMEOUT_SECS_MAX, 3
 );
 
+ranged!(
+    /// How many invocations one instance may be given at a time: 1-128, 1 unless told.
+    Slots, "invocations at a time", 1u32, limits::SLOTS_MAX, 1
+);
+
 impl MemoryMb {
     /// The memory in bytes.
     pub fn bytes(self) -> u64 {
@@ -90,6 +95,13 @@ impl EphemeralMb {
     /// The size in bytes.
     pub fn bytes(self) -> u64 {
         u64::from(self.0) << 20
+    }
+}
+
+impl Slots {
+    /// Whether invocations share an instance.
+    pub fn are_shared(self) -> bool {
+        self.0 > 1
     }
 }
 

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::id::RequestId;
 use crate::invocation::InvocationStatus;
 use crate::name::{FunctionId, Version};
+use crate::network::Traffic;
 use crate::runtime::Architecture;
 use crate::units::{EphemeralMb, MemoryMb};
 
@@ -36,6 +37,8 @@ pub struct UsageRecord {
     pub architecture: Architecture,
     /// CPU time in microseconds.
     pub cpu_us: u64,
+    /// What its instance's programs exchanged with the world since the invocation before.
+    pub traffic: Traffic,
     /// How it ended.
     pub status: InvocationStatus,
 }

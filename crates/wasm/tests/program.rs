@@ -1,9 +1,6 @@
 //! The program as the daemon starts it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "what a test relies on fails the test; clippy excuses test functions only, not what they call"
-)]
+#![allow(clippy::unwrap_used, reason = "a test's own set-up may stop it")]
 
 use std::io::Read;
 use std::os::fd::OwnedFd;

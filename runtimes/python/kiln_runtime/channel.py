@@ -11,11 +11,17 @@ import struct
 
 INIT = 1
 INVOKE = 2
+RESTORE = 3
+RESUME = 4
 READY = 16
 INIT_DONE = 17
 INIT_ERROR = 18
 RESPONSE = 19
 ERROR = 20
+SNAPSHOT = 21
+UNFIT = 22
+NOT_RESTORED = 23
+RESTORED = 24
 
 # AWS takes 6 MiB and 100 bytes; the daemon refuses to read more than that.
 BODY_BYTES_MAX = 6 * 1024 * 1024 + 100
@@ -59,11 +65,17 @@ class Channel:
         header = _decode(data[_PREFIX_BYTES:body_start].decode())
         return kind, header, data[body_start:end]
 
+    def receive_alone(self):
+        """The next frame, and nothing of what comes after it: a process that becomes a copy loses
+        what it has read."""
+        data = self._read_rest(b"", _PREFIX_BYTES)
+        length, kind, header_bytes = _unpack_from(data)
+        rest = self._read_rest(b"", _LENGTH_BYTES + length - _PREFIX_BYTES)
+        return kind, _decode(rest[:header_bytes].decode()), rest[header_bytes:]
+
     def send(self, kind, header=b"{}", body=b""):
         """Sends one frame; the header is encoded already."""
-        header_bytes = len(header)
-        length = _PREFIX_BYTES - _LENGTH_BYTES + header_bytes + len(body)
-        prefix = _pack(length, kind, header_bytes)
+        prefix = _prefix(kind, header, body)
         if len(body) <= _COPIED_BYTES_MAX:
             frame = prefix + header + body
             written = os.write(self._fd, frame)
@@ -88,3 +100,14 @@ class Channel:
     def _write_rest(self, view):
         while view:
             view = view[os.write(self._fd, view):]
+
+
+def frame(kind, header):
+    """A frame without a body."""
+    return _prefix(kind, header, b"") + header
+
+
+def _prefix(kind, header, body):
+    header_bytes = len(header)
+    length = _PREFIX_BYTES - _LENGTH_BYTES + header_bytes + len(body)
+    return _pack(length, kind, header_bytes)

@@ -8,6 +8,7 @@ from awslambdaric.lambda_runtime_client import BaseLambdaRuntimeClient
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller, to_json
 
 from . import channel as frames
+from . import environment
 
 # A frame in the output that tells the daemon where init ends: type, length, time.
 _INIT_OVER = b"\xa5\x5a\xff\x01" + bytes(12)
@@ -38,18 +39,26 @@ class Client(BaseLambdaRuntimeClient):
     It inherits for one reason: functions may replace ``BaseLambdaRuntimeClient.marshaller``.
     """
 
-    def __init__(self, channel, output_fd):
+    def __init__(self, channel, output_fd, fd=None, variables=None, snapshot_code=None):
         # The encoder reads AWS_EXECUTION_ENV when it is made, and the class was made before the
         # environment was known.
         BaseLambdaRuntimeClient.marshaller = LambdaMarshaller()
         self._channel = channel
         self._output_fd = output_fd
         self._initialised = False
+        self._fd = fd
+        self._variables = variables
+        self._snapshot_code = snapshot_code
+        # When this process became a copy.
+        self._restored = None
 
     def wait_next_invocation(self):
         channel = self._channel
         if not self._initialised:
             self._initialised = True
+            if self._restored is not None:
+                hooks_us = int((time.monotonic() - self._restored) * 1e6)
+                channel.send(frames.RESTORED, b'{"hooks_us":%d}' % hooks_us)
             os.write(self._output_fd, _INIT_OVER)
             channel.send(frames.INIT_DONE)
         kind, header, body = channel.receive()
@@ -95,10 +104,34 @@ class Client(BaseLambdaRuntimeClient):
         self._channel.send(frames.INIT_ERROR, header, body[: frames.BODY_BYTES_MAX])
 
     def restore_next(self):
-        """Nothing to restore: instances are not made from snapshots of their own init."""
+        """Called where a snapshot may be taken. In a process that was initialised for itself there is
+        nothing to do; one that is to be copied waits here, and its copies go on from here."""
+        code = self._snapshot_code
+        if code is None:
+            return
+        # Not with the others: an AWS runtime has not imported what it takes.
+        from . import snapshot
+
+        def announcement(state):
+            header = {"state": state, "lineage": snapshot.lineage()}
+            return frames.frame(frames.SNAPSHOT, json.dumps(header).encode())
+
+        try:
+            snapshot.take(self._fd, code, announcement)
+        except snapshot.Unfit as unfit:
+            reason = json.dumps({"reason": str(unfit)}).encode()
+            self._channel.send(frames.UNFIT, reason)
+            # Nobody wants anything more of it.
+            self._channel.receive()
+            raise frames.Closed from None
+        self._snapshot_code = None
+        kind, header, _ = self._channel.receive()
+        if kind == frames.RESUME:
+            environment.resume(self._variables, header["env"])
+        self._restored = time.monotonic()
 
     def report_restore_error(self, restore_error_data):
-        self.post_init_error(restore_error_data)
+        self.post_init_error(restore_error_data, "Runtime.AfterRestoreError")
 
     def _answer(self, kind, header, body):
         if len(body) > frames.BODY_BYTES_MAX:
@@ -114,3 +147,4 @@ def _error_type(document):
         return json.loads(document)["errorType"]
     except (ValueError, KeyError, TypeError):
         return None
+

@@ -1,5 +1,6 @@
 """Turns a booted interpreter into the one that a function expects to find itself in."""
 
+import gc
 import os
 import sys
 import time
@@ -11,6 +12,8 @@ _OPT = "/opt/python"
 _BUNDLED = frozenset(
     ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 )
+
+_CREDENTIALS = frozenset(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
 
 
 def apply(variables, base_modules):
@@ -26,6 +29,34 @@ def apply(variables, base_modules):
     os.chdir(task_root)
     own = _set_search_path(variables, task_root)
     _forget_shadowed(own, base_modules)
+
+
+def resume(before, variables):
+    """Changes what differs between the instance that was copied and this one. What the function has
+    set itself stays."""
+    environ = os.environ
+    for name in before.keys() - variables.keys():
+        environ.pop(name, None)
+    changed = {name for name, value in variables.items() if before.get(name) != value}
+    for name in changed:
+        environ[name] = variables[name]
+    if changed & _CREDENTIALS or before.keys() - variables.keys() & _CREDENTIALS:
+        _renew_credentials()
+
+
+def _renew_credentials():
+    """Gives clients that were made before the copy the keys that are valid now."""
+    credentials = sys.modules.get("botocore.credentials")
+    if credentials is None:
+        return
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    key, secret, token = map(os.environ.get, names)
+    # Snapshots are taken with everything frozen, out of the collector's sight.
+    gc.unfreeze()
+    for known in gc.get_objects():
+        if type(known) is credentials.Credentials and known.method == "env":
+            known.access_key, known.secret_key, known.token = key, secret, token
+    gc.freeze()
 
 
 def _set_variables(variables):

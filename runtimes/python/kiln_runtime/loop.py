@@ -6,6 +6,7 @@
 import _sitebuiltins
 import builtins
 import importlib
+import json
 import logging
 import os
 import sys
@@ -45,8 +46,14 @@ def _live(fd, warm_up):
         warm.up()
     channel = frames.Channel(fd)
     channel.send(frames.READY)
-    kind, init, _ = channel.receive()
-    if kind != frames.INIT:
+    kind, init, _ = channel.receive_alone()
+    if kind == frames.RESTORE:
+        from . import snapshot
+
+        why = snapshot.become()
+        # Then the function is initialised as any.
+        channel.send(frames.NOT_RESTORED, json.dumps({"reason": why}).encode())
+    elif kind != frames.INIT:
         return 1
     environment.apply(init["env"], _BASE_MODULES)
     _set_log_format(init.get("log_format"), init.get("log_level"))
@@ -54,7 +61,9 @@ def _live(fd, warm_up):
     # awslambdaric then writes whole log records in frames, which keeps a record with many lines
     # one event; what the function prints goes between them.
     os.environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(output_fd)
-    bootstrap.run(init["handler"], Client(channel, output_fd))
+    wanted = init.get("snapshot")
+    client = Client(channel, output_fd, fd, init["env"], wanted and bytes.fromhex(wanted))
+    bootstrap.run(init["handler"], client)
     return 0
 
 

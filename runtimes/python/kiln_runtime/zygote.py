@@ -22,12 +22,11 @@ import array  # noqa: E402
 import gc  # noqa: E402
 import importlib  # noqa: E402
 import json  # noqa: E402
-import random  # noqa: E402
 import select  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 
-from kiln_runtime import lockdown  # noqa: E402
+from kiln_runtime import lockdown, snapshot  # noqa: E402
 
 _CONTROL = 3
 _FILTER = 4
@@ -68,6 +67,7 @@ def main():
             pass
     _initialise()
     children = Children(control, lockdown.Lockdown(filter_bytes))
+    snapshot.found_lineage()
     gc.collect()
     gc.freeze()
     _send(control, "ready")
@@ -154,7 +154,7 @@ class Children:
             self._lock.down(
                 request["uid"], ruleset, request["files_max"], request["processes_max"]
             )
-            _reseed()
+            snapshot.reseed()
             gc.enable()
             loop.boot(_CHANNEL, warm_up=request["warm"])
         except BaseException as error:
@@ -202,18 +202,6 @@ def _initialise():
         # No runtime pack: then there is nothing to warm.
         return
     warm.up()
-
-
-def _reseed():
-    """Makes siblings differ. OpenSSL notices a fork by the pid in some versions, and all children
-    here have the same one."""
-    ssl = sys.modules.get("ssl")
-    if ssl is not None:
-        ssl.RAND_add(os.urandom(48), 48.0)
-    random.seed()
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None:
-        process.current_process().authkey = os.urandom(32)
 
 
 def _send(control, message):

@@ -11,9 +11,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-types", &[]),
     ("kiln-sandbox", &[]),
     ("kiln-store", &[]),
+    ("kiln-image", &[]),
     ("kiln-cli", &[]),
     ("kiln-wasm", &[]),
-    ("kiln-instance", &["kiln-sandbox"]),
+    ("kiln-network", &["kiln-sandbox"]),
+    ("kiln-instance", &["kiln-network", "kiln-sandbox"]),
     ("kiln-scheduler", &["kiln-instance"]),
     ("kiln-metering", &["kiln-store"]),
     (
@@ -27,14 +29,16 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "kiln-gateway",
-        &["kiln-invoke", "kiln-store", "kiln-metering"],
+        &["kiln-invoke", "kiln-image", "kiln-store", "kiln-metering"],
     ),
     ("kiln-triggers", &["kiln-invoke", "kiln-store"]),
     (
         "kiln-app",
         &[
             "kiln-sandbox",
+            "kiln-network",
             "kiln-store",
+            "kiln-image",
             "kiln-cli",
             "kiln-instance",
             "kiln-scheduler",

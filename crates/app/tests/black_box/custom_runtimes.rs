@@ -9,7 +9,11 @@ use kiln_testkit::{FunctionBuilder, Server, archive, clients, programs, runtimes
 use serde_json::json;
 
 /// A function of a custom runtime with these files, all executable.
-fn custom<'a>(server: &'a Server, name: &str, files: &[(&str, &[u8])]) -> FunctionBuilder<'a> {
+pub(super) fn custom<'a>(
+    server: &'a Server,
+    name: &str,
+    files: &[(&str, &[u8])],
+) -> FunctionBuilder<'a> {
     server
         .function(name, "")
         .zip(archive::programs(files))
@@ -35,7 +39,7 @@ def respond(id, result):
     call(f'invocation/{id}/response', json.dumps(result).encode())
 ";
 
-fn python<'a>(server: &'a Server, name: &str, program: &str) -> FunctionBuilder<'a> {
+pub(super) fn python<'a>(server: &'a Server, name: &str, program: &str) -> FunctionBuilder<'a> {
     script(server, name, &format!("{PYTHON}{program}"))
 }
 
@@ -105,7 +109,7 @@ fn a_function_written_with_the_runtime_crate_for_rust_runs() {
 }
 
 /// AWS's runtime client for Python in a package with this program, started by the machine's Python.
-fn python_client<'a>(server: &'a Server, name: &str, app: &str) -> FunctionBuilder<'a> {
+pub(super) fn python_client<'a>(server: &'a Server, name: &str, app: &str) -> FunctionBuilder<'a> {
     let python = runtimes::system_python();
     let installed = clients::awslambdaric_packages(&python);
     let mut files = Vec::new();

@@ -152,8 +152,9 @@ fn only_its_own_processes_are_seen() {
 }
 
 #[test]
-fn the_network_is_loopback_only() {
-    let server = server();
+fn without_a_network_there_is_loopback_only() {
+    let server = Server::builder().args(&["--network", "none"]).start();
+    server.function("probe", PROBE).timeout(20).create();
     let port: u16 = server
         .authority()
         .split_once(':')

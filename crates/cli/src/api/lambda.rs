@@ -136,8 +136,18 @@ impl Client {
     }
 
     /// `CreateFunction` with the code in `zip`.
-    pub(crate) async fn create_function(&self, mut document: Value, zip: &[u8]) -> Result<Value> {
-        document["Code"] = json!({ "ZipFile": BASE64.encode(zip) });
+    pub(crate) async fn create_function(&self, document: Value, zip: &[u8]) -> Result<Value> {
+        let code = json!({ "ZipFile": BASE64.encode(zip) });
+        self.create_function_from(document, code).await
+    }
+
+    /// `CreateFunction` with this `Code`.
+    pub(crate) async fn create_function_from(
+        &self,
+        mut document: Value,
+        code: Value,
+    ) -> Result<Value> {
+        document["Code"] = code;
         let call = call("CreateFunction", Method::POST, "/2015-03-31/functions").json(&document);
         self.send(call).await?.json()
     }
@@ -150,6 +160,11 @@ impl Client {
         zip: &[u8],
     ) -> Result<Value> {
         document["ZipFile"] = BASE64.encode(zip).into();
+        self.update_code_from(name, document).await
+    }
+
+    /// `UpdateFunctionCode` with all that it says in the document.
+    pub(crate) async fn update_code_from(&self, name: &str, document: Value) -> Result<Value> {
         let path = format!("{}/code", function_path(name));
         self.send(call("UpdateFunctionCode", Method::PUT, path).json(&document))
             .await?

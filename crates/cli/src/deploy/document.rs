@@ -4,7 +4,7 @@
 use kiln_types::LogFormat;
 use serde_json::{Map, Value, json};
 
-use super::{Args, Attached};
+use super::{Args, Attached, Switch};
 
 /// What the function should be: what was inferred, and what the flags say.
 pub(super) struct Wanted<'a> {
@@ -101,6 +101,7 @@ fn configuration(wanted: &Wanted) -> Map<String, Value> {
     set("Layers", (!layers.is_empty()).then(|| json!(layers)));
     let mount = |(arn, path): &(String, String)| json!([{ "Arn": arn, "LocalMountPath": path }]);
     set("FileSystemConfigs", file_system.as_ref().map(mount));
+    set("SnapStart", args.snap_start.map(snap_start));
     set("LoggingConfig", args.log_format.as_deref().map(logging));
     document
 }
@@ -109,6 +110,14 @@ fn configuration(wanted: &Wanted) -> Map<String, Value> {
 fn arns(layers: &Value) -> Vec<&str> {
     let layers = layers.as_array().into_iter().flatten();
     layers.filter_map(|layer| layer["Arn"].as_str()).collect()
+}
+
+fn snap_start(switch: Switch) -> Value {
+    let apply_on = match switch {
+        Switch::On => "PublishedVersions",
+        Switch::Off => "None",
+    };
+    json!({ "ApplyOn": apply_on })
 }
 
 /// The flag takes any case, the API only one.

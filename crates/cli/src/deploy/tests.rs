@@ -63,7 +63,10 @@ async fn deploy(server: Remembered, text: &str, args: Args) -> (Result<ExitCode>
     let path = dir.path().join("app");
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("main.py"), text).unwrap();
-    let args = Args { path, ..args };
+    let args = Args {
+        path: Some(path),
+        ..args
+    };
     serve(
         move |asked| server.answer(asked),
         async |client| run(&client, Format::Json, &args).await,
@@ -182,7 +185,7 @@ async fn function_that_cannot_be_prepared_is_an_error_with_the_servers_reason() 
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("main.py"), HANDLER).unwrap();
     let args = Args {
-        path: dir.path().into(),
+        path: Some(dir.path().into()),
         name: Some("app".to_owned()),
         ..Args::default()
     };
@@ -196,7 +199,7 @@ async fn function_that_cannot_be_prepared_is_an_error_with_the_servers_reason() 
 
 fn name_of(path: PathBuf) -> Result<String> {
     function_name(&Args {
-        path,
+        path: Some(path),
         ..Args::default()
     })
     .map(|name| name.to_string())

@@ -23,7 +23,7 @@ enum Progress {
 }
 
 /// Waits for the last change and makes its failure an error.
-pub(super) async fn until_active(client: &Client, name: &str) -> Result<Value> {
+pub(crate) async fn until_active(client: &Client, name: &str) -> Result<Value> {
     let configuration = until_idle(client, name).await?;
     match progress(&configuration) {
         Progress::Failed(reason) => bail!(

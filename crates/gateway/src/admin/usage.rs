@@ -34,6 +34,8 @@ struct FunctionUsage {
     gb_seconds: f64,
     cpu_ms: u64,
     memory_peak_bytes: u64,
+    received_bytes: u64,
+    sent_bytes: u64,
     duration_p50_ms: f64,
     duration_p99_ms: f64,
     cost_usd: String,
@@ -84,6 +86,8 @@ fn of_function((function_name, summaries): (String, Vec<UsageSummary>)) -> Funct
         gb_seconds: sum(|summary| summary.memory_mb_ms) as f64 / (1024.0 * 1e3),
         cpu_ms: sum(|summary| summary.cpu_us) / 1_000,
         memory_peak_bytes: u64::from(peak_mb) << 20,
+        received_bytes: sum(|summary| summary.traffic.received_bytes),
+        sent_bytes: sum(|summary| summary.traffic.sent_bytes),
         duration_p50_ms: millis(|summary| summary.duration_p50_us),
         duration_p99_ms: millis(|summary| summary.duration_p99_us),
         cost_usd: price.to_string(),
@@ -128,6 +132,10 @@ mod tests {
             ephemeral: Default::default(),
             architecture: Architecture::X86_64,
             cpu_us: 5_000,
+            traffic: kiln_types::Traffic {
+                received_bytes: 700,
+                sent_bytes: 30,
+            },
             status,
         }
     }
@@ -164,6 +172,10 @@ mod tests {
         assert_eq!(a["billedMs"], 200);
         assert_eq!(a["gbSeconds"], 0.2);
         assert_eq!(a["cpuMs"], 10);
+        assert_eq!(
+            (&a["receivedBytes"], &a["sentBytes"]),
+            (&1_400.into(), &60.into())
+        );
         assert_eq!(a["memoryPeakBytes"], 64 << 20);
         assert_eq!(a["durationP50Ms"], 98.0);
         // 2 requests at 0.2 millionths, and 0.2 GB-s at 16.6667 millionths of a dollar.

@@ -412,6 +412,7 @@ fn gateway_config(auth: Auth) -> Config {
         account_concurrency: 1_000,
         memory_budget_mb: 4_096,
         file_systems: Default::default(),
+        host_services: Default::default(),
         limits: Limits::default(),
     }
 }

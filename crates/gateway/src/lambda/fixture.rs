@@ -70,6 +70,8 @@ impl Fixture {
             store,
             invoker: invoker.clone(),
             clock: clock.clone(),
+            images: kiln_image::Sources::new(Default::default()).unwrap(),
+            stopping: Default::default(),
             tracker: TaskTracker::new(),
             runtimes: vec!["python3.11".into(), "python3.12".into()],
             compile: None,
@@ -82,6 +84,7 @@ impl Fixture {
             endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
+            host_services: Default::default(),
             file_systems: [(
                 AccessPoint::named("data"),
                 FileSystem {
@@ -174,11 +177,15 @@ impl Fixture {
                 zipped_bytes: 1,
                 unzipped_bytes: 1,
             },
+            container: None,
             layers: Vec::new(),
             file_systems: Vec::new(),
             state: State::Pending,
             update: UpdateStatus::InProgress,
             start: None,
+            snap_start: Default::default(),
+            network: None,
+            slots: Default::default(),
             kept: BTreeMap::new(),
         };
         let function = Function::new(id.clone(), Timestamp::default(), latest);
@@ -254,9 +261,12 @@ pub(crate) fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Ou
             payload: payload.into(),
             started: Timestamp::default(),
             duration: Duration::from_millis(1),
+            share: None,
             init: None,
+            restore: None,
             memory_peak_bytes: 1,
             cpu: Duration::ZERO,
+            traffic: Default::default(),
             log_tail: None,
         }),
     }

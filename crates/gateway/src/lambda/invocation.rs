@@ -59,6 +59,10 @@ pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
         Error::NotReady(state) => conflict(format!(
             "The operation cannot be performed at this time. The function is currently in the following state: {state:?}"
         )),
+        Error::AwaitsSnapshot => ApiError::new(
+            Exception::SnapStartNotReady,
+            "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.",
+        ),
         Error::TooLarge { bytes_max, .. } => ApiError::new(
             Exception::RequestEntityTooLarge,
             format!(

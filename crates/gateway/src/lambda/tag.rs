@@ -1,7 +1,8 @@
 //! Operations on tags, and their rules. Only functions have tags so far.
 //!
 //! Kiln's own: the tag `kiln:start` with `zygote` or `fresh` chooses how instances of the function
-//! start, because no setting of the API can say it.
+//! start, `kiln:network` what it may reach, and `kiln:concurrency` with 1 to 128 how many invocations an
+//! instance may be given at a time, because no setting of the API can say it.
 //!
 //! AWS differs: the message for tags that are too long, or that begin with `aws:`, is Kiln's.
 
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
-use kiln_types::{Function, RevisionId, limits};
+use kiln_types::network::InvalidNetwork;
+use kiln_types::{Configuration, Function, Language, Network, RevisionId, Slots, limits};
 
 use super::function::prepare::is_unfinished;
 use super::refusal::{invalid, resource_not_found, update_in_progress};
@@ -23,6 +25,10 @@ pub(crate) mod untag_resource;
 
 /// The tag that chooses how instances start.
 pub(crate) const START: &str = "kiln:start";
+/// The tag that says what the function may reach over the network.
+pub(crate) const NETWORK: &str = "kiln:network";
+/// The tag that says how many invocations an instance may be given at a time.
+pub(crate) const CONCURRENCY: &str = "kiln:concurrency";
 /// Longest key of a tag (developer guide, "Using tags on Lambda functions").
 const KEY_LENGTH_MAX: usize = 128;
 /// Longest value of a tag (the same).
@@ -50,7 +56,9 @@ pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
             )));
         }
     }
-    start_mode(tags).map(|_| ())
+    start_mode(tags)?;
+    network(tags)?;
+    slots(tags).map(|_| ())
 }
 
 /// How instances of a function with these tags start; none means the server's default.
@@ -65,7 +73,71 @@ pub(crate) fn start_mode(tags: &BTreeMap<String, String>) -> Result<Option<Start
     }
 }
 
-/// Puts a changed set of tags in force. A new way to start is a change of `$LATEST`, so it has to
+/// What a function with these tags may reach over the network; none means the server's default.
+pub(crate) fn network(tags: &BTreeMap<String, String>) -> Result<Option<Network>> {
+    let read = tags.get(NETWORK).map(|text| text.parse()).transpose();
+    let refuse = |why: String| invalid(format!("The tag {NETWORK} cannot be read: {why}."));
+    let read: Option<Network> = read.map_err(|error: InvalidNetwork| refuse(error.to_string()))?;
+    match read.as_ref().and_then(Network::loopback) {
+        Some(own) => Err(refuse(format!(
+            "'{own}' is a function's own loopback: name a service of the host with host-services"
+        ))),
+        None => Ok(read),
+    }
+}
+
+/// Refuses services of the host that its operator has not named.
+pub(crate) fn check_services(context: &Context, tags: &BTreeMap<String, String>) -> Result<()> {
+    let known = &context.config.host_services;
+    let network = network(tags)?;
+    let mut services = network.iter().flat_map(Network::services);
+    match services.find(|name| !known.contains(*name)) {
+        None => Ok(()),
+        Some(name) => Err(invalid(format!(
+            "The tag {NETWORK} names the service '{name}', which this server does not have: \
+             its operator names services with --host-service."
+        ))),
+    }
+}
+
+/// How many invocations an instance of a function with these tags may be given at a time.
+fn slots(tags: &BTreeMap<String, String>) -> Result<Slots> {
+    let Some(value) = tags.get(CONCURRENCY) else {
+        return Ok(Slots::default());
+    };
+    let slots = value.parse().ok().and_then(|value| Slots::new(value).ok());
+    slots.ok_or_else(|| {
+        invalid(format!(
+            "The tag {CONCURRENCY} must be a whole number from 1 to {}, not '{value}'.",
+            limits::SLOTS_MAX
+        ))
+    })
+}
+
+/// Has a version run as its function's tags say.
+pub(crate) fn settle(latest: &mut Configuration, tags: &BTreeMap<String, String>) -> Result<()> {
+    latest.start = start_mode(tags)?;
+    latest.network = network(tags)?;
+    latest.slots = slots(tags)?;
+    check_slots(latest)
+}
+
+/// Whether the version's runtime can take as many invocations at a time as its tags say: those that
+/// Kiln brings take one.
+pub(crate) fn check_slots(latest: &Configuration) -> Result<()> {
+    let built_in = latest.runtime.as_ref();
+    let built_in = built_in.filter(|runtime| runtime.language() != Language::Provided);
+    match built_in {
+        Some(runtime) if latest.slots.are_shared() => Err(invalid(format!(
+            "The tag {CONCURRENCY} is for runtimes that can take more than one invocation at a time, and \
+             {runtime} takes one. Remove the tag or set it to 1, or deploy the function with its own \
+             runtime client and the runtime provided.al2023."
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Puts a changed set of tags in force. A new way to run is a change of `$LATEST`, so it has to
 /// wait like any other: what finishes the change before knows it by its revision.
 fn apply(
     function: &mut Function,
@@ -73,15 +145,15 @@ fn apply(
     arn: impl std::fmt::Display,
 ) -> Result<()> {
     check(&tags)?;
-    let start = start_mode(&tags)?;
-    if function.latest.start != start {
+    let mut latest = Configuration::clone(&function.latest);
+    settle(&mut latest, &tags)?;
+    if latest != *function.latest {
         if is_unfinished(function) {
             return Err(update_in_progress(arn));
         }
-        let latest = Arc::make_mut(&mut function.latest);
-        latest.start = start;
-        // Instances that started the other way must not be used any more.
+        // Instances that run the other way must not be used any more.
         latest.revision = RevisionId::random();
+        function.latest = Arc::new(latest);
     }
     function.tags = tags;
     Ok(())
@@ -147,6 +219,59 @@ mod tests {
             Some(StartMode::Fresh)
         );
         assert!(check(&tags(&[(START, "slow")])).is_err());
+    }
+
+    #[test]
+    fn the_network_tag_is_read() {
+        assert_eq!(network(&tags(&[])).unwrap(), None);
+        let read = network(&tags(&[(NETWORK, "allow 10.1.0.0/16 example.com:443")]));
+        assert_eq!(
+            read.unwrap().unwrap().to_string(),
+            "allow 10.1.0.0/16 example.com:443"
+        );
+        let refused = check(&tags(&[(NETWORK, "allow 10.0.0.1/8")])).unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert_eq!(
+            refused.message,
+            "The tag kiln:network cannot be read: '10.0.0.1/8' is not where its range begins: \
+             write 10.0.0.0/8."
+        );
+    }
+
+    #[tokio::test]
+    async fn services_that_the_operator_has_not_named_are_refused() {
+        let fixture = Fixture::new().await;
+        for named in ["host-services db", "allow public db.host.kiln.internal"] {
+            let refused = check_services(&fixture.context, &tags(&[(NETWORK, named)])).unwrap_err();
+            assert!(
+                refused.message.contains("the service 'db'"),
+                "{}",
+                refused.message
+            );
+        }
+        let other = tags(&[(NETWORK, "egress")]);
+        assert!(check_services(&fixture.context, &other).is_ok());
+    }
+
+    #[test]
+    fn the_concurrency_tag_is_a_number_in_its_range() {
+        assert_eq!(slots(&tags(&[])).unwrap().get(), 1);
+        for (value, expected) in [("1", 1), ("16", 16), ("128", 128)] {
+            assert_eq!(
+                slots(&tags(&[(CONCURRENCY, value)])).unwrap().get(),
+                expected
+            );
+        }
+        for value in ["", "0", "129", "-1", "1.5", "many"] {
+            let refused = check(&tags(&[(CONCURRENCY, value)])).unwrap_err();
+            assert_eq!(refused.exception, Exception::InvalidParameterValue);
+            assert_eq!(
+                refused.message,
+                format!(
+                    "The tag kiln:concurrency must be a whole number from 1 to 128, not '{value}'."
+                )
+            );
+        }
     }
 
     #[tokio::test]

@@ -47,9 +47,12 @@ impl Invoke for Slow {
                     payload: request.payload,
                     started: Timestamp::default(),
                     duration: Duration::from_millis(1),
+                    share: None,
                     init: None,
+                    restore: None,
                     memory_peak_bytes: 1,
                     cpu: Duration::ZERO,
+                    traffic: Default::default(),
                     log_tail: None,
                 }),
             })
@@ -99,6 +102,8 @@ impl Server {
                 done: done.clone(),
             }),
             clock: clock.clone(),
+            images: kiln_image::Sources::new(Default::default()).unwrap(),
+            stopping: Default::default(),
             tracker: tracker.clone(),
             runtimes: vec!["python3.11".to_owned()],
             compile: None,
@@ -112,6 +117,7 @@ impl Server {
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
             file_systems: Default::default(),
+            host_services: Default::default(),
             limits,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -35,11 +35,11 @@ impl Desk {
     /// Kiln in another way.
     pub(crate) fn new(spec: Arc<Spec>, external: &[String], has_runtime_api: bool) -> Self {
         Self {
-            spec,
             has_runtime_api,
-            exchange: Mutex::default(),
+            exchange: Mutex::new(Exchange::new(spec.slots())),
             handed_over: Notify::new(),
-            roster: Mutex::new(Roster::new(external)),
+            roster: Mutex::new(Roster::new(external).of_shared(spec.slots().are_shared())),
+            spec,
             noticed: Notify::new(),
             subscriptions: Mutex::default(),
         }
@@ -93,9 +93,15 @@ impl Desk {
 
     /// Waits for an event. May be dropped at any time without losing one.
     pub(crate) async fn event(&self) -> Event {
+        let _waiting = Asking::new(self);
         loop {
             self.handed_over.notified().await;
-            if let Some(event) = self.exchange().take_event() {
+            let mut exchange = self.exchange();
+            if let Some(event) = exchange.take_event() {
+                // Those handed over at once may have left one notice together.
+                if exchange.has_event() {
+                    self.handed_over.notify_one();
+                }
                 return event;
             }
         }
@@ -127,6 +133,24 @@ impl Desk {
     /// Counts a request or a connection from which nothing followed, and says how long to pause.
     pub(crate) fn count_stray(&self) -> Option<Duration> {
         let strays = self.exchange().count_stray();
-        (strays > STRAYS_MAX).then_some(STRAY_PAUSE)
+        // Each of several at a time may come over a connection of its own.
+        let strays_max = STRAYS_MAX + 2 * (self.spec.slots().get() - 1);
+        (strays > strays_max).then_some(STRAY_PAUSE)
+    }
+}
+
+/// One who waits for an event; no longer when dropped.
+struct Asking<'a>(&'a Desk);
+
+impl<'a> Asking<'a> {
+    fn new(desk: &'a Desk) -> Self {
+        desk.exchange().count_waiting(true);
+        Self(desk)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.exchange().count_waiting(false);
     }
 }

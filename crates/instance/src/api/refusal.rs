@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
         from: &'static str,
         to: &'static str,
     },
+    /// More ask for an event than there may be events.
+    TooManyIdle,
     /// The body is longer than a response may be.
     TooLarge,
     /// The body ended before its end.
@@ -48,6 +50,11 @@ impl Refusal {
                 format!(
                     "State transition from {from} to {to} failed for runtime. Error: State transition is not allowed"
                 ),
+            ),
+            Self::TooManyIdle => (
+                500,
+                "InternalServerError",
+                "Internal Server Error".to_owned(),
             ),
             Self::TooLarge => (
                 413,

@@ -20,7 +20,8 @@ use tokio::time::{Sleep, sleep};
 use super::desk::Desk;
 use super::routes;
 
-/// Connections of one instance; further ones wait in the kernel's queue until one closes.
+/// Connections of one instance, and two more for each invocation that it takes beside the first;
+/// further ones wait in the kernel's queue until one closes.
 const CONNECTIONS_MAX: usize = 32;
 /// Of these, how many every instance can have whatever others do. The rest share
 /// [`SPARE_CONNECTIONS_MAX`].
@@ -40,6 +41,7 @@ pub(crate) struct Server {
     listener: TcpListener,
     desk: Arc<Desk>,
     connections: Vec<Connection>,
+    connections_max: usize,
     spare: Arc<Semaphore>,
     /// No connection is accepted before it is over.
     rest: Option<Pin<Box<Sleep>>>,
@@ -52,10 +54,12 @@ struct Connection {
 
 impl Server {
     pub(crate) fn new(listener: TcpListener, desk: Arc<Desk>, spare: Arc<Semaphore>) -> Self {
+        let others = desk.spec().slots().get() as usize - 1;
         Self {
             listener,
             desk,
             connections: Vec::new(),
+            connections_max: CONNECTIONS_MAX + 2 * others,
             spare,
             rest: None,
         }
@@ -81,7 +85,7 @@ impl Server {
     }
 
     fn accept(&mut self, context: &mut Context<'_>) {
-        while self.connections.len() < CONNECTIONS_MAX {
+        while self.connections.len() < self.connections_max {
             if let Some(rest) = &mut self.rest {
                 if rest.as_mut().poll(context).is_pending() {
                     return;

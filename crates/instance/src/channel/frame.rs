@@ -1,8 +1,10 @@
 //! The kinds of frames and their headers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
+use kiln_sandbox::Point;
 use kiln_types::RequestId;
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +13,17 @@ use crate::runtime::{Error, Init, Invoke, Reply, TimeLimit};
 
 pub(super) const INIT: u8 = 1;
 pub(super) const INVOKE: u8 = 2;
+pub(super) const RESTORE: u8 = 3;
+pub(super) const RESUME: u8 = 4;
 const READY: u8 = 16;
 const INIT_DONE: u8 = 17;
 const INIT_ERROR: u8 = 18;
 const RESPONSE: u8 = 19;
 const ERROR: u8 = 20;
+const SNAPSHOT: u8 = 21;
+const UNFIT: u8 = 22;
+const NOT_RESTORED: u8 = 23;
+const RESTORED: u8 = 24;
 
 /// Header of the frame that tells a runtime which function it is.
 #[derive(Debug, Serialize)]
@@ -24,6 +32,14 @@ pub(super) struct InitHeader<'a> {
     env: &'a BTreeMap<String, String>,
     log_format: &'a str,
     log_level: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<&'a str>,
+}
+
+/// Header of the frame for a copy: what differs between it and the original.
+#[derive(Debug, Serialize)]
+pub(super) struct ResumeHeader<'a> {
+    pub(super) env: &'a BTreeMap<String, String>,
 }
 
 /// Header of the frame that carries an event.
@@ -49,6 +65,7 @@ impl<'a> From<&'a Init<'a>> for InitHeader<'a> {
             env: init.env,
             log_format: init.log_format,
             log_level: init.log_level,
+            snapshot: init.snapshot,
         }
     }
 }
@@ -77,6 +94,10 @@ struct ReplyHeader {
     error_type: Option<String>,
     too_large: bool,
     is_last: bool,
+    hooks_us: u64,
+    state: u64,
+    lineage: String,
+    reason: String,
 }
 
 /// What a frame says.
@@ -96,6 +117,15 @@ pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Reply, Error
     match kind {
         READY => Ok(Reply::Booted),
         INIT_DONE => Ok(Reply::InitDone),
+        RESTORED => Ok(Reply::Restored {
+            hooks: Duration::from_micros(header.hooks_us),
+        }),
+        SNAPSHOT => Ok(Reply::Waits(Point {
+            state: header.state,
+            lineage: header.lineage,
+        })),
+        UNFIT => Ok(Reply::Unfit(header.reason)),
+        NOT_RESTORED => Ok(Reply::NotRestored(header.reason)),
         INIT_ERROR => Ok(Reply::InitError {
             error_type,
             document: body,

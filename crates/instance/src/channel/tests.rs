@@ -178,3 +178,46 @@ async fn no_more_is_taken_of_what_has_arrived_than_was_allowed() {
     }
     assert_eq!((taken, bytes_left), (3, 0));
 }
+
+#[tokio::test]
+async fn a_copy_is_told_what_it_is_before_and_after() {
+    let (mut channel, mut peer) = pair();
+    let env = [("STREAM".to_owned(), "one".to_owned())].into();
+    channel.restore(&Init {
+        handler: "index.handler",
+        env: &env,
+        log_format: "Text",
+        log_level: None,
+        snapshot: None,
+    });
+    for (kind, member) in [(3, "handler"), (4, "env")] {
+        let length = peer.read_u32().await.unwrap() as usize;
+        let mut received = vec![0; length];
+        peer.read_exact(&mut received).await.unwrap();
+        assert_eq!(received[0], kind);
+        let header: serde_json::Value = serde_json::from_slice(&received[5..]).unwrap();
+        assert!(!header[member].is_null(), "{header}");
+    }
+    let said = [
+        frame(21, br#"{"state":4096,"lineage":"a"}"#, b""),
+        frame(22, br#"{"reason":"it has threads"}"#, b""),
+        frame(23, br#"{"reason":"another zygote"}"#, b""),
+        frame(24, br#"{"hooks_us":1500}"#, b""),
+    ];
+    peer.write_all(&said.concat()).await.unwrap();
+    let point = kiln_sandbox::Point {
+        state: 4096,
+        lineage: "a".to_owned(),
+    };
+    let expected = [
+        Reply::Waits(point),
+        Reply::Unfit("it has threads".to_owned()),
+        Reply::NotRestored("another zygote".to_owned()),
+        Reply::Restored {
+            hooks: std::time::Duration::from_micros(1500),
+        },
+    ];
+    for reply in expected {
+        assert_eq!(channel.next().await.unwrap(), reply);
+    }
+}

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use kiln_network::Line;
 use kiln_sandbox::Exit;
-use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId};
+use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId, Traffic};
 use tokio::sync::oneshot;
 
+use super::shares::Each;
 use super::{Answer, Driver, Process};
 use crate::error::Error;
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, INVALID_ENTRYPOINT};
 use crate::lifecycle::{Ending, InitFailure};
 use crate::report::Finished;
 
@@ -20,6 +22,15 @@ struct Verdict {
     error_type: Option<String>,
     /// What the platform writes in the log about it.
     line: Option<String>,
+}
+
+/// What an invocation has used.
+struct Used {
+    memory_peak_bytes: u64,
+    cpu: Duration,
+    traffic: Traffic,
+    /// Its part of the time, where it shared its instance.
+    share: Option<Duration>,
 }
 
 /// An invocation that was answered and whose log has not ended.
@@ -37,7 +48,13 @@ pub(super) struct Answered {
 impl Driver {
     /// Answers the invocation and writes the last records of its log.
     pub(super) fn finish(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
-        self.end_output();
+        if self.flights.are_several() {
+            // What is unfinished may be a neighbour's.
+            self.read_output();
+        } else {
+            self.end_output();
+        }
+        self.log_notices();
         self.pass_on(ending, duration, init);
         self.end_log();
     }
@@ -76,20 +93,29 @@ impl Driver {
     }
 
     fn pass_on(&mut self, ending: Ending, duration: Duration, init: Option<Duration>) {
-        let Some(in_flight) = self.in_flight.take() else {
+        let Some(in_flight) = self.flights.take() else {
             return;
         };
         let request = in_flight.invocation.request_id;
         let verdict = self.verdict(ending, request);
-        let (memory_peak_bytes, cpu) = self.used();
+        let Used {
+            memory_peak_bytes,
+            cpu,
+            traffic,
+            share,
+        } = self.used(in_flight.began);
+        let (init, restore) = self.init_or_restore(init);
         let report = InvocationReport {
             status: verdict.status,
             payload: verdict.payload,
             started: in_flight.started,
             duration,
+            share,
             init,
+            restore,
             memory_peak_bytes,
             cpu,
+            traffic,
             log_tail: None,
         };
         self.log_line(verdict.line);
@@ -141,7 +167,7 @@ impl Driver {
         }
         self.observe_report(&finished, now);
         if let Some(answer) = answered.answer {
-            let log_tail = self.journal.take_tail();
+            let log_tail = self.journal.take_tail(answered.request);
             let _ = answer.send(Ok(InvocationReport {
                 status: answered.status,
                 log_tail,
@@ -247,9 +273,10 @@ impl Driver {
         }
     }
 
-    fn not_executable(&mut self, request: RequestId) -> Verdict {
-        let why = self.evidence.not_executable.take().unwrap_or_default();
-        let failure = Failure::invalid_entrypoint(request, &why);
+    fn not_executable(&self, request: RequestId) -> Verdict {
+        let evidence = self.evidence.not_executable.as_ref();
+        let (class, why) = evidence.map_or((INVALID_ENTRYPOINT, ""), |(class, why)| (*class, why));
+        let failure = Failure::not_executable(request, class, why);
         let line = format!("{}\n{}", failure.message, failure.error_type);
         Verdict {
             line: Some(line),
@@ -257,8 +284,8 @@ impl Driver {
         }
     }
 
-    fn init_error(&mut self) -> Verdict {
-        let (error_type, payload) = self.evidence.init_error.take().unwrap_or_default();
+    fn init_error(&self) -> Verdict {
+        let (error_type, payload) = self.evidence.init_error.clone().unwrap_or_default();
         Verdict {
             status: InvocationStatus::InitError,
             payload,
@@ -282,7 +309,10 @@ impl Driver {
             InitFailure::Exited if self.out_of_memory() => "Runtime.OutOfMemory",
             InitFailure::Exited => "Runtime.ExitError",
             InitFailure::Broken => "Runtime.Unknown",
-            InitFailure::NotExecutable => "Runtime.InvalidEntrypoint",
+            InitFailure::NotExecutable => {
+                let evidence = self.evidence.not_executable.as_ref();
+                evidence.map_or(INVALID_ENTRYPOINT, |(class, _)| class)
+            }
             InitFailure::Extension => {
                 let evidence = self.evidence.extension.as_ref();
                 evidence.map_or("Extension.Crash", |(class, _)| class)
@@ -298,15 +328,32 @@ impl Driver {
         killed && process.map_or(0, Process::out_of_memory_kills) > 0
     }
 
-    /// The memory peak, and the CPU time since the invocation before.
-    fn used(&mut self) -> (u64, Duration) {
-        let Some(process) = &mut self.process else {
-            return (0, Duration::ZERO);
+    /// The memory peak, and the CPU time since the invocation before; of those that share the
+    /// instance, from the moment they `began`, the invocation's part. Traffic is all since the end before.
+    fn used(&mut self, began: Option<Each>) -> Used {
+        let now = self.context.clock.now();
+        let process = self.process.as_mut();
+        let total = process.as_ref().map_or(Duration::ZERO, |one| one.cpu());
+        let share = began.map(|began| self.shares.end(began, now, total));
+        let Some(process) = process else {
+            return Used {
+                memory_peak_bytes: 0,
+                cpu: Duration::ZERO,
+                traffic: Traffic::default(),
+                share: share.map(|share| share.time),
+            };
         };
-        let cpu = process.cpu();
-        let spent = cpu.saturating_sub(process.cpu);
-        process.cpu = cpu;
-        (process.memory_peak_bytes(), spent)
+        let spent = total.saturating_sub(process.cpu);
+        process.cpu = total;
+        let traffic = process.line.as_ref().map(Line::traffic).unwrap_or_default();
+        let exchanged = traffic.since(process.traffic);
+        process.traffic = traffic;
+        Used {
+            memory_peak_bytes: process.memory_peak_bytes(),
+            cpu: share.map_or(spent, |share| share.cpu),
+            traffic: exchanged,
+            share: share.map(|share| share.time),
+        }
     }
 }
 

@@ -78,6 +78,10 @@ impl Driver {
                 self.follows_answer(request_id)
             }
             Reply::Waiting => self.follows(Event::Waiting),
+            Reply::Restored { hooks } => self.on_restored(hooks),
+            Reply::NotRestored(why) => self.on_not_restored(&why),
+            // Nobody asked it to wait.
+            Reply::Waits(_) | Reply::Unfit(_) => false,
         };
         // An answer that nobody waited for is not kept.
         self.evidence.answer = None;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kiln_sandbox::{Limits, Mount, Program, Request, Start, Volume};
+use kiln_sandbox::{Limits, Mount, Program, Request, SNAPSHOT_DIR, Start, Volume};
 use kiln_types::function::StartMode;
-use kiln_types::{FileSystem, Language, limits};
+use kiln_types::{Container, FileSystem, Language, Network, limits};
 
 use super::Driver;
 use super::process::Process;
@@ -22,11 +22,13 @@ use crate::interpreter;
 use crate::isolation::{Cell, Future, NoCell};
 use crate::runtime::Runtime;
 use crate::runtime_api::RuntimeApi;
+use crate::snapshots::Kept;
 use crate::spec::Spec;
 use crate::telemetry::Telemetry;
 
 const TASK_ROOT: &str = "/var/task";
 const LAYERS_ROOT: &str = "/opt";
+const IMAGE_ROOT: &str = "/";
 /// Where a runtime that compiles ahead finds what it made; interpreters lie there otherwise.
 const COMPILED_ROOT: &str = "/var/lang";
 /// Where the program of a custom runtime is looked for, the first that is there.
@@ -78,22 +80,16 @@ impl Driver {
 
     /// What to ask of the sandboxes.
     fn request(&self) -> Result<Request, NoCell> {
-        let configuration = &self.spec.configuration;
         let (image, start) = self.program()?;
-        let limits = Limits {
-            memory_bytes: configuration.memory.bytes(),
-            cpu_millis: configuration.memory.cpu_millis().max(INIT_CPU_MILLIS),
-            processes: limits::PROCESSES_MAX,
-            tmp_bytes: configuration.ephemeral.bytes(),
-        };
         Ok(Request {
             image,
             start,
-            limits,
-            mounts: self.mounts(),
+            limits: limits_of(&self.spec),
+            mounts: mounts(&self.spec, self.restoring.as_deref()),
             volumes: self.volumes(),
             // Extensions of either kind need it, whatever the runtime.
             listeners: vec![RUNTIME_API],
+            network: self.spec.network != Network::None,
             companions: false,
         })
     }
@@ -114,10 +110,13 @@ impl Driver {
         let server = Server::new(listener, Arc::clone(&desk), spare);
         let clock = Arc::clone(&self.context.clock);
         let spec = Arc::clone(&self.spec);
+        let uplink = cell.take_uplink().map_err(NoCell::Other)?;
+        let networks = &self.context.networks;
+        let line = uplink.map(|uplink| networks.open(uplink, &self.spec.network));
         let how = self.reporter.how();
         let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec, how);
         let ensemble = Ensemble::new(runtime, desk, server, externals, telemetry, clock);
-        Ok(Process::new(cell, ensemble))
+        Ok(Process::new(cell, ensemble, line))
     }
 
     fn runtime(&self, cell: &mut dyn Cell, desk: &Arc<Desk>) -> Box<dyn Runtime> {
@@ -133,24 +132,6 @@ impl Driver {
         }
     }
 
-    /// The code, what was compiled of it, and the layers.
-    fn mounts(&self) -> Vec<Mount> {
-        let mount = |source: &PathBuf, target: &str| Mount {
-            source: source.clone(),
-            target: PathBuf::from(target),
-        };
-        let layers = self.spec.layer_dirs.iter();
-        let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
-        // Looked for each time: it may be made anew while the server runs.
-        let compiled = self.spec.compiled_dir.iter().filter(|dir| dir.is_dir());
-        let compiled = compiled.map(|dir| mount(dir, COMPILED_ROOT));
-        [mount(&self.spec.code_dir, TASK_ROOT)]
-            .into_iter()
-            .chain(compiled)
-            .chain(layers)
-            .collect()
-    }
-
     /// The file systems.
     fn volumes(&self) -> Vec<Volume> {
         let file_systems = self.spec.file_systems.iter();
@@ -163,6 +144,9 @@ impl Driver {
     }
 
     fn interface(&self) -> Interface {
+        if self.spec.configuration.container.is_some() {
+            return Interface::RuntimeApi;
+        }
         let runtime = self.spec.configuration.runtime.as_ref();
         match runtime.map(|runtime| runtime.language()) {
             Some(Language::Provided) => Interface::RuntimeApi,
@@ -172,8 +156,12 @@ impl Driver {
 
     /// The sandbox image, and how its main process begins.
     fn program(&self) -> Result<(String, Start), NoCell> {
+        if let Some(container) = &self.spec.configuration.container {
+            let program = self.program_of(container)?;
+            return Ok((environment::CUSTOM_IMAGE.to_owned(), Start::Exec(program)));
+        }
         let runtime = self.spec.configuration.runtime.as_ref();
-        let name = runtime.map_or("container image", |runtime| runtime.as_str());
+        let name = runtime.map_or("", |runtime| runtime.as_str());
         let missing = || NoCell::Other(format!("Runtime {name} is not installed on this server"));
         let runtime = runtime.ok_or_else(missing)?;
         let start = match self.interface() {
@@ -205,6 +193,20 @@ impl Driver {
         }
     }
 
+    /// What a container image, or its function's configuration, says.
+    fn program_of(&self, container: &Container) -> Result<Program, NoCell> {
+        let Container { image, config, .. } = container;
+        let argv = image.command_line(config);
+        if argv.is_empty() {
+            let why = "the image has neither an entry point nor a command";
+            return Err(NoCell::NotExecutable(why.to_owned()));
+        }
+        Ok(Program {
+            cwd: PathBuf::from(image.directory(config)),
+            ..self.execute(argv)
+        })
+    }
+
     fn execute(&self, argv: Vec<String>) -> Program {
         Program {
             argv,
@@ -212,6 +214,57 @@ impl Driver {
             cwd: PathBuf::from(TASK_ROOT),
         }
     }
+}
+
+/// A sandbox in which a snapshot of this version is taken.
+pub(crate) fn template_request(spec: &Spec) -> Option<Request> {
+    let runtime = spec.configuration.runtime.as_ref()?;
+    spec.snapshot_key()?;
+    Some(Request {
+        image: environment::image(runtime).to_owned(),
+        start: Start::Zygote,
+        limits: limits_of(spec),
+        mounts: mounts(spec, None),
+        volumes: Vec::new(),
+        listeners: Vec::new(),
+        companions: false,
+        network: spec.network != Network::None,
+    })
+}
+
+/// What a function may use while it is initialised.
+fn limits_of(spec: &Spec) -> Limits {
+    let configuration = &spec.configuration;
+    Limits {
+        memory_bytes: configuration.memory.bytes(),
+        cpu_millis: configuration.memory.cpu_millis().max(INIT_CPU_MILLIS),
+        processes: limits::PROCESSES_MAX,
+        tmp_bytes: configuration.ephemeral.bytes(),
+    }
+}
+
+/// The code, what was compiled of it, the layers, and the snapshot to be made a copy of; or the layers
+/// of the image.
+fn mounts(spec: &Spec, kept: Option<&Kept>) -> Vec<Mount> {
+    let mount = |source: &PathBuf, target: &str| Mount {
+        source: source.clone(),
+        target: PathBuf::from(target),
+    };
+    if spec.configuration.container.is_some() {
+        let of_image = spec.image_dirs.iter();
+        return of_image.map(|layer| mount(layer, IMAGE_ROOT)).collect();
+    }
+    let layers = spec.layer_dirs.iter();
+    let layers = layers.map(|layer| mount(layer, LAYERS_ROOT));
+    // Looked for each time: it may be made anew while the server runs.
+    let compiled = spec.compiled_dir.iter().filter(|dir| dir.is_dir());
+    let compiled = compiled.map(|dir| mount(dir, COMPILED_ROOT));
+    [mount(&spec.code_dir, TASK_ROOT)]
+        .into_iter()
+        .chain(compiled)
+        .chain(layers)
+        .chain(kept.map(|kept| mount(&kept.snapshot.dir, SNAPSHOT_DIR)))
+        .collect()
 }
 
 /// The program of a custom runtime. Whether it can be executed is for the kernel to say.

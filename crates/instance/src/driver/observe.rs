@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use kiln_types::Timestamp;
 
-use super::Driver;
+use super::{Driver, Process};
 use crate::lifecycle::{Farewell, InitFailure, Phase, State};
 use crate::report::{Finished, record};
 use crate::telemetry::{Source, Telemetry};
 
 impl Driver {
     /// Whoever gets telemetry; none when nobody wants to have the platform's.
-    fn subscribers(&mut self) -> Option<&mut Telemetry> {
+    pub(super) fn subscribers(&mut self) -> Option<&mut Telemetry> {
         let telemetry = self.process.as_mut()?.ensemble.telemetry();
         telemetry.wants(Source::Platform).then_some(telemetry)
     }
@@ -25,6 +25,20 @@ impl Driver {
                 telemetry.line(Source::Extension, time, &line);
             }
             self.journal.function(line, time, now);
+        }
+    }
+
+    /// The network says something about what the function does.
+    pub(super) fn log_notice(&mut self, notice: String) {
+        let (now, time) = (self.context.clock.now(), self.context.clock.timestamp());
+        self.journal.function(notice, time, now);
+    }
+
+    /// The same of all that was not heard yet.
+    pub(super) fn log_notices(&mut self) {
+        let line = |process: &mut Process| process.line.as_mut()?.waiting_notice();
+        while let Some(notice) = self.process.as_mut().and_then(line) {
+            self.log_notice(notice);
         }
     }
 
@@ -42,6 +56,12 @@ impl Driver {
 
     /// Init is over: it is known who the extensions are.
     pub(super) fn observe_init(&mut self) {
+        if self.restored.is_some() {
+            let (_, duration) = self.init_took();
+            self.log_restore_report(duration, None);
+            // What is made of it needs it no more.
+            self.restoring = None;
+        }
         let Some(process) = &self.process else {
             return;
         };
@@ -65,6 +85,9 @@ impl Driver {
             }
         }
         let (phase, duration) = self.init_took();
+        if self.restored.is_some() {
+            return self.observe_restore(duration);
+        }
         let how = self.reporter.how();
         if let Some(telemetry) = self.subscribers() {
             telemetry.platform(now, "platform.initRuntimeDone", || {
@@ -85,6 +108,11 @@ impl Driver {
             | State::Busy {
                 init: Some(init), ..
             } => (Phase::Init, init),
+            State::Crowded { .. } => match self.lifecycle.first_of_crowd() {
+                Some((_, Some(init))) => (Phase::Init, init),
+                Some((since, None)) => (Phase::Invoke, self.context.clock.now().since(since)),
+                None => (Phase::Invoke, Duration::ZERO),
+            },
             State::Busy { since, .. } => (Phase::Invoke, self.context.clock.now().since(since)),
             _ => (Phase::Invoke, Duration::ZERO),
         }
@@ -114,7 +142,7 @@ impl Driver {
     /// An invocation begins.
     pub(super) fn observe_start(&mut self, now: Timestamp) {
         let version = self.spec.configuration.version;
-        let (Some(in_flight), Some(process)) = (&self.in_flight, &mut self.process) else {
+        let (Some(in_flight), Some(process)) = (self.flights.current(), &mut self.process) else {
             return;
         };
         let invocation = &in_flight.invocation;

@@ -1,11 +1,13 @@
 //! Doing what the lifecycle says.
 
 use std::io;
+use std::time::Duration;
 
 use kiln_types::LogFormat;
 use tokio::net::unix::pipe::Receiver;
 
 use super::launch::INIT_CPU_MILLIS;
+use super::process::Process;
 use super::{Driver, Evidence};
 use crate::error::Error;
 use crate::lifecycle::{Action, Event, InitFailure, Phase};
@@ -42,13 +44,19 @@ impl Driver {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Lease => self.lease(),
+            Action::About(request) => self.flights.speak_of(request),
+            Action::GiveUp => self.give_up(),
+            Action::Lease => {
+                self.share();
+                self.lease();
+            }
             Action::Discard => {
                 self.end_output();
+                self.shares.restart();
                 self.beginning = None;
                 self.process = None;
                 self.log_pieces();
-                if self.in_flight.is_none() {
+                if self.flights.is_empty() {
                     self.shared.unloaded.cancel();
                 }
             }
@@ -73,9 +81,9 @@ impl Driver {
             Action::Answer { duration, init } => self.answer(duration, init),
             Action::Close { ending, duration } => self.close(ending, duration),
             Action::RefuseStart => {
-                let why = self.evidence.lease_error.take();
+                let why = self.evidence.lease_error.clone();
                 let error = why.map_or(Error::Lost, Error::StartFailed);
-                if let Some(in_flight) = self.in_flight.take() {
+                if let Some(in_flight) = self.flights.take() {
                     let _ = in_flight.answer.send(Err(error));
                 }
             }
@@ -129,17 +137,23 @@ impl Driver {
         let level = logging
             .application_level
             .filter(|_| logging.format == LogFormat::Json);
-        process.ensemble.initialise(&Init {
+        let init = Init {
             handler: configuration.handler.as_deref().unwrap_or_default(),
             env: &self.variables,
             log_format: logging.format.as_str(),
             log_level: level.map(|level| level.as_str()),
-        });
+            snapshot: None,
+        };
+        if self.restoring.is_none() {
+            return process.ensemble.initialise(&init);
+        }
+        process.ensemble.restore(&init);
+        self.log_restore_start();
     }
 
     /// Sends the invocation; before init is done its deadline is not known yet.
     fn deliver(&mut self, before_init: bool) {
-        let (Some(process), Some(in_flight)) = (&mut self.process, &mut self.in_flight) else {
+        let (Some(process), Some(in_flight)) = (&mut self.process, self.flights.current()) else {
             return;
         };
         let timeout = self.spec.configuration.timeout.duration();
@@ -158,16 +172,36 @@ impl Driver {
         });
     }
 
+    /// An answer to the invocation comes too late from here on.
+    fn give_up(&mut self) {
+        if let (Some(process), Some(in_flight)) = (&mut self.process, self.flights.current()) {
+            process.ensemble.give_up(in_flight.invocation.request_id);
+        }
+    }
+
+    /// Who has not begun to use the instance does now, where several may.
+    pub(super) fn share(&mut self) {
+        if !self.spec.slots().are_shared() {
+            return;
+        }
+        let cpu = self.process.as_ref().map_or(Duration::ZERO, Process::cpu);
+        let now = self.context.clock.now();
+        for in_flight in self.flights.not_begun() {
+            in_flight.began = Some(self.shares.begin(now, cpu));
+        }
+    }
+
     /// The invocation's time begins.
     fn begin(&mut self) {
-        let Some(in_flight) = &mut self.in_flight else {
+        let now = self.context.clock.timestamp();
+        let Some(in_flight) = self.flights.current() else {
             return;
         };
-        let now = self.context.clock.timestamp();
         in_flight.started = now;
         if let Some(record) = self.reporter.start(in_flight.invocation.request_id, now) {
             self.journal.platform(record, now);
         }
+        self.share();
         self.observe_start(now);
         self.log_pieces();
     }
@@ -204,10 +238,15 @@ impl Driver {
         }
     }
 
-    fn report_init(&mut self, phase: Phase, failure: InitFailure, duration: std::time::Duration) {
+    fn report_init(&mut self, phase: Phase, failure: InitFailure, duration: Duration) {
         self.read_output();
         let now = self.context.clock.timestamp();
         let error_type = self.init_error_type(failure).to_owned();
+        if self.restoring.is_some() {
+            self.log_restore_report(duration, Some((failure, &error_type)));
+            self.evidence = Evidence::default();
+            return self.give_up_snapshot();
+        }
         let record = self
             .reporter
             .init_failed(phase, failure, &error_type, duration, now);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kiln_network::Line;
+use kiln_types::Traffic;
 use tokio::net::unix::pipe;
 
 use crate::ensemble::Ensemble;
@@ -12,6 +14,8 @@ use crate::output::Splitter;
 pub(super) struct Process {
     pub(super) cell: Box<dyn Cell>,
     pub(super) ensemble: Ensemble,
+    /// Its network, where it has one.
+    pub(super) line: Option<Line>,
     /// Whether anybody can still be heard.
     pub(super) listening: bool,
     /// Whether the main process has ended, which is told once.
@@ -21,6 +25,8 @@ pub(super) struct Process {
     pub(super) output: Output,
     /// CPU time when the last invocation ended.
     pub(super) cpu: Duration,
+    /// What it had received and sent then.
+    pub(super) traffic: Traffic,
     /// What it had used when it was killed.
     pub(super) used: Option<Used>,
 }
@@ -42,7 +48,7 @@ pub(super) struct Output {
 }
 
 impl Process {
-    pub(super) fn new(mut cell: Box<dyn Cell>, ensemble: Ensemble) -> Self {
+    pub(super) fn new(mut cell: Box<dyn Cell>, ensemble: Ensemble, line: Option<Line>) -> Self {
         let pipe = cell.take_output();
         let output = Output {
             pipe,
@@ -53,11 +59,13 @@ impl Process {
         Self {
             cell,
             ensemble,
+            line,
             listening: true,
             has_ended: false,
             stray_replies: 0,
             output,
             cpu: Duration::ZERO,
+            traffic: Traffic::default(),
             used: None,
         }
     }

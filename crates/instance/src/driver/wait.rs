@@ -21,6 +21,8 @@ pub(super) enum Input {
     /// The main program was started after the extensions.
     Begun(Result<(), NoCell>),
     Word(Result<Word, runtime::Error>),
+    /// The network says something for the log.
+    Notice(String),
     /// There is output to read.
     Output,
     Exited(Exit),
@@ -34,6 +36,7 @@ impl Driver {
             state,
             State::Initialising { .. }
                 | State::Busy { .. }
+                | State::Crowded { .. }
                 | State::Settling { .. }
                 | State::ShuttingDown { .. }
                 | State::Stopping
@@ -41,7 +44,7 @@ impl Driver {
         let stop_seen = self.lifecycle.is_asked_to_stop();
         let kill_seen = matches!(state, State::Stopping);
         let unreachable = stop_seen && self.commands.is_closed();
-        let (replies, output, exited) = match &mut self.process {
+        let (replies, output, exited, notice) = match &mut self.process {
             Some(process) => {
                 let output = &process.output;
                 let readable = async move {
@@ -53,9 +56,10 @@ impl Driver {
                 };
                 let replies = process.listening.then(|| process.ensemble.next());
                 let exited = (!process.has_ended).then(|| process.cell.exited());
-                (replies, Some(readable), exited)
+                let notice = process.line.as_mut().map(|line| line.notice());
+                (replies, Some(readable), exited, notice)
             }
-            None => (None, None, None),
+            None => (None, None, None, None),
         };
         tokio::select! {
             // What ends the instance goes before what its process can send without end. Frames
@@ -79,6 +83,7 @@ impl Driver {
                 Input::Begun(begun)
             }
             () = some(output) => Input::Output,
+            notice = some(notice) => Input::Notice(notice),
         }
     }
 }

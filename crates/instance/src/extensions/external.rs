@@ -58,7 +58,9 @@ pub(crate) async fn launch(
             cwd: PathBuf::from("/"),
         };
         let started = cell.start_beside(program).await.map_err(|why| match why {
-            NoCell::NotExecutable(why) => NoCell::Extension("Extension.LaunchError", why),
+            NoCell::NotExecutable(why) | NoCell::NoWorkingDirectory(why) => {
+                NoCell::Extension("Extension.LaunchError", why)
+            }
             other => other,
         });
         launched.push(External::new(name, started?));

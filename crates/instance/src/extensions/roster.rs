@@ -19,6 +19,8 @@ use crate::api::refusal::Refusal;
 #[derive(Debug)]
 pub(crate) struct Roster {
     members: Vec<Member>,
+    /// Whether the instance takes several invocations at a time, of which extensions do not hear.
+    is_shared: bool,
     /// Whether init is over, and nobody can register any more.
     closed: bool,
     /// Why the instance cannot go on: the first that was reported.
@@ -114,10 +116,17 @@ impl Roster {
         });
         Self {
             members: members.collect(),
+            is_shared: false,
             closed: false,
             fault: None,
             changed: false,
         }
+    }
+
+    /// The same, for an instance that takes several invocations at a time, or not. Extensions may hear
+    /// of its end only, as in AWS's managed instances.
+    pub(crate) fn of_shared(self, is_shared: bool) -> Self {
+        Self { is_shared, ..self }
     }
 
     /// An extension introduces itself: by the name of its file, if it is an external one. Gives the
@@ -125,7 +134,11 @@ impl Roster {
     pub(crate) fn register(&mut self, name: &str, events: &[&str]) -> Result<RequestId, Refusal> {
         let known = self.members.iter().position(|member| member.name == name);
         let is_external = known.is_some_and(|known| self.members[known].is_external);
-        let events = kinds(events, is_external)?;
+        if self.is_shared && !is_external && !events.is_empty() {
+            let message = "No events allowed for internal extensions";
+            return Err(refused(INVALID_EVENT, message));
+        }
+        let events = kinds(events, is_external, self.is_shared)?;
         let Some(known) = known else {
             return self.register_internal(name, events);
         };
@@ -324,22 +337,23 @@ impl Member {
     }
 }
 
+const INVALID_EVENT: &str = "Extension.InvalidEventType";
 const INVALID_STATE: &str = "Extension.InvalidExtensionState";
 
 pub(super) fn refused(class: &'static str, message: impl Into<String>) -> Refusal {
     Refusal::Extension(class, message.into())
 }
 
-fn kinds(events: &[&str], is_external: bool) -> Result<Vec<Kind>, Refusal> {
+fn kinds(events: &[&str], is_external: bool, is_shared: bool) -> Result<Vec<Kind>, Refusal> {
     let kind = |event: &&str| {
         let why = match *event {
-            "INVOKE" => return Ok(Kind::Invoke),
+            "INVOKE" if !is_shared => return Ok(Kind::Invoke),
             "SHUTDOWN" if is_external => return Ok(Kind::Shutdown),
             "SHUTDOWN" => "event not supported for internal extensions",
             _ => "unknown event",
         };
         let message = format!("{event}: {why}");
-        Err(refused("Extension.InvalidEventType", message))
+        Err(refused(INVALID_EVENT, message))
     };
     let mut kinds = events.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
     kinds.sort_unstable_by_key(|kind| kind.as_str());

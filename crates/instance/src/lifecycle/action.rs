@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kiln_types::Moment;
+use kiln_types::{Moment, RequestId};
 
 use super::state::{InitFailure, Phase, Reason};
 
@@ -13,6 +13,10 @@ pub(crate) enum Action {
     Lease,
     /// Give the sandbox up: kill and forget it.
     Discard,
+    /// What follows is about this invocation. Left out where there is one at a time.
+    About(RequestId),
+    /// Forget the invocation of which the runtime may still hold the event: an answer comes too late.
+    GiveUp,
     /// Tell the runtime what function it is.
     Initialise,
     /// Send the invocation behind the init message: its time counts from the end of init.

@@ -46,6 +46,12 @@ pub(crate) enum State {
         /// How long init took, when this is the first invocation.
         init: Option<Duration>,
     },
+    /// Runs invocations of a function that asked for several at a time. Which is for the
+    /// [`Crowd`](super::Crowd) to know.
+    Crowded {
+        /// Why it ends when the last of them is over; none when it takes others.
+        ends: Option<Reason>,
+    },
     /// Has answered an invocation and is not done with it: the runtime, or an extension, does not
     /// wait for the next one yet.
     Settling {

@@ -29,6 +29,7 @@ impl Lifecycle {
                 });
                 actions
             }
+            State::Crowded { .. } => self.end_crowd(ending, now),
             State::Settling { since, .. } => {
                 let mut actions = self.end(Reason::Failure, now);
                 actions.push(Action::Close {
@@ -64,8 +65,10 @@ impl Lifecycle {
         };
         let mut actions = vec![report, Action::Discard];
         self.state = State::Unloaded;
-        if let Some(request) = waiting {
-            actions.extend(self.on_invoke(request, now));
+        match waiting {
+            Some(_) if self.crowd.is_some() => actions.extend(self.start_again(now)),
+            Some(request) => actions.extend(self.on_invoke(request, now)),
+            None => {}
         }
         actions
     }
@@ -86,7 +89,9 @@ impl Lifecycle {
             failure,
             duration,
         });
-        if waiting.is_some() {
+        if let Some(finish) = self.fail_crowd(Ending::InitFailed(failure), now) {
+            actions.extend(finish);
+        } else if waiting.is_some() {
             let finish = Action::Finish {
                 ending: Ending::InitFailed(failure),
                 duration: duration.min(self.timeout),

@@ -52,6 +52,27 @@ pub(crate) fn init_report(
     )
 }
 
+pub(crate) fn restore_start(spec: &Spec) -> Value {
+    let configuration = &spec.configuration;
+    let mut record = json!({
+        "functionName": spec.id.name.to_string(),
+        "functionVersion": configuration.version.to_string(),
+        "instanceMaxMemory": configuration.memory.bytes(),
+    });
+    if let Some(runtime) = &configuration.runtime {
+        record["runtimeVersion"] = runtime.as_str().into();
+    }
+    record
+}
+
+pub(crate) fn restore_runtime_done() -> Value {
+    json!({ "status": "success" })
+}
+
+pub(crate) fn restore_report(duration: Duration) -> Value {
+    json!({ "status": "success", "metrics": { "durationMs": rounded(duration) } })
+}
+
 fn with_outcome(mut record: Value, failure: Option<(InitFailure, &str)>) -> Value {
     record["status"] = match failure {
         None => "success",
@@ -111,6 +132,10 @@ pub(crate) fn report(finished: &Finished<'_>, memory: MemoryMb) -> Value {
     });
     if let Some(init) = report.init {
         metrics["initDurationMs"] = rounded(init).into();
+    }
+    if let Some(restore) = report.restore {
+        metrics["restoreDurationMs"] = rounded(restore.duration).into();
+        metrics["billedRestoreDurationMs"] = report.billed_restore_ms().into();
     }
     with_status(
         json!({ "requestId": finished.request, "metrics": metrics }),

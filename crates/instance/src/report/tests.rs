@@ -1,7 +1,7 @@
 //! The platform's log lines, to the letter.
 
 use bytes::Bytes;
-use kiln_types::{FunctionId, Initialization};
+use kiln_types::{FunctionId, Initialization, Restore};
 
 use super::*;
 
@@ -29,9 +29,12 @@ fn report(status: InvocationStatus, init: Option<Duration>) -> InvocationReport 
         payload: Bytes::from_static(b"three"),
         started: Timestamp::default(),
         duration: Duration::from_micros(1_230),
+        share: None,
         init,
+        restore: None,
         memory_peak_bytes: (34 << 20) + 1,
         cpu: Duration::ZERO,
+        traffic: Default::default(),
         log_tail: None,
     }
 }
@@ -73,6 +76,25 @@ fn text_lines_read_as_aws_writes_them() {
         crash.ends_with("MB\tStatus: error\tError Type: Runtime.ExitError"),
         "{crash}"
     );
+}
+
+#[test]
+fn an_instance_from_a_snapshot_reports_its_restore_in_place_of_init() {
+    let mut restored = report(InvocationStatus::Success, None);
+    restored.restore = Some(Restore {
+        duration: Duration::from_micros(4_560),
+        hooks: Duration::from_micros(1_200),
+    });
+    let line = finish(&reporter(LogFormat::Text, None), &restored, None)[1].clone();
+    assert!(line.contains("\tBilled Duration: 2 ms\t"), "{line}");
+    let end = "35 MB\tRestore Duration: 4.56 ms\tBilled Restore Duration: 2 ms\t";
+    assert!(line.ends_with(end), "{line}");
+    let document = finish(&reporter(LogFormat::Json, None), &restored, None).pop();
+    let document: Value = serde_json::from_str(&document.unwrap()).unwrap();
+    let metrics = &document["record"]["metrics"];
+    assert_eq!(metrics["restoreDurationMs"], 4.56);
+    assert_eq!(metrics["billedRestoreDurationMs"], 2);
+    assert!(metrics["initDurationMs"].is_null());
 }
 
 #[test]

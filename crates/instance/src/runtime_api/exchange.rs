@@ -8,21 +8,28 @@
 //!     ▼                  └──────────────────────────────── Answered ◄─────────────────────────┘
 //!   Failed
 //! ```
-//! Everything else is refused, as AWS does, and changes nothing.
+//! Everything else is refused, as AWS does, and changes nothing. Where a function takes several events at a
+//! time the runtime is Free for ever once it was, and who has which event is for [`several`].
+
+mod several;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use kiln_types::RequestId;
+use kiln_types::{RequestId, Slots};
 
 use crate::api::refusal::Refusal;
 use crate::runtime::Reply;
+use several::Several;
 
 /// What a runtime and the driver have to tell each other.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     state: State,
-    /// What the driver has not taken yet: three at most, since each follows from another state.
+    /// Where there are several at a time: the events that the runtime has or may take.
+    several: Option<Several>,
+    /// What the driver has not taken yet: as many as there are at a time and two at most, since each
+    /// follows from another state.
     replies: VecDeque<Reply>,
     strays: u32,
 }
@@ -75,8 +82,19 @@ pub(crate) enum Next {
 }
 
 impl Exchange {
+    /// With a runtime that takes so many events at a time.
+    pub(crate) fn new(slots: Slots) -> Self {
+        Self {
+            several: slots.are_shared().then(|| Several::new(slots)),
+            ..Self::default()
+        }
+    }
+
     /// The runtime asks for its next event.
     pub(crate) fn next(&mut self) -> Result<Next, Refusal> {
+        if let Some(several) = &self.several {
+            several.check_waiting()?;
+        }
         match &self.state {
             State::Starting => {
                 self.state = State::Free(None);
@@ -98,6 +116,11 @@ impl Exchange {
         let State::Free(event) = &mut self.state else {
             return None;
         };
+        if let Some(several) = &mut self.several {
+            let event = several.take_event()?;
+            self.strays = 0;
+            return Some(event);
+        }
         let event = event.take()?;
         self.state = State::Busy(event.clone());
         self.strays = 0;
@@ -112,6 +135,9 @@ impl Exchange {
         nonce: Option<&str>,
         kind: &'static str,
     ) -> Result<Key, Refusal> {
+        if let Some(several) = &mut self.several {
+            return several.begin_answer(id, nonce);
+        }
         let current = match &self.state {
             State::Busy(event) => Some(event.key),
             State::Receiving(key) | State::Answered(key) => Some(*key),
@@ -131,12 +157,19 @@ impl Exchange {
         Ok(key)
     }
 
-    /// All of an answer has come, or all that will.
-    pub(crate) fn answered(&mut self, key: Key, reply: Reply) {
-        if matches!(self.state, State::Receiving(current) if current == key) {
-            self.state = State::Answered(key);
+    /// All of an answer has come, or all that will. Says whether it is still waited for.
+    pub(crate) fn answered(&mut self, key: Key, reply: Reply) -> bool {
+        let is_waited_for = match &mut self.several {
+            Some(several) => several.answered(key),
+            None => matches!(self.state, State::Receiving(current) if current == key),
+        };
+        if is_waited_for {
+            if self.several.is_none() {
+                self.state = State::Answered(key);
+            }
             self.say(reply);
         }
+        is_waited_for
     }
 
     /// The runtime begins to report that it cannot load the function.
@@ -164,7 +197,30 @@ impl Exchange {
     /// Hands an event over, which must be possible.
     pub(crate) fn hand_over(&mut self, event: Event) {
         debug_assert!(self.is_free());
-        self.state = State::Free(Some(event));
+        match &mut self.several {
+            Some(several) => several.hand_over(event),
+            None => self.state = State::Free(Some(event)),
+        }
+    }
+
+    /// Whether an event waits that nobody has asked for.
+    pub(crate) fn has_event(&self) -> bool {
+        let several = self.several.as_ref();
+        several.is_some_and(Several::has_event)
+    }
+
+    /// One more, or one less, waits for an event.
+    pub(crate) fn count_waiting(&mut self, waits: bool) {
+        if let Some(several) = &mut self.several {
+            several.count_waiting(waits);
+        }
+    }
+
+    /// The time of an event is up: an answer to it comes too late. One at a time ends with its runtime.
+    pub(crate) fn give_up(&mut self, request: RequestId) {
+        if let Some(several) = &mut self.several {
+            several.give_up(request);
+        }
     }
 
     /// What the runtime has said, in order.

@@ -130,11 +130,14 @@ async fn answer(
     }
     match body::read(body).await {
         Posted::Whole { body, trailers } => {
-            receipt.reply(match kind {
+            let is_waited_for = receipt.reply(match kind {
                 Kind::Response => response(key, body, &trailers),
                 Kind::Error => error(key, headers, body),
             });
-            accepted()
+            match is_waited_for {
+                true => accepted(),
+                false => Refusal::InvokeTimeout.response(),
+            }
         }
         Posted::TooLarge => {
             let request_id = key.request_id;
@@ -234,8 +237,9 @@ struct Receipt<'a> {
 }
 
 impl Receipt<'_> {
-    fn reply(&self, reply: Reply) {
-        self.desk.exchange().answered(self.key, reply);
+    /// Says whether the reply is still waited for.
+    fn reply(&self, reply: Reply) -> bool {
+        self.desk.exchange().answered(self.key, reply)
     }
 
     fn fail(&self, failure: &Failure) {

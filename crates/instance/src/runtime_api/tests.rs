@@ -1,6 +1,7 @@
 //! A custom runtime from outside: what it is told, what its callers get, and what it cannot do.
 
 mod hostile;
+mod several;
 mod slow;
 
 use std::sync::atomic::Ordering;

@@ -1,11 +1,12 @@
 //! Sandboxes in which Rust futures play the runtime and the extensions.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kiln_sandbox::{Exit, Program, Request};
+use kiln_sandbox::{Exit, Point, Program, Request, Snapshot};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Peer, Seen};
-use crate::isolation::{Beside, Cell, Future, Isolation, Network, NoCell};
+use crate::isolation::{Beside, Cell, Future, Isolation, Network, NoCell, Unfit};
 
 pub(super) type Script = Arc<dyn Fn(Peer) -> Future<'static, Exit> + Send + Sync>;
 
@@ -176,6 +177,10 @@ impl Cell for SimulatedCell {
         self.listener.take().ok_or("it was taken".to_owned())
     }
 
+    fn take_uplink(&mut self) -> Result<Option<kiln_sandbox::Uplink>, String> {
+        Ok(None)
+    }
+
     fn take_output(&mut self) -> pipe::Receiver {
         self.output.take().unwrap()
     }
@@ -251,6 +256,10 @@ impl Cell for SimulatedCell {
     fn kill_main(&self) {
         self.seen.note("kill runtime");
         self.killed.cancel();
+    }
+
+    fn snapshot(&self, _: &Point, _: &Path, _: u64) -> Result<Snapshot, Unfit> {
+        Err(Unfit::Process("it is simulated".to_owned()))
     }
 
     fn kill(&self) {

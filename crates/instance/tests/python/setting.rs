@@ -95,6 +95,7 @@ pub async fn start(exe: PathBuf, directory: &Path, pythons: &[Installed]) -> (Sa
             stems_per_image: 2,
         },
         listeners: vec![RUNTIME_API],
+        network: true,
         layers_off: LayersOff::default(),
     };
     let sandboxes = Sandboxes::start(config, Arc::new(SystemClock::start()))
@@ -147,11 +148,15 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
             zipped_bytes: 1,
             unzipped_bytes: 1,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: kiln_types::State::Active,
         update: kiln_types::UpdateStatus::Successful,
         start: None,
+        snap_start: Default::default(),
+        network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Spec {
@@ -161,8 +166,10 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         code_dir,
         compiled_dir: None,
         layer_dirs: Vec::new(),
+        image_dirs: Vec::new(),
         file_systems: Vec::new(),
         start: StartMode::Zygote,
+        network: kiln_types::Network::None,
         credentials: None,
     }
 }

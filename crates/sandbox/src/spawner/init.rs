@@ -12,7 +12,7 @@ use rustix::thread::{Uid, set_thread_res_uid};
 
 use super::shell::Made;
 use super::{Setting, exit_of, step};
-use crate::protocol::{FromInit, MAIN, ToInit};
+use crate::protocol::{Fault, FromInit, MAIN, ToInit};
 use crate::sys::Fork;
 use crate::{lockdown, sys, wire};
 
@@ -26,6 +26,19 @@ struct Program {
     /// The main program has one.
     channel: Option<OwnedFd>,
     output: OwnedFd,
+}
+
+/// Why a program does not run, and what the kernel's error is about.
+struct Failed {
+    error: io::Error,
+    on: Fault,
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        let on = Fault::Program;
+        Self { error, on }
+    }
 }
 
 /// The numbers of the programs that run, by pid.
@@ -70,17 +83,18 @@ pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
                         };
                         start(setting, uid, ruleset.as_ref(), program)
                     }
-                    None => Err(io::Error::other("a program lacks a descriptor")),
+                    None => Err(io::Error::other("a program lacks a descriptor").into()),
                 };
                 let answer = match answer {
                     Ok(pid) => {
                         running.insert(pid, number);
                         FromInit::Started
                     }
-                    Err(error) => FromInit::ExecFailed {
+                    Err(Failed { error, on }) => FromInit::ExecFailed {
                         reason: error.to_string(),
                         // Others have a step in front and no number.
                         errno: error.raw_os_error(),
+                        on,
                     },
                 };
                 let _ = wire::send(&control, &answer, &[]);
@@ -144,14 +158,20 @@ fn start(
     uid: u32,
     ruleset: Option<&OwnedFd>,
     program: Program,
-) -> io::Result<i32> {
+) -> Result<i32, Failed> {
     let (mut status, report) = io::pipe().map_err(step("make a pipe"))?;
     // SAFETY: init has a single thread.
     match unsafe { sys::fork(0) }.map_err(step("fork"))? {
         Fork::Child => {
-            let error = become_program(setting, uid, ruleset, &program, report.into());
+            let Failed { error, on } =
+                become_program(setting, uid, ruleset, &program, report.into());
             // `become_program` has left the report on this descriptor.
             let number = error.raw_os_error().unwrap_or_default();
+            // The kernel's numbers are positive.
+            let number = match on {
+                Fault::Program => number,
+                Fault::WorkingDirectory => -number,
+            };
             let report = [&number.to_ne_bytes(), error.to_string().as_bytes()].concat();
             // SAFETY: it is open until the exec that has just failed.
             let _ = rustix::io::write(unsafe { sys::inherited(REPORT) }, &report);
@@ -166,8 +186,15 @@ fn start(
             match report.split_first_chunk() {
                 None => Ok(pid),
                 Some((number, text)) => Err(match i32::from_ne_bytes(*number) {
-                    0 => io::Error::other(String::from_utf8_lossy(text).into_owned()),
-                    number => io::Error::from_raw_os_error(number),
+                    0 => io::Error::other(String::from_utf8_lossy(text).into_owned()).into(),
+                    number => Failed {
+                        error: io::Error::from_raw_os_error(number.abs()),
+                        on: if number < 0 {
+                            Fault::WorkingDirectory
+                        } else {
+                            Fault::Program
+                        },
+                    },
                 }),
             }
         }
@@ -176,8 +203,8 @@ fn start(
 
 /// The main program's end of its channel.
 const CHANNEL: i32 = 3;
-/// Where the child reports why it could not become the program, the kernel's number (0: none) and
-/// a text; closed by a successful exec.
+/// Where the child reports why it could not become the program, the kernel's number (0: none, less: it is
+/// about the working directory) and a text; closed by a successful exec.
 const REPORT: i32 = 4;
 const RULESET: i32 = 5;
 
@@ -187,10 +214,10 @@ fn become_program(
     ruleset: Option<&OwnedFd>,
     program: &Program,
     report: OwnedFd,
-) -> io::Error {
+) -> Failed {
     let has_ruleset = match arrange_descriptors(ruleset, program, &report) {
         Ok(()) => ruleset.is_some(),
-        Err(error) => return step("arrange descriptors")(error),
+        Err(error) => return step("arrange descriptors")(error).into(),
     };
     std::mem::forget(report);
     let result = (|| {
@@ -200,13 +227,17 @@ fn become_program(
         // SAFETY: arranged above, and owned by nobody in this process.
         let ruleset = has_ruleset.then(|| unsafe { sys::inherited(RULESET) });
         let filter = (!setting.layers_off.seccomp).then_some(setting.filter.as_slice());
-        std::env::set_current_dir(&program.cwd).map_err(step("enter the working directory"))?;
+        std::env::set_current_dir(&program.cwd).map_err(|error| Failed {
+            error,
+            on: Fault::WorkingDirectory,
+        })?;
         lockdown::lock_down(uid, ruleset.as_ref().map(AsFd::as_fd), filter)
             .map_err(step("lock down"))?;
-        Ok::<_, io::Error>(strings.execute())
+        Ok::<_, Failed>(strings.execute())
     })();
     match result {
-        Ok(error) | Err(error) => error,
+        Ok(error) => error.into(),
+        Err(failed) => failed,
     }
 }
 
@@ -291,6 +322,29 @@ impl Strings {
     fn execute(&self) -> io::Error {
         let argv: Vec<&CStr> = self.argv.iter().map(CString::as_c_str).collect();
         let env: Vec<&CStr> = self.env.iter().map(CString::as_c_str).collect();
-        sys::execute(argv[0], &argv, &env)
+        let mut error = io::Error::from_raw_os_error(libc::ENOENT);
+        for candidate in self.candidates() {
+            error = sys::execute(&candidate, &argv, &env);
+            // What a shell passes over too.
+            if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) {
+                break;
+            }
+        }
+        error
+    }
+
+    /// Where the program may be: a name without a slash is looked for where its own `PATH` says.
+    fn candidates(&self) -> Vec<CString> {
+        let name = &self.argv[0];
+        if name.as_bytes().contains(&b'/') {
+            return vec![name.clone()];
+        }
+        let path = self.env.iter().find_map(|variable| {
+            let value = variable.as_bytes().strip_prefix(b"PATH=")?;
+            Some(value.split(|byte| *byte == b':'))
+        });
+        let directories = path.into_iter().flatten().filter(|dir| !dir.is_empty());
+        let join = |dir: &[u8]| CString::new([dir, b"/", name.as_bytes()].concat()).ok();
+        directories.filter_map(join).collect()
     }
 }

@@ -16,7 +16,7 @@ use super::{Setting, init, step};
 use crate::protocol::FromInit;
 use crate::sys::Fork;
 use crate::volume::VOLUMES;
-use crate::{landlock, lockdown, mount, sys, wire};
+use crate::{landlock, lockdown, mount, network, sys, wire};
 
 /// Everything but the network namespace: that one takes long, so init makes it itself and the
 /// spawner goes on.
@@ -104,6 +104,11 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
         .iter()
         .map(|address| listener(address).map_err(step(&format!("listen on {address}"))))
         .collect::<io::Result<Vec<_>>>()?;
+    let uplink = setting
+        .uplink
+        .map(network::build)
+        .transpose()
+        .map_err(step("make the way out"))?;
     rustix::system::sethostname(b"kiln")?;
     attach_own_file_systems(plan.tmp_bytes)?;
     let ruleset = if setting.layers_off.landlock {
@@ -118,9 +123,10 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
     lockdown::keep_capabilities(KEPT)?;
     // Before all but two descriptors are closed: what runs in the sandbox must not accept from
     // listeners that are the daemon's.
-    let fds: Vec<_> = listeners.iter().chain(&ruleset).map(AsFd::as_fd).collect();
+    let fds = listeners.iter().chain(uplink.iter().flatten());
+    let fds: Vec<_> = fds.chain(&ruleset).map(AsFd::as_fd).collect();
     wire::send(&plan.control, &FromInit::Ready, &fds)?;
-    drop(listeners);
+    drop((listeners, uplink));
     keep_only(plan.control, ruleset)
 }
 

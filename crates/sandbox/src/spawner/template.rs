@@ -44,6 +44,7 @@ const EMPTY: &[&str] = &[
     "mnt",
     "var/runtime",
     "var/lang",
+    "var/snapshot",
     "etc",
 ];
 /// Where what is mounted is also to be found. Node's ES modules look into `/node_modules` and know
@@ -73,9 +74,12 @@ const GENERATED: &[(&str, &str)] = &[
         "etc/nsswitch.conf",
         "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n",
     ),
-    ("etc/resolv.conf", ""),
+    // `network::NAME_SERVER`, which a test compares.
+    ("etc/resolv.conf", RESOLV_CONF),
     ("etc/machine-id", ""),
 ];
+/// The name server that every sandbox finds.
+pub(crate) const RESOLV_CONF: &str = "nameserver 169.254.169.253\n";
 /// Number and name of the harmless character devices.
 const DEVICES: &[(u32, &str)] = &[
     (3, "null"),

@@ -34,6 +34,7 @@ async fn lease(rig: &Rig, main: Program, companions: bool) -> Sandbox {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions,
     };
     let leased = timeout(PATIENCE, rig.sandboxes.lease(request)).await;

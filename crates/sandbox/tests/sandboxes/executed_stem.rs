@@ -177,6 +177,7 @@ async fn stem_that_cannot_boot_leaves_other_images_and_its_own_leases_alone() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let mut sandbox = rig.sandboxes.lease(request).await.expect("a sandbox");

@@ -242,6 +242,7 @@ async fn mount_of_a_missing_directory_names_it() {
         mounts,
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let error = rig
@@ -272,6 +273,7 @@ async fn refusal(rig: &Rig, program: &str, cwd: &str, code: &std::path::Path) ->
         mounts,
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let leased = rig.sandboxes.lease(request).await;
@@ -306,8 +308,7 @@ async fn program_that_cannot_be_run_is_named_with_the_reason() {
     }
     // Not the program's fault.
     let error = refusal(&rig, "/bin/true", "/no/such/place", code.path()).await;
-    let expected = "start `/bin/true` in a sandbox: enter the working directory: No such file or \
-                    directory (os error 2)";
+    let expected = "enter `/no/such/place`: No such file or directory (os error 2)";
     assert_eq!(error.to_string(), expected);
     rig.end().await;
 }

@@ -106,6 +106,7 @@ async fn address_that_no_sandbox_is_listened_on_is_refused() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![other],
+        network: false,
         companions: false,
     };
     let error = rig.sandboxes.lease(request).await.expect_err("not there");

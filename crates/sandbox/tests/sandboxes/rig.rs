@@ -136,6 +136,7 @@ impl Rig {
             mounts,
             volumes: vec![],
             listeners: listeners.to_vec(),
+            network: false,
             companions: false,
         };
         let leased = timeout(PATIENCE, self.sandboxes.lease(request)).await;
@@ -190,6 +191,7 @@ pub async fn start(
         images,
         pool,
         listeners: LISTENERS.to_vec(),
+        network: true,
         layers_off,
     };
     let clock = Arc::new(SystemClock::start());

@@ -19,7 +19,13 @@ pub fn image(directory: &Path) -> Image {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runtimes/python/kiln_runtime");
     let inside = directory.join("runtime/kiln_runtime");
     fs::create_dir_all(&inside).expect("the directory is ours");
-    for file in ["__init__.py", "zygote.py", "lockdown.py"] {
+    for file in [
+        "__init__.py",
+        "zygote.py",
+        "lockdown.py",
+        "snapshot.py",
+        "descriptors.py",
+    ] {
         fs::copy(ours.join(file), inside.join(file)).expect("the runtime is in the repository");
     }
     let stand_in = include_str!("stand_in_loop.py");
@@ -49,7 +55,7 @@ pub struct Stems {
 }
 
 impl Stems {
-    async fn start(stems_per_image: usize) -> Self {
+    pub async fn start(stems_per_image: usize) -> Self {
         Self::start_with(image, stems_per_image).await
     }
 
@@ -72,7 +78,7 @@ impl Stems {
         Self { rig, directory }
     }
 
-    async fn lease(&self, limits: Limits, mounts: Vec<Mount>) -> Python {
+    pub async fn lease(&self, limits: Limits, mounts: Vec<Mount>) -> Python {
         self.lease_with(Start::Zygote, limits, mounts).await
     }
 
@@ -84,6 +90,7 @@ impl Stems {
             mounts,
             volumes: vec![],
             listeners: LISTENERS.to_vec(),
+            network: false,
             companions: false,
         };
         let leased = timeout(PATIENCE, self.rig.sandboxes.lease(request)).await;
@@ -354,6 +361,7 @@ async fn image_without_a_zygote_has_no_stems() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     assert!(matches!(
@@ -394,6 +402,7 @@ async fn broken_zygote_says_why_and_keeps_no_other_waiting() {
         mounts: vec![],
         volumes: vec![],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     let refused = timeout(PATIENCE, rig.sandboxes.lease(request("b"))).await;
@@ -417,6 +426,7 @@ async fn stem_has_companions_where_asked_for_and_is_asked_to_end_either_way() {
                 mounts: vec![],
                 volumes: vec![],
                 listeners: vec![],
+                network: false,
                 companions,
             };
             let leased = timeout(PATIENCE, stems.rig.sandboxes.lease(request)).await;

@@ -204,6 +204,7 @@ async fn name_of_a_running_server_is_refused() {
             stems_per_image: 0,
         },
         listeners: vec![],
+        network: true,
         layers_off: LayersOff::default(),
     };
     let clock = std::sync::Arc::new(SystemClock::start());
@@ -229,6 +230,7 @@ async fn uids_that_are_not_for_sandboxes_are_refused() {
                 stems_per_image: 0,
             },
             listeners: vec![],
+            network: true,
             layers_off: LayersOff::default(),
         };
         let clock = std::sync::Arc::new(SystemClock::start());

@@ -44,6 +44,7 @@ async fn lease(rig: &Rig, script: &str, volume: Volume) -> Result<Sandbox, Error
         mounts: vec![],
         volumes: vec![volume],
         listeners: vec![],
+        network: false,
         companions: false,
     };
     rig.sandboxes.lease(request).await

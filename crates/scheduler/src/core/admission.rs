@@ -57,8 +57,10 @@ impl Core {
         if function.reserved.is_none() && is_over {
             self.accounts[function.account].unreserved_in_flight += 1;
         }
-        self.policy
-            .requested(&mut function.habit, function.in_flight, now);
+        let level = function.level(function.in_flight);
+        if level > function.level(function.in_flight - 1) {
+            self.policy.requested(&mut function.habit, level, now);
+        }
     }
 
     /// Counts a request out, however it ended.
@@ -71,8 +73,10 @@ impl Core {
         if function.reserved.is_none() && was_over {
             self.accounts[function.account].unreserved_in_flight -= 1;
         }
-        self.policy
-            .finished(&mut function.habit, function.in_flight, now);
+        let level = function.level(function.in_flight);
+        if level < function.level(function.in_flight + 1) {
+            self.policy.finished(&mut function.habit, level, now);
+        }
     }
 
     pub(super) fn refuse(&mut self, ticket: Ticket, no: No<Function>, refused: Refused) {

@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use kiln_types::{MemoryMb, Moment};
+use kiln_types::Moment;
 
 use super::arena::No;
-use super::event::FunctionKey;
 use super::state::Pool;
 use super::{Action, Core, Phase};
 
@@ -25,8 +24,7 @@ const LATE_MAX: Duration = Duration::from_secs(30);
 
 impl Core {
     /// A request for this key is announced for a moment.
-    pub(super) fn expected(&mut self, key: FunctionKey, memory: MemoryMb, at: Moment, now: Moment) {
-        let no = self.pool_no(key, memory);
+    pub(super) fn expected(&mut self, no: No<Pool>, at: Moment, now: Moment) {
         let pool = &mut self.pools[no];
         // Who announces has kept what is needed to start one.
         pool.known = true;
@@ -94,8 +92,9 @@ impl Core {
             pool.foretold.take_if(|foretold| *foretold == start);
             pool.hold_until = pool.hold_until.max(end);
             let has_one = !pool.idle.is_empty()
+                || !pool.open.is_empty()
                 || !pool.provisioned.idle.is_empty()
-                || pool.starting as usize > pool.covered.len();
+                || pool.starting_slots() > pool.covered.len();
             if !has_one && self.may_start_ahead(no, now) {
                 self.start_ahead(no, now);
             }

@@ -93,7 +93,9 @@ impl Core {
                 }
                 State::Busy => {
                     pool.busy -= 1;
-                    self.leave(no, now);
+                    for _ in 0..self.give_slots(id, no) {
+                        self.leave(no, now);
+                    }
                 }
                 _ if provisioned => pool.provisioned.starting -= 1,
                 _ => pool.starting -= 1,

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment, RevisionId, Version};
+use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment, RevisionId, Slots, Version};
 
 /// Names one request for an instance. Tickets are counted up: the smaller asked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +40,8 @@ pub enum Event {
         key: FunctionKey,
         /// What it is promised.
         memory: MemoryMb,
+        /// How many invocations one of its instances takes at a time.
+        slots: Slots,
     },
     /// Whoever asked no longer waits. Unknown or already answered tickets are ignored.
     Abandoned {
@@ -53,6 +55,8 @@ pub enum Event {
         key: FunctionKey,
         /// What it is promised.
         memory: MemoryMb,
+        /// How many invocations one of its instances takes at a time.
+        slots: Slots,
         /// When.
         at: Moment,
     },
@@ -71,7 +75,7 @@ pub enum Event {
         /// How long the init took.
         init: Duration,
     },
-    /// An invocation ended and gives its instance back. Ignored when the instance has ended.
+    /// An invocation ended and gives its place in an instance back. Ignored when the instance has ended.
     Released {
         /// Which.
         instance: InstanceId,

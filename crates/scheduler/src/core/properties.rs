@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kiln_types::FunctionId;
+use kiln_types::{FunctionId, Slots};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -138,12 +138,24 @@ fn run(world: &mut World, op: Op) {
     }
 }
 
+/// How many invocations instances of each function take at a time.
+fn slots() -> impl Strategy<Value = Vec<u64>> {
+    vec(prop_oneof![2 => Just(1u64), 1 => 2..5u64], FUNCTIONS.len())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn the_rules_hold_whatever_happens(config in config(), ops in vec(op(), 1..200)) {
+    fn the_rules_hold_whatever_happens(
+        config in config(),
+        slots in slots(),
+        ops in vec(op(), 1..200),
+    ) {
         let mut world = World::new(config, &FUNCTIONS);
+        for (function, slots) in world.functions.iter_mut().zip(slots) {
+            function.slots = Slots::new(slots).unwrap();
+        }
         for op in ops {
             run(&mut world, op);
         }

@@ -150,7 +150,7 @@ impl Core {
         let waited = oldest.map(|oldest| now.since(self.tickets[oldest].since));
         taker != giver
             && waited.is_some_and(|waited| waited >= self.config.yield_after)
-            && !self.will_have_room(needs_mb)
+            && !self.will_have_room_in_time(needs_mb)
             && self.is_fairer(taker, giver)
     }
 
@@ -184,6 +184,16 @@ impl Core {
     pub(super) fn will_have_room(&self, memory_mb: u64) -> bool {
         let staying = self.live.memory_mb - self.live_stopping.memory_mb;
         let instances = self.live.instances - self.live_stopping.instances;
+        staying + memory_mb <= self.budget_mb() && instances < self.config.instances_max
+    }
+
+    /// The same, counting instances that are closing too: they may take long, but another that closes
+    /// may take as long.
+    fn will_have_room_in_time(&self, memory_mb: u64) -> bool {
+        let staying =
+            self.live.memory_mb - self.live_stopping.memory_mb - self.live_closing.memory_mb;
+        let instances =
+            self.live.instances - self.live_stopping.instances - self.live_closing.instances;
         staying + memory_mb <= self.budget_mb() && instances < self.config.instances_max
     }
 

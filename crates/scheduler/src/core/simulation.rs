@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use kiln_types::{Clock, InstanceId, Moment};
+use kiln_types::{Clock, InstanceId, Moment, Slots};
 
 use super::world::{Doing, World, grants};
 use super::{Action, Event, Ticket};
@@ -73,6 +73,11 @@ impl Simulation {
         let mut world = World::new(config, &functions);
         if random.chance(500) {
             world.set_reserved(0, Some(random.below(5) as u32));
+        }
+        for function in &mut world.functions {
+            if random.chance(300) {
+                function.slots = Slots::new(2 + random.below(15)).unwrap();
+            }
         }
         let mut simulation = Self {
             world,

@@ -26,6 +26,10 @@ use crate::refusal::ThrottleReason;
 pub(super) struct Instance {
     pub(super) pool: No<Pool>,
     pub(super) state: State,
+    /// How many requests have it.
+    pub(super) granted: u32,
+    /// It is given to nobody any more, and ends when those that have it are done.
+    pub(super) closing: bool,
     /// Started ahead of need, and not used yet.
     pub(super) ahead: bool,
     /// One of those that its pool was promised.
@@ -45,7 +49,7 @@ pub(super) struct Resting {
 pub(super) enum State {
     /// In its init, granted to nobody yet.
     Starting,
-    /// Granted.
+    /// Granted, to one or to several.
     Busy,
     /// Waits for work. `turn` orders by the time of becoming idle.
     Idle { turn: u64, frozen: bool },
@@ -61,6 +65,10 @@ pub(super) struct Pool {
     pub(super) key: FunctionKey,
     pub(super) function: No<Function>,
     pub(super) memory_mb: u64,
+    /// How many requests may have one of its instances at a time.
+    pub(super) slots: u32,
+    /// Busy instances that others may have too, by how many have them.
+    pub(super) open: BTreeSet<(u32, InstanceId)>,
     /// By turn: the last is the most recently used.
     pub(super) idle: BTreeMap<u64, Resting>,
     /// Those that are kept ready; none of them is in `idle`.
@@ -106,6 +114,8 @@ pub(super) struct Function {
     pub(super) provisioned: u32,
     /// Granted and waiting requests.
     pub(super) in_flight: u32,
+    /// How many its latest version has at a time in an instance.
+    pub(super) slots: u32,
     /// When the bucket of starts is full again (the "theoretical arrival time" of GCRA).
     pub(super) starts_full_at: Moment,
     /// When a start may be had again, while uncovered requests wait for that and for nothing else.
@@ -180,6 +190,8 @@ impl Pool {
             key,
             function,
             memory_mb,
+            slots: 1,
+            open: BTreeSet::new(),
             idle: BTreeMap::new(),
             provisioned: Provisioned::default(),
             keep: Duration::ZERO,
@@ -211,6 +223,11 @@ impl Pool {
             && self.provisioned.wanted + self.provisioned.live == 0
     }
 
+    /// How many requests the starting instances are for.
+    pub(super) fn starting_slots(&self) -> usize {
+        self.starting as usize * self.slots as usize
+    }
+
     /// The request that has waited longest.
     pub(super) fn first_waiter(&self) -> Option<Ticket> {
         self.covered
@@ -233,6 +250,7 @@ impl Function {
             reserved: None,
             provisioned: 0,
             in_flight: 0,
+            slots: 1,
             starts_full_at: Moment::default(),
             parked: None,
             pools: Vec::new(),
@@ -242,6 +260,13 @@ impl Function {
             deleted: false,
             counts: Counts::default(),
         }
+    }
+}
+
+impl Function {
+    /// How many instances it takes to run so many at a time.
+    pub(super) fn level(&self, in_flight: u32) -> u32 {
+        in_flight.div_ceil(self.slots)
     }
 }
 

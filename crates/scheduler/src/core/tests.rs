@@ -4,6 +4,7 @@ mod ahead;
 mod late_binding;
 mod policies;
 mod provisioned;
+mod slots;
 mod starts;
 
 use std::time::Duration;

@@ -56,10 +56,10 @@ impl Core {
         self.serve_waiting(now);
     }
 
-    /// Makes the oldest requests of a pool covered, as many as instances are starting.
+    /// Makes the oldest requests of a pool covered, as many as the starting instances are for.
     pub(super) fn rebalance(&mut self, no: No<Pool>, now: Moment) {
         let pool = &mut self.pools[no];
-        let starting = pool.starting as usize;
+        let starting = pool.starting_slots();
         while pool.covered.len() < starting
             && let Some(ticket) = pool.uncovered.pop_first()
         {

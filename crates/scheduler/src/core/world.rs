@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use kiln_types::{
-    AccountId, Clock, FunctionId, InstanceId, ManualClock, MemoryMb, Moment, RevisionId, Version,
+    AccountId, Clock, FunctionId, InstanceId, ManualClock, MemoryMb, Moment, RevisionId, Slots,
+    Version,
 };
 
 use super::{Action, Core, Event, FunctionKey, Ticket};
@@ -38,6 +39,8 @@ pub(super) struct Function {
     pub(super) id: FunctionId,
     pub(super) revision: RevisionId,
     pub(super) memory: MemoryMb,
+    /// How many invocations one of its instances takes at a time.
+    pub(super) slots: Slots,
     pub(super) reserved: Option<u32>,
 }
 
@@ -48,6 +51,8 @@ pub(super) struct World {
     pub(super) functions: Vec<Function>,
     pub(super) account_limit: u32,
     instances: BTreeMap<InstanceId, (FunctionKey, Doing)>,
+    /// How many invocations a busy instance runs.
+    running: BTreeMap<InstanceId, u32>,
     waiting: BTreeMap<Ticket, Waiting>,
     granted: HashMap<Ticket, InstanceId>,
     retired: BTreeSet<InstanceId>,
@@ -77,6 +82,7 @@ impl World {
             },
             revision: RevisionId::random(),
             memory: MemoryMb::new(*memory).unwrap(),
+            slots: Slots::default(),
             reserved: None,
         });
         Self {
@@ -86,6 +92,7 @@ impl World {
             functions: functions.collect(),
             config,
             instances: BTreeMap::new(),
+            running: BTreeMap::new(),
             waiting: BTreeMap::new(),
             granted: HashMap::new(),
             retired: BTreeSet::new(),
@@ -122,11 +129,12 @@ impl World {
                 since,
             },
         );
-        let memory = self.functions[function].memory;
+        let Function { memory, slots, .. } = self.functions[function];
         let actions = self.tell(Event::Requested {
             ticket,
             key,
             memory,
+            slots,
         });
         let refused = refusals(&actions).find(|(refused, _)| *refused == ticket);
         let by_concurrency = refused.map(|(_, refused)| refused.reason).filter(|reason| {
@@ -182,8 +190,12 @@ impl World {
     fn in_flight_now(&self, function: usize) -> usize {
         let key = self.key(function);
         let waiting = self.waiting.values().filter(|one| one.key == key).count();
-        let busy = |(other, doing): &&(FunctionKey, Doing)| *other == key && *doing == Doing::Busy;
-        waiting + self.instances.values().filter(busy).count()
+        let of_key = |one: &&InstanceId| self.instances[*one].0 == key;
+        let running = self.running.keys().filter(of_key);
+        waiting
+            + running
+                .map(|one| self.running(*one) as usize)
+                .sum::<usize>()
     }
 
     pub(super) fn in_flight(&self, function: usize) -> usize {
@@ -193,8 +205,21 @@ impl World {
             .values()
             .filter(|one| one.function == function)
             .count();
-        let busy = |(key, doing): &&(FunctionKey, Doing)| key.id == *id && *doing == Doing::Busy;
-        waiting + self.instances.values().filter(busy).count()
+        let runs = |one: &InstanceId| self.instances[one].0.id == *id;
+        let running = self.running.iter().filter(|(one, _)| runs(one));
+        waiting + running.map(|(_, count)| *count as usize).sum::<usize>()
+    }
+
+    /// How many invocations an instance runs.
+    pub(super) fn running(&self, instance: InstanceId) -> u32 {
+        self.running.get(&instance).copied().unwrap_or_default()
+    }
+
+    /// How many instances of this key take at a time.
+    fn slots(&self, key: &FunctionKey) -> u32 {
+        let of_key = |one: &&Function| one.id == key.id;
+        let function = self.functions.iter().find(of_key);
+        function.expect("keys are of known functions").slots.get()
     }
 
     /// Tells the core, believes what it answers, and checks everything.
@@ -228,6 +253,7 @@ impl World {
             }
             Event::Ended { instance } => {
                 self.instances.remove(instance);
+                self.running.remove(instance);
             }
             Event::Retired { function, keep } => {
                 let at = self.functions.iter().position(|one| one.id == *function);
@@ -242,11 +268,15 @@ impl World {
             Event::Expected { key, .. } => {
                 self.known.insert(key.clone());
             }
+            Event::Released { instance, .. } if self.running(*instance) > 1 => {
+                self.running.insert(*instance, self.running(*instance) - 1);
+            }
             Event::Provisioned { wanted, .. } if !self.core.is_draining() => {
                 self.known
                     .extend(wanted.iter().map(|(key, ..)| key.clone()));
             }
             Event::Released { instance, .. } | Event::Started { instance, .. } => {
+                self.running.remove(instance);
                 if let Some((_, doing)) = self.instances.get_mut(instance)
                     && matches!(doing, Doing::Busy | Doing::Starting)
                 {
@@ -317,6 +347,7 @@ impl World {
         self.tell(Event::Expected {
             key: self.key(function),
             memory: self.functions[function].memory,
+            slots: self.functions[function].slots,
             at: self.clock.now() + after,
         })
     }
@@ -363,7 +394,7 @@ impl World {
         self.tell(Event::Drain);
         assert_eq!(self.waiting.len(), 0, "everybody has an answer");
         while let Some(instance) = self.pick(0, |_| true) {
-            if self.doing(instance) == Some(Doing::Busy) {
+            while self.doing(instance) == Some(Doing::Busy) {
                 self.release(instance);
             }
             self.tell(Event::Ended { instance });
@@ -380,6 +411,7 @@ impl World {
         assert!(core.accounts.iter().all(|one| one.share.held_mb() == 0));
         assert_eq!(core.live.memory_mb + core.live_idle.memory_mb, 0);
         assert_eq!(core.live_stopping.memory_mb, 0);
+        assert_eq!(core.live_closing.memory_mb, 0);
         assert!(
             core.functions
                 .iter()

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
-use kiln_types::{FunctionId, InstanceId, Moment, RevisionId, Version};
+use kiln_types::{FunctionId, InstanceId, Moment, RevisionId, Slots, Version};
 
 use super::observed::{Observed, Waits};
 use super::report::Report;
@@ -129,6 +129,7 @@ impl<'t> Engine<'t> {
             ticket: Ticket(self.arrived as u64),
             key: self.keys[function].clone(),
             memory: self.trace.functions[function].memory,
+            slots: Slots::default(),
         });
     }
 

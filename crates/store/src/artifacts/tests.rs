@@ -125,7 +125,7 @@ async fn a_module_is_a_package_with_one_file() {
     let bytes = module.len() as u64;
     assert_eq!((code.zipped_bytes, code.unzipped_bytes), (bytes, bytes));
     let kept = artifacts.dir(&code.sha256).join("main.wasm");
-    assert_eq!(std::fs::read(kept).unwrap(), module);
+    assert_eq!(fs::read(kept).unwrap(), module);
     assert_eq!(artifacts.zip(&code.sha256).await.unwrap(), module);
     let large = Bytes::from([&b"\0asm"[..], &[0; 1_000]].concat());
     let refused = artifacts.put_zip(large, 9_999).await;
@@ -150,10 +150,10 @@ async fn what_was_derived_is_there_until_another_maker_or_the_package_goes() {
     let file = |maker: &str| artifacts.derived_dir(&code.sha256, maker).join("f");
     put("one", b"1").await.unwrap();
     put("one", b"2").await.unwrap();
-    assert_eq!(std::fs::read(file("one")).unwrap(), b"2");
+    assert_eq!(fs::read(file("one")).unwrap(), b"2");
     put("two", b"3").await.unwrap();
     assert!(!file("one").exists());
-    assert_eq!(std::fs::read(file("two")).unwrap(), b"3");
+    assert_eq!(fs::read(file("two")).unwrap(), b"3");
     clock.advance(COLLECT_GRACE);
     artifacts.collect(&HashSet::new()).await.unwrap();
     assert!(!file("two").exists());

@@ -1,7 +1,8 @@
 //! Usage records as rows.
 
 use kiln_types::{
-    Architecture, EphemeralMb, FunctionId, InvocationStatus, MemoryMb, Timestamp, UsageRecord,
+    Architecture, EphemeralMb, FunctionId, InvocationStatus, MemoryMb, Timestamp, Traffic,
+    UsageRecord,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -20,8 +21,8 @@ const STATUSES: [InvocationStatus; 6] = [
 pub(super) fn insert(connection: &Connection, records: &[UsageRecord]) -> Result<(), Error> {
     let insert = "INSERT INTO usage (account, name, version, request_id, started, init_us,
             duration_us, billed_ms, memory_mb, memory_peak_mb, ephemeral_mb, architecture,
-            cpu_us, status)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+            cpu_us, status, received_bytes, sent_bytes)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     let mut statement = connection.prepare_cached(insert).doing("append usage")?;
     for record in records {
         let values = params![
@@ -39,6 +40,8 @@ pub(super) fn insert(connection: &Connection, records: &[UsageRecord]) -> Result
             record.architecture.as_str(),
             whole(record.cpu_us),
             record.status.as_str(),
+            whole(record.traffic.received_bytes),
+            whole(record.traffic.sent_bytes),
         ];
         statement.execute(values).doing("append usage")?;
     }
@@ -51,7 +54,7 @@ pub(super) fn recent(
     count_max: u32,
 ) -> rusqlite::Result<Vec<UsageRecord>> {
     let select = "SELECT version, request_id, started, init_us, duration_us, billed_ms, memory_mb,
-            memory_peak_mb, ephemeral_mb, architecture, cpu_us, status
+            memory_peak_mb, ephemeral_mb, architecture, cpu_us, status, received_bytes, sent_bytes
         FROM usage WHERE account = ?1 AND name = ?2 ORDER BY started DESC, seq DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(select)?;
     let key = params![function.account.as_str(), function.name.as_str(), count_max];
@@ -70,6 +73,10 @@ pub(super) fn recent(
             architecture: text(row, 9)?,
             cpu_us: number(row, 10)?,
             status: status(row, 11)?,
+            traffic: Traffic {
+                received_bytes: number(row, 12)?,
+                sent_bytes: number(row, 13)?,
+            },
         })
     })?;
     rows.collect()

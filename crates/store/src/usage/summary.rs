@@ -1,7 +1,9 @@
 //! Sums over usage records.
 
 use kiln_types::account::AccountId;
-use kiln_types::{Architecture, FunctionId, FunctionName, InvocationStatus, Timestamp, limits};
+use kiln_types::{
+    Architecture, FunctionId, FunctionName, InvocationStatus, Timestamp, Traffic, limits,
+};
 use rusqlite::{Connection, Row, params};
 
 use super::UsageSummary;
@@ -12,7 +14,7 @@ use super::record::{architecture, number, text};
 /// chooses unless it is told.
 const SELECT: &str = "
     SELECT name, architecture, status, init_us IS NOT NULL, duration_us, billed_ms, memory_mb,
-        ephemeral_mb, cpu_us, memory_peak_mb
+        ephemeral_mb, cpu_us, memory_peak_mb, received_bytes, sent_bytes
     FROM usage INDEXED BY usage_by_time
     WHERE account = ?1 AND started >= ?2 AND started < ?3 ORDER BY name";
 
@@ -71,6 +73,7 @@ impl Sum {
             memory_mb_ms: 0,
             ephemeral_extra_mb_ms: 0,
             cpu_us: 0,
+            traffic: Traffic::default(),
             memory_peak_mb: 0,
             duration_p50_us: 0,
             duration_p99_us: 0,
@@ -98,6 +101,8 @@ impl Sum {
             extra_mb.saturating_mul(billed_ms),
         );
         add(&mut sum.cpu_us, number(row, 8)?);
+        add(&mut sum.traffic.received_bytes, number(row, 10)?);
+        add(&mut sum.traffic.sent_bytes, number(row, 11)?);
         sum.memory_peak_mb = sum.memory_peak_mb.max(row.get(9)?);
         self.durations_us.push(number(row, 4)?);
         Ok(())

@@ -208,6 +208,7 @@ async fn append(store: &Store) {
             ephemeral: EphemeralMb::default(),
             architecture: Architecture::X86_64,
             cpu_us: 1,
+            traffic: Default::default(),
             status: InvocationStatus::Success,
         };
         store.usage().append(vec![record]).await.unwrap();

@@ -10,6 +10,7 @@ mod attacks;
 mod buckets;
 mod crash;
 mod functions;
+mod image_layers;
 mod keys;
 mod layers;
 mod log_filter;

@@ -81,11 +81,15 @@ pub fn function(name: &str) -> Function {
             zipped_bytes: 10,
             unzipped_bytes: 20,
         },
+        container: None,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: State::Active,
         update: UpdateStatus::Successful,
         start: None,
+        snap_start: Default::default(),
+        network: None,
+        slots: Default::default(),
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

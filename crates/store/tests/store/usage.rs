@@ -1,8 +1,8 @@
 //! Usage records and their sums.
 
 use kiln_types::{
-    Architecture, EphemeralMb, InvocationStatus, MemoryMb, RequestId, Timestamp, UsageRecord,
-    Version,
+    Architecture, EphemeralMb, InvocationStatus, MemoryMb, RequestId, Timestamp, Traffic,
+    UsageRecord, Version,
 };
 
 use crate::sample::{Sample, account, id};
@@ -21,6 +21,10 @@ fn record(name: &str, started_ms: i64) -> UsageRecord {
         ephemeral: EphemeralMb::new(512).unwrap(),
         architecture: Architecture::X86_64,
         cpu_us: 900,
+        traffic: Traffic {
+            received_bytes: 5_000,
+            sent_bytes: 300,
+        },
         status: InvocationStatus::Success,
     }
 }
@@ -89,6 +93,11 @@ async fn a_summary_adds_up_what_started_within_the_period() {
     assert_eq!(sum.memory_mb_ms, 128 * 2 + 1_024 * 3_000);
     assert_eq!(sum.ephemeral_extra_mb_ms, 1_000 * 3_000);
     assert_eq!((sum.cpu_us, sum.memory_peak_mb), (1_800, 900));
+    let traffic = Traffic {
+        received_bytes: 10_000,
+        sent_bytes: 600,
+    };
+    assert_eq!(sum.traffic, traffic);
     assert_eq!(
         (sum.duration_p50_us, sum.duration_p99_us),
         (1_500, 3_000_000)

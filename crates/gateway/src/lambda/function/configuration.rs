@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kiln_types::{
-    AttachedLayer, Configuration, FunctionArn, LoggingConfig, State, Timestamp, UpdateStatus,
+    AttachedLayer, Configuration, FunctionArn, LoggingConfig, NotReady, State, Timestamp,
+    UpdateStatus,
 };
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::file_system;
+use super::{file_system, image, snap_start};
 use crate::lambda::generated as wire;
 
 /// The names under which [`Configuration::kept`] keeps settings that Kiln does not act on.
@@ -21,10 +22,11 @@ pub(crate) mod kept {
 
 /// Shows a configuration in full.
 pub(crate) fn render(arn: &FunctionArn, of: &Configuration) -> wire::FunctionConfiguration {
-    let (state, state_reason) = state(of.state);
+    let (state, state_reason) = state(of);
     let update = update_status(of);
     let update_reason = match update {
         Some("InProgress") => reason(),
+        Some("Failed") => failure(of).unwrap_or_default(),
         _ => (None, None),
     };
     wire::FunctionConfiguration {
@@ -47,6 +49,8 @@ pub(crate) fn render(arn: &FunctionArn, of: &Configuration) -> wire::FunctionCon
 
 /// Shows a configuration as `ListFunctions` does: without its states and its runtime's version.
 pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::FunctionConfiguration {
+    let container = of.container.as_ref();
+    let package_type = container.map_or("Zip", |_| "Image");
     wire::FunctionConfiguration {
         function_name: Some(arn.name.to_string()),
         function_arn: Some(arn.to_string()),
@@ -58,11 +62,12 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
         timeout: Some(of.timeout.get().into()),
         memory_size: Some(of.memory.get().into()),
         last_modified: Some(last_modified(of.modified)),
-        code_sha256: Some(BASE64_STANDARD.encode(of.code.sha256.to_bytes())),
+        code_sha256: Some(code_sha256(of)),
         version: Some(of.version.to_string()),
         revision_id: Some(of.revision.to_string()),
         environment: environment(&of.environment),
-        package_type: Some("Zip".to_owned()),
+        package_type: Some(package_type.to_owned()),
+        image_config_response: container.and_then(|container| image::render(&container.config)),
         architectures: Some(vec![of.architecture.as_str().to_owned()]),
         ephemeral_storage: Some(wire::EphemeralStorage {
             size: of.ephemeral.get().into(),
@@ -71,10 +76,7 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
         tracing_config: Some(wire::TracingConfigResponse {
             mode: Some(text_in(of, kept::TRACING_CONFIG, "Mode").unwrap_or("PassThrough".into())),
         }),
-        snap_start: Some(wire::SnapStartResponse {
-            apply_on: Some("None".to_owned()),
-            optimization_status: Some("Off".to_owned()),
-        }),
+        snap_start: Some(snap_start::render(of)),
         layers: layers(&of.layers),
         file_system_configs: file_system::render(&of.file_systems),
         vpc_config: of.kept.contains_key(kept::VPC_CONFIG).then(no_vpc),
@@ -91,10 +93,30 @@ pub(crate) fn last_modified(time: Timestamp) -> String {
 
 type Reason = (Option<String>, Option<String>);
 
-fn state(state: State) -> (&'static str, Reason) {
-    match state {
+/// The digest of the code: in base64 of a zip, in hexadecimal of an image.
+pub(crate) fn code_sha256(of: &Configuration) -> String {
+    match &of.container {
+        Some(container) => container.wanted().digest.to_string(),
+        None => BASE64_STANDARD.encode(of.code.sha256.to_bytes()),
+    }
+}
+
+/// Why the last image could not be had.
+fn failure(of: &Configuration) -> Option<Reason> {
+    let failure = of.container.as_ref()?.failure.as_ref()?;
+    Some((Some(failure.reason.clone()), Some(failure.code.clone())))
+}
+
+fn state(of: &Configuration) -> (&'static str, Reason) {
+    match of.state {
         State::Pending => ("Pending", reason()),
         State::Active => ("Active", (None, None)),
+        State::Failed if of.snap_start.failure.is_some() => {
+            let failure = of.snap_start.failure.as_ref();
+            let told = |what: fn(&NotReady) -> &String| failure.map(|f| what(f).clone());
+            ("Failed", (told(|f| &f.reason), told(|f| &f.code)))
+        }
+        State::Failed if failure(of).is_some() => ("Failed", failure(of).unwrap_or_default()),
         State::Failed => {
             let why = "Kiln could not make the function ready; update its code.";
             (

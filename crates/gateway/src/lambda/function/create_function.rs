@@ -1,19 +1,18 @@
 //! `CreateFunction`: takes code and settings and answers before the function is ready.
 //!
-//! AWS differs: the role is kept and given back but not assumed; container images and other parts
-//! that Kiln does not have are refused with 501.
+//! AWS differs: the role is kept and given back but not assumed; parts that Kiln does not have are
+//! refused with 501.
 
-use kiln_types::function::Code;
 use kiln_types::{
     Configuration, Function, FunctionId, LoggingConfig, RevisionId, State, UpdateStatus, Version,
 };
 
 use super::configuration::render;
 use super::memory::check_memory;
-use super::package::Source;
+use super::package::{Package, Source};
 use super::runtime::check_architecture;
 use super::settings::Settings;
-use super::{file_system, prepare, wasm};
+use super::{file_system, image, prepare, snap_start, wasm};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
@@ -29,11 +28,24 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let mut change = Settings::of_new(&mut input)?.check(&context.deps.runtimes)?;
     change.layers = attach::layers(context, input.layers.take())?;
     change.file_systems = file_system::resolve(context, input.file_system_configs.take())?;
-    if change.runtime.is_none() || change.handler.is_none() {
-        return Err(invalid(
-            "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
-        ));
+    let is_image = input.package_type.as_deref() == Some("Image");
+    let image_config = input.image_config.take();
+    if is_image {
+        let has_layers = change.layers.as_ref().is_some_and(|l| !l.is_empty());
+        image::refuse_runtime(
+            change.runtime.is_some(),
+            change.handler.is_some(),
+            has_layers,
+        )?;
+    } else {
+        image::refuse_config(&image_config, "creating")?;
+        if change.runtime.is_none() || change.handler.is_none() {
+            return Err(invalid(
+                "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
+            ));
+        }
     }
+    let image_config = image_config.map(image::config).transpose()?;
     check_memory(
         change.memory.unwrap_or_default(),
         context.config.memory_budget_mb,
@@ -49,17 +61,25 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     };
     let tags = input.tags.take().unwrap_or_default();
     tag::check(&tags)?;
+    tag::check_services(context, &tags)?;
     if context.deps.store.function(&id).is_some() {
         return Err(already_exists(&id));
     }
-    let source = Source::of_new(input.code)?.or_module(is_wasm);
-    let code = source.take(context).await?;
-    let (runtime, handler) = (change.runtime.as_ref(), change.handler.as_deref());
-    wasm::compile(context, runtime, handler, &code).await?;
-    let mut latest = blank(context, &id, code);
+    let package = match is_image {
+        true => Package::image_of_new(context, input.code, image_config).await?,
+        false => {
+            let source = Source::of_new(input.code)?.or_module(is_wasm);
+            let code = source.take(context).await?;
+            let (runtime, handler) = (change.runtime.as_ref(), change.handler.as_deref());
+            wasm::compile(context, runtime, handler, &code).await?;
+            Package::Zip(code)
+        }
+    };
+    let mut latest = blank(context, &id, package);
     latest.architecture = architecture;
-    latest.start = tag::start_mode(&tags)?;
     change.apply(&mut latest);
+    tag::settle(&mut latest, &tags)?;
+    snap_start::check(&latest)?;
     attach::check_size(&latest)?;
     let mut function = Function::new(id, context.now, latest);
     function.tags = tags;
@@ -82,7 +102,8 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
 }
 
 /// A new function with AWS's defaults.
-fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
+fn blank(context: &Context, id: &FunctionId, package: Package) -> Configuration {
+    let (code, container) = package.into_parts();
     Configuration {
         version: Version::Latest,
         revision: RevisionId::random(),
@@ -98,11 +119,15 @@ fn blank(context: &Context, id: &FunctionId, code: Code) -> Configuration {
         architecture: Default::default(),
         logging: LoggingConfig::of(id),
         code,
+        container,
         layers: Vec::new(),
         file_systems: Vec::new(),
         state: State::Pending,
         update: UpdateStatus::InProgress,
         start: None,
+        snap_start: Default::default(),
+        network: None,
+        slots: Default::default(),
         kept: Default::default(),
     }
 }
@@ -267,12 +292,6 @@ mod tests {
     #[tokio::test]
     async fn what_would_not_happen_is_refused() {
         let fixture = Fixture::new().await;
-        let image = Input {
-            package_type: Some("Image".into()),
-            ..fixture.create_request("sum")
-        };
-        let refused = handle(&fixture.context, image).await.unwrap_err();
-        assert_eq!(refused.exception, Exception::NotImplemented);
         let signed = Input {
             code_signing_config_arn: Some("arn:x".into()),
             ..fixture.create_request("sum")

@@ -3,6 +3,8 @@
 //! AWS differs: `Code.Location` is a URL of this server instead of one of S3's; it too is
 //! presigned, and valid for ten minutes.
 
+use kiln_types::Container;
+
 use super::configuration::render;
 use crate::admin::artifact;
 use crate::context::Context;
@@ -17,13 +19,22 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let named = target.version(context)?;
     let (function, configuration) = (named.function, named.configuration);
     let reserved = function.reserved_concurrency;
-    Ok(Output {
-        configuration: Some(render(&named.arn, &configuration)),
-        code: Some(FunctionCodeLocation {
+    let code = match configuration.container.as_ref().map(Container::wanted) {
+        Some(image) => FunctionCodeLocation {
+            repository_type: Some("ECR".to_owned()),
+            image_uri: Some(image.uri.clone()),
+            resolved_image_uri: Some(image.resolved_uri.clone()),
+            ..Default::default()
+        },
+        None => FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
             location: Some(artifact::location(context, &configuration.code.sha256)?),
             ..Default::default()
-        }),
+        },
+    };
+    Ok(Output {
+        configuration: Some(render(&named.arn, &configuration)),
+        code: Some(code),
         tags: Some(function.tags.clone()).filter(|tags| !tags.is_empty()),
         tags_error: None,
         concurrency: reserved.map(|count| Concurrency {

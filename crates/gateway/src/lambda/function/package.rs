@@ -3,12 +3,22 @@
 use bytes::Bytes;
 use kiln_store::{ArtifactError, BucketError};
 use kiln_types::function::Code;
-use kiln_types::limits;
+use kiln_types::{Container, Image, ImageConfig, limits};
 
+use super::image;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
+
+/// What a function is made of.
+#[derive(Debug)]
+pub(crate) enum Package {
+    /// A zip.
+    Zip(Code),
+    /// A container image that is pinned, and may not be here yet.
+    Image(Box<Container>),
+}
 
 /// Where the caller says the code is.
 #[derive(Debug, Default)]
@@ -24,12 +34,62 @@ pub(crate) struct Source {
 /// How a WebAssembly module begins.
 const MODULE_SIGNATURE: &[u8] = b"\0asm";
 
+impl Package {
+    /// Finds the image that a request to create a function names.
+    pub(crate) async fn image_of_new(
+        context: &Context,
+        code: wire::FunctionCode,
+        config: Option<ImageConfig>,
+    ) -> Result<Self> {
+        refuse(&code.source_kms_key_arn, &code.s3_object_storage_mode)?;
+        let others = [&code.s3_bucket, &code.s3_key, &code.s3_object_version];
+        let has_zip = code.zip_file.is_some() || others.into_iter().any(Option::is_some);
+        let Some(uri) = code.image_uri.filter(|_| !has_zip) else {
+            return Err(invalid(
+                "Please provide ImageUri when creating a function with packageType Image.",
+            ));
+        };
+        let image = image::resolve(context, &uri).await?;
+        let container = Container::new(image, config.unwrap_or_default());
+        Ok(Self::Image(Box::new(container)))
+    }
+
+    /// The same of a request to update one that is an image.
+    pub(crate) async fn image_of_update(
+        context: &Context,
+        request: &mut wire::UpdateFunctionCodeRequest,
+    ) -> Result<Image> {
+        refuse(&request.source_kms_key_arn, &request.s3_object_storage_mode)?;
+        let others = [
+            &request.s3_bucket,
+            &request.s3_key,
+            &request.s3_object_version,
+        ];
+        let has_zip = request.zip_file.is_some() || others.into_iter().any(Option::is_some);
+        match request.image_uri.take().filter(|_| !has_zip) {
+            Some(uri) => image::resolve(context, &uri).await,
+            None => Err(invalid(
+                "Please provide ImageUri when updating a function with packageType Image.",
+            )),
+        }
+    }
+
+    /// What a configuration keeps of it.
+    pub(crate) fn into_parts(self) -> (Code, Option<Container>) {
+        match self {
+            Self::Zip(code) => (code, None),
+            Self::Image(container) => (Code::of_image(&container.image), Some(*container)),
+        }
+    }
+}
 impl Source {
     /// Takes the source out of a request to create a function.
     pub(crate) fn of_new(code: wire::FunctionCode) -> Result<Self> {
         refuse(&code.source_kms_key_arn, &code.s3_object_storage_mode)?;
         if code.image_uri.is_some() {
-            return Err(ApiError::not_implemented("container images"));
+            return Err(invalid(
+                "Please don't provide ImageUri when creating a function with packageType Zip.",
+            ));
         }
         Ok(Self {
             zip_file: code.zip_file,

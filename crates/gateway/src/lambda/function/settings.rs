@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use kiln_types::{
-    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, InvalidUnit, MemoryMb, Runtime,
-    TimeoutSecs,
+    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, ImageConfig, InvalidUnit, MemoryMb,
+    Runtime, TimeoutSecs,
 };
 use serde_json::{Value, json};
 
@@ -51,8 +51,11 @@ pub(crate) struct Change {
     pub(crate) memory: Option<MemoryMb>,
     ephemeral: Option<EphemeralMb>,
     environment: Option<BTreeMap<String, String>>,
+    snap_start: Option<bool>,
     /// Added by the operation, which knows whose layers the caller may use.
     pub(crate) layers: Option<Vec<AttachedLayer>>,
+    /// Likewise, which knows whether the function is an image.
+    pub(crate) image_config: Option<ImageConfig>,
     /// Likewise.
     pub(crate) file_systems: Option<Vec<FileSystemMount>>,
     logging: Option<wire::LoggingConfig>,
@@ -63,11 +66,6 @@ impl Settings {
     /// Takes the settings out of a request to create a function.
     pub(crate) fn of_new(request: &mut wire::CreateFunctionRequest) -> Result<Self> {
         refuse(&[
-            (
-                request.package_type.as_deref() == Some("Image"),
-                "container images",
-            ),
-            (request.image_config.is_some(), "container images"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (request.publish_to.is_some(), "PublishTo"),
             (request.tenancy_config.is_some(), "tenant isolation"),
@@ -102,7 +100,6 @@ impl Settings {
     /// Takes the settings out of a request to update a function.
     pub(crate) fn of_update(request: wire::UpdateFunctionConfigurationRequest) -> Result<Self> {
         refuse(&[
-            (request.image_config.is_some(), "container images"),
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (
                 request.capacity_provider_config.is_some(),
@@ -141,8 +138,6 @@ impl Settings {
                 || vpc.ipv6_allowed_for_dual_stack == Some(true)
         };
         let has_target = |config: &wire::DeadLetterConfig| has_text(&config.target_arn);
-        let is_snapped =
-            |snap: &wire::SnapStart| snap.apply_on.as_deref().is_some_and(|on| on != "None");
         refuse(&[
             (
                 self.vpc_config.as_ref().is_some_and(has_vpc),
@@ -151,10 +146,6 @@ impl Settings {
             (
                 self.dead_letter_config.as_ref().is_some_and(has_target),
                 "dead-letter queues (DeadLetterConfig)",
-            ),
-            (
-                self.snap_start.as_ref().is_some_and(is_snapped),
-                "snapshots of started functions (SnapStart)",
             ),
         ])?;
         if let Some(logging) = &self.logging_config {
@@ -175,7 +166,13 @@ impl Settings {
                 .as_ref()
                 .map(environment::check)
                 .transpose()?,
+            snap_start: self
+                .snap_start
+                .as_ref()
+                .and_then(|snap| snap.apply_on.as_deref())
+                .map(|on| on != "None"),
             layers: None,
+            image_config: None,
             file_systems: None,
             kept: self.kept(),
             handler: self.handler,
@@ -221,8 +218,12 @@ impl Change {
         set(&mut to.memory, self.memory);
         set(&mut to.ephemeral, self.ephemeral);
         set(&mut to.environment, self.environment);
+        set(&mut to.snap_start.on_publish, self.snap_start);
         set(&mut to.layers, self.layers);
         set(&mut to.file_systems, self.file_systems);
+        if let Some(container) = &mut to.container {
+            set(&mut container.config, self.image_config);
+        }
         if let Some(logging) = self.logging {
             logging::apply(&logging, &mut to.logging);
         }
@@ -327,17 +328,6 @@ mod tests {
             "Kiln does not have dead-letter queues (DeadLetterConfig) yet."
         );
         assert!(update(dead_letters("")).is_ok());
-        let snap_start = |on: &str| wire::UpdateFunctionConfigurationRequest {
-            snap_start: Some(wire::SnapStart {
-                apply_on: Some(on.into()),
-            }),
-            ..Default::default()
-        };
-        assert_eq!(
-            refused(snap_start("PublishedVersions")),
-            "Kiln does not have snapshots of started functions (SnapStart) yet."
-        );
-        assert!(update(snap_start("None")).is_ok());
         let tracing = wire::UpdateFunctionConfigurationRequest {
             tracing_config: Some(wire::TracingConfig {
                 mode: Some("Active".into()),

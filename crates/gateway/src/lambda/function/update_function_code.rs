@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use kiln_types::function::Code;
+use kiln_types::{Configuration, Image};
+
 use super::change::{After, change_latest, check_revision};
 use super::configuration::render;
-use super::package::Source;
+use super::package::{Package, Source};
 use super::prepare::is_unfinished;
 use super::runtime::check_architecture;
 use super::wasm;
@@ -40,23 +43,56 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         Some(named) => check_architecture(Some(named))?,
         None => function.latest.architecture,
     };
-    let source = Source::of_update(&mut input)?.or_module(is_wasm);
-    let code = source.take(context).await?;
-    wasm::compile(context, runtime.as_ref(), handler.as_deref(), &code).await?;
+    let new = match function.latest.container.is_some() {
+        true => New::Image(Package::image_of_update(context, &mut input).await?),
+        false => {
+            let source = Source::of_update(&mut input)?.or_module(is_wasm);
+            let code = source.take(context).await?;
+            wasm::compile(context, runtime.as_ref(), handler.as_deref(), &code).await?;
+            New::Zip(code)
+        }
+    };
+    let change = move |latest: &mut Configuration| {
+        latest.architecture = architecture;
+        new.replace(latest);
+        attach::check_size(latest)
+    };
     if input.dry_run == Some(true) {
         let mut latest = Arc::unwrap_or_clone(function.latest.clone());
-        (latest.code, latest.architecture) = (code, architecture);
-        attach::check_size(&latest)?;
+        change(&mut latest)?;
         return Ok(render(&target.arn, &latest));
     }
-    let changed = change_latest(context, &target, input.revision_id, after, move |latest| {
-        (latest.code, latest.architecture) = (code, architecture);
-        attach::check_size(latest)
-    });
+    let changed = change_latest(context, &target, input.revision_id, after, change);
     let function = changed.await?;
     match function.versions.get(&function.last_version) {
         Some(version) if after == After::Publish => Ok(render_published(&target.arn, version)),
         _ => Ok(render(&target.arn, &function.latest)),
+    }
+}
+
+/// What takes the place of a function's code.
+enum New {
+    Zip(Code),
+    Image(Image),
+}
+
+impl New {
+    /// An image that is not the function's yet takes the place of the former one when it is here.
+    fn replace(self, latest: &mut Configuration) {
+        match (self, &mut latest.container) {
+            (Self::Image(image), Some(container)) => {
+                container.failure = None;
+                container.incoming = None;
+                if container.image.digest == image.digest {
+                    container.image = image;
+                } else {
+                    container.incoming = Some(image);
+                }
+            }
+            (Self::Zip(code), None) => latest.code = code,
+            // A function stays what it was created as.
+            _ => {}
+        }
     }
 }
 

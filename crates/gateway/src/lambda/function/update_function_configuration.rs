@@ -2,30 +2,45 @@
 
 use super::change::{After, change_latest};
 use super::configuration::render;
-use super::file_system;
 use super::memory::check_memory;
 use super::settings::Settings;
+use super::{file_system, image, snap_start};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{
     FunctionConfiguration as Output, UpdateFunctionConfigurationRequest as Input,
 };
 use crate::lambda::layer::attach;
+use crate::lambda::tag;
 use crate::lambda::target::Target;
 
 pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
     let target = Target::read_unqualified(context, &input.function_name)?;
-    target.function(context)?;
+    let function = target.function(context)?;
     let revision = input.revision_id.take();
     let layers = attach::layers(context, input.layers.take())?;
     let file_systems = file_system::resolve(context, input.file_system_configs.take())?;
+    let image_config = input.image_config.take();
     let mut change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
+    if function.latest.container.is_some() {
+        let has_layers = layers.as_ref().is_some_and(|layers| !layers.is_empty());
+        image::refuse_runtime(
+            change.runtime.is_some(),
+            change.handler.is_some(),
+            has_layers,
+        )?;
+    } else {
+        image::refuse_config(&image_config, "updating")?;
+    }
+    change.image_config = image_config.map(image::config).transpose()?;
     (change.layers, change.file_systems) = (layers, file_systems);
     if let Some(memory) = change.memory {
         check_memory(memory, context.config.memory_budget_mb)?;
     }
     let changed = change_latest(context, &target, revision, After::Keep, |latest| {
         change.apply(latest);
+        tag::check_slots(latest)?;
+        snap_start::check(latest)?;
         attach::check_size(latest)
     });
     Ok(render(&target.arn, &changed.await?.latest))

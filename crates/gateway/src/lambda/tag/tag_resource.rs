@@ -1,6 +1,6 @@
 //! `TagResource`: adds tags to a function, and replaces those that it has.
 
-use super::{apply, tagged};
+use super::{apply, check_services, tagged};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::TagResourceRequest as Input;
@@ -12,6 +12,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
             "An error occurred and the request cannot be processed.",
         ));
     }
+    check_services(context, &input.tags)?;
     let target = tagged(context, &input.resource)?;
     let (id, arn) = (target.id(), target.arn);
     let changed = context.deps.store.update_function(&id, move |function| {
@@ -100,6 +101,66 @@ mod tests {
         assert_eq!(latest.start, Some(StartMode::Fresh));
         assert_ne!(latest.revision, before);
     }
+
+    #[tokio::test]
+    async fn the_network_tag_changes_the_function_and_its_revision() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let before = fixture.function(&id).latest.revision;
+        handle(&fixture.context, tag(&[("kiln:network", "none")]))
+            .await
+            .unwrap();
+        let latest = &fixture.function(&id).latest;
+        assert_eq!(latest.network, Some(kiln_types::Network::None));
+        assert_ne!(latest.revision, before);
+        let refused = handle(&fixture.context, tag(&[("kiln:network", "all")])).await;
+        assert_eq!(
+            refused.unwrap_err().exception,
+            Exception::InvalidParameterValue
+        );
+    }
+
+    #[tokio::test]
+    async fn the_concurrency_tag_is_for_runtimes_that_can_keep_to_it() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let refused = handle(&fixture.context, tag(&[("kiln:concurrency", "2")]))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert!(
+            refused.message.contains("python3.11 takes one"),
+            "{}",
+            refused.message
+        );
+        handle(&fixture.context, tag(&[("kiln:concurrency", "1")]))
+            .await
+            .unwrap();
+        let store = &fixture.context.deps.store;
+        let custom = store.update_function(&id, |function| {
+            let latest = std::sync::Arc::make_mut(&mut function.latest);
+            latest.runtime = Some("provided.al2023".parse().unwrap());
+            Ok::<_, crate::error::ApiError>(())
+        });
+        custom.await.unwrap();
+        let before = fixture.function(&id).latest.revision;
+        handle(&fixture.context, tag(&[("kiln:concurrency", "16")]))
+            .await
+            .unwrap();
+        let latest = fixture.function(&id).latest.clone();
+        assert_eq!(latest.slots.get(), 16);
+        assert_ne!(latest.revision, before);
+        let back = crate::lambda::generated::UpdateFunctionConfigurationRequest {
+            function_name: "sum".into(),
+            runtime: Some("python3.11".into()),
+            ..Default::default()
+        };
+        let update = crate::lambda::function::update_function_configuration::handle;
+        let refused = update(&fixture.context, back).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        assert_eq!(fixture.function(&id).latest.slots.get(), 16);
+    }
+
     #[tokio::test]
     async fn the_start_tag_waits_for_a_change_that_is_under_way() {
         let fixture = Fixture::new().await;

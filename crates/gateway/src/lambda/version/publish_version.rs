@@ -1,14 +1,12 @@
 //! `PublishVersion`: keeps the present code and settings of `$LATEST` under a number.
 //!
-//! AWS differs: a version can be invoked as soon as it is published.
-
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+//! AWS differs: a version can be invoked as soon as it is published, unless it starts from a snapshot.
 
 use super::render_published;
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::function::change::check_revision;
+use crate::lambda::function::configuration::code_sha256;
 use crate::lambda::function::prepare::is_unfinished;
 use crate::lambda::generated::{FunctionConfiguration as Output, PublishVersionRequest as Input};
 use crate::lambda::refusal::{function_not_found, invalid, update_in_progress};
@@ -26,7 +24,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
             return Err(update_in_progress(arn));
         }
         check_revision(function, input.revision_id.as_deref())?;
-        let digest = BASE64_STANDARD.encode(function.latest.code.sha256.to_bytes());
+        let digest = code_sha256(&function.latest);
         if let Some(seen) = input.code_sha256.filter(|seen| *seen != digest) {
             return Err(invalid(format!(
                 "CodeSHA256 ({seen}) is different from current CodeSHA256 in $LATEST ({digest}). Please try again with the CodeSHA256 in $LATEST."

@@ -35,11 +35,19 @@ impl World {
                 let (key, doing) = self.instances[&instance].clone();
                 assert_eq!(key, asked.key, "instances are not shared between keys");
                 match doing {
-                    Doing::Idle(_, turn, _) => self.check_turn(&key, ticket, (instance, turn)),
+                    Doing::Idle(_, turn, _) => {
+                        self.check_turn(&key, ticket, (instance, turn));
+                        self.check_places(&key, instance, 0);
+                    }
                     Doing::Starting => assert!(bound.contains(&instance), "granted unready"),
-                    _ => panic!("one invocation per instance: {instance} is {doing:?}"),
+                    Doing::Busy if self.running(instance) < self.slots(&key) => {
+                        assert!(!self.core.instances[&instance].closing, "closing");
+                        self.check_places(&key, instance, self.running(instance));
+                    }
+                    _ => panic!("one invocation per place: {instance} is {doing:?}"),
                 }
                 self.instances.get_mut(&instance).unwrap().1 = Doing::Busy;
+                *self.running.entry(instance).or_default() += 1;
                 self.granted.insert(ticket, instance);
             }
             Action::Refuse { ticket, refused } => {
@@ -78,6 +86,7 @@ impl World {
                     "busy instances are left alone"
                 );
                 *doing = Doing::Stopping;
+                self.running.remove(&instance);
             }
             Action::Kill { instance } => {
                 assert!(self.halted, "only a halt kills");
@@ -115,6 +124,21 @@ impl World {
                     "a more recently used one is idle"
                 );
             }
+        }
+    }
+
+    /// Whoever gets a place gets it in the fullest instance that has one and stays. The core may have
+    /// granted more since: this is about those that nothing was granted of just now.
+    fn check_places(&self, key: &FunctionKey, granted: InstanceId, running: u32) {
+        for (id, count) in &self.running {
+            let is_open = self.instances[id].0 == *key
+                && *count < self.slots(key)
+                && *id != granted
+                && self.core.instances.get(id).is_some_and(|one| !one.closing);
+            assert!(
+                !is_open || *count <= running,
+                "{id} runs {count} and has a place"
+            );
         }
     }
 
@@ -171,10 +195,23 @@ impl World {
                 let waits = self.waiting.values().any(|waiting| waiting.key == *key);
                 assert!(!waits, "nobody waits beside an idle instance");
             }
+            let instance = &self.core.instances[id];
+            assert_eq!(instance.granted, self.running(*id));
+            if *doing == Doing::Busy && !instance.closing && self.running(*id) < self.slots(key) {
+                let waits = self.waiting.values().any(|waiting| waiting.key == *key);
+                assert!(!waits, "nobody waits beside a free place");
+            }
+        }
+        for pool in self.core.pools.iter() {
+            for (granted, id) in &pool.open {
+                let instance = &self.core.instances[id];
+                assert_eq!(instance.granted, *granted);
+                assert!((1..pool.slots).contains(granted) && !instance.closing);
+            }
         }
         for pool in self.core.pools.iter() {
             let waiting = pool.covered.len() + pool.uncovered.len();
-            let covered = waiting.min(pool.starting as usize);
+            let covered = waiting.min(pool.starting_slots());
             assert_eq!(
                 pool.covered.len(),
                 covered,
@@ -195,7 +232,11 @@ impl World {
             );
         }
         self.check_turns();
-        let starting = total.starting;
+        let starting = |(key, doing): &(FunctionKey, Doing)| match doing {
+            Doing::Starting => self.slots(key) as usize,
+            _ => 0,
+        };
+        let starting: usize = self.instances.values().map(starting).sum();
         if total.waiting > starting && !self.halted {
             let promised = self.core.statistics().memory_promised_bytes;
             let largest = self
@@ -226,8 +267,9 @@ impl World {
             let starts = |(of, (key, doing)): &(&InstanceId, &(FunctionKey, Doing))| {
                 key.id == *id && *doing == Doing::Starting && !self.is_provisioned(**of)
             };
+            let slots = self.functions[*function].slots.get() as usize;
             self.waiting.values().filter(waits).count()
-                > self.instances.iter().filter(starts).count()
+                > self.instances.iter().filter(starts).count() * slots
         })
     }
 

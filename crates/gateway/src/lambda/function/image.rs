@@ -1,0 +1,248 @@
+//! Container images of functions: found and pinned when they are named, fetched behind the caller's back.
+//!
+//! AWS differs: an image may also be a directory or an archive on the server's disk, where the operator
+//! allows it, and may come from any registry.
+
+use std::fmt::Display;
+
+use kiln_image::Error;
+use kiln_store::{ImageError, Layer};
+use kiln_types::image::Failure;
+use kiln_types::{Image, ImageConfig, limits};
+
+use crate::config::Deps;
+use crate::context::Context;
+use crate::error::{ApiError, Result};
+use crate::lambda::generated as wire;
+use crate::lambda::refusal::{constraint, invalid};
+
+/// A function of an image has none of these.
+pub(super) fn refuse_runtime(has_runtime: bool, has_handler: bool, has_layers: bool) -> Result<()> {
+    match has_runtime || has_handler || has_layers {
+        true => Err(invalid(
+            "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Only a function of an image has this.
+pub(super) fn refuse_config(config: &Option<wire::ImageConfig>, doing: &str) -> Result<()> {
+    match config {
+        Some(_) => Err(invalid(format!(
+            "Please don't provide ImageConfig when {doing} a function with packageType Zip."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What a function says in the place of its image. An empty list stands for the image's own.
+pub(super) fn config(config: wire::ImageConfig) -> Result<ImageConfig> {
+    let words = |list: Option<Vec<String>>, member: &str| {
+        let list = list.filter(|list| !list.is_empty());
+        let count = list.as_ref().map_or(0, Vec::len);
+        if count > limits::IMAGE_WORDS_MAX {
+            let rule = format!(
+                "Member must have length less than or equal to {}",
+                limits::IMAGE_WORDS_MAX
+            );
+            return Err(constraint(count, member, &rule));
+        }
+        if list.iter().flatten().any(|word| word.contains('\0')) {
+            return Err(invalid(format!("A word of {member} has a NUL in it.")));
+        }
+        Ok(list)
+    };
+    let working_directory = config
+        .working_directory
+        .filter(|directory| !directory.is_empty());
+    if let Some(directory) = &working_directory {
+        if directory.len() > limits::IMAGE_DIRECTORY_LENGTH_MAX {
+            let rule = format!(
+                "Member must have length less than or equal to {}",
+                limits::IMAGE_DIRECTORY_LENGTH_MAX
+            );
+            return Err(constraint(directory, "imageConfig.workingDirectory", &rule));
+        }
+        if !directory.starts_with('/') || directory.contains('\0') {
+            return Err(invalid("The working directory must be an absolute path."));
+        }
+    }
+    Ok(ImageConfig {
+        entry_point: words(config.entry_point, "imageConfig.entryPoint")?,
+        command: words(config.command, "imageConfig.command")?,
+        working_directory,
+    })
+}
+
+/// As the API shows it.
+pub(super) fn render(config: &ImageConfig) -> Option<wire::ImageConfigResponse> {
+    let shown = wire::ImageConfig {
+        entry_point: config.entry_point.clone(),
+        command: config.command.clone(),
+        working_directory: config.working_directory.clone(),
+    };
+    (!config.is_empty()).then_some(wire::ImageConfigResponse {
+        image_config: Some(shown),
+        error: None,
+    })
+}
+
+/// Finds an image and pins it. None of its layers is fetched yet.
+pub(super) async fn resolve(context: &Context, uri: &str) -> Result<Image> {
+    let found = context.deps.images.resolve(uri).await;
+    found.map_err(|error| refusal(uri, &error))
+}
+
+fn refusal(uri: &str, error: &Error) -> ApiError {
+    match error {
+        Error::NotFound(_) => invalid(format!(
+            "Source image {uri} does not exist. Provide a valid source image."
+        )),
+        Error::BadName { why, .. } => invalid(format!(
+            "Source image {uri} is not valid. Provide a valid source image: {why}."
+        )),
+        Error::Unsupported { .. } => invalid(format!(
+            "The image manifest, config or layer media type for the source image {uri} is not supported. {error}."
+        )),
+        Error::File { .. } => {
+            let error: &dyn std::error::Error = error;
+            tracing::error!(error, "an image could not be read");
+            ApiError::internal()
+        }
+        error => invalid(format!("Source image {uri} cannot be used: {error}.")),
+    }
+}
+
+/// Fetches those layers of an image that are not here yet.
+pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(), Failure> {
+    let layers = deps.store.images();
+    let mut bytes = 0;
+    let mut missing = Vec::new();
+    for (index, layer) in image.layers.iter().enumerate() {
+        match layers.touch(layer) {
+            Some(known) => bytes += known,
+            None => missing.push(index),
+        }
+    }
+    if missing.is_empty() {
+        return check_size(bytes);
+    }
+    let opened = deps.images.open(image).await.map_err(unavailable)?;
+    for index in missing {
+        let scratch = || layers.scratch().map_err(scratch_failed);
+        let blob = opened.layer(index, scratch).await.map_err(unavailable)?;
+        let layer = Layer {
+            diff_id: blob.diff_id,
+            digest: blob.digest,
+            file: blob.file,
+            bytes: blob.bytes,
+        };
+        let left = limits::IMAGE_BYTES_MAX.saturating_sub(bytes);
+        bytes += layers.put(layer, left).await.map_err(unusable)?;
+    }
+    check_size(bytes)
+}
+
+fn check_size(bytes: u64) -> std::result::Result<(), Failure> {
+    let max = limits::IMAGE_BYTES_MAX;
+    match bytes > max {
+        true => Err(unusable(ImageError::TooLarge { max })),
+        false => Ok(()),
+    }
+}
+
+fn scratch_failed(error: kiln_store::Error) -> Error {
+    Error::File {
+        doing: "make a file for a layer".to_owned(),
+        source: std::io::Error::other(error.to_string()),
+    }
+}
+
+/// Why layers did not come, with AWS's code.
+fn unavailable(error: Error) -> Failure {
+    let code = match &error {
+        Error::NotFound(_) | Error::NotAllowed(_) => "ImageDeleted",
+        Error::AccessDenied(_) => "ImageAccessDenied",
+        Error::Registry { .. } | Error::File { .. } => "InternalError",
+        _ => "InvalidImage",
+    };
+    failure(code, error)
+}
+
+fn unusable(error: ImageError) -> Failure {
+    let code = match &error {
+        ImageError::Store(_) => "InternalError",
+        _ => "InvalidImage",
+    };
+    failure(code, error)
+}
+
+fn failure(code: &str, error: impl Display) -> Failure {
+    Failure {
+        code: code.to_owned(),
+        reason: format!("The container image could not be made ready: {error}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exception;
+
+    fn words(words: &[&str]) -> Option<Vec<String>> {
+        Some(words.iter().map(|&word| word.to_owned()).collect())
+    }
+
+    #[test]
+    fn what_is_empty_stands_for_the_images_own() {
+        let empty = wire::ImageConfig {
+            entry_point: words(&[]),
+            command: words(&["app.handler"]),
+            working_directory: Some(String::new()),
+        };
+        let read = config(empty).unwrap();
+        assert_eq!(read.entry_point, None);
+        assert_eq!(read.command, words(&["app.handler"]));
+        assert_eq!(read.working_directory, None);
+        assert!(render(&read).is_some());
+        assert_eq!(render(&ImageConfig::default()), None);
+    }
+
+    #[test]
+    fn what_no_process_could_have_is_refused() {
+        let relative = wire::ImageConfig {
+            working_directory: Some("srv".into()),
+            ..Default::default()
+        };
+        assert_eq!(
+            config(relative).unwrap_err().exception,
+            Exception::InvalidParameterValue
+        );
+        let nul = wire::ImageConfig {
+            command: words(&["a\0b"]),
+            ..Default::default()
+        };
+        assert!(config(nul).is_err());
+        let long = wire::ImageConfig {
+            working_directory: Some(format!("/{}", "a".repeat(1_000))),
+            ..Default::default()
+        };
+        assert_eq!(config(long).unwrap_err().exception, Exception::Validation);
+    }
+
+    #[test]
+    fn refusals_are_in_the_words_of_lambda() {
+        let missing = refusal("host/app:1", &Error::NotFound("host/app:1".into()));
+        assert_eq!(
+            missing.message,
+            "Source image host/app:1 does not exist. Provide a valid source image."
+        );
+        let gone = unavailable(Error::NotFound("host/app".into()));
+        assert_eq!(gone.code, "ImageDeleted");
+        assert_eq!(
+            gone.reason,
+            "The container image could not be made ready: there is no image host/app."
+        );
+    }
+}

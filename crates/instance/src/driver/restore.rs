@@ -1,0 +1,105 @@
+//! Instances that are made of a snapshot, and what becomes of those that cannot be.
+
+use std::time::Duration;
+
+use kiln_types::{LogFormat, Restore};
+
+use super::Driver;
+use crate::lifecycle::InitFailure;
+use crate::report::record;
+
+impl Driver {
+    /// The process has become a copy, and its hooks took so long. Says whether that means anything.
+    pub(super) fn on_restored(&mut self, hooks: Duration) -> bool {
+        let is_expected = self.restoring.is_some() && self.restored.is_none();
+        if is_expected {
+            self.restored = Some(hooks);
+        }
+        is_expected
+    }
+
+    /// It could not, and initialises as any; the snapshot is good for nobody.
+    pub(super) fn on_not_restored(&mut self, why: &str) -> bool {
+        let is_expected = self.restoring.is_some() && self.restored.is_none();
+        if is_expected {
+            tracing::info!(instance = %self.id, why, "a snapshot could not be used and is taken anew");
+            self.give_up_snapshot();
+            // Asking is what has it taken.
+            drop(self.context.snapshots.get(&self.spec));
+        }
+        is_expected
+    }
+
+    /// Has the next attempt initialise.
+    pub(super) fn give_up_snapshot(&mut self) {
+        self.restored = None;
+        if self.restoring.take().is_some()
+            && let Some(key) = self.spec.snapshot_key()
+        {
+            self.context.snapshots.forget(&key);
+        }
+    }
+
+    /// What the report of the first invocation says of init, or of what came in its place.
+    pub(super) fn init_or_restore(
+        &mut self,
+        init: Option<Duration>,
+    ) -> (Option<Duration>, Option<Restore>) {
+        match (init, self.restored) {
+            (Some(duration), Some(hooks)) => {
+                self.restored = None;
+                // It is the function that says what they took.
+                let hooks = hooks.min(duration);
+                (None, Some(Restore { duration, hooks }))
+            }
+            (init, _) => (init, None),
+        }
+    }
+
+    /// Restoring begins.
+    pub(super) fn log_restore_start(&mut self) {
+        let now = self.context.clock.timestamp();
+        let runtime = self.spec.configuration.runtime.as_ref();
+        if let Some(runtime) = runtime.filter(|_| self.logs_text()) {
+            let line = format!("RESTORE_START Runtime Version: {runtime}");
+            self.journal.platform(line, now);
+        }
+    }
+
+    /// Restoring is over, well or not.
+    pub(super) fn log_restore_report(
+        &mut self,
+        duration: Duration,
+        failure: Option<(InitFailure, &str)>,
+    ) {
+        if !self.logs_text() {
+            return;
+        }
+        let millis = duration.as_secs_f64() * 1000.0;
+        let status = match failure {
+            None => String::new(),
+            Some((InitFailure::TimedOut, _)) => "\tStatus: timeout".to_owned(),
+            Some((_, class)) => format!("\tStatus: error\tError Type: {class}"),
+        };
+        let line = format!("RESTORE_REPORT Restore Duration: {millis:.2} ms{status}");
+        self.journal.platform(line, self.context.clock.timestamp());
+    }
+
+    /// What extensions hear of an instance that was restored.
+    pub(super) fn observe_restore(&mut self, duration: Duration) {
+        let now = self.context.clock.timestamp();
+        let start = record::restore_start(&self.spec);
+        if let Some(telemetry) = self.subscribers() {
+            telemetry.platform(now, "platform.restoreStart", || start);
+            let done = "platform.restoreRuntimeDone";
+            telemetry.platform(now, done, record::restore_runtime_done);
+            telemetry.platform(now, "platform.restoreReport", || {
+                record::restore_report(duration)
+            });
+        }
+    }
+
+    fn logs_text(&self) -> bool {
+        self.spec.configuration.logging.format == LogFormat::Text
+    }
+}

@@ -1,0 +1,121 @@
+//! The networks of all instances, and the line of one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use kiln_sandbox::Uplink;
+use kiln_types::Clock;
+use kiln_types::network::{Network, Traffic};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::policy::Policy;
+use crate::relay::{Buffers, Meter};
+use crate::resolver::Resolver;
+
+/// Connections that all instances together may have, two descriptors each. Beyond it a program gets
+/// `ECONNREFUSED`, and its function's log says why.
+const CONNECTIONS_MAX: usize = 16_384;
+/// Notices that wait to be written to the log of a function. Beyond it they are dropped.
+const NOTICES_MAX: usize = 16;
+
+/// Gives instances their lines. A cheap clone.
+#[derive(Clone)]
+pub struct Networks {
+    shared: Arc<Shared>,
+    tracker: TaskTracker,
+}
+
+/// What all lines share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) resolver: Resolver,
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) buffers: Arc<Buffers>,
+    /// Kiln's own port; 0 while it has none.
+    own_port: AtomicU16,
+}
+
+/// The network of one instance: it works while this is held.
+#[derive(Debug)]
+pub struct Line {
+    meter: Arc<Meter>,
+    notices: mpsc::Receiver<String>,
+    _guard: DropGuard,
+}
+
+impl Networks {
+    /// Networks with these settings, whose tasks run on the tracker.
+    pub fn new(config: Config, clock: Arc<dyn Clock>, tracker: TaskTracker) -> Self {
+        let shared = Shared {
+            resolver: Resolver::new(config.nameservers.clone()),
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            buffers: Arc::default(),
+            own_port: AtomicU16::new(0),
+            config,
+            clock,
+        };
+        Self {
+            shared: Arc::new(shared),
+            tracker,
+        }
+    }
+
+    /// Says where Kiln itself listens: programs are kept from there.
+    pub fn set_own_port(&self, port: u16) {
+        self.shared.own_port.store(port, Ordering::Relaxed);
+    }
+
+    /// Serves a sandbox as its function's network allows.
+    pub fn open(&self, uplink: Uplink, network: &Network) -> Line {
+        let meter = Arc::<Meter>::default();
+        let (notices, heard) = mpsc::channel(NOTICES_MAX);
+        let closed = CancellationToken::new();
+        let policy = Policy::new(network, &self.shared.config);
+        let shared = Arc::clone(&self.shared);
+        let gate = Gate::new(uplink, policy, shared, Arc::clone(&meter), notices);
+        let guard = closed.clone().drop_guard();
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = closed.cancelled() => {}
+                () = gate.run() => {}
+            }
+        });
+        Line {
+            meter,
+            notices: heard,
+            _guard: guard,
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn own_port(&self) -> Option<u16> {
+        let port = self.own_port.load(Ordering::Relaxed);
+        (port > 0).then_some(port)
+    }
+}
+
+impl Line {
+    /// What its programs have received and sent so far.
+    pub fn traffic(&self) -> Traffic {
+        self.meter.read()
+    }
+
+    /// The next thing that the function's log should say. Never returns once there is nothing more.
+    pub async fn notice(&mut self) -> String {
+        match self.notices.recv().await {
+            Some(notice) => notice,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What the log should say and was not taken yet.
+    pub fn waiting_notice(&mut self) -> Option<String> {
+        self.notices.try_recv().ok()
+    }
+}

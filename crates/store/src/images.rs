@@ -1,0 +1,284 @@
+//! Layers of container images by the digest of their uncompressed archive: unpacked once, in the form
+//! in which overlayfs takes directories, and shared by every image that has them.
+//!
+//! As with code packages ([`Artifacts`](crate::Artifacts)) a layer is unpacked in `tmp/`, synced and
+//! renamed: what stands under `sha256/` is whole, and what a crash left in `tmp/` is removed when the
+//! store is opened.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+
+use kiln_types::{Clock, Moment, Sha256, limits};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
+
+use crate::error::Error;
+use crate::handle::make_private_dir;
+
+mod content;
+mod filled;
+mod name;
+mod tree;
+mod unpack;
+
+/// Layers unpacked at once; further ones wait.
+const UNPACKS_MAX: usize = 2;
+/// Files, links and directories of one layer, and records that only describe them.
+const ENTRIES_MAX: u64 = 1_000_000;
+/// Layers are put and removed under one of so many locks, chosen by their digest.
+const LOCKS: usize = 64;
+/// How long after its last use a layer is safe from [`Images::collect`]: a function with it may be about
+/// to be stored.
+const COLLECT_GRACE: Duration = Duration::from_secs(1_200);
+/// The directory of the unpacked files.
+const ROOT: &str = "root";
+/// The [`Manifest`] as JSON.
+const MANIFEST: &str = "manifest.json";
+
+/// Why a layer was not taken. Nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// All layers together are larger than an image may be.
+    #[error("the image is larger than {max} bytes unpacked")]
+    TooLarge {
+        /// The limit.
+        max: u64,
+    },
+    /// More entries than allowed.
+    #[error("a layer has more than {max} entries")]
+    TooManyEntries {
+        /// The limit.
+        max: u64,
+    },
+    /// The bytes are not those that the image names.
+    #[error("layer {expected} is not what its digest says: its content has {found}")]
+    WrongDigest {
+        /// What the image says.
+        expected: Sha256,
+        /// What the content has.
+        found: Sha256,
+    },
+    /// It cannot be read as an archive.
+    #[error("layer {layer} cannot be unpacked: {why}")]
+    NotAnArchive {
+        /// The layer.
+        layer: Sha256,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An entry would harm whoever unpacks or runs it.
+    #[error("entry '{entry}' of a layer {why}")]
+    Unsafe {
+        /// The entry's name.
+        entry: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The files could not be read or written.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A layer to be unpacked: so many bytes of a file from its present position on, compressed with gzip,
+/// zstd or not at all.
+#[derive(Debug)]
+pub struct Layer {
+    /// The digest of the archive before compression.
+    pub diff_id: Sha256,
+    /// The digest of the bytes as they are, where it is known.
+    pub digest: Option<Sha256>,
+    /// Where they are.
+    pub file: File,
+    /// How many.
+    pub bytes: u64,
+}
+
+/// What is known of an unpacked layer.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Manifest {
+    /// The size of the uncompressed archive.
+    bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    manifest: Manifest,
+    /// When it was last put or asked for, if since the store was opened.
+    used: Option<Moment>,
+}
+
+/// All layers of container images.
+#[derive(Clone)]
+pub struct Images {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    root: PathBuf,
+    known: StdMutex<HashMap<Sha256, Known>>,
+    locks: Vec<Arc<Mutex<()>>>,
+    unpacks: Arc<Semaphore>,
+    drafts: AtomicU64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Images {
+    pub(crate) fn open(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let root = data.join("images");
+        let drafts = root.join("tmp");
+        for dir in [&root, &root.join("sha256"), &drafts] {
+            make_private_dir(dir)?;
+        }
+        fs::remove_dir_all(&drafts).map_err(Error::file("empty", &drafts))?;
+        make_private_dir(&drafts)?;
+        let known = tree::scan(&root)?;
+        let known = known.into_iter().map(|(digest, manifest)| {
+            let used = None;
+            (digest, Known { manifest, used })
+        });
+        let shared = Shared {
+            known: StdMutex::new(known.collect()),
+            root,
+            locks: (0..LOCKS).map(|_| Arc::default()).collect(),
+            unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
+            drafts: AtomicU64::new(0),
+            clock,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The size of a layer's uncompressed archive, when the layer is here. It is safe from
+    /// [`Images::collect`] for the next twenty minutes.
+    pub fn touch(&self, diff_id: &Sha256) -> Option<u64> {
+        let now = self.shared.clock.now();
+        let mut known = self.shared.known();
+        let layer = known.get_mut(diff_id)?;
+        layer.used = Some(now);
+        Some(layer.manifest.bytes)
+    }
+
+    /// The directory with a layer's files. From memory; that of a layer that was never put does not
+    /// exist.
+    pub fn dir(&self, diff_id: &Sha256) -> PathBuf {
+        tree::path(&self.shared.root, diff_id).join(ROOT)
+    }
+
+    /// An empty file for a layer on its way, which is gone when the last descriptor of it is closed.
+    pub fn scratch(&self) -> Result<File, Error> {
+        let dir = self.shared.root.join("tmp");
+        tempfile_in(&dir).map_err(Error::file("make a file in", &dir))
+    }
+
+    /// Takes a layer: unpacks it, checks its digests, and has all on disk when this returns its size. One
+    /// that is known already costs nothing. More than `bytes_max` is refused.
+    ///
+    /// An entry is refused, and the whole layer with it, when its name has `..` or is too long, when it
+    /// lies below a link or a file, or is a hard link to something that the layer has not. Devices and
+    /// the like are left out; owners, special permissions and extended attributes are not kept:
+    /// everything is readable by all and belongs to the server's user, as with zips.
+    pub async fn put(&self, layer: Layer, bytes_max: u64) -> Result<u64, ImageError> {
+        let shared = self.shared.clone();
+        let lock = shared.lock(&layer.diff_id).await;
+        if let Some(bytes) = self.touch(&layer.diff_id) {
+            return Ok(bytes);
+        }
+        let unpacks = shared.unpacks.clone();
+        let permit = unpacks.acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let unpack = move || {
+            let kept = shared.keep(layer, bytes_max);
+            drop((permit, lock));
+            kept
+        };
+        tokio::task::spawn_blocking(unpack)
+            .await
+            .map_err(|_| Error::Panicked("unpack layer"))?
+    }
+
+    /// Removes layers that are not in `keep` and were not used within the last twenty minutes, and
+    /// returns how many bytes of archives that were. The caller sees to it that no instance runs on what
+    /// it does not keep.
+    pub async fn collect(&self, keep: &HashSet<Sha256>) -> Result<u64, Error> {
+        let mut freed = 0;
+        let all: Vec<Sha256> = self.shared.known().keys().cloned().collect();
+        for diff_id in all {
+            if !keep.contains(&diff_id) {
+                freed += self.remove(diff_id).await?;
+            }
+        }
+        Ok(freed)
+    }
+
+    async fn remove(&self, diff_id: Sha256) -> Result<u64, Error> {
+        let shared = self.shared.clone();
+        let lock = shared.lock(&diff_id).await;
+        let remove = move || {
+            let now = shared.clock.now();
+            let bytes = {
+                let mut known = shared.known();
+                let is_old = |layer: &Known| {
+                    layer
+                        .used
+                        .is_none_or(|used| now.since(used) >= COLLECT_GRACE)
+                };
+                match known.get(&diff_id).copied().filter(is_old) {
+                    Some(layer) => known.remove(&diff_id).map(|_| layer.manifest.bytes),
+                    None => None,
+                }
+            };
+            let Some(bytes) = bytes else { return Ok(0) };
+            // Out of sight at once; what a crash leaves of it is removed on the next start.
+            let draft = shared.draft_path();
+            let path = tree::path(&shared.root, &diff_id);
+            fs::rename(&path, &draft).map_err(Error::file("remove", &path))?;
+            drop(lock);
+            fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
+            Ok(bytes)
+        };
+        tokio::task::spawn_blocking(remove)
+            .await
+            .map_err(|_| Error::Panicked("remove layer"))?
+    }
+}
+
+impl Shared {
+    async fn lock(&self, diff_id: &Sha256) -> OwnedMutexGuard<()> {
+        let first = usize::from(diff_id.to_bytes()[0]);
+        self.locks[first % LOCKS].clone().lock_owned().await
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Sha256, Known>> {
+        self.known.lock().expect("no holder panics")
+    }
+
+    fn draft_path(&self) -> PathBuf {
+        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
+        self.root.join("tmp").join(number.to_string())
+    }
+
+    fn keep(&self, layer: Layer, bytes_max: u64) -> Result<u64, ImageError> {
+        let diff_id = layer.diff_id.clone();
+        let draft = tree::Draft::new(self.draft_path())?;
+        let bytes_max = bytes_max.min(limits::IMAGE_BYTES_MAX);
+        let bytes = unpack::unpack(layer, &draft.root(), bytes_max, ENTRIES_MAX)?;
+        let manifest = Manifest { bytes };
+        draft.publish(&self.root, &diff_id, &manifest)?;
+        let used = Some(self.clock.now());
+        self.known().insert(diff_id, Known { manifest, used });
+        Ok(bytes)
+    }
+}
+
+/// A file without a name.
+fn tempfile_in(dir: &Path) -> std::io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR)?;
+    Ok(file.into())
+}

@@ -1,0 +1,249 @@
+//! The directory that a layer is unpacked into: every step on the way to an entry is checked.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, XattrFlags, fchmod, fsetxattr, linkat,
+    makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::ImageError;
+use super::name::Place;
+use crate::error::Error;
+
+/// How overlayfs marks a directory that hides what lies below it.
+const OPAQUE: &str = "trusted.overlay.opaque";
+
+/// The directory that is filled.
+pub(super) struct Tree {
+    root: OwnedFd,
+    pub(super) path: PathBuf,
+    /// The directory of the last entry: most come after one another.
+    last: Option<(Vec<OsString>, OwnedFd)>,
+}
+
+const BELOW_A_LINK: &str = "lies below a link";
+const BELOW_A_FILE: &str = "lies below a file";
+const NO_TARGET: &str = "is a hard link to a file that the layer does not have";
+
+/// Why an entry was not made.
+pub(super) enum Refusal {
+    Why(&'static str),
+    Kernel(io::Error),
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno.into())
+    }
+}
+
+pub(super) fn refused(entry: &str) -> impl FnOnce(Refusal) -> ImageError {
+    move |refusal| match refusal {
+        Refusal::Why(why) => ImageError::Unsafe {
+            entry: entry.to_owned(),
+            why,
+        },
+        Refusal::Kernel(source) => Error::file("unpack", Path::new(entry))(source).into(),
+    }
+}
+
+impl Tree {
+    pub(super) fn new(path: &Path) -> Result<Self, ImageError> {
+        let made = mkdirat(CWD, path, Mode::from_raw_mode(0o755)).and_then(|()| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            openat(CWD, path, flags, Mode::empty())
+        });
+        let made = made.and_then(|root| {
+            // Again, because the process's umask may have taken something away.
+            fchmod(&root, Mode::from_raw_mode(0o755))?;
+            Ok(root)
+        });
+        let root = made.map_err(|errno| Error::file("make directory", path)(errno.into()))?;
+        Ok(Self {
+            root,
+            path: path.to_owned(),
+            last: None,
+        })
+    }
+
+    /// Opens a directory of the layer, which is made with those on the way to it where it is not there.
+    pub(super) fn directory(&mut self, steps: &[OsString]) -> Result<&OwnedFd, Refusal> {
+        let is_last = self.last.as_ref().is_some_and(|(last, _)| last == steps);
+        if !is_last {
+            let opened = match open_directory(&self.root, steps) {
+                Ok(opened) => opened,
+                Err(Errno::NOENT | Errno::NOTDIR) => make_directories(&self.root, steps)?,
+                Err(Errno::LOOP) => return Err(Refusal::Why(BELOW_A_LINK)),
+                Err(errno) => return Err(errno.into()),
+            };
+            self.last = Some((steps.to_vec(), opened));
+        }
+        let (_, opened) = self.last.as_ref().expect("set above");
+        Ok(opened)
+    }
+
+    pub(super) fn make_directory(&mut self, place: &Place) -> Result<(), Refusal> {
+        let parent = self.directory(&place.parents)?;
+        make_directory(parent, &place.name)?;
+        Ok(())
+    }
+
+    pub(super) fn make_file(&mut self, place: &Place) -> Result<File, Refusal> {
+        self.clear(place)?;
+        let parent = self.directory(&place.parents)?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(parent, &place.name, flags, Mode::RUSR | Mode::WUSR)?;
+        Ok(file.into())
+    }
+
+    pub(super) fn make_link(&mut self, place: &Place, target: &[u8]) -> Result<(), Refusal> {
+        self.clear(place)?;
+        let parent = self.directory(&place.parents)?;
+        Ok(symlinkat(OsStr::from_bytes(target), parent, &place.name)?)
+    }
+
+    pub(super) fn make_hard_link(&mut self, place: &Place, target: &Place) -> Result<(), Refusal> {
+        if place == target {
+            return Ok(());
+        }
+        let from = match open_directory(&self.root, &target.parents) {
+            Ok(from) => from,
+            Err(Errno::LOOP) => return Err(Refusal::Why(BELOW_A_LINK)),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Err(Refusal::Why(NO_TARGET)),
+            Err(errno) => return Err(errno.into()),
+        };
+        match kind_of(&from, &target.name)? {
+            Some(FileType::RegularFile | FileType::Symlink) => {}
+            _ => return Err(Refusal::Why(NO_TARGET)),
+        }
+        self.clear(place)?;
+        let parent = self.directory(&place.parents)?;
+        Ok(linkat(
+            &from,
+            &target.name,
+            parent,
+            &place.name,
+            AtFlags::empty(),
+        )?)
+    }
+
+    /// Marks what lower layers have at a place as gone. What this layer has there stays.
+    pub(super) fn hide(&mut self, place: &Place) -> Result<(), Refusal> {
+        let parent = self.directory(&place.parents)?;
+        match kind_of(parent, &place.name)? {
+            Some(FileType::Directory) => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let directory = openat(parent, &place.name, flags, Mode::empty())?;
+                set_opaque(&directory)?;
+            }
+            Some(_) => {}
+            None => mark_gone(parent, &place.name)?,
+        }
+        Ok(())
+    }
+
+    /// Takes away what the layer has at a place already: a later entry stands for all before it.
+    fn clear(&mut self, place: &Place) -> Result<(), Refusal> {
+        let parent = self.directory(&place.parents)?;
+        match kind_of(parent, &place.name)? {
+            None => {}
+            Some(FileType::Directory) => {
+                // Its way there was opened without a link in it, and nobody else writes here.
+                let steps: PathBuf = place.parents.iter().chain([&place.name]).collect();
+                let path = self.path.join(steps);
+                self.last = None;
+                std::fs::remove_dir_all(path).map_err(Refusal::Kernel)?;
+            }
+            Some(_) => unlinkat(parent, &place.name, AtFlags::empty())?,
+        }
+        Ok(())
+    }
+}
+
+/// Opens a directory without leaving the root and without following a link.
+fn open_directory(root: impl AsFd, steps: &[OsString]) -> Result<OwnedFd, Errno> {
+    let path: PathBuf = match steps {
+        [] => PathBuf::from("."),
+        steps => steps.iter().collect(),
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_XDEV;
+    openat2(root, path, flags, Mode::empty(), resolve)
+}
+
+fn make_directories(root: &OwnedFd, steps: &[OsString]) -> Result<OwnedFd, Refusal> {
+    let mut directory = open_directory(root, &[])?;
+    for step in steps {
+        match kind_of(&directory, step)? {
+            Some(FileType::Symlink) => return Err(Refusal::Why(BELOW_A_LINK)),
+            None | Some(FileType::Directory | FileType::CharacterDevice) => {}
+            Some(_) => return Err(Refusal::Why(BELOW_A_FILE)),
+        }
+        directory = make_directory(&directory, step)?;
+    }
+    Ok(directory)
+}
+
+/// Makes a directory where there is none. Where something is marked as gone, the directory hides it.
+fn make_directory(parent: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Refusal> {
+    let found = kind_of(parent, name)?;
+    if found.is_some_and(|kind| kind != FileType::Directory) {
+        unlinkat(parent, name, AtFlags::empty())?;
+    }
+    let is_new = found != Some(FileType::Directory);
+    if is_new {
+        mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = openat(parent, name, flags, Mode::empty())?;
+    if is_new {
+        fchmod(&directory, Mode::from_raw_mode(0o755))?;
+    }
+    if found == Some(FileType::CharacterDevice) {
+        set_opaque(&directory)?;
+    }
+    Ok(directory)
+}
+
+fn kind_of(parent: &OwnedFd, name: &OsStr) -> Result<Option<FileType>, Errno> {
+    match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+pub(super) fn set_opaque(directory: impl AsFd) -> Result<(), Refusal> {
+    fsetxattr(directory, OPAQUE, b"y", XattrFlags::empty()).map_err(|errno| match errno {
+        Errno::OPNOTSUPP | Errno::PERM => Refusal::Why(NO_MARKS),
+        errno => errno.into(),
+    })
+}
+
+fn mark_gone(parent: &OwnedFd, name: &OsStr) -> Result<(), Refusal> {
+    let made = mknodat(
+        parent,
+        name,
+        FileType::CharacterDevice,
+        Mode::empty(),
+        makedev(0, 0),
+    );
+    made.map_err(|errno| match errno {
+        Errno::PERM => Refusal::Why(NO_MARKS),
+        errno => errno.into(),
+    })
+}
+
+const NO_MARKS: &str = "takes away what a lower layer has, which the data directory's file system cannot \
+                        express: put it on a disk of the machine's, such as ext4 or xfs, and run Kiln as root";

@@ -1,0 +1,221 @@
+//! A registry of container images for one test: it has what was pushed into it, remembers what it was
+//! asked, and can want a token, lead elsewhere, or lie.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+
+use base64::Engine as _;
+
+use crate::image::{Blobs, Image, digest};
+
+/// What who has logged in shows.
+const TOKEN: &str = "token-of-a-test";
+
+/// A registry on a port of its own. Its thread lives as long as the test's process.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    host: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Content type and content by path.
+    content: BTreeMap<String, (&'static str, Vec<u8>)>,
+    asked: Vec<String>,
+    login: Option<String>,
+    moves_blobs: bool,
+}
+
+/// What is answered.
+struct Answer {
+    status: &'static str,
+    headers: Vec<String>,
+    body: Vec<u8>,
+}
+
+impl Registry {
+    /// An empty one.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let host = listener.local_addr().expect("it is bound").to_string();
+        let registry = Self {
+            host,
+            state: Arc::default(),
+        };
+        let serving = registry.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let serving = serving.clone();
+                // A client that goes away is none of the test's business.
+                thread::spawn(move || drop(serving.serve(stream)));
+            }
+        });
+        registry
+    }
+
+    /// The name of an image here.
+    pub fn name(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.host)
+    }
+
+    /// Its host and port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Puts an image under a tag. Gives its digest.
+    pub fn push(&self, repository: &str, tag: &str, image: &Image) -> String {
+        let Blobs {
+            digest,
+            manifest,
+            others,
+        } = image.blobs();
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        self.push_manifest(repository, tag, kind, manifest);
+        for (name, content) in others {
+            self.put_blob(repository, &name, content);
+        }
+        digest
+    }
+
+    /// Puts any manifest under a tag. Gives its digest.
+    pub fn push_manifest(
+        &self,
+        repository: &str,
+        tag: &str,
+        kind: &'static str,
+        manifest: Vec<u8>,
+    ) -> String {
+        let digest = digest(&manifest);
+        for reference in [tag, &digest] {
+            let path = format!("/v2/{repository}/manifests/{reference}");
+            self.state().content.insert(path, (kind, manifest.clone()));
+        }
+        digest
+    }
+
+    /// Puts content under a digest, be it right or wrong.
+    pub fn put_blob(&self, repository: &str, digest: &str, content: Vec<u8>) {
+        let path = format!("/v2/{repository}/blobs/{digest}");
+        let kind = "application/octet-stream";
+        self.state().content.insert(path, (kind, content));
+    }
+
+    /// Forgets an image's tag and all manifests of its repository.
+    pub fn forget(&self, repository: &str) {
+        let start = format!("/v2/{repository}/");
+        self.state()
+            .content
+            .retain(|path, _| !path.starts_with(&start));
+    }
+
+    /// Wants a token from now on, which it gives to this user only.
+    pub fn require_login(&self, user: &str, password: &str) {
+        let pair = format!("{user}:{password}");
+        let pair = base64::engine::general_purpose::STANDARD.encode(pair);
+        self.state().login = Some(format!("Basic {pair}"));
+    }
+
+    /// Answers for blobs with where they are from now on.
+    pub fn move_blobs(&self) {
+        self.state().moves_blobs = true;
+    }
+
+    /// The paths that were asked for so far, with what was shown.
+    pub fn asked(&self) -> Vec<String> {
+        self.state().asked.clone()
+    }
+
+    fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
+        let mut first = String::new();
+        reader.read_line(&mut first)?;
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut authorization = String::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("authorization")
+            {
+                authorization = value.trim().to_owned();
+            }
+        }
+        let Answer {
+            status,
+            headers,
+            body,
+        } = self.answer(&path, &authorization);
+        let mut head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
+        for header in headers {
+            head.push_str(&format!("{header}\r\n"));
+        }
+        head.push_str("connection: close\r\n\r\n");
+        let stream = reader.get_mut();
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(&body)
+    }
+
+    fn answer(&self, path: &str, authorization: &str) -> Answer {
+        let mut state = self.state();
+        state.asked.push(path.to_owned());
+        let plain = |status| Answer {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        if let Some(login) = &state.login {
+            if path.starts_with("/token?") {
+                return match authorization == login {
+                    true => Answer {
+                        status: "200 OK",
+                        headers: Vec::new(),
+                        body: format!(r#"{{"token":"{TOKEN}"}}"#).into_bytes(),
+                    },
+                    false => plain("401 Unauthorized"),
+                };
+            }
+            if !path.starts_with("/elsewhere/") && authorization != format!("Bearer {TOKEN}") {
+                let host = &self.host;
+                let header = format!(
+                    "www-authenticate: Bearer realm=\"http://{host}/token\",service=\"test\""
+                );
+                return Answer {
+                    headers: vec![header],
+                    ..plain("401 Unauthorized")
+                };
+            }
+        }
+        if state.moves_blobs && path.contains("/blobs/") && !path.starts_with("/elsewhere/") {
+            // Under another name, which is another host to those who ask.
+            let host = self.host.replace("127.0.0.1", "localhost");
+            return Answer {
+                headers: vec![format!("location: http://{host}/elsewhere{path}")],
+                ..plain("307 Temporary Redirect")
+            };
+        }
+        let is_elsewhere = path.starts_with("/elsewhere/");
+        if is_elsewhere && !authorization.is_empty() {
+            return plain("400 Bad Request");
+        }
+        let path = path.strip_prefix("/elsewhere").unwrap_or(path);
+        match state.content.get(path) {
+            Some((kind, content)) => Answer {
+                status: "200 OK",
+                headers: vec![format!("content-type: {kind}")],
+                body: content.clone(),
+            },
+            None => plain("404 Not Found"),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder panics")
+    }
+}
