@@ -42,7 +42,7 @@ pub(crate) struct MemoryLimit {
     pub(crate) was_reached: bool,
 }
 
-/// Requests of a guest are refused: its sandbox has no network either.
+/// Requests of a guest are refused, as its sockets are: it has no network, whatever its sandbox has.
 struct NoRequests;
 
 impl Surroundings {
