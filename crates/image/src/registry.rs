@@ -135,7 +135,12 @@ impl Registries {
     }
 
     /// Gets a token from where the registry says.
-    async fn token(&self, challenge: &Challenge, login: Option<&Login>) -> Result<String, Error> {
+    async fn token(
+        &self,
+        home: &Uri,
+        challenge: &Challenge,
+        login: Option<&Login>,
+    ) -> Result<String, Error> {
         let Challenge::Bearer { uri } = challenge else {
             return Err(Error::Registry {
                 doing: "log in".to_owned(),
@@ -143,7 +148,7 @@ impl Registries {
             });
         };
         // Credentials are not for everybody on the way.
-        check_scheme(uri)?;
+        check_way(home, uri)?;
         let authorization = login.map(Login::basic);
         let answer = self.send(uri, None, authorization.as_deref()).await?;
         let status = answer.status();
@@ -250,7 +255,8 @@ impl Repository {
         address: &str,
         accept: Option<&str>,
     ) -> Result<Response<Incoming>, Error> {
-        let mut uri = parse(address)?;
+        let first = parse(address)?;
+        let mut uri = first.clone();
         let home = uri.authority().cloned();
         for _ in 0..=REDIRECTS_MAX {
             let is_home = uri.authority() == home.as_ref();
@@ -264,7 +270,7 @@ impl Repository {
                 let location = answer.headers().get(LOCATION);
                 let location = location.and_then(|location| location.to_str().ok());
                 uri = join(&uri, location.unwrap_or_default())?;
-                check_scheme(&uri)?;
+                check_way(&first, &uri)?;
                 continue;
             }
             return match status {
@@ -307,7 +313,7 @@ impl Repository {
             (Challenge::Basic, Some(login)) => login.basic(),
             (Challenge::Basic, None) => return Ok(first),
             (Challenge::Bearer { .. }, login) => {
-                let token = self.registries.token(&challenge, login).await?;
+                let token = self.registries.token(uri, &challenge, login).await?;
                 format!("Bearer {token}")
             }
         });
@@ -324,6 +330,22 @@ fn is_loopback(host: &str) -> bool {
     };
     let name = authority.host().trim_matches(['[', ']']);
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Refuses a way on that a registry names: without TLS to other machines, and from another machine to
+/// this one, whose services would take Kiln's word for their caller's.
+fn check_way(home: &Uri, uri: &Uri) -> Result<(), Error> {
+    let is_here = |uri: &Uri| {
+        uri.authority()
+            .is_some_and(|host| is_loopback(host.as_str()))
+    };
+    if is_here(uri) && !is_here(home) {
+        return Err(Error::Registry {
+            doing: format!("go to {uri}"),
+            why: "a registry on another machine cannot lead to this one".to_owned(),
+        });
+    }
+    check_scheme(uri)
 }
 
 /// Refuses to speak without TLS to other machines.

@@ -182,8 +182,10 @@ fn understand(
         let why = format!("it has {count} layers: one at least and {max} at most can be");
         return Err(unsupported(uri, &why));
     }
-    let packed: u64 = described.layers.iter().map(|(_, bytes, _)| bytes).sum();
-    if packed > limits::IMAGE_BYTES_MAX {
+    // What a manifest says of sizes is anybody's word: together they may be more than a number holds.
+    let mut sizes = described.layers.iter().map(|(_, bytes, _)| *bytes);
+    let packed = sizes.try_fold(0_u64, u64::checked_add);
+    if packed.is_none_or(|packed| packed > limits::IMAGE_BYTES_MAX) {
         let max = limits::IMAGE_BYTES_MAX;
         return Err(unsupported(uri, &format!("it is larger than {max} bytes")));
     }

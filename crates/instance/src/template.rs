@@ -251,11 +251,18 @@ fn failed(code: &'static str, reason: impl Into<String>) -> NoSnapshot {
     NoSnapshot::Failed { code, reason }
 }
 
+/// How much of a function's own message is kept as the reason why a version is not ready.
+const REASON_CHARS_MAX: usize = 1_000;
+
 /// The class and the message of an error document.
 fn reason(class: &str, document: &[u8]) -> String {
     let document: serde_json::Value = serde_json::from_slice(document).unwrap_or_default();
     match document["errorMessage"].as_str() {
-        Some(message) => format!("{class}: {message}"),
+        Some(message) => {
+            // It is kept with the version.
+            let shown: String = message.chars().take(REASON_CHARS_MAX).collect();
+            format!("{class}: {shown}")
+        }
         None => class.to_owned(),
     }
 }

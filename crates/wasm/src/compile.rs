@@ -38,6 +38,9 @@ pub fn compile(package: &Path, handler: &str) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Longest name of a file that file systems take.
+const NAME_BYTES_MAX: usize = 255;
+
 fn make(package: &Path, handler: &str) -> Result<(String, Vec<u8>), String> {
     let file = module::find(package, handler)?;
     let named = |why: String| {
@@ -47,5 +50,9 @@ fn make(package: &Path, handler: &str) -> Result<(String, Vec<u8>), String> {
     let bytes = fs::read(&file).map_err(|error| named(error.to_string()))?;
     let engine = engine::new().map_err(|error| format!("{error:#}"))?;
     let (_, code) = Program::compile(&engine, &bytes).map_err(named)?;
-    Ok((module::compiled_name(&file), code))
+    let name = module::compiled_name(package, &file);
+    match name.len() <= NAME_BYTES_MAX {
+        true => Ok((name, code)),
+        false => Err(named("its path in the package is too long".to_owned())),
+    }
 }

@@ -33,10 +33,12 @@ pub(crate) fn find(package: &Path, handler: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// What the code compiled from a module is called.
-pub(crate) fn compiled_name(module: &Path) -> String {
-    let name = module.file_name().unwrap_or_default().to_string_lossy();
-    format!("{name}.compiled")
+/// What the code compiled from a module of a package is called: by its whole path in it, because two
+/// folders may have modules of one name.
+pub(crate) fn compiled_name(package: &Path, module: &Path) -> String {
+    let path = module.strip_prefix(package).unwrap_or(module);
+    let name = path.to_string_lossy().replace('%', "%25");
+    format!("{}.compiled", name.replace('/', "%2F"))
 }
 
 fn is_module(path: &Path) -> bool {
@@ -69,6 +71,15 @@ mod tests {
         ] {
             assert_eq!(found(&files, handler).unwrap(), file);
         }
+    }
+
+    #[test]
+    fn modules_of_one_name_have_their_own_compiled_code() {
+        let name = |module: &str| compiled_name(Path::new("/p"), &Path::new("/p").join(module));
+        assert_eq!(name("main.wasm"), "main.wasm.compiled");
+        assert_eq!(name("a/main.wasm"), "a%2Fmain.wasm.compiled");
+        assert_ne!(name("a/main.wasm"), name("a%2Fmain.wasm"));
+        assert_ne!(name("a/main.wasm"), name("b/main.wasm"));
     }
 
     #[test]

@@ -117,8 +117,9 @@ fn load(engine: &Engine, handler: &str) -> Result<Program, Failure> {
         kind: INVALID_MODULE,
         message,
     };
-    let file = module::find(Path::new(PACKAGE_DIR), handler).map_err(refused)?;
-    let compiled = Path::new(COMPILED_DIR).join(module::compiled_name(&file));
+    let package = Path::new(PACKAGE_DIR);
+    let file = module::find(package, handler).map_err(refused)?;
+    let compiled = Path::new(COMPILED_DIR).join(module::compiled_name(package, &file));
     if compiled.exists()
         && let Ok(program) = Program::load(engine, &compiled)
     {

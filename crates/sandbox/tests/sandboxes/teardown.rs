@@ -309,3 +309,19 @@ fn hold(name: &str, directory: &tempfile::TempDir, count: usize) -> std::process
     std::thread::sleep(Duration::from_millis(50));
     daemon
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_processor_time_of_what_has_ended_can_still_be_limited() {
+    let rig = Rig::start().await;
+    let sandbox = rig.exec(&["sleep", "60"], LIMITS, vec![]).await;
+    sandbox.kill();
+    // Its cgroup goes some time after its last process.
+    until("its cgroups are gone", || {
+        sandbox.limit_cpu(100).expect("there is nothing to limit");
+        cgroups(&rig.name)
+            .iter()
+            .all(|own| !own.join(sandbox.id().to_string()).exists())
+    })
+    .await;
+    sandbox.limit_cpu(100).expect("there is nothing to limit");
+}

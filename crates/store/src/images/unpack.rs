@@ -18,6 +18,9 @@ use super::name::{self, Name};
 use super::{ImageError, Layer};
 use crate::error::Error;
 
+/// How much of an entry's name is shown where it is refused.
+const SHOWN_BYTES_MAX: usize = 200;
+
 /// Longest target of a symbolic link (Linux).
 const TARGET_BYTES_MAX: usize = 4_095;
 /// Longest record that describes the next entry.
@@ -189,7 +192,9 @@ impl Tree {
         let target = told
             .target
             .or_else(|| header.link_name_bytes().map(|name| name.into_owned()));
-        let shown = String::from_utf8_lossy(&path).into_owned();
+        // A name may be as long as the archive, and what is refused is told and kept.
+        let start = &path[..path.len().min(SHOWN_BYTES_MAX)];
+        let shown = String::from_utf8_lossy(start).into_owned();
         let refuse = |why| ImageError::Unsafe {
             entry: shown.clone(),
             why,
