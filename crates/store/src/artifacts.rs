@@ -1,25 +1,23 @@
 //! Code packages by the SHA-256 of their zip: checked, unpacked once, served read-only.
 //!
-//! A package is unpacked in `tmp/`, synced, and renamed to its place: what stands under `sha256/`
-//! is whole. What a crash left in `tmp/` is removed when the store is opened. One blocking task
-//! does the work of a package and owns all that it holds, so that a caller who goes away leaves
-//! nothing half-done.
+//! A package is unpacked beside its place and stands there whole ([`Shelf`]). One blocking task does
+//! the work of a package and owns all that it holds, so that a caller who goes away leaves nothing
+//! half-done.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_types::function::Code;
 use kiln_types::{Clock, Sha256, limits};
 use sha2::Digest;
-use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::error::Error;
-use crate::handle::make_private_dir;
+use crate::shelf::Shelf;
 
 mod check;
 mod derived;
@@ -31,12 +29,9 @@ mod tests;
 mod unpack;
 
 use index::{Index, Reservation};
-use package::Draft;
 
 /// Packages unpacked at once: each is held in memory meanwhile. Further ones wait.
 const UNPACKS_MAX: usize = 4;
-/// Packages are put and removed under one of so many locks, chosen by their digest.
-const LOCKS: usize = 64;
 /// How long after its upload a package is safe from [`Artifacts::collect`]: its function may be
 /// about to be created.
 const COLLECT_GRACE: Duration = Duration::from_secs(1_200);
@@ -126,35 +121,25 @@ pub struct Artifacts {
 }
 
 struct Shared {
-    root: PathBuf,
+    shelf: Shelf,
     quota: Quota,
     index: Arc<Index>,
-    locks: Vec<Arc<Mutex<()>>>,
     unpacks: Arc<Semaphore>,
-    drafts: AtomicU64,
     clock: Arc<dyn Clock>,
 }
 
 impl Artifacts {
     pub(crate) fn open(data: &Path, quota: Quota, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let root = data.join("artifacts");
-        make_private_dir(&root)?;
-        make_private_dir(&root.join("sha256"))?;
-        let drafts = root.join("tmp");
-        make_private_dir(&drafts)?;
-        fs::remove_dir_all(&drafts).map_err(Error::file("empty", &drafts))?;
-        make_private_dir(&drafts)?;
+        let shelf = Shelf::open(data.join("artifacts"), "package")?;
         let index = Index::default();
-        for code in package::scan(&root)? {
+        for code in package::scan(&shelf)? {
             index.add_found(code);
         }
         let shared = Shared {
-            root,
+            shelf,
             quota,
             index: Arc::new(index),
-            locks: (0..LOCKS).map(|_| Arc::default()).collect(),
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
-            drafts: AtomicU64::new(0),
             clock,
         };
         Ok(Self {
@@ -185,7 +170,7 @@ impl Artifacts {
         })
         .await?;
         let shared = self.shared.clone();
-        let lock = shared.lock(&sha256).await;
+        let lock = shared.shelf.lock(&sha256).await;
         if let Some(code) = shared.index.touch(&sha256, shared.clock.now()) {
             return Ok(code);
         }
@@ -207,7 +192,7 @@ impl Artifacts {
     /// be written there, not even compiled bytecode. From memory; the path of a package that was
     /// never put does not exist.
     pub fn dir(&self, sha256: &Sha256) -> PathBuf {
-        package::path(&self.shared.root, sha256).join(package::CODE)
+        self.shared.shelf.place(sha256).join(package::CODE)
     }
 
     /// The zip as it was uploaded.
@@ -215,7 +200,7 @@ impl Artifacts {
         if !self.shared.index.contains(sha256) {
             return Err(ArtifactError::NotFound(sha256.clone()));
         }
-        let path = package::path(&self.shared.root, sha256).join(package::ZIP);
+        let path = self.shared.shelf.place(sha256).join(package::ZIP);
         let read = move || Ok(fs::read(&path).map_err(Error::file("read", &path))?.into());
         blocking("read package", read).await
     }
@@ -240,16 +225,13 @@ impl Artifacts {
 
     async fn remove(&self, sha256: Sha256) -> Result<u64, Error> {
         let shared = self.shared.clone();
-        let lock = shared.lock(&sha256).await;
+        let lock = shared.shelf.lock(&sha256).await;
         let now = shared.clock.now();
         if !shared.index.is_untouched_for(&sha256, COLLECT_GRACE, now) {
             return Ok(0);
         }
         let remove = move || {
-            // Out of sight at once; what a crash leaves of it is removed on the next start.
-            let draft = shared.draft_path();
-            let path = package::path(&shared.root, &sha256);
-            fs::rename(&path, &draft).map_err(Error::file("remove", &path))?;
+            let draft = shared.shelf.withdraw(&sha256)?;
             let freed = shared.index.remove(&sha256);
             drop(lock);
             fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
@@ -262,25 +244,15 @@ impl Artifacts {
 }
 
 impl Shared {
-    async fn lock(&self, sha256: &Sha256) -> OwnedMutexGuard<()> {
-        let first = usize::from(sha256.to_bytes()[0]);
-        self.locks[first % LOCKS].clone().lock_owned().await
-    }
-
-    fn draft_path(&self) -> PathBuf {
-        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
-        self.root.join("tmp").join(number.to_string())
-    }
-
     fn keep(
         &self,
         sha256: &Sha256,
         zip: &Bytes,
         reservation: Reservation,
     ) -> Result<Code, ArtifactError> {
-        let draft = Draft::new(self.draft_path())?;
-        let code = draft.fill(sha256, zip, &self.quota)?;
-        draft.publish(&self.root, sha256)?;
+        let draft = self.shelf.draft()?;
+        let code = package::fill(&draft, sha256, zip, &self.quota)?;
+        self.shelf.publish(draft, sha256)?;
         reservation.fulfil(code.clone(), self.clock.now());
         Ok(code)
     }

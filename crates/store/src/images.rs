@@ -1,36 +1,31 @@
 //! Layers of container images by the digest of their uncompressed archive: unpacked once, in the form
 //! in which overlayfs takes directories, and shared by every image that has them.
 //!
-//! As with code packages ([`Artifacts`](crate::Artifacts)) a layer is unpacked in `tmp/`, synced and
-//! renamed: what stands under `sha256/` is whole, and what a crash left in `tmp/` is removed when the
-//! store is opened.
+//! As with code packages ([`Artifacts`](crate::Artifacts)) a layer is unpacked beside its place and stands
+//! there whole ([`Shelf`]): `root/` and `manifest.json` in a directory named by its digest.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use kiln_types::{Clock, Moment, Sha256, limits};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::error::Error;
-use crate::handle::make_private_dir;
+use crate::shelf::Shelf;
 
 mod content;
 mod filled;
 mod name;
-mod tree;
 mod unpack;
 
 /// Layers unpacked at once; further ones wait.
 const UNPACKS_MAX: usize = 2;
 /// Files, links and directories of one layer, and records that only describe them.
 const ENTRIES_MAX: u64 = 1_000_000;
-/// Layers are put and removed under one of so many locks, chosen by their digest.
-const LOCKS: usize = 64;
 /// How long after its last use a layer is safe from [`Images::collect`]: a function with it may be about
 /// to be stored.
 const COLLECT_GRACE: Duration = Duration::from_secs(1_200);
@@ -118,34 +113,24 @@ pub struct Images {
 }
 
 struct Shared {
-    root: PathBuf,
+    shelf: Shelf,
     known: StdMutex<HashMap<Sha256, Known>>,
-    locks: Vec<Arc<Mutex<()>>>,
     unpacks: Arc<Semaphore>,
-    drafts: AtomicU64,
     clock: Arc<dyn Clock>,
 }
 
 impl Images {
     pub(crate) fn open(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let root = data.join("images");
-        let drafts = root.join("tmp");
-        for dir in [&root, &root.join("sha256"), &drafts] {
-            make_private_dir(dir)?;
-        }
-        fs::remove_dir_all(&drafts).map_err(Error::file("empty", &drafts))?;
-        make_private_dir(&drafts)?;
-        let known = tree::scan(&root)?;
+        let shelf = Shelf::open(data.join("images"), "layer")?;
+        let known = scan(&shelf)?;
         let known = known.into_iter().map(|(digest, manifest)| {
             let used = None;
             (digest, Known { manifest, used })
         });
         let shared = Shared {
             known: StdMutex::new(known.collect()),
-            root,
-            locks: (0..LOCKS).map(|_| Arc::default()).collect(),
+            shelf,
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
-            drafts: AtomicU64::new(0),
             clock,
         };
         Ok(Self {
@@ -166,12 +151,12 @@ impl Images {
     /// The directory with a layer's files. From memory; that of a layer that was never put does not
     /// exist.
     pub fn dir(&self, diff_id: &Sha256) -> PathBuf {
-        tree::path(&self.shared.root, diff_id).join(ROOT)
+        self.shared.shelf.place(diff_id).join(ROOT)
     }
 
     /// An empty file for a layer on its way, which is gone when the last descriptor of it is closed.
     pub fn scratch(&self) -> Result<File, Error> {
-        let dir = self.shared.root.join("tmp");
+        let dir = self.shared.shelf.drafts();
         tempfile_in(&dir).map_err(Error::file("make a file in", &dir))
     }
 
@@ -184,7 +169,7 @@ impl Images {
     /// everything is readable by all and belongs to the server's user, as with zips.
     pub async fn put(&self, layer: Layer, bytes_max: u64) -> Result<u64, ImageError> {
         let shared = self.shared.clone();
-        let lock = shared.lock(&layer.diff_id).await;
+        let lock = shared.shelf.lock(&layer.diff_id).await;
         if let Some(bytes) = self.touch(&layer.diff_id) {
             return Ok(bytes);
         }
@@ -217,7 +202,7 @@ impl Images {
 
     async fn remove(&self, diff_id: Sha256) -> Result<u64, Error> {
         let shared = self.shared.clone();
-        let lock = shared.lock(&diff_id).await;
+        let lock = shared.shelf.lock(&diff_id).await;
         let remove = move || {
             let now = shared.clock.now();
             let bytes = {
@@ -233,10 +218,7 @@ impl Images {
                 }
             };
             let Some(bytes) = bytes else { return Ok(0) };
-            // Out of sight at once; what a crash leaves of it is removed on the next start.
-            let draft = shared.draft_path();
-            let path = tree::path(&shared.root, &diff_id);
-            fs::rename(&path, &draft).map_err(Error::file("remove", &path))?;
+            let draft = shared.shelf.withdraw(&diff_id)?;
             drop(lock);
             fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
             Ok(bytes)
@@ -248,31 +230,44 @@ impl Images {
 }
 
 impl Shared {
-    async fn lock(&self, diff_id: &Sha256) -> OwnedMutexGuard<()> {
-        let first = usize::from(diff_id.to_bytes()[0]);
-        self.locks[first % LOCKS].clone().lock_owned().await
-    }
-
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Sha256, Known>> {
         self.known.lock().expect("no holder panics")
     }
 
-    fn draft_path(&self) -> PathBuf {
-        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
-        self.root.join("tmp").join(number.to_string())
-    }
-
     fn keep(&self, layer: Layer, bytes_max: u64) -> Result<u64, ImageError> {
         let diff_id = layer.diff_id.clone();
-        let draft = tree::Draft::new(self.draft_path())?;
+        let draft = self.shelf.draft()?;
         let bytes_max = bytes_max.min(limits::IMAGE_BYTES_MAX);
-        let bytes = unpack::unpack(layer, &draft.root(), bytes_max, ENTRIES_MAX)?;
+        let bytes = unpack::unpack(layer, &draft.path().join(ROOT), bytes_max, ENTRIES_MAX)?;
         let manifest = Manifest { bytes };
-        draft.publish(&self.root, &diff_id, &manifest)?;
+        let json = serde_json::to_vec(&manifest).expect("a number is JSON");
+        draft.write(MANIFEST, &json)?;
+        // Most layers have more files than it would be cheaper to sync one by one.
+        draft.sync_all()?;
+        self.shelf.publish(draft, &diff_id)?;
         let used = Some(self.clock.now());
         self.known().insert(diff_id, Known { manifest, used });
         Ok(bytes)
     }
+}
+
+/// All layers in their places.
+fn scan(shelf: &Shelf) -> Result<Vec<(Sha256, Manifest)>, Error> {
+    let read = |path: PathBuf| {
+        let damaged = |why: String| Error::Damaged {
+            what: path.display().to_string(),
+            why: format!("{why}; remove it and update the code of its functions"),
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let digest = name
+            .parse()
+            .map_err(|_| damaged("is no layer".to_owned()))?;
+        let manifest = path.join(MANIFEST);
+        let json = fs::read(&manifest).map_err(Error::file("read", &manifest))?;
+        let manifest = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
+        Ok((digest, manifest))
+    };
+    shelf.list()?.into_iter().map(read).collect()
 }
 
 /// A file without a name.

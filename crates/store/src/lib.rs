@@ -33,6 +33,7 @@ mod images;
 mod keys;
 mod layers;
 mod logs;
+mod shelf;
 mod usage;
 
 pub use artifacts::{ArtifactError, Artifacts};

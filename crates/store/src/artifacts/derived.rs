@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use kiln_types::Sha256;
 
-use super::{ArtifactError, Artifacts, blocking, package};
+use super::{ArtifactError, Artifacts, blocking};
 use crate::error::Error;
+use crate::shelf::sync;
 
 /// The directory of everything derived from one package.
 const DERIVED: &str = "derived";
@@ -19,9 +20,8 @@ impl Artifacts {
     /// Where what a maker derived from a package lies, to be mounted read-only. From memory: the
     /// directory is there once something was put.
     pub fn derived_dir(&self, sha256: &Sha256, maker: &str) -> PathBuf {
-        package::path(&self.shared.root, sha256)
-            .join(DERIVED)
-            .join(maker)
+        let place = self.shared.shelf.place(sha256);
+        place.join(DERIVED).join(maker)
     }
 
     /// Keeps a file that a maker derived from a package, and removes what other makers had: makers
@@ -36,12 +36,12 @@ impl Artifacts {
         file: &str,
         content: Bytes,
     ) -> Result<(), ArtifactError> {
-        let lock = self.shared.lock(sha256).await;
+        let lock = self.shared.shelf.lock(sha256).await;
         if !self.shared.index.contains(sha256) {
             return Err(ArtifactError::NotFound(sha256.clone()));
         }
         let dir = self.derived_dir(sha256, maker);
-        let (draft, path) = (self.shared.draft_path(), dir.join(file));
+        let (draft, path) = (self.shared.shelf.draft_path(), dir.join(file));
         blocking("keep what was derived from a package", move || {
             let kept = keep(&dir, &draft, &path, &content);
             drop(lock);
@@ -67,7 +67,7 @@ fn keep(dir: &Path, draft: &Path, path: &Path, content: &[u8]) -> Result<(), Err
         let set = fs::set_permissions(path, Permissions::from_mode(mode));
         set.map_err(Error::file("set permissions of", path))?;
     }
-    package::sync(draft)?;
+    sync(draft)?;
     fs::rename(draft, path).map_err(Error::file("rename to", path))?;
-    package::sync(dir)
+    sync(dir)
 }
