@@ -48,7 +48,7 @@ use kiln_types::{AccountId, FunctionId, InstanceId, Moment};
 
 pub use action::Action;
 use arena::{Arena, No};
-pub use event::{Event, FunctionKey, Ticket};
+pub use event::{Event, FunctionKey, Provision, Ticket};
 use idle::Orders;
 use numbered::Numbered;
 pub use provisioned::Readiness;

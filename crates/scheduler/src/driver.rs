@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::core::{Action, Core, Event, FunctionKey, Readiness, Ticket};
+use crate::core::{Action, Core, Event, FunctionKey, Provision, Readiness, Ticket};
 use crate::handle::Scheduler;
 use crate::host::{Demand, Host, Instance};
 use crate::lease::Lease;
@@ -207,7 +207,12 @@ impl<H: Host> Driver<H> {
                 function: function.clone(),
                 wanted: wanted
                     .iter()
-                    .map(|(spec, count)| (spec.key(), spec.memory(), *count))
+                    .map(|(spec, count)| Provision {
+                        key: spec.key(),
+                        memory: spec.memory(),
+                        slots: spec.slots(),
+                        count: *count,
+                    })
                     .collect(),
             };
             self.decide(&mut state, event, None, &mut effects);

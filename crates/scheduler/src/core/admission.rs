@@ -97,7 +97,7 @@ impl Core {
         account.reserved += kept(reserved);
         let beyond = function.pools.iter().map(|no| {
             let pool = &pools[*no];
-            pool.in_flight.saturating_sub(pool.provisioned.wanted)
+            pool.beyond(pool.provisioned.wanted)
         });
         match (function.reserved, reserved) {
             (None, Some(_)) => account.unreserved_in_flight -= beyond.sum::<u32>(),

@@ -29,6 +29,19 @@ impl Hash for FunctionKey {
     }
 }
 
+/// Instances of a version that are to be kept ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provision {
+    /// Of which version.
+    pub key: FunctionKey,
+    /// What each of them is promised.
+    pub memory: MemoryMb,
+    /// How many invocations each takes at a time.
+    pub slots: Slots,
+    /// How many they are.
+    pub count: u32,
+}
+
 /// Something happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -65,8 +78,8 @@ pub enum Event {
     Provisioned {
         /// Which function.
         function: FunctionId,
-        /// Its versions, what an instance of each is promised, and how many.
-        wanted: Vec<(FunctionKey, MemoryMb, u32)>,
+        /// What each is promised.
+        wanted: Vec<Provision>,
     },
     /// An instance that was started without an invocation finished its init.
     Started {

@@ -12,10 +12,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kiln_types::{FunctionId, InstanceId, MemoryMb, Moment};
+use kiln_types::{FunctionId, InstanceId, Moment};
 
 use super::arena::No;
-use super::event::FunctionKey;
+use super::event::{FunctionKey, Provision};
 use super::state::{Pool, Resting, State};
 use super::{Action, Core, Phase};
 
@@ -65,15 +65,10 @@ impl Provisioned {
 
 impl Core {
     /// Sets how many instances each of a function's versions is promised; those not named, none.
-    pub(super) fn provision(
-        &mut self,
-        function: &FunctionId,
-        wanted: &[(FunctionKey, MemoryMb, u32)],
-        now: Moment,
-    ) {
+    pub(super) fn provision(&mut self, function: &FunctionId, wanted: &[Provision], now: Moment) {
         if self.phase == Phase::Serving {
-            for (key, memory, _) in wanted {
-                let no = self.pool_no(key.clone(), *memory);
+            for one in wanted {
+                let no = self.pool_with(one.key.clone(), one.memory, one.slots);
                 // Who provisions has kept what is needed to start one.
                 self.pools[no].known = true;
             }
@@ -82,8 +77,8 @@ impl Core {
             return;
         };
         for no in self.functions[function].pools.clone() {
-            let named = wanted.iter().find(|(key, ..)| *key == self.pools[no].key);
-            self.promise(no, named.map_or(0, |(.., count)| *count), now);
+            let named = wanted.iter().find(|one| one.key == self.pools[no].key);
+            self.promise(no, named.map_or(0, |one| one.count), now);
             self.forget_if_empty(no);
         }
         self.serve_waiting(now);
@@ -118,8 +113,7 @@ impl Core {
     fn count_promise(&mut self, no: No<Pool>, before: u32) {
         let pool = &self.pools[no];
         let wanted = pool.provisioned.wanted;
-        let over = |promised: u32| pool.in_flight.saturating_sub(promised);
-        let (over_before, over_now) = (over(before), over(wanted));
+        let (over_before, over_now) = (pool.beyond(before), pool.beyond(wanted));
         let function = &mut self.functions[pool.function];
         function.provisioned = function.provisioned - before + wanted;
         if function.reserved.is_none() {

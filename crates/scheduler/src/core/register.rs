@@ -23,7 +23,7 @@ impl Core {
         no
     }
 
-    pub(super) fn pool_no(&mut self, key: FunctionKey, memory: MemoryMb) -> No<Pool> {
+    fn pool_no(&mut self, key: FunctionKey, memory: MemoryMb) -> No<Pool> {
         if let Some(no) = self.pool_of.get(&key) {
             return *no;
         }

@@ -228,6 +228,11 @@ impl Pool {
         self.starting as usize * self.slots as usize
     }
 
+    /// Its requests beyond so many.
+    pub(super) fn beyond(&self, promised: u32) -> u32 {
+        self.in_flight.saturating_sub(promised)
+    }
+
     /// The request that has waited longest.
     pub(super) fn first_waiter(&self) -> Option<Ticket> {
         self.covered

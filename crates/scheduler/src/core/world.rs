@@ -12,7 +12,7 @@ use kiln_types::{
     Version,
 };
 
-use super::{Action, Core, Event, FunctionKey, Ticket};
+use super::{Action, Core, Event, FunctionKey, Provision, Ticket};
 use crate::config::Config;
 use crate::refusal::{Refused, ThrottleReason};
 use bucket::Bucket;
@@ -272,8 +272,7 @@ impl World {
                 self.running.insert(*instance, self.running(*instance) - 1);
             }
             Event::Provisioned { wanted, .. } if !self.core.is_draining() => {
-                self.known
-                    .extend(wanted.iter().map(|(key, ..)| key.clone()));
+                self.known.extend(wanted.iter().map(|one| one.key.clone()));
             }
             Event::Released { instance, .. } | Event::Started { instance, .. } => {
                 self.running.remove(instance);
@@ -357,7 +356,12 @@ impl World {
         let one = &self.functions[function];
         self.tell(Event::Provisioned {
             function: one.id.clone(),
-            wanted: vec![(self.key(function), one.memory, count)],
+            wanted: vec![Provision {
+                key: self.key(function),
+                memory: one.memory,
+                slots: one.slots,
+                count,
+            }],
         })
     }
 
