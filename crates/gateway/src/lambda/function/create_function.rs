@@ -31,12 +31,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let is_image = input.package_type.as_deref() == Some("Image");
     let image_config = input.image_config.take();
     if is_image {
-        let has_layers = change.layers.as_ref().is_some_and(|l| !l.is_empty());
-        image::refuse_runtime(
-            change.runtime.is_some(),
-            change.handler.is_some(),
-            has_layers,
-        )?;
+        image::refuse_runtime(&change)?;
     } else {
         image::refuse_config(&image_config, "creating")?;
         if change.runtime.is_none() || change.handler.is_none() {

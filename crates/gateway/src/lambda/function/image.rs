@@ -10,6 +10,7 @@ use kiln_store::{ImageError, Layer};
 use kiln_types::image::Failure;
 use kiln_types::{Image, ImageConfig, limits};
 
+use super::settings::Change;
 use crate::config::Deps;
 use crate::context::Context;
 use crate::error::{ApiError, Result};
@@ -17,8 +18,12 @@ use crate::lambda::generated as wire;
 use crate::lambda::refusal::{constraint, invalid};
 
 /// A function of an image has none of these.
-pub(super) fn refuse_runtime(has_runtime: bool, has_handler: bool, has_layers: bool) -> Result<()> {
-    match has_runtime || has_handler || has_layers {
+pub(super) fn refuse_runtime(change: &Change) -> Result<()> {
+    let has_layers = change
+        .layers
+        .as_ref()
+        .is_some_and(|layers| !layers.is_empty());
+    match change.runtime.is_some() || change.handler.is_some() || has_layers {
         true => Err(invalid(
             "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.",
         )),

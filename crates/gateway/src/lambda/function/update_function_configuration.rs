@@ -22,18 +22,13 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let file_systems = file_system::resolve(context, input.file_system_configs.take())?;
     let image_config = input.image_config.take();
     let mut change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
+    (change.layers, change.file_systems) = (layers, file_systems);
     if function.latest.container.is_some() {
-        let has_layers = layers.as_ref().is_some_and(|layers| !layers.is_empty());
-        image::refuse_runtime(
-            change.runtime.is_some(),
-            change.handler.is_some(),
-            has_layers,
-        )?;
+        image::refuse_runtime(&change)?;
     } else {
         image::refuse_config(&image_config, "updating")?;
     }
     change.image_config = image_config.map(image::config).transpose()?;
-    (change.layers, change.file_systems) = (layers, file_systems);
     if let Some(memory) = change.memory {
         check_memory(memory, context.config.memory_budget_mb)?;
     }

@@ -10,8 +10,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
     let named = Named::read(context, &input.function_name, &input.qualifier)?;
     let (id, qualifier) = (named.target.id(), named.qualifier);
     let changed = context.deps.store.update_function(&id, move |function| {
-        let removed = function.provisioned.remove(&qualifier);
-        removed.map(|_| ()).ok_or_else(no_config)
+        match function.provisioned.remove(&qualifier) {
+            Some(_) => Ok::<(), ApiError>(()),
+            None => Err(no_config()),
+        }
     });
-    changed.await.map(|_| ()).map_err(|error: ApiError| error)
+    changed.await.map(|_| ())
 }
