@@ -92,12 +92,13 @@ impl Snapshots {
     }
 
     fn begin(&self, id: &FunctionId, configuration: &Arc<Configuration>) {
-        let spec = self.specs.get(&self.store, id, configuration);
+        // Asked for once: there is nothing to be remembered.
+        let spec = self.specs.make(&self.store, id, configuration);
         let (store, host) = (self.store.clone(), self.host.clone());
         let (id, configuration) = (id.clone(), Arc::clone(configuration));
         self.tracker.spawn(async move {
             let taken = match spec {
-                Ok(spec) => take(&host, &spec).await,
+                Ok(spec) => take(&host, &Arc::new(spec)).await,
                 Err(error) => Err(NoSnapshot::Other(error.to_string())),
             };
             let (version, revision) = (configuration.version, configuration.revision);

@@ -70,7 +70,8 @@ impl Specs {
             .collect()
     }
 
-    fn make(
+    /// A spec that nobody else has.
+    pub(crate) fn make(
         &self,
         store: &Store,
         id: &FunctionId,
