@@ -200,10 +200,7 @@ fn maker(program: &Path) -> anyhow::Result<String> {
     let is_flags = |line: &&str| line.starts_with("flags") || line.starts_with("Features");
     digest.update(processor.lines().find(is_flags).unwrap_or_default());
     let digest: [u8; 32] = digest.finalize().into();
-    Ok(digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex::encode(&digest[..8]))
 }
 
 #[cfg(test)]

@@ -63,10 +63,7 @@ fn server_name(settings: &Settings) -> String {
     let dir = &settings.places.data_dir;
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
     let digest = Sha256::digest(dir.as_os_str().as_bytes());
-    digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&digest[..8])
 }
 
 pub(crate) fn instance(

@@ -20,7 +20,7 @@ use outbox::Outbox;
 /// Bytes of the length field.
 const LENGTH_BYTES: usize = 4;
 /// Bytes between the length field and the header: kind and header length.
-const PREFIX_BYTES: usize = 5;
+pub(crate) const PREFIX_BYTES: usize = 5;
 /// The longest header a runtime may send. Its fields are an id, a content type and an error type.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// The longest body a runtime may send: a response, with the slack that AWS gives it.
@@ -120,15 +120,20 @@ impl Channel {
             return Ok(None);
         }
         self.received.advance(LENGTH_BYTES);
-        let mut frame = self.received.split_to(length).freeze();
-        let kind = frame.get_u8();
-        let header_bytes = frame.get_u32() as usize;
-        if header_bytes > frame.len().min(HEADER_BYTES_MAX) {
-            return Err(Error::Malformed("a header of impossible length"));
-        }
-        let header = frame.split_to(header_bytes);
-        frame::parse(kind, &header, frame).map(Some)
+        let frame = self.received.split_to(length).freeze();
+        let (kind, header, body) = parts(frame, HEADER_BYTES_MAX)
+            .ok_or(Error::Malformed("a header of impossible length"))?;
+        frame::parse(kind, &header, body).map(Some)
     }
+}
+
+/// Kind, header and body of a frame whose length was taken off and is [`PREFIX_BYTES`] at the least; none
+/// when its header cannot be as long as it says.
+pub(crate) fn parts(mut frame: Bytes, header_bytes_max: usize) -> Option<(u8, Bytes, Bytes)> {
+    let kind = frame.get_u8();
+    let header_bytes = frame.get_u32() as usize;
+    let fits = header_bytes <= frame.len().min(header_bytes_max);
+    fits.then(|| (kind, frame.split_to(header_bytes), frame))
 }
 
 impl Runtime for Channel {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use kiln_sandbox::{Limits, Mount, Program, Request, Sandbox, Sandboxes, Start};
 use kiln_types::limits;
 use kiln_types::runtime::WASM;
@@ -16,6 +16,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+
+use crate::channel::{self, PREFIX_BYTES};
 
 /// Compilations at a time; further ones wait.
 const COMPILATIONS_MAX: usize = 2;
@@ -33,11 +35,9 @@ const CODE_BYTES_MAX: usize = limits::UNZIPPED_BYTES_MAX as usize;
 /// The longest text that is passed on of why there is none.
 const REASON_BYTES_MAX: usize = 2 << 10;
 
-/// The frames of `kiln-wasm compile`: `u32` length of the rest, `u8` kind, `u32` header length, header,
-/// body.
+/// The kinds of frames of `kiln-wasm compile`, which are those of a [`channel`].
 const COMPILED: u8 = 32;
 const REFUSED: u8 = 33;
-const PREFIX_BYTES: usize = 5;
 const HEADER_BYTES_MAX: usize = 4 << 10;
 const FILE_BYTES_MAX: usize = 255;
 
@@ -153,20 +153,15 @@ async fn receive(
     if read < length {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
-    let mut frame = Bytes::from(frame);
-    let kind = frame.get_u8();
-    let header_bytes = frame.get_u32() as usize;
-    if header_bytes > frame.len().min(HEADER_BYTES_MAX) {
-        return Err(malformed());
-    }
-    let header = frame.split_to(header_bytes);
+    let parts = channel::parts(frame.into(), HEADER_BYTES_MAX);
+    let (kind, header, body) = parts.ok_or_else(malformed)?;
     match kind {
         COMPILED => {
             let file = file_name(&header).ok_or_else(malformed)?;
-            Ok(Ok(Compiled { file, code: frame }))
+            Ok(Ok(Compiled { file, code: body }))
         }
         REFUSED => {
-            let reason = &frame[..frame.len().min(REASON_BYTES_MAX)];
+            let reason = &body[..body.len().min(REASON_BYTES_MAX)];
             let reason = String::from_utf8_lossy(reason).into_owned();
             Ok(Err(NotCompiled::Refused(reason)))
         }

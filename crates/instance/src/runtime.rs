@@ -13,6 +13,7 @@ use kiln_sandbox::Point;
 use kiln_types::{RequestId, Timestamp};
 
 use crate::isolation::Future;
+use crate::spec::Spec;
 
 /// One runtime. It is the user's code that speaks through it, so nothing it says is trusted.
 pub(crate) trait Runtime: Send {
@@ -57,6 +58,26 @@ pub(crate) struct Init<'a> {
     pub(crate) log_level: Option<&'a str>,
     /// Whether to wait, when the function is loaded, to be copied: with this code.
     pub(crate) snapshot: Option<&'a str>,
+}
+
+impl<'a> Init<'a> {
+    /// Says so of this function.
+    pub(crate) fn new(
+        spec: &'a Spec,
+        env: &'a BTreeMap<String, String>,
+        snapshot: Option<&'a str>,
+    ) -> Self {
+        let configuration = &spec.configuration;
+        let logging = &configuration.logging;
+        let level = logging.application_level.filter(|_| !spec.logs_text());
+        Self {
+            handler: configuration.handler.as_deref().unwrap_or_default(),
+            env,
+            log_format: logging.format.as_str(),
+            log_level: level.map(|level| level.as_str()),
+            snapshot,
+        }
+    }
 }
 
 /// An invocation for it.

@@ -151,18 +151,9 @@ impl Snapshots {
     /// Gives up those of a function whose version is not wanted any more.
     pub(crate) fn retain(&self, id: &FunctionId, is_wanted: impl Fn(Version, RevisionId) -> bool) {
         let mut entries = self.entries();
-        let others = |key: &Key| key.0 != *id || is_wanted(key.1, key.2);
-        let (left, gone): (HashMap<_, _>, Vec<_>) = std::mem::take(&mut *entries).into_iter().fold(
-            (HashMap::new(), Vec::new()),
-            |(mut left, mut gone), (key, entry)| {
-                match others(&key) {
-                    true => drop(left.insert(key, entry)),
-                    false => gone.push(entry),
-                }
-                (left, gone)
-            },
-        );
-        *entries = left;
+        let is_gone = |key: &Key| key.0 == *id && !is_wanted(key.1, key.2);
+        let gone: Vec<_> = entries.extract_if(|key, _| is_gone(key)).collect();
+        // Files are removed without holding up who asks.
         drop(entries);
         drop(gone);
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kiln_types::function::StartMode;
 use kiln_types::{
-    Configuration, FileSystem, FunctionArn, FunctionId, Language, Network, RevisionId, Slots,
-    Version,
+    Configuration, FileSystem, FunctionArn, FunctionId, Language, LogFormat, Network, RevisionId,
+    Slots, Version,
 };
 
 /// One version of a function, ready to run.
@@ -54,6 +54,11 @@ impl Spec {
                 configuration.revision,
             )
         })
+    }
+
+    /// Whether its log has lines, and not JSON documents.
+    pub(crate) fn logs_text(&self) -> bool {
+        self.configuration.logging.format == LogFormat::Text
     }
 
     /// How many invocations an instance is given at a time: those that Kiln brings a runtime for, one.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_sandbox::{Exit, Point, Snapshot};
-use kiln_types::{Initialization, LogFormat};
+use kiln_types::Initialization;
 use tokio::net::unix::pipe;
 
 use crate::channel::Channel;
@@ -57,7 +57,7 @@ struct Template<'a> {
 
 /// Takes a snapshot of a version.
 pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Snapshot, NoSnapshot> {
-    let code = kiln_sandbox::waiting_code().map(hexadecimal);
+    let code = kiln_sandbox::waiting_code().map(hex::encode);
     let dir = context.snapshots.new_dir().zip(code);
     let (dir, code) = dir.ok_or_else(|| NoSnapshot::Unfit("this server has none".to_owned()))?;
     let stream = log_stream::new(spec, context.clock.timestamp());
@@ -88,16 +88,8 @@ pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Sna
         journal: Journal::new(Arc::clone(&context.logs), stream, now),
     };
     template.start_line();
-    let logging = &spec.configuration.logging;
-    let level = logging.application_level;
-    let level = level.filter(|_| logging.format == LogFormat::Json);
-    template.channel.initialise(&Init {
-        handler: spec.configuration.handler.as_deref().unwrap_or_default(),
-        env: &variables,
-        log_format: logging.format.as_str(),
-        log_level: level.map(|level| level.as_str()),
-        snapshot: Some(&code),
-    });
+    let init = Init::new(spec, &variables, Some(&code));
+    template.channel.initialise(&init);
     let limit = spec.configuration.timeout.duration().max(INIT_MAX);
     let waited = tokio::time::timeout(limit, template.until_ready(&mut *cell)).await;
     let took = context.clock.now().since(now);
@@ -214,7 +206,7 @@ impl Template<'_> {
 
     fn start_line(&mut self) {
         let runtime = self.spec.configuration.runtime.as_ref();
-        if let Some(runtime) = runtime.filter(|_| self.logs_text()) {
+        if let Some(runtime) = runtime.filter(|_| self.spec.logs_text()) {
             let line = format!("INIT_START Runtime Version: {runtime}");
             self.journal.platform(line, self.context.clock.timestamp());
         }
@@ -226,7 +218,7 @@ impl Template<'_> {
         let mut pieces = Vec::new();
         self.splitter.flush(&mut pieces);
         self.log(pieces);
-        if self.logs_text() {
+        if self.spec.logs_text() {
             let status = match failure {
                 None => String::new(),
                 Some(NoSnapshot::Failed { code, .. }) => {
@@ -239,10 +231,6 @@ impl Template<'_> {
             self.journal.platform(line, self.context.clock.timestamp());
         }
         self.journal.flush();
-    }
-
-    fn logs_text(&self) -> bool {
-        self.spec.configuration.logging.format == LogFormat::Text
     }
 }
 
@@ -265,8 +253,4 @@ fn reason(class: &str, document: &[u8]) -> String {
         }
         None => class.to_owned(),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

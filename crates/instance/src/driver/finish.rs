@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_network::Line;
 use kiln_sandbox::Exit;
-use kiln_types::{InvocationReport, InvocationStatus, LogFormat, RequestId, Traffic};
+use kiln_types::{InvocationReport, InvocationStatus, RequestId, Traffic};
 use tokio::sync::oneshot;
 
 use super::shares::Each;
@@ -145,7 +145,7 @@ impl Driver {
 
     fn log_line(&mut self, line: Option<String>) {
         if let Some(line) = line
-            && self.spec.configuration.logging.format == LogFormat::Text
+            && self.spec.logs_text()
         {
             self.journal.platform(line, self.context.clock.timestamp());
         }

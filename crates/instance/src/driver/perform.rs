@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use kiln_types::LogFormat;
 use tokio::net::unix::pipe::Receiver;
 
 use super::launch::INIT_CPU_MILLIS;
@@ -132,18 +131,7 @@ impl Driver {
         let Some(process) = &mut self.process else {
             return;
         };
-        let configuration = &self.spec.configuration;
-        let logging = &configuration.logging;
-        let level = logging
-            .application_level
-            .filter(|_| logging.format == LogFormat::Json);
-        let init = Init {
-            handler: configuration.handler.as_deref().unwrap_or_default(),
-            env: &self.variables,
-            log_format: logging.format.as_str(),
-            log_level: level.map(|level| level.as_str()),
-            snapshot: None,
-        };
+        let init = Init::new(&self.spec, &self.variables, None);
         if self.restoring.is_none() {
             return process.ensemble.initialise(&init);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kiln_types::{LogFormat, Restore};
+use kiln_types::Restore;
 
 use super::Driver;
 use crate::lifecycle::InitFailure;
@@ -60,7 +60,7 @@ impl Driver {
     pub(super) fn log_restore_start(&mut self) {
         let now = self.context.clock.timestamp();
         let runtime = self.spec.configuration.runtime.as_ref();
-        if let Some(runtime) = runtime.filter(|_| self.logs_text()) {
+        if let Some(runtime) = runtime.filter(|_| self.spec.logs_text()) {
             let line = format!("RESTORE_START Runtime Version: {runtime}");
             self.journal.platform(line, now);
         }
@@ -72,7 +72,7 @@ impl Driver {
         duration: Duration,
         failure: Option<(InitFailure, &str)>,
     ) {
-        if !self.logs_text() {
+        if !self.spec.logs_text() {
             return;
         }
         let millis = duration.as_secs_f64() * 1000.0;
@@ -97,9 +97,5 @@ impl Driver {
                 record::restore_report(duration)
             });
         }
-    }
-
-    fn logs_text(&self) -> bool {
-        self.spec.configuration.logging.format == LogFormat::Text
     }
 }

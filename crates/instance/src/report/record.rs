@@ -11,17 +11,9 @@ use crate::lifecycle::{InitFailure, Phase};
 use crate::spec::Spec;
 
 pub(crate) fn init_start(spec: &Spec, how: Initialization) -> Value {
-    let configuration = &spec.configuration;
-    let mut record = json!({
-        "initializationType": how.as_str(),
-        "phase": "init",
-        "functionName": spec.id.name.to_string(),
-        "functionVersion": configuration.version.to_string(),
-        "instanceMaxMemory": configuration.memory.bytes(),
-    });
-    if let Some(runtime) = &configuration.runtime {
-        record["runtimeVersion"] = runtime.as_str().into();
-    }
+    let mut record = restore_start(spec);
+    record["initializationType"] = how.as_str().into();
+    record["phase"] = "init".into();
     record
 }
 
@@ -52,6 +44,7 @@ pub(crate) fn init_report(
     )
 }
 
+/// Which version of which function an instance is made for: of an init the same is said, and how.
 pub(crate) fn restore_start(spec: &Spec) -> Value {
     let configuration = &spec.configuration;
     let mut record = json!({
