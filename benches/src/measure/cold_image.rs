@@ -1,19 +1,13 @@
 //! Cold starts of a container image with the same native program as `cold native`.
 
-use std::process::Command;
-use std::time::Duration;
-
 use anyhow::Context as _;
 use kiln_testkit::image::{Image, Layer};
 use kiln_testkit::{Server, programs};
 
-use crate::floor::program;
-use crate::report::{Report, Row, Section, Target};
-use crate::statistics::{millis, percentile};
+use super::cold_native::{FLOOR, PAUSE, rows};
+use crate::report::{Report, Section, Target};
 use crate::subject::{ONE_CORE, Scale, Subject};
 
-/// Between two samples: the pool makes a new sandbox meanwhile.
-const PAUSE: Duration = Duration::from_millis(30);
 /// Layers beside the program's, as a real image has.
 const LAYERS: usize = 8;
 
@@ -37,29 +31,20 @@ pub(super) fn measure(scale: &Scale, report: &mut Report) -> anyhow::Result<()> 
         function.memory(ONE_CORE).create()
     };
     let answers = subject.first_invocations(scale.dry, PAUSE, create)?;
-    let floor = program::measure(&mut Command::new("/bin/true"), scale.dry)?;
-    let floor = millis(percentile(&floor, 0.5));
-    let row = |name, part, target| Row {
-        name,
-        value: millis(percentile(&answers.latencies, part)),
-        unit: "ms",
-        floor: Some(floor),
-        target,
-    };
+    let targets = [
+        ("image_cold_start_p50", 0.5, Target::AtMost(3.5)),
+        ("image_cold_start_p99", 0.99, Target::AtMost(20.0)),
+    ];
     report.add(Section {
         title: "Cold start of a container image",
         method: format!(
             "{} functions of {ONE_CORE} MB with an image of {} layers, whose entry point is the Rust \
-             program on AWS's `lambda_runtime`, each invoked once, {} ms apart. Floor: starting \
-             `/bin/true` and waiting for its end, without sandbox, runtime or handler.",
+             program on AWS's `lambda_runtime`, each invoked once, {} ms apart. {FLOOR}",
             scale.dry,
             LAYERS + 1,
             PAUSE.as_millis()
         ),
-        rows: vec![
-            row("image_cold_start_p50", 0.5, Target::AtMost(3.5)),
-            row("image_cold_start_p99", 0.99, Target::AtMost(20.0)),
-        ],
+        rows: rows(scale, &answers, targets)?,
         detail: vec![],
     });
     Ok(())
