@@ -124,12 +124,12 @@ pub struct SnapStart {
     pub failure: Option<NotReady>,
 }
 
-/// Why a version cannot be invoked.
+/// Why a version could not be made ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotReady {
-    /// AWS's code.
+    /// AWS's code, such as `InvalidImage`.
     pub code: String,
-    /// For people.
+    /// The sentence.
     pub reason: String,
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::function::NotReady;
 
 /// An image as a function has it: named once, pinned by its digest from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,16 +47,7 @@ pub struct Container {
     /// The image that takes its place as soon as it is here.
     pub incoming: Option<Image>,
     /// Why the last image that was asked for could not be had.
-    pub failure: Option<Failure>,
-}
-
-/// Why a version could not be made ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// AWS's code, such as `InvalidImage`.
-    pub code: String,
-    /// The sentence.
-    pub reason: String,
+    pub failure: Option<NotReady>,
 }
 
 impl Container {

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kiln_types::{
-    AttachedLayer, Configuration, FunctionArn, LoggingConfig, NotReady, State, Timestamp,
-    UpdateStatus,
+    AttachedLayer, Configuration, FunctionArn, LoggingConfig, State, Timestamp, UpdateStatus,
 };
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -101,9 +100,11 @@ pub(crate) fn code_sha256(of: &Configuration) -> String {
     }
 }
 
-/// Why the last image could not be had.
+/// Why there is no snapshot of it, or why the last image could not be had.
 fn failure(of: &Configuration) -> Option<Reason> {
-    let failure = of.container.as_ref()?.failure.as_ref()?;
+    let container = of.container.as_ref();
+    let of_image = container.and_then(|container| container.failure.as_ref());
+    let failure = of.snap_start.failure.as_ref().or(of_image)?;
     Some((Some(failure.reason.clone()), Some(failure.code.clone())))
 }
 
@@ -111,18 +112,12 @@ fn state(of: &Configuration) -> (&'static str, Reason) {
     match of.state {
         State::Pending => ("Pending", reason()),
         State::Active => ("Active", (None, None)),
-        State::Failed if of.snap_start.failure.is_some() => {
-            let failure = of.snap_start.failure.as_ref();
-            let told = |what: fn(&NotReady) -> &String| failure.map(|f| what(f).clone());
-            ("Failed", (told(|f| &f.reason), told(|f| &f.code)))
-        }
-        State::Failed if failure(of).is_some() => ("Failed", failure(of).unwrap_or_default()),
         State::Failed => {
-            let why = "Kiln could not make the function ready; update its code.";
-            (
-                "Failed",
-                (Some(why.to_owned()), Some("InternalError".to_owned())),
-            )
+            let own = || {
+                let why = "Kiln could not make the function ready; update its code.";
+                (Some(why.to_owned()), Some("InternalError".to_owned()))
+            };
+            ("Failed", failure(of).unwrap_or_else(own))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use kiln_image::Error;
 use kiln_store::{ImageError, Layer};
-use kiln_types::image::Failure;
+use kiln_types::NotReady;
 use kiln_types::{Image, ImageConfig, limits};
 
 use super::settings::Change;
@@ -120,7 +120,7 @@ fn refusal(uri: &str, error: &Error) -> ApiError {
 }
 
 /// Fetches those layers of an image that are not here yet.
-pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(), Failure> {
+pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(), NotReady> {
     let layers = deps.store.images();
     let mut bytes = 0;
     let mut missing = Vec::new();
@@ -149,7 +149,7 @@ pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(),
     check_size(bytes)
 }
 
-fn check_size(bytes: u64) -> std::result::Result<(), Failure> {
+fn check_size(bytes: u64) -> std::result::Result<(), NotReady> {
     let max = limits::IMAGE_BYTES_MAX;
     match bytes > max {
         true => Err(unusable(ImageError::TooLarge { max })),
@@ -165,7 +165,7 @@ fn scratch_failed(error: kiln_store::Error) -> Error {
 }
 
 /// Why layers did not come, with AWS's code.
-fn unavailable(error: Error) -> Failure {
+fn unavailable(error: Error) -> NotReady {
     let code = match &error {
         Error::NotFound(_) | Error::NotAllowed(_) => "ImageDeleted",
         Error::AccessDenied(_) => "ImageAccessDenied",
@@ -175,7 +175,7 @@ fn unavailable(error: Error) -> Failure {
     failure(code, error)
 }
 
-fn unusable(error: ImageError) -> Failure {
+fn unusable(error: ImageError) -> NotReady {
     let code = match &error {
         ImageError::Store(_) => "InternalError",
         _ => "InvalidImage",
@@ -183,8 +183,8 @@ fn unusable(error: ImageError) -> Failure {
     failure(code, error)
 }
 
-fn failure(code: &str, error: impl Display) -> Failure {
-    Failure {
+fn failure(code: &str, error: impl Display) -> NotReady {
+    NotReady {
         code: code.to_owned(),
         reason: format!("The container image could not be made ready: {error}."),
     }

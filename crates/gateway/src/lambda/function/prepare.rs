@@ -14,8 +14,7 @@ use std::sync::Arc;
 
 use kiln_store::Store;
 use kiln_types::function::Code;
-use kiln_types::image::Failure;
-use kiln_types::{Function, FunctionId, Image, RevisionId, State, UpdateStatus};
+use kiln_types::{Function, FunctionId, Image, NotReady, RevisionId, State, UpdateStatus};
 
 use super::image;
 use crate::config::Deps;
@@ -41,7 +40,7 @@ pub(crate) fn start(deps: &Arc<Deps>, function: &Function) {
 }
 
 /// `None` when the server stops meanwhile: the next start begins anew.
-async fn fetch(deps: &Deps, image: &Image) -> Option<Result<(), Failure>> {
+async fn fetch(deps: &Deps, image: &Image) -> Option<Result<(), NotReady>> {
     tokio::select! {
         fetched = image::fetch(deps, image) => Some(fetched),
         () = deps.stopping.cancelled() => None,
@@ -63,8 +62,8 @@ pub(crate) fn is_unfinished(function: &Function) -> bool {
     function.latest.state == State::Pending || function.latest.update == UpdateStatus::InProgress
 }
 
-async fn finish(store: &Store, id: &FunctionId, revision: RevisionId, failure: Option<Failure>) {
-    if let Some(Failure { code, reason }) = &failure {
+async fn finish(store: &Store, id: &FunctionId, revision: RevisionId, failure: Option<NotReady>) {
+    if let Some(NotReady { code, reason }) = &failure {
         tracing::info!(function = %id, code, reason, "a function's image could not be had");
     }
     let finished = store.update_function(id, move |function| {
@@ -83,7 +82,7 @@ async fn finish(store: &Store, id: &FunctionId, revision: RevisionId, failure: O
     }
 }
 
-fn settle(function: &mut Function, failure: Option<Failure>) {
+fn settle(function: &mut Function, failure: Option<NotReady>) {
     let has_failed = failure.is_some();
     let latest = Arc::make_mut(&mut function.latest);
     latest.update = match has_failed {
@@ -231,7 +230,7 @@ mod tests {
     #[tokio::test]
     async fn an_image_that_does_not_come_leaves_the_former_one() {
         let mut function = updated().await;
-        let failure = Failure {
+        let failure = NotReady {
             code: "ImageDeleted".into(),
             reason: "It is gone.".into(),
         };
