@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg,
     sendmsg, socketpair,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -69,6 +69,16 @@ fn send_bytes(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Re
         SendFlags::NOSIGNAL,
     )?;
     Ok(())
+}
+
+/// The length of the message that is received next, which is there already; 0 when the peer is gone.
+pub(crate) fn waiting_bytes(socket: impl AsFd) -> io::Result<usize> {
+    let mut nothing = [MaybeUninit::<u8>::uninit(); 0];
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+    match recv(socket, &mut nothing, flags) {
+        Err(rustix::io::Errno::CONNRESET) => Ok(0),
+        received => Ok(received?.1),
+    }
 }
 
 /// Receives one message; `None` when the peer is gone.
