@@ -76,7 +76,7 @@ pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Sna
             | NoCell::Extension(_, why) => NoSnapshot::Other(why),
         })?;
     // Init may connect; what it leaves open is closed in every copy.
-    let uplink = cell.take_uplink().map_err(NoSnapshot::Other)?;
+    let uplink = cell.take_uplink();
     let _line = uplink.map(|uplink| context.networks.open(uplink, &spec.network));
     let now = context.clock.now();
     let mut template = Template {

@@ -44,7 +44,7 @@ pub use config::{Config, Image, LayersOff, Mount, PoolConfig};
 pub use error::Error;
 pub use examine::{Finding, Status, examine, examine_network};
 pub use handle::{Sandboxes, Statistics};
-pub use network::{Answer, Attempt, NAME_SERVER, NAME_SERVER_PORT, Uplink};
+pub use network::{Answer, Attempt, NAME_SERVER, NAME_SERVER_PORT, Uplink, UplinkSockets};
 pub use programs::Companion;
 pub use request::{Limits, Program, Request, Start, Volume};
 pub use sandbox::{Exit, Network, Sandbox};
