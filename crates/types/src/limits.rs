@@ -43,6 +43,9 @@ pub const ZIPPED_BYTES_MAX: u64 = 50 * 1024 * 1024;
 pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
 /// Largest container image, all layers unpacked (quotas page: 10 GB).
 pub const IMAGE_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// Entries of all layers of a container image, and directories that are made on the way to them. Each costs
+/// a block of the disk, whatever its name costs in an archive (Lambda documents none).
+pub const IMAGE_ENTRIES_MAX: u64 = 1_000_000;
 /// Layers of a container image (Docker's limit; Lambda documents none).
 pub const IMAGE_LAYERS_MAX: usize = 127;
 /// Words of an entry point or a command (service model, `ImageConfig`).

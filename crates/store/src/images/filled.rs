@@ -13,8 +13,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::ImageError;
 use super::name::Place;
+use super::{ImageError, LayerSize};
 use crate::error::Error;
 
 /// How overlayfs marks a directory that hides what lies below it.
@@ -26,6 +26,13 @@ pub(super) struct Tree {
     pub(super) path: PathBuf,
     /// The directory of the last entry: most come after one another.
     last: Option<(Vec<OsString>, OwnedFd)>,
+    counts: Counts,
+}
+
+/// What was made that the archive's own bytes do not bound.
+struct Counts {
+    so_far: LayerSize,
+    max: LayerSize,
 }
 
 const BELOW_A_LINK: &str = "lies below a link";
@@ -35,7 +42,14 @@ const NO_TARGET: &str = "is a hard link to a file that the layer does not have";
 /// Why an entry was not made.
 pub(super) enum Refusal {
     Why(&'static str),
+    TooMuch(ImageError),
     Kernel(io::Error),
+}
+
+impl From<ImageError> for Refusal {
+    fn from(error: ImageError) -> Self {
+        Self::TooMuch(error)
+    }
 }
 
 impl From<Errno> for Refusal {
@@ -50,12 +64,14 @@ pub(super) fn refused(entry: &str) -> impl FnOnce(Refusal) -> ImageError {
             entry: entry.to_owned(),
             why,
         },
+        Refusal::TooMuch(error) => error,
         Refusal::Kernel(source) => Error::file("unpack", Path::new(entry))(source).into(),
     }
 }
 
 impl Tree {
-    pub(super) fn new(path: &Path) -> Result<Self, ImageError> {
+    /// Makes it, for so much.
+    pub(super) fn new(path: &Path, max: LayerSize) -> Result<Self, ImageError> {
         let made = mkdirat(CWD, path, Mode::from_raw_mode(0o755)).and_then(|()| {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             openat(CWD, path, flags, Mode::empty())
@@ -70,7 +86,21 @@ impl Tree {
             root,
             path: path.to_owned(),
             last: None,
+            counts: Counts {
+                so_far: LayerSize::default(),
+                max,
+            },
         })
+    }
+
+    /// How many entries there were, directories on the way to them among them.
+    pub(super) fn size(&self) -> LayerSize {
+        self.counts.so_far
+    }
+
+    /// Counts a record of the archive, whatever it makes.
+    pub(super) fn count_entry(&mut self) -> Result<(), Refusal> {
+        self.counts.add(0, 1)
     }
 
     /// Opens a directory of the layer, which is made with those on the way to it where it is not there.
@@ -79,7 +109,9 @@ impl Tree {
         if !is_last {
             let opened = match open_directory(&self.root, steps) {
                 Ok(opened) => opened,
-                Err(Errno::NOENT | Errno::NOTDIR) => make_directories(&self.root, steps)?,
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    make_directories(&self.root, steps, &mut self.counts)?
+                }
                 Err(Errno::LOOP) => return Err(Refusal::Why(BELOW_A_LINK)),
                 Err(errno) => return Err(errno.into()),
             };
@@ -91,7 +123,7 @@ impl Tree {
 
     pub(super) fn make_directory(&mut self, place: &Place) -> Result<(), Refusal> {
         let parent = self.directory(&place.parents)?;
-        make_directory(parent, &place.name)?;
+        make_directory(parent, &place.name, || Ok(()))?;
         Ok(())
     }
 
@@ -168,6 +200,14 @@ impl Tree {
     }
 }
 
+impl Counts {
+    /// Fails with what is too much.
+    fn add(&mut self, bytes: u64, entries: u64) -> Result<(), Refusal> {
+        self.so_far = self.so_far.plus(LayerSize { bytes, entries });
+        Ok(self.so_far.check(self.max)?)
+    }
+}
+
 /// Opens a directory without leaving the root and without following a link.
 fn open_directory(root: impl AsFd, steps: &[OsString]) -> Result<OwnedFd, Errno> {
     let path: PathBuf = match steps {
@@ -182,7 +222,13 @@ fn open_directory(root: impl AsFd, steps: &[OsString]) -> Result<OwnedFd, Errno>
     openat2(root, path, flags, Mode::empty(), resolve)
 }
 
-fn make_directories(root: &OwnedFd, steps: &[OsString]) -> Result<OwnedFd, Refusal> {
+/// Each that is not there is an entry, although the archive has no record of it: a long name would make
+/// hundreds that nothing else bounds.
+fn make_directories(
+    root: &OwnedFd,
+    steps: &[OsString],
+    counts: &mut Counts,
+) -> Result<OwnedFd, Refusal> {
     let mut directory = open_directory(root, &[])?;
     for step in steps {
         match kind_of(&directory, step)? {
@@ -190,19 +236,25 @@ fn make_directories(root: &OwnedFd, steps: &[OsString]) -> Result<OwnedFd, Refus
             None | Some(FileType::Directory | FileType::CharacterDevice) => {}
             Some(_) => return Err(Refusal::Why(BELOW_A_FILE)),
         }
-        directory = make_directory(&directory, step)?;
+        directory = make_directory(&directory, step, || counts.add(0, 1))?;
     }
     Ok(directory)
 }
 
-/// Makes a directory where there is none. Where something is marked as gone, the directory hides it.
-fn make_directory(parent: &OwnedFd, name: &OsStr) -> Result<OwnedFd, Refusal> {
+/// Makes a directory where there is none and it may be. Where something is marked as gone, the directory
+/// hides it.
+fn make_directory(
+    parent: &OwnedFd,
+    name: &OsStr,
+    count: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<OwnedFd, Refusal> {
     let found = kind_of(parent, name)?;
     if found.is_some_and(|kind| kind != FileType::Directory) {
         unlinkat(parent, name, AtFlags::empty())?;
     }
     let is_new = found != Some(FileType::Directory);
     if is_new {
+        count()?;
         mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use kiln_image::Error;
-use kiln_store::{ImageError, Layer};
+use kiln_store::{ImageError, Layer, LayerSize};
 use kiln_types::NotReady;
 use kiln_types::{Image, ImageConfig, limits};
 
@@ -122,16 +122,16 @@ fn refusal(uri: &str, error: &Error) -> ApiError {
 /// Fetches those layers of an image that are not here yet.
 pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(), NotReady> {
     let layers = deps.store.images();
-    let mut bytes = 0;
+    let mut size = LayerSize::default();
     let mut missing = Vec::new();
     for (index, layer) in image.layers.iter().enumerate() {
         match layers.touch(layer) {
-            Some(known) => bytes += known,
+            Some(known) => size = size.plus(known),
             None => missing.push(index),
         }
     }
     if missing.is_empty() {
-        return check_size(bytes);
+        return size.check(LayerSize::IMAGE_MAX).map_err(unusable);
     }
     let opened = deps.images.open(image).await.map_err(unavailable)?;
     for index in missing {
@@ -143,18 +143,10 @@ pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(),
             file: blob.file,
             bytes: blob.bytes,
         };
-        let left = limits::IMAGE_BYTES_MAX.saturating_sub(bytes);
-        bytes += layers.put(layer, left).await.map_err(unusable)?;
+        let left = LayerSize::IMAGE_MAX.minus(size);
+        size = size.plus(layers.put(layer, left).await.map_err(unusable)?);
     }
-    check_size(bytes)
-}
-
-fn check_size(bytes: u64) -> std::result::Result<(), NotReady> {
-    let max = limits::IMAGE_BYTES_MAX;
-    match bytes > max {
-        true => Err(unusable(ImageError::TooLarge { max })),
-        false => Ok(()),
-    }
+    size.check(LayerSize::IMAGE_MAX).map_err(unusable)
 }
 
 fn scratch_failed(error: kiln_store::Error) -> Error {
@@ -176,6 +168,13 @@ fn unavailable(error: Error) -> NotReady {
 }
 
 fn unusable(error: ImageError) -> NotReady {
+    // What was left for a layer is nobody's limit.
+    let LayerSize { bytes, entries } = LayerSize::IMAGE_MAX;
+    let error = match error {
+        ImageError::TooLarge { .. } => ImageError::TooLarge { max: bytes },
+        ImageError::TooManyEntries { .. } => ImageError::TooManyEntries { max: entries },
+        other => other,
+    };
     let code = match &error {
         ImageError::Store(_) => "InternalError",
         _ => "InvalidImage",
