@@ -1,7 +1,7 @@
 //! The directory that a layer is unpacked into: every step on the way to an entry is checked.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, XattrFlags, fchmod, fsetxattr, linkat,
-    makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat,
+    makedev, mkdirat, mknodat, openat, openat2, readlinkat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -93,7 +93,7 @@ impl Tree {
         })
     }
 
-    /// How many entries there were, directories on the way to them among them.
+    /// How many entries there were, directories on the way to them among them, and bytes copied.
     pub(super) fn size(&self) -> LayerSize {
         self.counts.so_far
     }
@@ -143,6 +143,15 @@ impl Tree {
     }
 
     pub(super) fn make_hard_link(&mut self, place: &Place, target: &Place) -> Result<(), Refusal> {
+        self.make_hard_link_by(link, place, target)
+    }
+
+    fn make_hard_link_by(
+        &mut self,
+        link: Link,
+        place: &Place,
+        target: &Place,
+    ) -> Result<(), Refusal> {
         if place == target {
             return Ok(());
         }
@@ -158,13 +167,33 @@ impl Tree {
         }
         self.clear(place)?;
         let parent = self.directory(&place.parents)?;
-        Ok(linkat(
-            &from,
-            &target.name,
-            parent,
-            &place.name,
-            AtFlags::empty(),
-        )?)
+        match link(&from, &target.name, parent, &place.name) {
+            Err(Errno::MLINK) => self.copy(&from, &target.name, place),
+            linked => Ok(linked?),
+        }
+    }
+
+    /// Makes a file of its own instead of one name more for a file that has as many as the file system
+    /// allows (ext4: 65,000). Nobody writes into a layer, so nobody can tell them apart by their content.
+    fn copy(&mut self, from: &OwnedFd, name: &OsStr, place: &Place) -> Result<(), Refusal> {
+        let found = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        // A link costs an archive nothing, its copy costs the disk all.
+        self.counts
+            .add(u64::try_from(found.st_size).unwrap_or(0), 0)?;
+        let parent = self.directory(&place.parents)?;
+        if FileType::from_raw_mode(found.st_mode) == FileType::Symlink {
+            let target = readlinkat(from, name, Vec::new())?;
+            return Ok(symlinkat(&target, parent, &place.name)?);
+        }
+        let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut source = File::from(openat(from, name, flags | OFlags::RDONLY, Mode::empty())?);
+        let flags = flags | OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        let mut copy = File::from(openat(parent, &place.name, flags, Mode::RUSR | Mode::WUSR)?);
+        io::copy(&mut source, &mut copy).map_err(Refusal::Kernel)?;
+        let time = source.metadata().and_then(|metadata| metadata.modified());
+        let times = FileTimes::new().set_modified(time.map_err(Refusal::Kernel)?);
+        copy.set_times(times).map_err(Refusal::Kernel)?;
+        Ok(fchmod(&copy, Mode::from_raw_mode(found.st_mode & 0o7777))?)
     }
 
     /// Marks what lower layers have at a place as gone. What this layer has there stays.
@@ -206,6 +235,13 @@ impl Counts {
         self.so_far = self.so_far.plus(LayerSize { bytes, entries });
         Ok(self.so_far.check(self.max)?)
     }
+}
+
+/// Gives a file of one directory a name in another, as [`linkat`] does.
+type Link = fn(&OwnedFd, &OsStr, &OwnedFd, &OsStr) -> Result<(), Errno>;
+
+fn link(from: &OwnedFd, target: &OsStr, parent: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    linkat(from, target, parent, name, AtFlags::empty())
 }
 
 /// Opens a directory without leaving the root and without following a link.
@@ -299,3 +335,63 @@ fn mark_gone(parent: &OwnedFd, name: &OsStr) -> Result<(), Refusal> {
 
 const NO_MARKS: &str = "takes away what a lower layer has, which the data directory's file system cannot \
                         express: put it on a disk of the machine's, such as ext4 or xfs, and run Kiln as root";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::super::name::{Name, read};
+    use super::*;
+
+    fn place(name: &str) -> Place {
+        match read(name.as_bytes()) {
+            Ok(Name::There(place)) => place,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    /// A file system with no room for one link more.
+    fn full(_: &OwnedFd, _: &OsStr, _: &OwnedFd, _: &OsStr) -> Result<(), Errno> {
+        Err(Errno::MLINK)
+    }
+
+    #[test]
+    fn a_file_with_as_many_links_as_can_be_is_copied_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let max = LayerSize {
+            bytes: 10,
+            entries: 10,
+        };
+        let mut tree = Tree::new(&root, max).unwrap_or_else(|error| panic!("{error}"));
+        let Ok(mut file) = tree.make_file(&place("a/file")) else {
+            panic!("it can be made")
+        };
+        file.write_all(b"hello!").unwrap();
+        fchmod(&file, Mode::from_raw_mode(0o755)).unwrap();
+        assert!(tree.make_link(&place("a/link"), b"file").is_ok());
+        let copied = tree.make_hard_link_by(full, &place("b/file"), &place("a/file"));
+        assert!(copied.is_ok());
+        let copied = tree.make_hard_link_by(full, &place("b/link"), &place("a/link"));
+        assert!(copied.is_ok());
+        let (old, new) = (root.join("a/file"), root.join("b/file"));
+        assert_eq!(fs::read(&new).unwrap(), b"hello!");
+        let [old, new] = [old, new].map(|path| fs::metadata(path).unwrap());
+        assert_eq!(old.permissions(), new.permissions());
+        assert_eq!(old.modified().unwrap(), new.modified().unwrap());
+        assert_eq!(
+            fs::read_link(root.join("b/link")).unwrap(),
+            Path::new("file")
+        );
+        let expected = LayerSize {
+            bytes: 10,
+            entries: 2,
+        };
+        assert_eq!(tree.size(), expected);
+        let refused = tree.make_hard_link_by(full, &place("c"), &place("a/file"));
+        let is_too_large =
+            |refusal| matches!(refusal, Refusal::TooMuch(ImageError::TooLarge { max: 10 }));
+        assert!(refused.is_err_and(is_too_large));
+    }
+}
