@@ -206,24 +206,18 @@ impl Images {
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&diff_id).await;
         let remove = move || {
-            let now = shared.clock.now();
-            let bytes = {
-                let mut known = shared.known();
-                let is_old = |layer: &Known| {
-                    layer
-                        .used
-                        .is_none_or(|used| now.since(used) >= COLLECT_GRACE)
-                };
-                match known.get(&diff_id).copied().filter(is_old) {
-                    Some(layer) => known.remove(&diff_id).map(|_| layer.size.bytes),
-                    None => None,
-                }
+            let Some(layer) = shared.forget_old(&diff_id) else {
+                return Ok(0);
             };
-            let Some(bytes) = bytes else { return Ok(0) };
-            let draft = shared.shelf.withdraw(&diff_id)?;
+            let withdrawn = shared.shelf.withdraw(&diff_id);
+            if withdrawn.is_err() {
+                // Still in its place: a later collection is to find it.
+                shared.known().insert(diff_id, layer);
+            }
             drop(lock);
+            let draft = withdrawn?;
             fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
-            Ok(bytes)
+            Ok(layer.size.bytes)
         };
         tokio::task::spawn_blocking(remove)
             .await
@@ -234,6 +228,16 @@ impl Images {
 impl Shared {
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Sha256, Known>> {
         self.known.lock().expect("no holder panics")
+    }
+
+    /// Forgets a layer that was not used for a while, so that from here on nobody is told that it is
+    /// here; what is known of it.
+    fn forget_old(&self, diff_id: &Sha256) -> Option<Known> {
+        let now = self.clock.now();
+        let mut known = self.known();
+        let used = known.get(diff_id)?.used;
+        let is_old = used.is_none_or(|used| now.since(used) >= COLLECT_GRACE);
+        is_old.then(|| known.remove(diff_id)).flatten()
     }
 
     fn keep(&self, layer: Layer, size_max: LayerSize) -> Result<LayerSize, ImageError> {

@@ -445,6 +445,23 @@ async fn a_layer_out_of_use_is_removed_after_a_while() {
 }
 
 #[tokio::test]
+async fn a_layer_that_could_not_be_removed_is_still_known() {
+    let rig = Rig::new();
+    let archive = Layer::default().file("file", b"").finish();
+    let dir = rig.put(&archive).await.unwrap();
+    rig.clock.advance(Duration::from_secs(1_200));
+    // Removal begins by moving it here.
+    let drafts = rig.dir.path().join("data/images/tmp");
+    fs::remove_dir(&drafts).unwrap();
+    assert!(rig.images.collect(&[].into()).await.is_err());
+    assert!(dir.exists());
+    fs::create_dir(&drafts).unwrap();
+    let freed = rig.images.collect(&[].into()).await.unwrap();
+    assert_eq!(freed, archive.len() as u64);
+    assert!(!dir.exists());
+}
+
+#[tokio::test]
 async fn layers_are_known_after_a_restart_and_half_of_one_is_not() {
     let rig = Rig::new();
     let archive = Layer::default().file("file", b"x").finish();
