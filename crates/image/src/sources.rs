@@ -200,13 +200,7 @@ fn understand(
         command: run.cmd.unwrap_or_default(),
         working_directory: run.working_dir.filter(|directory| !directory.is_empty()),
     };
-    let words = image.entry_point.iter().chain(&image.command);
-    if words
-        .chain(&image.working_directory)
-        .any(|word| word.contains('\0'))
-    {
-        return Err(unsupported(uri, "its configuration has a NUL in it"));
-    }
+    check_configuration(&image).map_err(|why| unsupported(uri, &why))?;
     let layers = diff_ids.into_iter().zip(described.layers);
     let found = |(diff_id, (digest, bytes, name))| Found {
         diff_id,
@@ -248,6 +242,19 @@ fn described_in(uri: &str, reference: &Reference, files: &Files) -> Result<Descr
 /// What `docker save` wrote: layers are named by their files, and the image by its configuration.
 fn saved_in(uri: &str, which: &Which, files: &Files) -> Result<Described, Error> {
     let saved: Saved = files.find_saved(uri, which, MANIFEST_BYTES_MAX)?;
+/// Whether a process can be started with what an image says.
+fn check_configuration(image: &Image) -> Result<(), String> {
+    let words = image.entry_point.iter().chain(&image.command);
+    let mut words = words.chain(&image.working_directory);
+    if words.any(|word| word.contains('\0')) {
+        return Err("its configuration has a NUL in it".to_owned());
+    }
+    match image.excess() {
+        Some(excess) => Err(format!("{excess}: build it with less")),
+        None => Ok(()),
+    }
+}
+
     let config = files.read(uri, &saved.config, CONFIG_BYTES_MAX)?;
     let digest = document::digest_of(&config);
     if let Which::Digest(expected) = which {

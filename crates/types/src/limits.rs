@@ -52,6 +52,13 @@ pub const IMAGE_LAYERS_MAX: usize = 127;
 pub const IMAGE_WORDS_MAX: usize = 1_500;
 /// Longest working directory of a container image's function (service model, `ImageConfig`).
 pub const IMAGE_DIRECTORY_LENGTH_MAX: usize = 1_000;
+/// A container image's variables as JSON. With its words and its directory they are in memory as long as a
+/// function has the image, and in the message that starts a process of it (Lambda documents none).
+pub const IMAGE_ENVIRONMENT_BYTES_MAX: usize = 64 * 1024;
+/// An entry point as JSON, and a command likewise, be they of a container image or of its function.
+pub const IMAGE_WORDS_BYTES_MAX: usize = 32 * 1024;
+/// A container image's own working directory as JSON (Linux's longest path).
+pub const IMAGE_DIRECTORY_BYTES_MAX: usize = 4 * 1024;
 /// All code of one account (quotas page: 75 GB).
 pub const CODE_STORAGE_BYTES_MAX: u64 = 75 * 1024 * 1024 * 1024;
 /// Environment variables of a function, as JSON (quotas page).

@@ -77,7 +77,11 @@ pub(super) fn config(config: wire::ImageConfig) -> Result<ImageConfig> {
         entry_point: words(config.entry_point, "imageConfig.entryPoint")?,
         command: words(config.command, "imageConfig.command")?,
         working_directory,
-    })
+    };
+    match config.excess() {
+        Some(excess) => Err(invalid(format!("ImageConfig is too large: {excess}."))),
+        None => Ok(config),
+    }
 }
 
 /// As the API shows it.
@@ -250,3 +254,11 @@ mod tests {
         );
     }
 }
+        let large = wire::ImageConfig {
+            command: words(&[&"a".repeat(40_000)]),
+            ..Default::default()
+        };
+        assert_eq!(
+            config(large).unwrap_err().message,
+            "ImageConfig is too large: Command has 40004 bytes as JSON, and 32768 are the most."
+        );
