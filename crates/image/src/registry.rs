@@ -101,7 +101,7 @@ impl Registries {
             registries: self.clone(),
             base: format!("{scheme}://{host}/v2/{name}"),
             name: name.to_owned(),
-            login: self.credentials.of(registry),
+            login: self.credentials.of(registry, name),
             authorization: Mutex::new(None),
         }
     }
