@@ -1,11 +1,12 @@
 //! A registry of container images for one test: it has what was pushed into it, remembers what it was
-//! asked, and can want a token, lead elsewhere, or lie.
+//! asked, and can want a token, lead elsewhere, lie, or take for ever.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
 
@@ -16,6 +17,8 @@ const TOKEN: &str = "token-of-a-test";
 
 /// A registry on a port of its own. Its thread lives as long as the test's process.
 #[derive(Debug, Clone)]
+/// Between two bytes of what trickles.
+const TRICKLE: Duration = Duration::from_millis(20);
 pub struct Registry {
     host: String,
     state: Arc<Mutex<State>>,
@@ -31,6 +34,7 @@ struct State {
 }
 
 /// What is answered.
+    trickles: Option<String>,
 struct Answer {
     status: &'static str,
     headers: Vec<String>,
@@ -147,6 +151,11 @@ impl Registry {
                 authorization = value.trim().to_owned();
             }
         }
+    /// Sends what has this in its path byte by byte from now on.
+    pub fn trickle(&self, part: &str) {
+        self.state().trickles = Some(part.to_owned());
+    }
+
         let Answer {
             status,
             headers,
@@ -159,7 +168,19 @@ impl Registry {
         head.push_str("connection: close\r\n\r\n");
         let stream = reader.get_mut();
         stream.write_all(head.as_bytes())?;
-        stream.write_all(&body)
+        let trickles = self.state().trickles.clone();
+        let step = match trickles.is_some_and(|part| path.contains(&part)) {
+            true => 1,
+            false => body.len().max(1),
+        };
+        for part in body.chunks(step) {
+            stream.write_all(part)?;
+            stream.flush()?;
+            if step == 1 {
+                thread::sleep(TRICKLE);
+            }
+        }
+        stream.flush()
     }
 
     fn answer(&self, path: &str, authorization: &str) -> Answer {

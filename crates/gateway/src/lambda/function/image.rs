@@ -139,7 +139,10 @@ pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(),
     }
     let opened = deps.images.open(image).await.map_err(unavailable)?;
     for index in missing {
-        let scratch = || layers.scratch().map_err(scratch_failed);
+        let scratch = {
+            let layers = layers.clone();
+            move || layers.scratch().map_err(scratch_failed)
+        };
         let blob = opened.layer(index, scratch).await.map_err(unavailable)?;
         let layer = Layer {
             diff_id: blob.diff_id,
