@@ -349,7 +349,9 @@ fn is_loopback(host: &str) -> bool {
         return false;
     };
     let name = authority.host().trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    // Linux takes the unspecified address for its own, and IPv4's are addresses of IPv6 too.
+    let is_own = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.to_canonical().is_unspecified();
+    name == "localhost" || name.parse().is_ok_and(is_own)
 }
 
 /// Refuses a way on that a registry names: without TLS to other machines, and from another machine to

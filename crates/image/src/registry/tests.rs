@@ -9,7 +9,9 @@ use super::*;
 
 #[test]
 fn only_this_machine_is_spoken_to_without_tls() {
-    for host in ["127.0.0.1:5000", "localhost", "[::1]:5000", "127.9.9.9"] {
+    let own = ["127.0.0.1:5000", "localhost", "[::1]:5000", "127.9.9.9"];
+    let other_names = ["0.0.0.0:5000", "[::]:5000", "[::ffff:127.0.0.1]:5000"];
+    for host in own.into_iter().chain(other_names) {
         assert!(is_loopback(host), "{host}");
     }
     for host in ["10.0.0.1:5000", "localhost.example", "example.com", "[::2]"] {
