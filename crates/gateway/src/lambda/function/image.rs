@@ -11,7 +11,7 @@ use kiln_types::NotReady;
 use kiln_types::{Image, ImageConfig, limits};
 
 use super::settings::Change;
-use crate::config::Deps;
+use crate::config::{Deps, TooSlow};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
@@ -73,7 +73,7 @@ pub(super) fn config(config: wire::ImageConfig) -> Result<ImageConfig> {
             return Err(invalid("The working directory must be an absolute path."));
         }
     }
-    Ok(ImageConfig {
+    let config = ImageConfig {
         entry_point: words(config.entry_point, "imageConfig.entryPoint")?,
         command: words(config.command, "imageConfig.command")?,
         working_directory,
@@ -123,20 +123,44 @@ fn refusal(uri: &str, error: &Error) -> ApiError {
     }
 }
 
-/// Fetches those layers of an image that are not here yet.
-pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(), NotReady> {
-    let layers = deps.store.images();
+/// Fetches those layers of an image that are not here yet, when it is the image's turn and it is still
+/// wanted then. `None` when it is not.
+pub(super) async fn fetch(
+    deps: &Deps,
+    image: &Image,
+    is_wanted: impl Fn() -> bool,
+) -> Option<std::result::Result<(), NotReady>> {
+    let (size, missing) = here(deps, image);
+    if missing.is_empty() {
+        return Some(size.check(LayerSize::IMAGE_MAX).map_err(unusable));
+    }
+    let fetch = async {
+        match is_wanted() {
+            true => Some(fetch_missing(deps, image).await),
+            false => None,
+        }
+    };
+    let fetched = deps.fetches.run(fetch).await;
+    fetched.unwrap_or_else(|too_slow| Some(Err(late(too_slow))))
+}
+
+/// The size of the layers that are here, and which are not.
+fn here(deps: &Deps, image: &Image) -> (LayerSize, Vec<usize>) {
     let mut size = LayerSize::default();
     let mut missing = Vec::new();
     for (index, layer) in image.layers.iter().enumerate() {
-        match layers.touch(layer) {
+        match deps.store.images().touch(layer) {
             Some(known) => size = size.plus(known),
             None => missing.push(index),
         }
     }
-    if missing.is_empty() {
-        return size.check(LayerSize::IMAGE_MAX).map_err(unusable);
-    }
+    (size, missing)
+}
+
+async fn fetch_missing(deps: &Deps, image: &Image) -> std::result::Result<(), NotReady> {
+    let layers = deps.store.images();
+    // Others may have brought some while this one waited.
+    let (mut size, missing) = here(deps, image);
     let opened = deps.images.open(image).await.map_err(unavailable)?;
     for index in missing {
         let scratch = {
@@ -187,6 +211,14 @@ fn unusable(error: ImageError) -> NotReady {
         _ => "InvalidImage",
     };
     failure(code, error)
+}
+
+fn late(TooSlow(max): TooSlow) -> NotReady {
+    let max = max.as_secs();
+    let why = format!(
+        "it did not come within {max} s; the layers that came are kept, so update the function's code to go on from there"
+    );
+    failure("InternalError", why)
 }
 
 fn failure(code: &str, error: impl Display) -> NotReady {
@@ -240,6 +272,14 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(config(long).unwrap_err().exception, Exception::Validation);
+        let large = wire::ImageConfig {
+            command: words(&[&"a".repeat(40_000)]),
+            ..Default::default()
+        };
+        assert_eq!(
+            config(large).unwrap_err().message,
+            "ImageConfig is too large: Command has 40004 bytes as JSON, and 32768 are the most."
+        );
     }
 
     #[test]
@@ -257,11 +297,3 @@ mod tests {
         );
     }
 }
-        let large = wire::ImageConfig {
-            command: words(&[&"a".repeat(40_000)]),
-            ..Default::default()
-        };
-        assert_eq!(
-            config(large).unwrap_err().message,
-            "ImageConfig is too large: Command has 40004 bytes as JSON, and 32768 are the most."
-        );
