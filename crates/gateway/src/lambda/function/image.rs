@@ -159,8 +159,11 @@ fn here(deps: &Deps, image: &Image) -> (LayerSize, Vec<usize>) {
 
 async fn fetch_missing(deps: &Deps, image: &Image) -> std::result::Result<(), NotReady> {
     let layers = deps.store.images();
-    // Others may have brought some while this one waited.
+    // Others may have brought some while this one waited, or all.
     let (mut size, missing) = here(deps, image);
+    if missing.is_empty() {
+        return size.check(LayerSize::IMAGE_MAX).map_err(unusable);
+    }
     let opened = deps.images.open(image).await.map_err(unavailable)?;
     for index in missing {
         let scratch = {
