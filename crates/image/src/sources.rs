@@ -65,7 +65,7 @@ pub struct Blob {
 
 #[derive(Debug)]
 enum From {
-    Registry(Repository),
+    Registry(Box<Repository>),
     Files(Arc<Files>),
 }
 
@@ -136,7 +136,7 @@ impl Sources {
                         why: format!("its registry did not say what it is within {within} s"),
                     })
                 })?;
-                (From::Registry(repository), described)
+                (From::Registry(Box::new(repository)), described)
             }
             Place::Layout(path) | Place::LayoutArchive(path) | Place::DockerArchive(path) => {
                 let (uri, path) = (uri.to_owned(), path.clone());
