@@ -187,6 +187,7 @@ impl Parts {
             invoker: Arc::new(invoker),
             clock: self.clock.clone(),
             images: settings.images.sources()?,
+            fetches: kiln_gateway::Fetches::default(),
             stopping: stop.clone(),
             tracker: self.tracker.clone(),
             runtimes: runtimes(packs, self.wasm.is_some()),
