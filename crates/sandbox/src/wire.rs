@@ -85,9 +85,9 @@ fn send_bytes(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Re
 
 /// The length of the message that is received next, which is there already; 0 when the peer is gone.
 pub(crate) fn waiting_bytes(socket: impl AsFd) -> io::Result<usize> {
-    let mut nothing = [MaybeUninit::<u8>::uninit(); 0];
+    let nothing: &mut [MaybeUninit<u8>] = &mut [];
     let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
-    match recv(socket, &mut nothing, flags) {
+    match recv(socket, nothing, flags) {
         Err(rustix::io::Errno::CONNRESET) => Ok(0),
         received => Ok(received?.1),
     }
