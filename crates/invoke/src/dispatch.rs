@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kiln_metering::{Billed, Meter, bill};
 use kiln_scheduler::{Host, Instance as _, Lease, NoReport, Scheduler, Spec, ThrottleReason};
+use kiln_store::Store;
 use kiln_types::{Invocation, InvocationReport, Outcome};
 use tokio::sync::oneshot;
 
@@ -21,6 +22,7 @@ const SETTLE_GRACE: Duration = Duration::from_millis(5);
 
 /// An invocation on its way, with all it needs.
 pub(crate) struct Dispatch<H: Host<Spec = Spec>> {
+    pub(crate) store: Store,
     pub(crate) scheduler: Scheduler<H>,
     pub(crate) meter: Meter,
     pub(crate) spec: Arc<Spec>,
@@ -85,7 +87,10 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
     }
 
     async fn lease(&self) -> Result<Lease<H>, Error> {
-        let leased = self.scheduler.lease(&self.spec).await;
+        let id = &self.spec.id;
+        // A function that was deleted meanwhile has none: this invocation was admitted before.
+        let reserved = || self.store.function(id)?.reserved_concurrency;
+        let leased = self.scheduler.lease(&self.spec, reserved).await;
         leased.map_err(|refused| match refused.reason {
             ThrottleReason::Draining => Error::Unavailable("the server is shutting down"),
             ThrottleReason::TooLarge => Error::OverBudget {

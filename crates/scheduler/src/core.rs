@@ -139,8 +139,10 @@ impl Core {
                 key,
                 memory,
                 slots,
+                reserved,
             } => {
                 let pool = self.pool_with(key, memory, slots);
+                self.reserve(self.pools[pool].function, reserved);
                 self.requested(ticket, pool, now);
             }
             Event::Abandoned { ticket } => self.abandoned(ticket, now),

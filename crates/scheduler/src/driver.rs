@@ -165,13 +165,21 @@ impl<H: Host> Driver<H> {
     /// Tells the core something.
     pub(crate) fn tell(self: &Arc<Self>, event: Event) {
         let mut effects = Vec::new();
-        self.decide(&mut self.lock(), event, None, &mut effects);
+        {
+            let mut state = self.lock();
+            self.decide(&mut state, event(), None, &mut effects);
+        }
         self.perform(effects);
     }
 
     /// Announces a request.
     pub(crate) fn expect(self: &Arc<Self>, spec: &Arc<H::Spec>, at: Moment) {
         let mut effects = Vec::new();
+        self.tell_with(|| event);
+    }
+
+    /// The same of what is only known once nothing else is decided.
+    pub(crate) fn tell_with(self: &Arc<Self>, event: impl FnOnce() -> Event) {
         {
             let mut state = self.lock();
             state.specs.insert(spec.key(), spec.clone());

@@ -110,6 +110,21 @@ fn reserved_concurrency_is_the_functions_limit() {
 fn reserved_concurrency_of_zero_stops_a_function() {
     let mut world = with_room_for(4);
     world.set_reserved(0, Some(0));
+#[test]
+fn a_reservation_counts_from_the_next_request_on_before_it_is_told() {
+    let mut world = with_room_for(4);
+    let first = granted(&mut world, 0);
+    world.functions[0].reserved = Some(1);
+    assert_eq!(refusal(&mut world, 0), ThrottleReason::ReservedConcurrency);
+    world.functions[0].reserved = Some(2);
+    let second = granted(&mut world, 0);
+    world.functions[0].reserved = None;
+    let third = granted(&mut world, 0);
+    for instance in [first, second, third] {
+        world.release(instance);
+    }
+}
+
     assert_eq!(refusal(&mut world, 0), ThrottleReason::ReservedConcurrency);
 }
 
