@@ -40,14 +40,15 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
                 return;
             }
         };
+        let provisioned = lease.is_provisioned();
         let soon = tokio::time::timeout(SETTLE_GRACE, lease.settled()).await;
         let Ok(longer) = soon else {
             let _ = answer.send(Ok(self.outcome(report.clone())));
             let longer = lease.settled().await;
-            return self.bill(report, longer);
+            return self.bill(report, longer, provisioned);
         };
         drop(lease);
-        self.bill(report.clone(), longer);
+        self.bill(report.clone(), longer, provisioned);
         let _ = answer.send(Ok(self.outcome(report)));
     }
 
@@ -59,12 +60,13 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
         }
     }
 
-    fn bill(&self, mut report: InvocationReport, longer: Duration) {
+    fn bill(&self, mut report: InvocationReport, longer: Duration, provisioned: bool) {
         report.duration += longer;
         let billed = Billed {
             request_id: self.invocation.request_id,
             function: &self.spec.id,
             configuration: &self.spec.configuration,
+            provisioned,
         };
         self.meter.record(bill(billed, &report));
     }

@@ -54,7 +54,7 @@ impl<H: Host> Scheduler<H> {
             reserved: reserved(),
         });
         match asked {
-            Asked::Granted(id, instance) => Ok(Lease::new(self.clone(), id, instance)),
+            Asked::Granted(granted) => Ok(Lease::new(self.clone(), granted)),
             Asked::Refused(refused) => Err(refused),
             Asked::Waits(ticket, answer) => {
                 let waiting = Waiting {

@@ -72,7 +72,11 @@ fn first_request_starts_an_instance_and_goes_into_it_with_its_init() {
                 like: ticket,
                 bound: true
             },
-            Action::Grant { ticket, instance }
+            Action::Grant {
+                ticket,
+                instance,
+                provisioned: false
+            }
         ]
     );
 }
@@ -107,10 +111,6 @@ fn reserved_concurrency_is_the_functions_limit() {
 }
 
 #[test]
-fn reserved_concurrency_of_zero_stops_a_function() {
-    let mut world = with_room_for(4);
-    world.set_reserved(0, Some(0));
-#[test]
 fn a_reservation_counts_from_the_next_request_on_before_it_is_told() {
     let mut world = with_room_for(4);
     let first = granted(&mut world, 0);
@@ -125,6 +125,10 @@ fn a_reservation_counts_from_the_next_request_on_before_it_is_told() {
     }
 }
 
+#[test]
+fn reserved_concurrency_of_zero_stops_a_function() {
+    let mut world = with_room_for(4);
+    world.set_reserved(0, Some(0));
     assert_eq!(refusal(&mut world, 0), ThrottleReason::ReservedConcurrency);
 }
 
