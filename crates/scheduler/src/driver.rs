@@ -313,13 +313,25 @@ impl<H: Host> Driver<H> {
                         instance: state.instances[&id].clone(),
                         provisioned,
                     };
-                    let asking = asking.as_deref_mut();
-                    effects.extend(answer(state, asking, ticket, Ok(granted)));
+                    match &mut asking {
+                        Some(asking) if asking.ticket == ticket => {
+                            asking.answer = Some(Ok(granted));
+                        }
+                        _ => {
+                            let waiting = state.waiting.remove(&ticket);
+                            let waiting = waiting.expect("requests are granted while they wait");
+                            effects.push(Effect::Grant(waiting.answer, granted));
+                        }
+                    }
                 }
-                Action::Refuse { ticket, refused } => {
-                    let asking = asking.as_deref_mut();
-                    effects.extend(answer(state, asking, ticket, Err(refused)));
-                }
+                Action::Refuse { ticket, refused } => match &mut asking {
+                    Some(asking) if asking.ticket == ticket => asking.answer = Some(Err(refused)),
+                    _ => {
+                        if let Some(waiting) = state.waiting.remove(&ticket) {
+                            effects.push(Effect::Refuse(waiting.answer, refused));
+                        }
+                    }
+                },
                 Action::Freeze { instance } => {
                     effects.push(Effect::Freeze(state.instances[&instance].clone()));
                 }
@@ -397,29 +409,6 @@ impl<H: Host> Driver<H> {
 impl<H: Host> Drop for Driver<H> {
     fn drop(&mut self) {
         self.timer.notify_one();
-    }
-}
-
-/// Answers the request that is being decided at once, and one that waits after unlocking.
-fn answer<H: Host>(
-    state: &mut State<H>,
-    asking: Option<&mut Asking<'_, H>>,
-    ticket: Ticket,
-    answer: Result<Granted<H>, Refused>,
-) -> Option<Effect<H>> {
-    if let Some(asking) = asking
-        && asking.ticket == ticket
-    {
-        asking.answer = Some(answer);
-        return None;
-    }
-    let waiting = state.waiting.remove(&ticket);
-    match answer {
-        Ok(granted) => {
-            let waiting = waiting.expect("requests are granted while they wait");
-            Some(Effect::Grant(waiting.answer, granted))
-        }
-        Err(refused) => waiting.map(|waiting| Effect::Refuse(waiting.answer, refused)),
     }
 }
 
