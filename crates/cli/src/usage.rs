@@ -34,7 +34,10 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         Format::Table => {
             let functions = usage["functions"].as_array().map_or(&[][..], Vec::as_slice);
             if functions.is_empty() {
-                eprintln!("no invocations since {}", Timestamp::from_millis(since_ms));
+                eprintln!(
+                    "nothing was used since {}",
+                    Timestamp::from_millis(since_ms)
+                );
             } else {
                 output::print(&table(functions))?;
             }
@@ -53,6 +56,7 @@ fn table(functions: &[Value]) -> String {
         ">P99 MS",
         ">BILLED MS",
         ">GB-SECONDS",
+        ">KEPT GB-S",
         ">CPU MS",
         ">PEAK MEMORY",
         ">RECEIVED",
@@ -73,6 +77,7 @@ fn table(functions: &[Value]) -> String {
             decimals(&function["durationP99Ms"], 2),
             show(&function["billedMs"]),
             decimals(&function["gbSeconds"], 6),
+            decimals(&function["provisionedGbSeconds"], 3),
             show(&function["cpuMs"]),
             bytes("memoryPeakBytes"),
             bytes("receivedBytes"),
@@ -100,7 +105,7 @@ mod tests {
     fn table_shows_counts_and_cost() {
         let text = table(&[json!({
             "functionName": "sum", "invocations": 12, "errors": 1, "coldStarts": 2, "billedMs": 34,
-            "gbSeconds": 0.004_250_000_000_1, "durationP50Ms": 1.234_5, "durationP99Ms": 20, "cpuMs": 20, "memoryPeakBytes": 31_457_280, "receivedBytes": 5_242_880, "sentBytes": 2_048, "costUsd": "0.0000024708",
+            "gbSeconds": 0.004_250_000_000_1, "provisionedGbSeconds": 120, "durationP50Ms": 1.234_5, "durationP99Ms": 20, "cpuMs": 20, "memoryPeakBytes": 31_457_280, "receivedBytes": 5_242_880, "sentBytes": 2_048, "costUsd": "0.0000024708",
         })]);
         assert_eq!(text.lines().count(), 2);
         for part in [
@@ -110,6 +115,7 @@ mod tests {
             "2.0 KiB",
             "0.0000024708",
             "0.004250",
+            "120.000",
             "1.23",
             "20.00",
         ] {

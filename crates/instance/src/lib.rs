@@ -39,7 +39,7 @@ mod template;
 mod testing;
 
 pub use api::RUNTIME_API;
-pub use compile::{Compiled, Compiler, NotCompiled};
+pub use compile::{Compiler, NotCompiled};
 pub use config::{Config, Installed};
 pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};
 pub use error::Error;

@@ -2,18 +2,13 @@
 //! and where permissions of callers belong. From memory: nothing here waits.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use kiln_scheduler::ThrottleReason;
 use kiln_store::Store;
 use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use kiln_types::{Configuration, State};
 
 use crate::error::Error;
-use crate::request::{Kind, Request};
-
-/// When to come back to a function that is switched off.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+use crate::request::Request;
 
 /// What runs, if it may. Checks in AWS's order: the function first, its state next, the event last.
 pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuration>, Error> {
@@ -34,13 +29,6 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuratio
         return Err(Error::TooLarge {
             bytes,
             bytes_max: SYNC_PAYLOAD_BYTES_MAX,
-        });
-    }
-    // The scheduler knows reservations too, but hears of a change a moment after its caller.
-    if function.reserved_concurrency == Some(0) && request.kind != Kind::DryRun {
-        return Err(Error::Throttled {
-            reason: ThrottleReason::ReservedConcurrency,
-            retry_after: RETRY_AFTER,
         });
     }
     Ok(configuration)

@@ -13,6 +13,8 @@ pub struct Billed<'a> {
     pub function: &'a FunctionId,
     /// What ran.
     pub configuration: &'a Configuration,
+    /// Whether on an instance that was kept ready.
+    pub provisioned: bool,
 }
 
 /// What the invocation used. The bill and the memory peak are those of its REPORT line.
@@ -33,6 +35,7 @@ pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
         cpu_us: micros(report.cpu),
         traffic: report.traffic,
         status: report.status,
+        provisioned: billed.provisioned,
     }
 }
 
@@ -43,52 +46,13 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use kiln_types::function::{Code, State};
-    use kiln_types::{
-        Architecture, EphemeralMb, InvocationStatus, LoggingConfig, MemoryMb, Restore, RevisionId,
-        Sha256, TimeoutSecs, Timestamp, UpdateStatus, Version,
-    };
+    use kiln_types::{InvocationStatus, Restore, Timestamp};
 
     use super::*;
-
-    fn configuration(id: &FunctionId) -> Configuration {
-        Configuration {
-            version: Version::Latest,
-            revision: RevisionId::random(),
-            modified: Timestamp::default(),
-            runtime: None,
-            handler: None,
-            role: String::new(),
-            description: String::new(),
-            timeout: TimeoutSecs::default(),
-            memory: MemoryMb::new(512).unwrap(),
-            ephemeral: EphemeralMb::default(),
-            environment: Default::default(),
-            architecture: Architecture::X86_64,
-            logging: LoggingConfig::of(id),
-            code: Code {
-                sha256: Sha256::from_bytes([0; 32]),
-                zipped_bytes: 0,
-                unzipped_bytes: 0,
-            },
-            container: None,
-            layers: Vec::new(),
-            file_systems: Vec::new(),
-            state: State::Active,
-            update: UpdateStatus::Successful,
-            start: None,
-            snap_start: Default::default(),
-            network: None,
-            slots: Default::default(),
-            kept: Default::default(),
-        }
-    }
+    use crate::sample::{configuration, id};
 
     fn record(duration: Duration, init: Option<Duration>, peak_bytes: u64) -> UsageRecord {
-        let id = FunctionId {
-            account: Default::default(),
-            name: "sum".parse().unwrap(),
-        };
+        let id = id("sum");
         let report = InvocationReport {
             status: InvocationStatus::Success,
             payload: Bytes::new(),
@@ -107,6 +71,7 @@ mod tests {
             request_id: RequestId::random(),
             function: &id,
             configuration: &configuration,
+            provisioned: false,
         };
         bill(billed, &report)
     }
@@ -145,14 +110,12 @@ mod tests {
             cpu: Duration::ZERO,
             log_tail: None,
         };
-        let id = FunctionId {
-            account: Default::default(),
-            name: "sum".parse().unwrap(),
-        };
+        let id = id("sum");
         let billed = Billed {
             request_id: RequestId::random(),
             function: &id,
             configuration: &configuration(&id),
+            provisioned: false,
         };
         let record = bill(billed, &report);
         assert_eq!((record.billed_ms, record.init_us), (2 + 3, None));

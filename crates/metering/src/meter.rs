@@ -196,6 +196,7 @@ mod tests {
             cpu_us: 1,
             traffic: Default::default(),
             status: InvocationStatus::Success,
+            provisioned: false,
         }
     }
 

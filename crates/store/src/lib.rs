@@ -36,7 +36,7 @@ mod logs;
 mod shelf;
 mod usage;
 
-pub use artifacts::{ArtifactError, Artifacts};
+pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
 pub use buckets::{BucketError, Buckets};
 pub use config::Config;
 pub use error::Error;

@@ -1,4 +1,4 @@
-//! What one invocation used.
+//! What one invocation used, and what keeping instances ready did.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,4 +41,25 @@ pub struct UsageRecord {
     pub traffic: Traffic,
     /// How it ended.
     pub status: InvocationStatus,
+    /// Whether its instance was one of those kept ready, which has another price.
+    pub provisioned: bool,
+}
+
+/// The record kept of a stretch of time for which instances of a version were kept ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvisionedRecord {
+    /// Of which function.
+    pub function: FunctionId,
+    /// Of which version.
+    pub version: Version,
+    /// When it began. A version has one record of a moment.
+    pub started: Timestamp,
+    /// How long it was, in milliseconds.
+    pub duration_ms: u64,
+    /// How many instances were asked for.
+    pub instances: u32,
+    /// The memory each was given.
+    pub memory: MemoryMb,
+    /// What they were kept on.
+    pub architecture: Architecture,
 }

@@ -32,7 +32,7 @@ fn place(version: Version, mount: &str) -> Option<Place> {
 
 #[test]
 fn hybrid_machine_limits_on_v1_and_freezes_on_v2() {
-    let layout = Layout::parse(HYBRID, |_| "hugetlb".into());
+    let layout = Layout::of(&mounts::parse(HYBRID), |_| "hugetlb".into());
     assert_eq!(layout.memory, place(Version::V1, "/sys/fs/cgroup/memory"));
     assert_eq!(layout.cpu, place(Version::V1, "/sys/fs/cgroup/cpu"));
     assert_eq!(
@@ -45,7 +45,9 @@ fn hybrid_machine_limits_on_v1_and_freezes_on_v2() {
 
 #[test]
 fn pure_v2_machine_uses_one_directory_for_everything() {
-    let layout = Layout::parse(PURE_V2, |_| "cpuset cpu io memory hugetlb pids".into());
+    let layout = Layout::of(&mounts::parse(PURE_V2), |_| {
+        "cpuset cpu io memory hugetlb pids".into()
+    });
     let tree = layout.tree("test").expect("every controller is there");
     assert_eq!(
         tree.directories(),
@@ -56,7 +58,7 @@ fn pure_v2_machine_uses_one_directory_for_everything() {
 
 #[test]
 fn pure_v1_machine_freezes_with_the_v1_freezer() {
-    let layout = Layout::parse(PURE_V1, |_| String::new());
+    let layout = Layout::of(&mounts::parse(PURE_V1), |_| String::new());
     assert_eq!(layout.freezer, place(Version::V1, "/sys/fs/cgroup/freezer"));
     assert_eq!(layout.cpu, layout.cpu_time);
     assert_eq!(
@@ -71,15 +73,9 @@ fn pure_v1_machine_freezes_with_the_v1_freezer() {
 
 #[test]
 fn machine_without_a_memory_controller_has_no_tree() {
-    let layout = Layout::parse(PURE_V2, |_| "cpu pids".into());
+    let layout = Layout::of(&mounts::parse(PURE_V2), |_| "cpu pids".into());
     assert_eq!(layout.memory, None);
     assert!(layout.tree("test").is_none());
-}
-
-#[test]
-fn mount_points_with_blanks_are_read() {
-    let line = "30 22 0:26 / /a\\040b rw - cgroup2 cgroup2 rw";
-    assert_eq!(fields(line), Some((PathBuf::from("/a b"), "cgroup2", "rw")));
 }
 
 /// A directory with the files that a v2 kernel would show for one group.
@@ -109,7 +105,7 @@ fn v2_group(directory: &Path) -> Group {
         "30 22 0:26 / {} rw - cgroup2 cgroup2 rw",
         directory.display()
     );
-    let layout = Layout::parse(&mountinfo, |_| "cpu memory pids".into());
+    let layout = Layout::of(&mounts::parse(&mountinfo), |_| "cpu memory pids".into());
     Arc::new(layout.tree("test").expect("every controller is there")).group(7)
 }
 

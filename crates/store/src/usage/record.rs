@@ -21,8 +21,8 @@ const STATUSES: [InvocationStatus; 6] = [
 pub(super) fn insert(connection: &Connection, records: &[UsageRecord]) -> Result<(), Error> {
     let insert = "INSERT INTO usage (account, name, version, request_id, started, init_us,
             duration_us, billed_ms, memory_mb, memory_peak_mb, ephemeral_mb, architecture,
-            cpu_us, status, received_bytes, sent_bytes)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+            cpu_us, status, received_bytes, sent_bytes, provisioned)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     let mut statement = connection.prepare_cached(insert).doing("append usage")?;
     for record in records {
         let values = params![
@@ -42,6 +42,7 @@ pub(super) fn insert(connection: &Connection, records: &[UsageRecord]) -> Result
             record.status.as_str(),
             whole(record.traffic.received_bytes),
             whole(record.traffic.sent_bytes),
+            record.provisioned,
         ];
         statement.execute(values).doing("append usage")?;
     }
@@ -54,7 +55,8 @@ pub(super) fn recent(
     count_max: u32,
 ) -> rusqlite::Result<Vec<UsageRecord>> {
     let select = "SELECT version, request_id, started, init_us, duration_us, billed_ms, memory_mb,
-            memory_peak_mb, ephemeral_mb, architecture, cpu_us, status, received_bytes, sent_bytes
+            memory_peak_mb, ephemeral_mb, architecture, cpu_us, status, received_bytes, sent_bytes,
+            provisioned
         FROM usage WHERE account = ?1 AND name = ?2 ORDER BY started DESC, seq DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(select)?;
     let key = params![function.account.as_str(), function.name.as_str(), count_max];
@@ -77,13 +79,14 @@ pub(super) fn recent(
                 received_bytes: number(row, 12)?,
                 sent_bytes: number(row, 13)?,
             },
+            provisioned: row.get(14)?,
         })
     })?;
     rows.collect()
 }
 
 /// SQL's integers are signed: a count of more than 2^63 - 1 is kept as that many.
-fn whole(number: u64) -> i64 {
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -210,6 +210,7 @@ async fn append(store: &Store) {
             cpu_us: 1,
             traffic: Default::default(),
             status: InvocationStatus::Success,
+            provisioned: false,
         };
         store.usage().append(vec![record]).await.unwrap();
         count += 1;

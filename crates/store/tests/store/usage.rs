@@ -1,8 +1,8 @@
 //! Usage records and their sums.
 
 use kiln_types::{
-    Architecture, EphemeralMb, InvocationStatus, MemoryMb, RequestId, Timestamp, Traffic,
-    UsageRecord, Version,
+    Architecture, EphemeralMb, InvocationStatus, MemoryMb, ProvisionedRecord, RequestId, Timestamp,
+    Traffic, UsageRecord, Version,
 };
 
 use crate::sample::{Sample, account, id};
@@ -26,6 +26,20 @@ fn record(name: &str, started_ms: i64) -> UsageRecord {
             sent_bytes: 300,
         },
         status: InvocationStatus::Success,
+        provisioned: false,
+    }
+}
+
+/// Two instances of version 1 with 128 MB, kept ready for so long.
+fn kept(name: &str, started_ms: i64, duration_ms: u64) -> ProvisionedRecord {
+    ProvisionedRecord {
+        function: id(name),
+        version: Version::Published(1),
+        started: Timestamp::from_millis(started_ms),
+        duration_ms,
+        instances: 2,
+        memory: MemoryMb::new(128).unwrap(),
+        architecture: Architecture::X86_64,
     }
 }
 
@@ -41,6 +55,7 @@ async fn records_read_back_the_latest_first_also_after_a_restart() {
     records[2].status = InvocationStatus::OutOfMemory;
     records[3].version = Version::Published(7);
     records[4].architecture = Architecture::Arm64;
+    records[4].provisioned = true;
     sample.store.usage().append(records.clone()).await.unwrap();
     sample
         .store
@@ -147,4 +162,63 @@ async fn usage_from_before_the_cutoff_is_forgotten() {
     let left = usage.recent(&id("sum"), 9).await.unwrap();
     let left: Vec<_> = left.iter().map(|left| left.started).collect();
     assert_eq!(left, [at(10_049), at(10_048)]);
+}
+
+#[tokio::test]
+async fn what_was_kept_ready_is_added_up_once_also_after_a_restart() {
+    let sample = Sample::new();
+    let usage = sample.store.usage();
+    let mut served = record("b", 15);
+    served.provisioned = true;
+    let invocations = vec![record("b", 15), served, record("c", 15)];
+    usage.append(invocations).await.unwrap();
+    let arm = ProvisionedRecord {
+        version: Version::Published(2),
+        architecture: Architecture::Arm64,
+        ..kept("b", 11, 1)
+    };
+    let records = vec![
+        kept("a", 10, 1_000),
+        kept("b", 9, 5),
+        kept("b", 10, 60_000),
+        kept("b", 60_010, 7),
+        arm,
+        kept("b", 70_000, 5),
+    ];
+    usage.append_provisioned(records.clone()).await.unwrap();
+    let sample = sample.reopened().await;
+    // Somebody who does not know that they are there.
+    let usage = sample.store.usage();
+    usage.append_provisioned(records).await.unwrap();
+    let summary = usage.summary(&account(), at(10), at(70_000)).await.unwrap();
+    let sums: Vec<_> = summary
+        .iter()
+        .map(|sum| {
+            let name = sum.function.name.as_str();
+            let invoked = (sum.count, sum.memory_mb_ms, sum.memory_on_provisioned_mb_ms);
+            (name, sum.architecture, invoked, sum.provisioned_mb_ms)
+        })
+        .collect();
+    let (x86, arm) = (Architecture::X86_64, Architecture::Arm64);
+    assert_eq!(
+        sums,
+        [
+            ("a", x86, (0, 0, 0), 256 * 1_000),
+            ("b", arm, (0, 0, 0), 256),
+            ("b", x86, (2, 512, 256), 256 * 60_007),
+            ("c", x86, (1, 256, 0), 0),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_kept_ready_is_forgotten_with_the_invocations_of_its_time() {
+    let sample = Sample::new();
+    let usage = sample.store.usage();
+    usage.append(vec![record("a", 9)]).await.unwrap();
+    let records = vec![kept("a", 9, 1), kept("a", 10, 1)];
+    usage.append_provisioned(records).await.unwrap();
+    assert_eq!(usage.expire(at(10)).await.unwrap(), 2);
+    let left = usage.summary(&account(), at(0), at(100)).await.unwrap();
+    assert_eq!((left[0].count, left[0].provisioned_mb_ms), (0, 256));
 }
