@@ -107,6 +107,8 @@ mod tests {
     use kiln_types::{Function, ManualClock, Timestamp, Version};
     use tokio::task::{JoinHandle, yield_now};
 
+    use tokio_util::task::TaskTracker;
+
     use super::*;
     use crate::sample;
 
@@ -137,7 +139,8 @@ mod tests {
         async fn start(&self) -> (JoinHandle<()>, CancellationToken) {
             let stop = CancellationToken::new();
             let (store, clock) = (self.store.clone(), self.clock.clone());
-            let recording = tokio::spawn(record_provisioned(store, clock, stop.clone()));
+            let tracker = TaskTracker::new();
+            let recording = tracker.spawn(record_provisioned(store, clock, stop.clone()));
             settle().await;
             (recording, stop)
         }

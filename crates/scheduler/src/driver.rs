@@ -89,6 +89,29 @@ struct Asking<'a, H: Host> {
     answer: Option<Result<Granted<H>, Refused>>,
 }
 
+impl<H: Host> State<H> {
+    /// Answers a request: the one that is being decided, or one that waits, which needs an effect.
+    fn answer(
+        &mut self,
+        asking: &mut Option<&mut Asking<'_, H>>,
+        ticket: Ticket,
+        answer: Result<Granted<H>, Refused>,
+    ) -> Option<Effect<H>> {
+        if let Some(asking) = asking.as_mut().filter(|asking| asking.ticket == ticket) {
+            asking.answer = Some(answer);
+            return None;
+        }
+        let waiting = self.waiting.remove(&ticket);
+        match answer {
+            Ok(granted) => {
+                let waiting = waiting.expect("requests are granted while they wait");
+                Some(Effect::Grant(waiting.answer, granted))
+            }
+            Err(refused) => Some(Effect::Refuse(waiting?.answer, refused)),
+        }
+    }
+}
+
 impl<H: Host> Driver<H> {
     pub(crate) fn start(
         mut config: Config,
@@ -313,25 +336,11 @@ impl<H: Host> Driver<H> {
                         instance: state.instances[&id].clone(),
                         provisioned,
                     };
-                    match &mut asking {
-                        Some(asking) if asking.ticket == ticket => {
-                            asking.answer = Some(Ok(granted));
-                        }
-                        _ => {
-                            let waiting = state.waiting.remove(&ticket);
-                            let waiting = waiting.expect("requests are granted while they wait");
-                            effects.push(Effect::Grant(waiting.answer, granted));
-                        }
-                    }
+                    effects.extend(state.answer(&mut asking, ticket, Ok(granted)));
                 }
-                Action::Refuse { ticket, refused } => match &mut asking {
-                    Some(asking) if asking.ticket == ticket => asking.answer = Some(Err(refused)),
-                    _ => {
-                        if let Some(waiting) = state.waiting.remove(&ticket) {
-                            effects.push(Effect::Refuse(waiting.answer, refused));
-                        }
-                    }
-                },
+                Action::Refuse { ticket, refused } => {
+                    effects.extend(state.answer(&mut asking, ticket, Err(refused)));
+                }
                 Action::Freeze { instance } => {
                     effects.push(Effect::Freeze(state.instances[&instance].clone()));
                 }

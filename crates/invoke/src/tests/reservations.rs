@@ -24,7 +24,9 @@ fn reserve(fixture: &Fixture, concurrency: Option<u32>) {
 async fn refused(fixture: &Fixture, at_once: usize) -> Vec<ThrottleReason> {
     let invoke = || {
         let invoker = fixture.invoker.clone();
-        tokio::spawn(async move { invoker.invoke(request("sum")).await })
+        fixture
+            .tracker
+            .spawn(async move { invoker.invoke(request("sum")).await })
     };
     let invocations: Vec<_> = (0..at_once).map(|_| invoke()).collect();
     let mut refused = Vec::new();
