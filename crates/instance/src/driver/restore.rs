@@ -22,21 +22,29 @@ impl Driver {
     pub(super) fn on_not_restored(&mut self, why: &str) -> bool {
         let is_expected = self.restoring.is_some() && self.restored.is_none();
         if is_expected {
-            tracing::info!(instance = %self.id, why, "a snapshot could not be used and is taken anew");
+            tracing::info!(instance = %self.id, why, "an instance could not be made of a snapshot");
             self.give_up_snapshot();
-            // Asking is what has it taken.
+            // Asking is what has another taken.
             drop(self.context.snapshots.get(&self.spec));
         }
         is_expected
     }
 
-    /// Has the next attempt initialise.
+    /// The instance was made of its snapshot, and needs it no more.
+    pub(super) fn has_restored(&mut self) {
+        self.restoring = None;
+        if let Some(key) = self.spec.snapshot_key() {
+            self.context.snapshots.is_good(&key);
+        }
+    }
+
+    /// Has the next attempt initialise; nothing is made of the snapshot any more.
     pub(super) fn give_up_snapshot(&mut self) {
         self.restored = None;
-        if self.restoring.take().is_some()
-            && let Some(key) = self.spec.snapshot_key()
-        {
-            self.context.snapshots.forget(&key);
+        let broken = self.restoring.take();
+        if let (Some(broken), Some(key)) = (broken, self.spec.snapshot_key()) {
+            let next = self.context.snapshots.is_broken(&key, &broken);
+            self.context.after_useless_snapshot(&self.spec, next);
         }
     }
 
