@@ -179,6 +179,8 @@ fn prices(report: &Report) -> (String, String) {
             count,
             errors: 0,
             inits: report.cold_starts,
+            restores: 0,
+            restore_billed_ms: 0,
             billed_ms: report.billed_ms,
             memory_mb_ms,
             ephemeral_extra_mb_ms: 0,

@@ -92,6 +92,8 @@ mod tests {
             count,
             errors: 0,
             inits: 0,
+            restores: 0,
+            restore_billed_ms: 0,
             billed_ms: count * ms,
             memory_mb_ms: count * ms * memory_mb,
             ephemeral_extra_mb_ms: 0,

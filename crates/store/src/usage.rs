@@ -50,6 +50,10 @@ const USAGE: Spec = Spec {
         ALTER TABLE usage ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE usage ADD COLUMN sent_bytes INTEGER NOT NULL DEFAULT 0;
     ",
+        "
+        ALTER TABLE usage ADD COLUMN restore_us INTEGER;
+        ALTER TABLE usage ADD COLUMN restore_billed_ms INTEGER NOT NULL DEFAULT 0;
+    ",
     ],
 };
 
@@ -73,6 +77,10 @@ pub struct UsageSummary {
     pub errors: u64,
     /// Those that waited for an init phase.
     pub inits: u64,
+    /// Those that waited for an instance to be made of a snapshot.
+    pub restores: u64,
+    /// Milliseconds charged for that; part of `billed_ms`.
+    pub restore_billed_ms: u64,
     /// Milliseconds charged.
     pub billed_ms: u64,
     /// Memory given times milliseconds charged, in MiB·ms.

@@ -30,7 +30,9 @@ struct FunctionUsage {
     invocations: u64,
     errors: u64,
     cold_starts: u64,
+    restores: u64,
     billed_ms: u64,
+    billed_restore_ms: u64,
     gb_seconds: f64,
     cpu_ms: u64,
     memory_peak_bytes: u64,
@@ -82,7 +84,9 @@ fn of_function((function_name, summaries): (String, Vec<UsageSummary>)) -> Funct
         invocations: sum(|summary| summary.count),
         errors: sum(|summary| summary.errors),
         cold_starts: sum(|summary| summary.inits),
+        restores: sum(|summary| summary.restores),
         billed_ms: sum(|summary| summary.billed_ms),
+        billed_restore_ms: sum(|summary| summary.restore_billed_ms),
         gb_seconds: sum(|summary| summary.memory_mb_ms) as f64 / (1024.0 * 1e3),
         cpu_ms: sum(|summary| summary.cpu_us) / 1_000,
         memory_peak_bytes: u64::from(peak_mb) << 20,
@@ -125,6 +129,7 @@ mod tests {
             version: Version::Latest,
             started: Timestamp::from_millis(at),
             init_us: Some(2_000),
+            restore: None,
             duration_us: 98_000,
             billed_ms: 100,
             memory: kiln_types::MemoryMb::new(1_024).unwrap(),
@@ -144,9 +149,15 @@ mod tests {
     async fn usage_is_summed_by_function_with_its_cost() {
         let fixture = Fixture::new().await;
         let now = fixture.context.now.as_millis();
+        let mut restored = record(&fixture, "a", InvocationStatus::Error, now);
+        restored.init_us = None;
+        restored.restore = Some(kiln_types::RestoreUsage {
+            duration_us: 3_000,
+            billed_ms: 2,
+        });
         let records = vec![
             record(&fixture, "a", InvocationStatus::Success, now - 1_000),
-            record(&fixture, "a", InvocationStatus::Error, now),
+            restored,
             record(
                 &fixture,
                 "b",
@@ -168,8 +179,11 @@ mod tests {
         assert_eq!(a["functionName"], "a");
         assert_eq!(a["invocations"], 2);
         assert_eq!(a["errors"], 1);
-        assert_eq!(a["coldStarts"], 2);
-        assert_eq!(a["billedMs"], 200);
+        assert_eq!((&a["coldStarts"], &a["restores"]), (&1.into(), &1.into()));
+        assert_eq!(
+            (&a["billedMs"], &a["billedRestoreMs"]),
+            (&200.into(), &2.into())
+        );
         assert_eq!(a["gbSeconds"], 0.2);
         assert_eq!(a["cpuMs"], 10);
         assert_eq!(

@@ -14,7 +14,8 @@ use super::record::{architecture, number, text};
 /// chooses unless it is told.
 const SELECT: &str = "
     SELECT name, architecture, status, init_us IS NOT NULL, duration_us, billed_ms, memory_mb,
-        ephemeral_mb, cpu_us, memory_peak_mb, received_bytes, sent_bytes
+        ephemeral_mb, cpu_us, memory_peak_mb, received_bytes, sent_bytes, restore_us IS NOT NULL,
+        restore_billed_ms
     FROM usage INDEXED BY usage_by_time
     WHERE account = ?1 AND started >= ?2 AND started < ?3 ORDER BY name";
 
@@ -69,6 +70,8 @@ impl Sum {
             count: 0,
             errors: 0,
             inits: 0,
+            restores: 0,
+            restore_billed_ms: 0,
             billed_ms: 0,
             memory_mb_ms: 0,
             ephemeral_extra_mb_ms: 0,
@@ -94,6 +97,8 @@ impl Sum {
         add(&mut sum.count, 1);
         add(&mut sum.errors, u64::from(!succeeded));
         add(&mut sum.inits, u64::from(row.get::<_, bool>(3)?));
+        add(&mut sum.restores, u64::from(row.get::<_, bool>(12)?));
+        add(&mut sum.restore_billed_ms, number(row, 13)?);
         add(&mut sum.billed_ms, billed_ms);
         add(&mut sum.memory_mb_ms, memory_mb.saturating_mul(billed_ms));
         add(
