@@ -317,9 +317,9 @@ async fn signals_come_again_when_nobody_has_copied_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reserved_addresses_are_passed_over_and_kept() {
-    // A hundred tebibytes of which a page was written: read page by page, that is minutes.
+    // Tebibytes of which a page was written: read page by page, that is a minute.
     let (copies, snapshot) = Copies::prepared(&[
-        "kept.update(c=__import__('ctypes'), size=100 << 40)",
+        "kept.update(c=__import__('ctypes'), size=32 << 40)",
         "kept.update(libc=kept['c'].CDLL(None))",
         "setattr(kept['libc'].mmap, 'restype', kept['c'].c_void_p)",
         "kept.update(at=kept['libc'].mmap(None, kept['c'].c_size_t(kept['size']), 0, 0x4022, -1, \
