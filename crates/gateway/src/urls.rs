@@ -254,7 +254,9 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             tracing::warn!(%function, memory_mb, budget_mb, "a function is larger than --memory-budget-mb allows");
             response::internal_server_error()
         }
-        Error::Unknown => response::internal_server_error(),
+        Error::RestoreFailed | Error::RestoreTimedOut | Error::Unknown => {
+            response::internal_server_error()
+        }
     }
 }
 

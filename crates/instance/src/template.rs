@@ -40,6 +40,9 @@ pub enum NoSnapshot {
     /// It can, and has something that cannot be kept; it is initialised for each instance.
     #[error("no snapshot can be taken: {0}")]
     Unfit(String),
+    /// The version was deleted meanwhile.
+    #[error("the version is gone")]
+    Gone,
     /// The server failed, or is shutting down; another attempt may succeed.
     #[error("take a snapshot: {0}")]
     Other(String),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kiln_metering::{Billed, Meter, bill};
 use kiln_scheduler::{Host, Instance as _, Lease, NoReport, Scheduler, Spec, ThrottleReason};
 use kiln_store::Store;
-use kiln_types::{Invocation, InvocationReport, Outcome};
+use kiln_types::{Invocation, InvocationReport, InvocationStatus, Outcome};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -43,20 +43,24 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
         let provisioned = lease.is_provisioned();
         let soon = tokio::time::timeout(SETTLE_GRACE, lease.settled()).await;
         let Ok(longer) = soon else {
-            let _ = answer.send(Ok(self.outcome(report.clone())));
+            let _ = answer.send(self.outcome(report.clone()));
             let longer = lease.settled().await;
             return self.bill(report, longer, provisioned);
         };
         drop(lease);
         self.bill(report.clone(), longer, provisioned);
-        let _ = answer.send(Ok(self.outcome(report)));
+        let _ = answer.send(self.outcome(report));
     }
 
-    fn outcome(&self, report: InvocationReport) -> Outcome {
-        Outcome {
-            request_id: self.invocation.request_id,
-            executed_version: self.spec.configuration.version,
-            report: Some(report),
+    fn outcome(&self, report: InvocationReport) -> Result<Outcome, Error> {
+        match report.status {
+            InvocationStatus::RestoreError => Err(Error::RestoreFailed),
+            InvocationStatus::RestoreTimeout => Err(Error::RestoreTimedOut),
+            _ => Ok(Outcome {
+                request_id: self.invocation.request_id,
+                executed_version: self.spec.configuration.version,
+                report: Some(report),
+            }),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kiln_types::{Configuration, FunctionId, InvocationReport, RequestId, UsageRecord};
+use kiln_types::{
+    Configuration, FunctionId, InvocationReport, RequestId, RestoreUsage, UsageRecord,
+};
 
 /// Which invocation is billed, and to what.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,10 @@ pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
         version: configuration.version,
         started: report.started,
         init_us: report.init.map(micros),
+        restore: report.restore.map(|restore| RestoreUsage {
+            duration_us: micros(restore.duration),
+            billed_ms: report.billed_restore_ms(),
+        }),
         duration_us: micros(report.duration),
         billed_ms: report.billed_ms() + report.billed_restore_ms(),
         memory: configuration.memory,
@@ -119,6 +125,11 @@ mod tests {
         };
         let record = bill(billed, &report);
         assert_eq!((record.billed_ms, record.init_us), (2 + 3, None));
+        let restore = RestoreUsage {
+            duration_us: 100_000,
+            billed_ms: 3,
+        };
+        assert_eq!(record.restore, Some(restore));
     }
 
     #[test]

@@ -187,6 +187,7 @@ mod tests {
             version: Default::default(),
             started: Timestamp::from_millis(1),
             init_us: None,
+            restore: None,
             duration_us: 1,
             billed_ms: 1,
             memory: Default::default(),

@@ -14,11 +14,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::request::Limits;
 
 pub(crate) use meters::Meters;
 use mounts::Mounted;
+
+/// How often to look whether processes stand still: at first soon, since most do at once.
+const FROZEN_PAUSE_MIN: Duration = Duration::from_micros(50);
+const FROZEN_PAUSE_MAX: Duration = Duration::from_millis(5);
 
 /// Which interface a directory speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +207,28 @@ impl Group {
         match self.tree.freezer.version {
             Version::V1 => v1::freeze(&directory),
             Version::V2 => v2::freeze(&directory),
+        }
+    }
+
+    /// Waits until all processes stand still, which those that are being frozen do as soon as they leave
+    /// the kernel.
+    pub fn await_frozen(&self, time_max: Duration) -> io::Result<()> {
+        let directory = self.directory(&self.tree.freezer);
+        let (mut waited, mut pause) = (Duration::ZERO, FROZEN_PAUSE_MIN);
+        loop {
+            let is_frozen = match self.tree.freezer.version {
+                Version::V1 => v1::is_frozen(&directory)?,
+                Version::V2 => v2::is_frozen(&directory)?,
+            };
+            if is_frozen {
+                return Ok(());
+            }
+            if waited >= time_max {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            thread::sleep(pause);
+            waited += pause;
+            pause = (pause * 2).min(FROZEN_PAUSE_MAX);
         }
     }
 

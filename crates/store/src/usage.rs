@@ -67,6 +67,10 @@ const USAGE: Spec = Spec {
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX provisioned_usage_by_time ON provisioned_usage (started, account);
     ",
+        "
+        ALTER TABLE usage ADD COLUMN restore_us INTEGER;
+        ALTER TABLE usage ADD COLUMN restore_billed_ms INTEGER NOT NULL DEFAULT 0;
+    ",
     ],
 };
 
@@ -90,6 +94,10 @@ pub struct UsageSummary {
     pub errors: u64,
     /// Those that waited for an init phase.
     pub inits: u64,
+    /// Those that waited for an instance to be made of a snapshot.
+    pub restores: u64,
+    /// Milliseconds charged for that; part of `billed_ms`.
+    pub restore_billed_ms: u64,
     /// Milliseconds charged.
     pub billed_ms: u64,
     /// Memory given times milliseconds charged, in MiB·ms.
@@ -122,6 +130,8 @@ impl UsageSummary {
             count: 0,
             errors: 0,
             inits: 0,
+            restores: 0,
+            restore_billed_ms: 0,
             billed_ms: 0,
             memory_mb_ms: 0,
             memory_on_provisioned_mb_ms: 0,

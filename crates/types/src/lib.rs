@@ -47,4 +47,4 @@ pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version}
 pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
 pub use units::{EphemeralMb, InvalidUnit, MemoryMb, Slots, TimeoutSecs};
-pub use usage::{ProvisionedRecord, UsageRecord};
+pub use usage::{ProvisionedRecord, RestoreUsage, UsageRecord};

@@ -10,6 +10,15 @@ use crate::network::Traffic;
 use crate::runtime::Architecture;
 use crate::units::{EphemeralMb, MemoryMb};
 
+/// What restoring a snapshot took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreUsage {
+    /// All of it, in microseconds.
+    pub duration_us: u64,
+    /// What is charged for it, in whole milliseconds: the function's own hooks.
+    pub billed_ms: u64,
+}
+
 /// The record kept of every invocation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UsageRecord {
@@ -23,9 +32,12 @@ pub struct UsageRecord {
     pub started: Timestamp,
     /// Init time in microseconds when the invocation paid for one.
     pub init_us: Option<u64>,
+    /// What restoring a snapshot took when the invocation paid for that.
+    pub restore: Option<RestoreUsage>,
     /// Run time in microseconds.
     pub duration_us: u64,
-    /// What is charged, in whole milliseconds: init and run time together, rounded up.
+    /// What is charged, in whole milliseconds: init and run time together, rounded up, and what is
+    /// charged for a restore.
     pub billed_ms: u64,
     /// The memory it was given.
     pub memory: MemoryMb,

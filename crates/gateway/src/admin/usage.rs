@@ -30,7 +30,9 @@ struct FunctionUsage {
     invocations: u64,
     errors: u64,
     cold_starts: u64,
+    restores: u64,
     billed_ms: u64,
+    billed_restore_ms: u64,
     gb_seconds: f64,
     provisioned_gb_seconds: f64,
     cpu_ms: u64,
@@ -83,7 +85,9 @@ fn of_function((function_name, summaries): (String, Vec<UsageSummary>)) -> Funct
         invocations: sum(|summary| summary.count),
         errors: sum(|summary| summary.errors),
         cold_starts: sum(|summary| summary.inits),
+        restores: sum(|summary| summary.restores),
         billed_ms: sum(|summary| summary.billed_ms),
+        billed_restore_ms: sum(|summary| summary.restore_billed_ms),
         gb_seconds: gb_seconds(sum(|summary| summary.memory_mb_ms)),
         provisioned_gb_seconds: gb_seconds(sum(|summary| summary.provisioned_mb_ms)),
         cpu_ms: sum(|summary| summary.cpu_us) / 1_000,
@@ -133,6 +137,7 @@ mod tests {
             version: Version::Latest,
             started: Timestamp::from_millis(at),
             init_us: Some(2_000),
+            restore: None,
             duration_us: 98_000,
             billed_ms: 100,
             memory: kiln_types::MemoryMb::new(1_024).unwrap(),
@@ -153,9 +158,15 @@ mod tests {
     async fn usage_is_summed_by_function_with_its_cost() {
         let fixture = Fixture::new().await;
         let now = fixture.context.now.as_millis();
+        let mut restored = record(&fixture, "a", InvocationStatus::Error, now);
+        restored.init_us = None;
+        restored.restore = Some(kiln_types::RestoreUsage {
+            duration_us: 3_000,
+            billed_ms: 2,
+        });
         let records = vec![
             record(&fixture, "a", InvocationStatus::Success, now - 1_000),
-            record(&fixture, "a", InvocationStatus::Error, now),
+            restored,
             record(
                 &fixture,
                 "b",
@@ -177,8 +188,11 @@ mod tests {
         assert_eq!(a["functionName"], "a");
         assert_eq!(a["invocations"], 2);
         assert_eq!(a["errors"], 1);
-        assert_eq!(a["coldStarts"], 2);
-        assert_eq!(a["billedMs"], 200);
+        assert_eq!((&a["coldStarts"], &a["restores"]), (&1.into(), &1.into()));
+        assert_eq!(
+            (&a["billedMs"], &a["billedRestoreMs"]),
+            (&200.into(), &2.into())
+        );
         assert_eq!(a["gbSeconds"], 0.2);
         assert_eq!(a["cpuMs"], 10);
         assert_eq!(

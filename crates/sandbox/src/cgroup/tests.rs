@@ -98,6 +98,7 @@ fn v2_group(directory: &Path) -> Group {
         ),
         ("pids.max", "max\n"),
         ("cgroup.freeze", "0\n"),
+        ("cgroup.events", "populated 1\nfrozen 0\n"),
     ] {
         fs::write(group.join(file), content).expect("the directory is ours");
     }
@@ -130,6 +131,55 @@ fn v2_limits_are_written_in_the_kernels_words() {
     assert_eq!(read("cpu.max"), "7200 100000");
     assert_eq!(read("pids.max"), "1025");
     assert_eq!(read("cgroup.freeze"), "1");
+}
+
+/// The same of a v1 kernel, as far as its freezer goes.
+fn v1_group(directory: &Path) -> Group {
+    fs::create_dir_all(directory.join("kiln-test/7")).expect("the directory is ours");
+    let names = "memory,cpu,cpuacct,pids,freezer";
+    let mountinfo = format!(
+        "30 22 0:26 / {} rw - cgroup cgroup rw,{names}",
+        directory.display()
+    );
+    let layout = Layout::of(&mounts::parse(&mountinfo), |_| String::new());
+    Arc::new(layout.tree("test").expect("every controller is there")).group(7)
+}
+
+#[test]
+fn a_group_is_frozen_when_the_kernel_says_so() {
+    let v2_directory = tempfile::tempdir().expect("a directory");
+    let v1_directory = tempfile::tempdir().expect("a directory");
+    let (v2, v1) = (v2_group(v2_directory.path()), v1_group(v1_directory.path()));
+    for (group, directory, file, [before, after]) in [
+        (
+            &v2,
+            v2_directory.path(),
+            "cgroup.events",
+            ["populated 1\nfrozen 0\n", "populated 1\nfrozen 1\n"],
+        ),
+        (
+            &v1,
+            v1_directory.path(),
+            "freezer.state",
+            ["FREEZING\n", "FROZEN\n"],
+        ),
+    ] {
+        let path = directory.join("kiln-test/7").join(file);
+        fs::write(&path, before).expect("the directory is ours");
+        let waited = group.await_frozen(Duration::from_millis(2));
+        let error = waited.expect_err("a process still moves");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                group
+                    .await_frozen(Duration::from_secs(60))
+                    .expect("in time")
+            });
+            // At once, as the kernel does it.
+            fs::write(path.with_extension("new"), after).expect("the directory is ours");
+            fs::rename(path.with_extension("new"), &path).expect("the directory is ours");
+        });
+    }
 }
 
 #[test]

@@ -12,7 +12,8 @@ use super::record::{architecture, number, text};
 /// chooses unless it is told.
 const SELECT: &str = "
     SELECT name, architecture, status, init_us IS NOT NULL, duration_us, billed_ms, memory_mb,
-        ephemeral_mb, cpu_us, memory_peak_mb, received_bytes, sent_bytes, provisioned
+        ephemeral_mb, cpu_us, memory_peak_mb, received_bytes, sent_bytes, provisioned,
+        restore_us IS NOT NULL, restore_billed_ms
     FROM usage INDEXED BY usage_by_time
     WHERE account = ?1 AND started >= ?2 AND started < ?3 ORDER BY name";
 
@@ -78,6 +79,8 @@ impl Sum {
         add(&mut sum.count, 1);
         add(&mut sum.errors, u64::from(!succeeded));
         add(&mut sum.inits, u64::from(row.get::<_, bool>(3)?));
+        add(&mut sum.restores, u64::from(row.get::<_, bool>(13)?));
+        add(&mut sum.restore_billed_ms, number(row, 14)?);
         add(&mut sum.billed_ms, billed_ms);
         let mb_ms = memory_mb.saturating_mul(billed_ms);
         add(&mut sum.memory_mb_ms, mb_ms);

@@ -201,6 +201,7 @@ async fn append(store: &Store) {
             version: Version::Latest,
             started: Timestamp::from_millis(count as i64),
             init_us: None,
+            restore: None,
             duration_us: 1,
             billed_ms: 1,
             memory: MemoryMb::default(),

@@ -1,8 +1,8 @@
 //! Usage records and their sums.
 
 use kiln_types::{
-    Architecture, EphemeralMb, InvocationStatus, MemoryMb, ProvisionedRecord, RequestId, Timestamp,
-    Traffic, UsageRecord, Version,
+    Architecture, EphemeralMb, InvocationStatus, MemoryMb, ProvisionedRecord, RequestId,
+    RestoreUsage, Timestamp, Traffic, UsageRecord, Version,
 };
 
 use crate::sample::{Sample, account, id};
@@ -14,6 +14,7 @@ fn record(name: &str, started_ms: i64) -> UsageRecord {
         version: Version::Latest,
         started: Timestamp::from_millis(started_ms),
         init_us: None,
+        restore: None,
         duration_us: 1_500,
         billed_ms: 2,
         memory: MemoryMb::new(128).unwrap(),
@@ -52,6 +53,11 @@ async fn records_read_back_the_latest_first_also_after_a_restart() {
     let sample = Sample::new();
     let mut records: Vec<_> = (0..5).map(|i| record("sum", i)).collect();
     records[1].init_us = Some(70_000);
+    records[0].restore = Some(RestoreUsage {
+        duration_us: 2_900,
+        billed_ms: 1,
+    });
+    records[0].status = InvocationStatus::RestoreTimeout;
     records[2].status = InvocationStatus::OutOfMemory;
     records[3].version = Version::Published(7);
     records[4].architecture = Architecture::Arm64;
@@ -86,12 +92,12 @@ async fn a_summary_adds_up_what_started_within_the_period() {
     failed.ephemeral = EphemeralMb::new(1_512).unwrap();
     failed.memory_peak_mb = 900;
     failed.init_us = Some(5);
-    let records = vec![
-        record("sum", 9),
-        record("sum", 10),
-        failed,
-        record("sum", 30),
-    ];
+    let mut restored = record("sum", 10);
+    restored.restore = Some(RestoreUsage {
+        duration_us: 2_900,
+        billed_ms: 1,
+    });
+    let records = vec![record("sum", 9), restored, failed, record("sum", 30)];
     sample.store.usage().append(records).await.unwrap();
     let sums = sample
         .store
@@ -104,6 +110,7 @@ async fn a_summary_adds_up_what_started_within_the_period() {
     };
     assert_eq!(sum.function, id("sum"));
     assert_eq!((sum.count, sum.errors, sum.inits), (2, 1, 1));
+    assert_eq!((sum.restores, sum.restore_billed_ms), (1, 1));
     assert_eq!(sum.billed_ms, 3_002);
     assert_eq!(sum.memory_mb_ms, 128 * 2 + 1_024 * 3_000);
     assert_eq!(sum.ephemeral_extra_mb_ms, 1_000 * 3_000);
