@@ -22,7 +22,9 @@ pub fn image(directory: &Path) -> Image {
     for file in [
         "__init__.py",
         "zygote.py",
+        "channel.py",
         "lockdown.py",
+        "pages.py",
         "snapshot.py",
         "descriptors.py",
     ] {
