@@ -24,7 +24,7 @@ async fn main() -> Result<(), Error> {
     let temporary = std::env::temp_dir().join(format!("kiln-measure-{}", std::process::id()));
     let dir = std::env::args().nth(1).map_or(temporary, Into::into);
     let clock = Arc::new(SystemClock::start());
-    let store = Store::open(Config { dir: dir.clone() }, clock.clone())?;
+    let store = Store::open(Config::new(dir.clone()), clock.clone())?;
     for number in 0..1_000 {
         store.create_function(function(number)).await?;
     }

@@ -17,11 +17,14 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Doing, Error};
 
+mod checkpoint;
 mod job;
 mod migrate;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checkpoint::Checkpoint;
+use checkpoint::Checkpointer;
 use job::{Job, Lazy, Urgent};
 
 /// Changes that may wait at once; further callers wait before they are queued.
@@ -39,6 +42,8 @@ pub(crate) struct Spec {
     pub(crate) durability: Durability,
     /// How long jobs that nobody waits for may gather before they are committed.
     pub(crate) linger: Duration,
+    /// Who copies what was committed from the log into the database.
+    pub(crate) checkpoint: Checkpoint,
     /// The statements that lead from each format to the next; the first makes the tables.
     pub(crate) migrations: &'static [&'static str],
 }
@@ -63,6 +68,15 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn open(dir: &Path, spec: &Spec) -> Result<Self, Error> {
+        Self::open_with(dir, spec, |_| Ok(())).map(|(database, ())| database)
+    }
+
+    /// The same, and makes a change, in a transaction of its own, before any other.
+    pub(crate) fn open_with<T>(
+        dir: &Path,
+        spec: &Spec,
+        first: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<(Self, T), Error> {
         let path = dir.join(spec.file);
         // Made before SQLite does, so that it, its log and its index are for their owner only.
         let made = OpenOptions::new()
@@ -75,19 +89,24 @@ impl Database {
         let mut connection = Connection::open(&path).doing("open database")?;
         configure(&connection, spec.durability).doing("configure database")?;
         migrate::migrate(&mut connection, &path, spec.migrations)?;
+        let transaction = connection.transaction().doing("open database")?;
+        let made = first(&transaction)?;
+        transaction.commit().doing("open database")?;
+        let checkpointer = Checkpointer::start(spec.checkpoint, &mut connection, &path)?;
         let (sender, receiver) = mpsc::channel();
         let linger = spec.linger;
         let writer = thread::Builder::new()
             .name(format!("store {}", spec.file))
-            .spawn(move || write_until_closed(connection, &receiver, linger))
+            .spawn(move || write_until_closed(connection, &receiver, linger, checkpointer))
             .map_err(Error::file("start the writer thread of", &path))?;
-        Ok(Self {
+        let database = Self {
             path,
             jobs: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
             permits: Arc::new(Semaphore::new(JOBS_MAX)),
             readers: Arc::default(),
-        })
+        };
+        Ok((database, made))
     }
 
     /// Runs `work` on the writer thread and waits until its change is committed.
@@ -230,11 +249,20 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, linger: Duration) {
+fn write_until_closed(
+    mut connection: Connection,
+    jobs: &Receiver<Box<dyn Job>>,
+    linger: Duration,
+    checkpointer: Option<Checkpointer>,
+) {
     while let Ok(first) = jobs.recv() {
         let group = gather(first, jobs, linger);
         commit(&mut connection, group);
+        if let Some(checkpointer) = &checkpointer {
+            checkpointer.committed(&connection);
+        }
     }
+    drop(checkpointer);
     // Whatever `synchronous` says, a checkpoint syncs: nothing is left to chance at shutdown.
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
     if let Err(error) = connection.query_row(checkpoint, [], |_| Ok(())) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use kiln_types::account::AccountId;
 use kiln_types::{Architecture, FunctionId, Timestamp, Traffic, UsageRecord};
 
-use crate::database::{Database, Durability, Spec};
+use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 
 mod record;
@@ -22,6 +22,7 @@ const USAGE: Spec = Spec {
     file: "usage.db",
     durability: Durability::Disk,
     linger: Duration::ZERO,
+    checkpoint: Checkpoint::Inline,
     migrations: &[
         "
         CREATE TABLE usage (

@@ -8,6 +8,7 @@ const SPEC: Spec = Spec {
     file: "test.db",
     durability: Durability::Disk,
     linger: Duration::ZERO,
+    checkpoint: Checkpoint::Inline,
     migrations: &["
         CREATE TABLE parent (id INTEGER PRIMARY KEY) STRICT;
         CREATE TABLE child (
