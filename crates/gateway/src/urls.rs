@@ -254,7 +254,15 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             tracing::warn!(%function, memory_mb, budget_mb, "a function is larger than --memory-budget-mb allows");
             response::internal_server_error()
         }
-        Error::Unknown => response::internal_server_error(),
+        Error::Recursive => {
+            let function = &found.function.id;
+            tracing::info!(%function, "a loop of invocations through a function URL was stopped");
+            response::internal_server_error()
+        }
+        // The last two are of events that are kept, which nobody does here.
+        Error::Unknown | Error::QueueFull { .. } | Error::NotKept(_) => {
+            response::internal_server_error()
+        }
     }
 }
 

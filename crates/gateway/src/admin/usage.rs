@@ -7,9 +7,9 @@ use kiln_store::UsageSummary;
 use kiln_types::Timestamp;
 use serde::Serialize;
 
+use super::parameter;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
-use crate::wire::percent;
 
 /// What is counted when the caller does not say: the last day.
 const PERIOD_MS: i64 = 24 * 3600 * 1000;
@@ -92,13 +92,6 @@ fn of_function((function_name, summaries): (String, Vec<UsageSummary>)) -> Funct
         duration_p99_ms: millis(|summary| summary.duration_p99_us),
         cost_usd: price.to_string(),
     }
-}
-
-fn parameter(query: &str, name: &str) -> Option<String> {
-    let mut pairs = percent::pairs(query);
-    pairs
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
 }
 
 fn time(query: &str, name: &str) -> Result<Option<i64>> {
