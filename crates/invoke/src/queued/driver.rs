@@ -321,6 +321,13 @@ async fn settle(shared: &Shared, event: &Claimed, settlement: Settlement) {
         match settled.await {
             Ok(()) => return,
             Err(kiln_store::Error::Closed) => return,
+            Err(error @ kiln_store::Error::Damaged { .. }) => {
+                tracing::error!(
+                    %error, function = %event.event.function, request = %event.event.request_id,
+                    "the end of an event could not be kept; it may run again after the next start"
+                );
+                return;
+            }
             Err(error) => tracing::error!(
                 %error, function = %event.event.function, request = %event.event.request_id,
                 "the end of an event could not be kept; trying again"
