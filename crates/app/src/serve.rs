@@ -30,6 +30,9 @@ use crate::{housekeeping, machine, status, wiring};
 /// How long background tasks may take to end once everything else has stopped.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long before instances are ended their events' ends stop to count.
+const ABANDON_BEFORE: Duration = Duration::from_millis(50);
+
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -265,8 +268,15 @@ impl Parts {
 
     /// Stops everything, highest layer first. Invocations in flight have this long to end.
     async fn stop(self, patience: Duration, queued: Queued) -> anyhow::Result<()> {
-        self.scheduler.drain(patience).await;
-        queued.abandon();
+        // What the scheduler ends is no failure of a function's: who runs events must know before.
+        let abandon = async {
+            tokio::time::sleep(patience.saturating_sub(ABANDON_BEFORE)).await;
+            queued.abandon();
+        };
+        tokio::select! {
+            () = self.scheduler.drain(patience) => {}
+            () = async { abandon.await; std::future::pending().await } => {}
+        }
         drop(queued);
         drop((self.scheduler, self.host));
         self.meter.flush().await?;

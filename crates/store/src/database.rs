@@ -95,9 +95,14 @@ impl Database {
         let checkpointer = Checkpointer::start(spec.checkpoint, &mut connection, &path)?;
         let (sender, receiver) = mpsc::channel();
         let linger = spec.linger;
+        let writer = Writer {
+            connection,
+            durability: spec.durability,
+            waits_for: spec.durability,
+        };
         let writer = thread::Builder::new()
             .name(format!("store {}", spec.file))
-            .spawn(move || write_until_closed(connection, &receiver, linger, checkpointer))
+            .spawn(move || write_until_closed(writer, &receiver, linger, checkpointer))
             .map_err(Error::file("start the writer thread of", &path))?;
         let database = Self {
             path,
@@ -137,6 +142,24 @@ impl Database {
         let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
         self.submit(Box::new(Urgent::new(doing, work, publish, reply)))?;
+        answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+    }
+
+    /// The same of a change that survives the process, and of which a power cut may cost the last ones:
+    /// its caller does not wait for the disk, unless it is committed together with others that do.
+    pub(crate) async fn write_to_kernel<T, E>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let job = Urgent::new(doing, work, |_: &T| (), reply);
+        self.submit(Box::new(job.for_the_kernel()))?;
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }
 
@@ -229,17 +252,21 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     // 8 KiB pages were 1.5 times as fast as 4 KiB ones for appends. Only a new file takes them.
     connection.pragma_update(None, "page_size", 8_192)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    let synchronous = if durability == Durability::Disk {
-        "FULL"
-    } else {
-        "NORMAL"
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
+    wait_for(connection, durability)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 2_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.busy_timeout(Duration::from_secs(5))
+}
+
+/// Says what commits wait for from here on.
+fn wait_for(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    let synchronous = match durability {
+        Durability::Disk => "FULL",
+        Durability::Kernel => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
@@ -249,20 +276,29 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// The one connection that writes.
+struct Writer {
+    connection: Connection,
+    /// What the database's commits wait for, and what they wait for at the moment.
+    durability: Durability,
+    waits_for: Durability,
+}
+
 fn write_until_closed(
-    mut connection: Connection,
+    mut writer: Writer,
     jobs: &Receiver<Box<dyn Job>>,
     linger: Duration,
     checkpointer: Option<Checkpointer>,
 ) {
     while let Ok(first) = jobs.recv() {
         let group = gather(first, jobs, linger);
-        commit(&mut connection, group);
+        writer.commit(group);
         if let Some(checkpointer) = &checkpointer {
-            checkpointer.committed(&connection);
+            checkpointer.committed(&writer.connection);
         }
     }
     drop(checkpointer);
+    let connection = writer.connection;
     // Whatever `synchronous` says, a checkpoint syncs: nothing is left to chance at shutdown.
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
     if let Err(error) = connection.query_row(checkpoint, [], |_| Ok(())) {
@@ -289,17 +325,33 @@ fn gather(
     group
 }
 
-fn commit(connection: &mut Connection, mut group: Vec<Box<dyn Job>>) {
-    let committed = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .and_then(|mut transaction| {
+impl Writer {
+    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let committed = self.prepare(&group).and_then(|()| {
+            let begin = TransactionBehavior::Immediate;
+            let mut transaction = self.connection.transaction_with_behavior(begin)?;
             for job in &mut group {
                 job.run(&mut transaction);
             }
             transaction.commit()
         });
-    let failure = committed.err().map(|error| error.to_string());
-    for job in group {
-        job.finish(failure.as_deref());
+        let failure = committed.err().map(|error| error.to_string());
+        for job in group {
+            job.finish(failure.as_deref());
+        }
+    }
+
+    /// Has the commit of a group wait for what its jobs need. A later commit that waits for the disk has
+    /// the earlier ones written too: they are in the same log.
+    fn prepare(&mut self, group: &[Box<dyn Job>]) -> rusqlite::Result<()> {
+        let needed = match group.iter().any(|job| job.needs_disk()) {
+            true => self.durability,
+            false => Durability::Kernel,
+        };
+        if needed != self.waits_for {
+            wait_for(&self.connection, needed)?;
+            self.waits_for = needed;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The durable queue of asynchronous events, and the dead letters that come out of it.
 //!
-//! `queue.db` is synced with every commit: what [`Queue::accept`] has returned from is never lost.
+//! `queue.db` is synced with every commit but claims: what [`Queue::accept`] has returned from is never
+//! lost.
 //! An event is in one of these places, and moves between them by one transaction each:
 //!
 //! ```text
@@ -167,14 +168,16 @@ impl Queue {
             .map(|_| ())
     }
 
-    /// Takes events that are due: for each lane at most so many, those due first first. On disk it
-    /// stands before this returns that they were started once more.
+    /// Takes events that are due: for each lane at most so many, those due first first. That they were
+    /// started once more is known before this returns to whoever comes after a crash of the process.
+    /// The disk is not waited for: after a power cut an event may have been started without being
+    /// counted, and is there all the same.
     pub async fn claim(&self, asks: Vec<Ask>, now: Timestamp) -> Result<Vec<Claimed>, Error> {
         let work = move |to: &rusqlite::Connection| {
             let claimed = asks.iter().map(|ask| claim::claim(to, ask, now));
             claimed.collect::<Result<Vec<_>, _>>()
         };
-        self.database.write("claim events", work).await
+        self.database.write_to_kernel("claim events", work).await
     }
 
     /// Ends what a claim began; it is on disk when this returns.

@@ -473,3 +473,32 @@ fn a_server_that_is_told_to_stop_keeps_what_waits() {
     let count = ledger.count();
     assert!(accepted.iter().all(|id| count[id] == 1), "{count:?}");
 }
+
+#[test]
+fn what_outlives_the_drain_is_redelivered_and_not_judged() {
+    let server = Server::builder()
+        .args(&["--drain-secs", "1"])
+        .expect_log("instances are ended while they run")
+        .start();
+    let source = "import time\n\ndef handler(event, context):\n    \
+        print('begun')\n    time.sleep(event['sleep'])\n";
+    server.function("slow", source).timeout(60).create();
+    let id = send(&server, "slow", &json!({"sleep": 20}));
+    server.log_until("/aws/lambda/slow", "begun");
+    let server = Server::builder().home(server.stop()).start();
+    let figures = wait_for("its second start", SOON, || {
+        let events = figures(&server);
+        (events["inFlight"] == 1).then_some(events)
+    });
+    assert_eq!(
+        (&figures["redelivered"], &figures["retried"]),
+        (&json!(1), &json!(0))
+    );
+    let shown = programs::run(&mut server.kiln(&["events", "show", &id])).stdout;
+    let shown: Value = serde_json::from_slice(&shown).unwrap();
+    assert_eq!(
+        (&shown["state"], &shown["redelivered"]),
+        (&json!("running"), &json!(1))
+    );
+    drop(server.kill9());
+}
