@@ -49,6 +49,7 @@ pub use event::{DeadLetter, Event, NewEvent, Reason};
 pub use key::{Key, Lane};
 pub use list::{ListQuery, Listed, Place, Shown};
 pub use settle::{Again, Settlement};
+use totals::Change;
 pub use totals::Totals;
 
 const QUEUE: Spec = Spec {
@@ -115,9 +116,45 @@ const QUEUE: Spec = Spec {
 #[derive(Clone)]
 pub struct Queue {
     database: Arc<Database>,
-    totals: Arc<Mutex<Totals>>,
+    counted: Arc<Mutex<Counted>>,
     arrivals: Arrivals,
     bytes_max: u64,
+}
+
+/// What the queue holds, and what events take that are on their way to disk.
+struct Counted {
+    totals: Totals,
+    promised_bytes: u64,
+}
+
+/// The room of an event on its way to disk; given back when dropped.
+struct Room {
+    queue: Queue,
+    bytes: u64,
+}
+
+impl Room {
+    fn take(queue: &Queue, bytes: u64) -> Result<Self, AcceptError> {
+        let mut counted = queue.counted();
+        let taken = counted.totals.bytes + counted.promised_bytes;
+        if taken + bytes > queue.bytes_max {
+            return Err(AcceptError::Full {
+                bytes: taken,
+                bytes_max: queue.bytes_max,
+            });
+        }
+        counted.promised_bytes += bytes;
+        Ok(Self {
+            queue: queue.clone(),
+            bytes,
+        })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.queue.counted().promised_bytes -= self.bytes;
+    }
 }
 
 /// Why an event was not accepted. It is not in the queue.
@@ -144,7 +181,10 @@ impl Queue {
         let (database, totals) = Database::open_with(dir, &QUEUE, claim::recover)?;
         Ok(Self {
             database: Arc::new(database),
-            totals: Arc::new(Mutex::new(totals)),
+            counted: Arc::new(Mutex::new(Counted {
+                totals,
+                promised_bytes: 0,
+            })),
             arrivals: Arrivals::default(),
             bytes_max,
         })
@@ -155,17 +195,24 @@ impl Queue {
     /// # Errors
     /// [`AcceptError::Full`] when it would take the queue above its size.
     pub async fn accept(&self, event: NewEvent, now: Timestamp) -> Result<(), AcceptError> {
-        let bytes_max = self.bytes_max;
-        let work = move |to: &rusqlite::Connection| accept::accept(to, &event, now, bytes_max);
-        let (totals, arrivals) = (self.totals.clone(), self.arrivals.clone());
-        let publish = move |(arrival, after): &(Arrival, Totals)| {
-            *totals.lock().expect("no holder panics") = *after;
-            arrivals.tell(arrival.clone());
+        let room = Room::take(self, event.size())?;
+        let work = move |to: &rusqlite::Connection| accept::accept(to, &event, now);
+        let queue = self.clone();
+        let publish = move |(arrival, change): &(Arrival, Change)| {
+            queue.publish(*change, std::slice::from_ref(arrival));
+            // Only now, so that it is never given away twice.
+            drop(room);
         };
-        self.database
-            .write_then("accept event", work, publish)
-            .await
-            .map(|_| ())
+        let accepted = self.database.write_then("accept event", work, publish);
+        accepted.await.map(|_| ()).map_err(AcceptError::Store)
+    }
+
+    /// What was committed shows in the totals, and whoever runs events hears of it.
+    fn publish(&self, change: Change, arrivals: &[Arrival]) {
+        self.counted().totals.apply(change);
+        for arrival in arrivals {
+            self.arrivals.tell(arrival.clone());
+        }
     }
 
     /// Takes events that are due: for each lane at most so many, those due first first. That they were
@@ -183,12 +230,9 @@ impl Queue {
     /// Ends what a claim began; it is on disk when this returns.
     pub async fn settle(&self, key: Key, settlement: Settlement) -> Result<(), Error> {
         let work = move |to: &rusqlite::Connection| settle::settle(to, key, &settlement);
-        let (totals, arrivals) = (self.totals.clone(), self.arrivals.clone());
+        let queue = self.clone();
         let publish = move |settled: &settle::Settled| {
-            *totals.lock().expect("no holder panics") = settled.totals;
-            for arrival in &settled.arrivals {
-                arrivals.tell(arrival.clone());
-            }
+            queue.publish(settled.change, &settled.arrivals);
         };
         self.database
             .write_then("settle event", work, publish)
@@ -208,7 +252,11 @@ impl Queue {
 
     /// What became of all events ever accepted.
     pub fn totals(&self) -> Totals {
-        *self.totals.lock().expect("no holder panics")
+        self.counted().totals
+    }
+
+    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.counted.lock().expect("no holder panics")
     }
 
     /// A page of an account's events or dead letters. Reads the heads of all that come before.
@@ -240,12 +288,9 @@ impl Queue {
         loop {
             let selection = selection.clone();
             let work = move |to: &rusqlite::Connection| dead::redrive(to, &selection, now);
-            let (totals, arrivals) = (self.totals.clone(), self.arrivals.clone());
+            let queue = self.clone();
             let publish = move |settled: &settle::Settled| {
-                *totals.lock().expect("no holder panics") = settled.totals;
-                for arrival in &settled.arrivals {
-                    arrivals.tell(arrival.clone());
-                }
+                queue.publish(settled.change, &settled.arrivals);
             };
             let done: settle::Settled = self
                 .database
@@ -264,10 +309,8 @@ impl Queue {
         loop {
             let selection = selection.clone();
             let work = move |to: &rusqlite::Connection| dead::purge(to, &selection);
-            let totals = self.totals.clone();
-            let publish = move |(_, after): &(usize, Totals)| {
-                *totals.lock().expect("no holder panics") = *after;
-            };
+            let queue = self.clone();
+            let publish = move |(_, change): &(usize, Change)| queue.publish(*change, &[]);
             let (part, _) = self
                 .database
                 .write_then::<_, Error>("purge dead letters", work, publish)

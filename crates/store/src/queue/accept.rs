@@ -3,29 +3,21 @@
 use kiln_types::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::AcceptError;
 use super::arrivals::Arrival;
 use super::event::{NewEvent, put_body};
 use super::key::{Key, Lane};
 use super::lane;
-use super::totals::{Change, Totals};
+use super::totals::Change;
 use crate::error::{Doing, Error};
 
-/// Keeps an event, if there is room.
+/// Keeps an event and counts it.
 pub(super) fn accept(
     to: &Connection,
     event: &NewEvent,
     now: Timestamp,
-    bytes_max: u64,
-) -> Result<(Arrival, Totals), AcceptError> {
-    let totals = Totals::change(to, Change::received(event))?;
-    if totals.bytes > bytes_max {
-        return Err(AcceptError::Full {
-            bytes: totals.bytes - event.size(),
-            bytes_max,
-        });
-    }
-    Ok((insert(to, event, now)?, totals))
+) -> Result<(Arrival, Change), Error> {
+    let arrival = insert(to, event, now)?;
+    Ok((arrival, Change::received(event).count(to)?))
 }
 
 /// Keeps an event that is new to the queue, due from `now` on.

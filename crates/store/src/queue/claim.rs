@@ -89,11 +89,10 @@ pub(super) fn recover(to: &Connection) -> Result<Totals, Error> {
         Ok(left)
     };
     let redelivered = recover().doing("recover queue")?;
-    Totals::change(
-        to,
-        Change {
-            redelivered,
-            ..Default::default()
-        },
-    )
+    let change = Change {
+        redelivered,
+        ..Default::default()
+    };
+    change.count(to)?;
+    Totals::read(to)
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use super::accept::insert;
 use super::event::{self, NewEvent};
 use super::settle::Settled;
-use super::totals::{Change, Totals};
+use super::totals::Change;
 use crate::error::{Doing, Error};
 
 /// Dead letters changed in one transaction.
@@ -51,14 +51,12 @@ pub(super) fn redrive(
     change.redriven = count;
     change.dead = -count;
     change.queued = count;
-    Ok(Settled {
-        totals: Totals::change(to, change)?,
-        arrivals,
-    })
+    let change = change.count(to)?;
+    Ok(Settled { change, arrivals })
 }
 
 /// Forgets the first dead letters of a selection.
-pub(super) fn purge(to: &Connection, selection: &Selection) -> Result<(usize, Totals), Error> {
+pub(super) fn purge(to: &Connection, selection: &Selection) -> Result<(usize, Change), Error> {
     let letters = select(to, selection).doing("select dead letters")?;
     let mut change = Change::default();
     for letter in &letters {
@@ -67,7 +65,7 @@ pub(super) fn purge(to: &Connection, selection: &Selection) -> Result<(usize, To
     }
     change.dead = -(letters.len() as i64);
     change.dropped = letters.len() as i64;
-    Ok((letters.len(), Totals::change(to, change)?))
+    Ok((letters.len(), change.count(to)?))
 }
 
 fn select(from: &Connection, selection: &Selection) -> rusqlite::Result<Vec<Letter>> {

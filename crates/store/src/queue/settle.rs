@@ -7,7 +7,7 @@ use super::accept::{free_key, insert};
 use super::arrivals::Arrival;
 use super::event::{self, DeadLetter, NewEvent};
 use super::key::Key;
-use super::totals::{Change, Totals};
+use super::totals::Change;
 use crate::error::{Doing, Error};
 
 /// What becomes of an event that was claimed.
@@ -44,7 +44,7 @@ pub struct Again {
 /// What the change of an event led to.
 #[derive(Debug)]
 pub(super) struct Settled {
-    pub(super) totals: Totals,
+    pub(super) change: Change,
     pub(super) arrivals: Vec<Arrival>,
 }
 
@@ -87,13 +87,14 @@ fn finish(
     told: Option<&NewEvent>,
     now: Timestamp,
 ) -> Result<Settled, Error> {
-    let mut totals = Totals::change(to, change)?;
+    let mut change = change;
     let mut arrivals = Vec::new();
     if let Some(told) = told {
-        totals = Totals::change(to, Change::received(told))?;
+        change = change + Change::received(told);
         arrivals.push(insert(to, told, now)?);
     }
-    Ok(Settled { totals, arrivals })
+    let change = change.count(to)?;
+    Ok(Settled { change, arrivals })
 }
 
 /// Forgets an event; tells how large it was.
@@ -156,7 +157,7 @@ fn put_back(to: &Connection, key: Key, again: &Again) -> Result<Settled, Error> 
         ..Default::default()
     };
     Ok(Settled {
-        totals: Totals::change(to, change)?,
+        change: change.count(to)?,
         arrivals: vec![arrival],
     })
 }

@@ -83,36 +83,77 @@ impl Change {
     }
 }
 
-impl Totals {
-    /// Changes them and tells how they are then.
-    pub(super) fn change(to: &Connection, by: Change) -> Result<Self, Error> {
+impl std::ops::Add for Change {
+    type Output = Change;
+
+    fn add(self, other: Change) -> Change {
+        Change {
+            received: self.received + other.received,
+            succeeded: self.succeeded + other.succeeded,
+            failed: self.failed + other.failed,
+            dropped: self.dropped + other.dropped,
+            retried: self.retried + other.retried,
+            redelivered: self.redelivered + other.redelivered,
+            redriven: self.redriven + other.redriven,
+            queued: self.queued + other.queued,
+            dead: self.dead + other.dead,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl Change {
+    /// Counts it, in the transaction of what it counts.
+    pub(super) fn count(self, to: &Connection) -> Result<Self, Error> {
         let update = "UPDATE total SET
             received = received + ?1, succeeded = succeeded + ?2, failed = failed + ?3,
             dropped = dropped + ?4, retried = retried + ?5, redelivered = redelivered + ?6,
-            redriven = redriven + ?7, queued = queued + ?8, dead = dead + ?9, bytes = bytes + ?10
-            RETURNING received, succeeded, failed, dropped, retried, redelivered, redriven, queued,
-            dead, bytes";
+            redriven = redriven + ?7, queued = queued + ?8, dead = dead + ?9, bytes = bytes + ?10";
+        let by = params![
+            self.received,
+            self.succeeded,
+            self.failed,
+            self.dropped,
+            self.retried,
+            self.redelivered,
+            self.redriven,
+            self.queued,
+            self.dead,
+            self.bytes,
+        ];
         to.prepare_cached(update)
-            .and_then(|mut statement| {
-                let by = params![
-                    by.received,
-                    by.succeeded,
-                    by.failed,
-                    by.dropped,
-                    by.retried,
-                    by.redelivered,
-                    by.redriven,
-                    by.queued,
-                    by.dead,
-                    by.bytes
-                ];
-                statement.query_row(by, Self::read)
-            })
-            .doing("count events")
+            .and_then(|mut statement| statement.execute(by))
+            .doing("count events")?;
+        Ok(self)
+    }
+}
+
+impl Totals {
+    /// As they are kept.
+    pub(super) fn read(from: &Connection) -> Result<Self, Error> {
+        let select =
+            "SELECT received, succeeded, failed, dropped, retried, redelivered, redriven, queued,
+            dead, bytes FROM total";
+        from.query_row(select, [], Self::of_row)
+            .doing("read totals")
     }
 
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// The same after a change that has been committed.
+    pub(super) fn apply(&mut self, by: Change) {
         // None of them is ever negative: each is only lowered by what raised it.
+        self.received = self.received.saturating_add_signed(by.received);
+        self.succeeded = self.succeeded.saturating_add_signed(by.succeeded);
+        self.failed = self.failed.saturating_add_signed(by.failed);
+        self.dropped = self.dropped.saturating_add_signed(by.dropped);
+        self.retried = self.retried.saturating_add_signed(by.retried);
+        self.redelivered = self.redelivered.saturating_add_signed(by.redelivered);
+        self.redriven = self.redriven.saturating_add_signed(by.redriven);
+        self.queued = self.queued.saturating_add_signed(by.queued);
+        self.dead = self.dead.saturating_add_signed(by.dead);
+        self.bytes = self.bytes.saturating_add_signed(by.bytes);
+    }
+
+    fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let count = |column| {
             row.get::<usize, i64>(column)
                 .map(|count| count.max(0) as u64)
