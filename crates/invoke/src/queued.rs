@@ -13,9 +13,10 @@
 //!
 //! Invariants: every event that was accepted ends once, or waits; every attempt goes through
 //! [`Invoker::invoke`](crate::Invoker::invoke); times are calendar times, looked at again at least
-//! once a second, so that neither a restart nor a clock that jumps loses one.
+//! once a second, and never go back (`calendar.rs`): neither a restart nor a clock that jumps loses one.
 
 mod accept;
+mod calendar;
 mod core;
 mod driver;
 mod ending;

@@ -183,3 +183,60 @@ fn payload(bytes: &Bytes) -> Box<RawValue> {
     let text = String::from_utf8_lossy(bytes).into_owned();
     RawValue::from_string(text).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+    use crate::admin::handle;
+    use crate::lambda::fixture::Fixture;
+    use crate::lambda::generated::InvokeAsyncRequest;
+    use crate::lambda::invocation::invoke_async;
+
+    #[tokio::test]
+    async fn what_waits_is_listed_and_shown_with_its_payload() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let event = InvokeAsyncRequest {
+            function_name: "sum".into(),
+            invoke_args: Some("{\"a\" : 1}".into()),
+        };
+        invoke_async::handle(&fixture.context, event).await.unwrap();
+        let id = fixture.context.request_id.to_string();
+        let listed = list(&fixture.context, "state=queued&function=sum")
+            .await
+            .unwrap();
+        let [event] = listed.events.as_slice() else {
+            panic!("{listed:?}");
+        };
+        assert_eq!((event.state, &event.request_id), ("waiting", &id));
+        assert!(event.payload.is_none());
+        assert!(list(&fixture.context, "").await.unwrap().events.is_empty());
+        let shown = show(&fixture.context, &id).await.unwrap();
+        assert_eq!(shown.payload.unwrap().get(), "{\"a\" : 1}");
+    }
+
+    #[tokio::test]
+    async fn questions_that_cannot_be_answered_are_refused() {
+        let fixture = Fixture::new().await;
+        for (method, path, query, status) in [
+            (Method::GET, "/_kiln/events", "state=some", 400),
+            (Method::GET, "/_kiln/events", "limit=many", 400),
+            (Method::GET, "/_kiln/events", "function=a.b", 400),
+            (Method::GET, "/_kiln/events/7", "", 400),
+            (Method::POST, "/_kiln/events/purge", "id=7", 400),
+            (
+                Method::GET,
+                "/_kiln/events/7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11",
+                "",
+                404,
+            ),
+            (Method::GET, "/_kiln/events/redrive", "", 400),
+            (Method::POST, "/_kiln/events", "", 404),
+        ] {
+            let answer = handle(&fixture.context, &method, path, query).await;
+            assert_eq!(answer.status(), status, "{method} {path}?{query}");
+        }
+    }
+}

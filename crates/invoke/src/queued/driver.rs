@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::QueueConfig;
+use super::calendar::Calendar;
 use super::core::{Core, Event};
 use super::ending::{self, Ending};
 use super::plan::{self, Next, Policy};
@@ -62,7 +63,7 @@ struct Shared {
     store: Store,
     run: Box<dyn Run>,
     config: QueueConfig,
-    clock: Arc<dyn Clock>,
+    calendar: Calendar,
     tracker: TaskTracker,
     core: Mutex<Core>,
     tell: UnboundedSender<Event>,
@@ -97,7 +98,7 @@ impl Queued {
             store,
             run,
             config,
-            clock,
+            calendar: Calendar::new(clock),
             tracker: tracker.clone(),
             core: Mutex::new(Core::new(config.in_flight_max)),
             tell,
@@ -116,7 +117,7 @@ impl Queued {
 
     /// How it stands. Looks at every function with events.
     pub fn statistics(&self) -> Statistics {
-        let now = self.shared.clock.timestamp();
+        let now = self.shared.calendar.now().due;
         let core = self.shared.core();
         let since = core.waiting_since(now);
         let lag = since.map_or(0, |since| now.as_millis() - since.as_millis());
@@ -133,7 +134,7 @@ impl Shared {
     }
 
     fn hear(self: &Arc<Self>, event: Event) {
-        let asks = self.core().on(event, self.clock.timestamp());
+        let asks = self.core().on(event, self.calendar.now().due);
         if !asks.is_empty() {
             self.tracker.spawn(claim(self.clone(), asks));
         }
@@ -147,15 +148,13 @@ impl Shared {
     /// How long until a tick is wanted, and none while nothing has a time.
     fn sleep(&self) -> Option<Duration> {
         let due = self.core().wake_at()?;
-        let ms = due.as_millis() - self.clock.timestamp().as_millis();
+        let ms = due.as_millis() - self.calendar.now().due.as_millis();
         let until = Duration::from_millis(ms.try_into().unwrap_or(0));
         Some(until.min(LOOK_AGAIN))
     }
 }
 
 async fn drive(shared: Arc<Shared>, mut told: UnboundedReceiver<Event>) {
-    // The future outlives a call of hear(), and what it has taken must not be lost when another branch
-    // is first.
     let arrivals = shared.store.queue().arrivals().clone();
     for arrival in first_arrivals(&shared).await {
         shared.hear(Event::Arrived(arrival));
@@ -167,8 +166,8 @@ async fn drive(shared: Arc<Shared>, mut told: UnboundedReceiver<Event>) {
                 None => std::future::pending().await,
             }
         };
+        // In no order: ends that keep coming must not keep arrivals waiting.
         tokio::select! {
-            biased;
             () = shared.stop.cancelled() => break,
             Some(event) = told.recv() => shared.hear(event),
             arrived = arrivals.take() => {
@@ -204,7 +203,7 @@ async fn claim(shared: Arc<Shared>, asks: Vec<Ask>) {
     match shared
         .store
         .queue()
-        .claim(asks, shared.clock.timestamp())
+        .claim(asks, shared.calendar.now().due)
         .await
     {
         Ok(claimed) => {
@@ -248,14 +247,14 @@ async fn attempt(shared: &Shared, event: &Claimed) -> (Option<Settlement>, bool)
         let policy = Policy::of(function.as_deref(), &config, &shared.config);
         (config, policy)
     };
-    let now = || shared.clock.timestamp();
+    let now = || shared.calendar.now();
     let end = |reason, outcome, error| {
         let ending = Ending {
             reason,
             outcome,
             error,
             telling: RequestId::random(),
-            now: now(),
+            now: now().shown,
         };
         Some(ending::settlement(event, &read().0, ending))
     };

@@ -38,6 +38,15 @@ pub(super) struct Policy {
     pub(super) is_switched_off: bool,
 }
 
+/// The time at which a plan is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    /// By which events are due: it never goes back.
+    pub(super) due: Timestamp,
+    /// That the calendar shows: by it events are accepted, and so their age is told.
+    pub(super) shown: Timestamp,
+}
+
 /// What becomes of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -61,18 +70,21 @@ impl Policy {
         }
     }
 
-    fn last_due(&self, event: &Event) -> Timestamp {
-        event.accepted + self.age_max
+    /// How long an event may live still.
+    fn left(&self, event: &Event, now: Now) -> Duration {
+        let end = event.accepted + self.age_max;
+        let ms = end.as_millis() - now.shown.as_millis();
+        Duration::from_millis(ms.try_into().unwrap_or(0))
     }
 }
 
 /// Whether an event is too old to be tried.
-pub(super) fn is_too_old(event: &Event, policy: &Policy, now: Timestamp) -> bool {
-    now >= policy.last_due(event)
+pub(super) fn is_too_old(event: &Event, policy: &Policy, now: Now) -> bool {
+    policy.left(event, now).is_zero()
 }
 
 /// After the function failed on it.
-pub(super) fn after_failure(event: &Event, policy: &Policy, now: Timestamp) -> Next {
+pub(super) fn after_failure(event: &Event, policy: &Policy, now: Now) -> Next {
     let failures = event.failures + 1;
     if failures > policy.retries {
         return Next::GiveUp(Reason::RetriesExhausted);
@@ -80,7 +92,7 @@ pub(super) fn after_failure(event: &Event, policy: &Policy, now: Timestamp) -> N
     let planned = policy.retry_after.saturating_mul(1 << (failures - 1));
     let late = planned.mul_f64(RETRY_JITTER * jitter(event.event.request_id, failures));
     Next::Again(Again {
-        due: (now + planned + late).min(policy.last_due(event)),
+        due: now.due + (planned + late).min(policy.left(event, now)),
         failures,
         delays: 0,
         was_started: true,
@@ -88,7 +100,7 @@ pub(super) fn after_failure(event: &Event, policy: &Policy, now: Timestamp) -> N
 }
 
 /// After it could not be run.
-pub(super) fn after_refusal(error: &Error, event: &Event, policy: &Policy, now: Timestamp) -> Next {
+pub(super) fn after_refusal(error: &Error, event: &Event, policy: &Policy, now: Now) -> Next {
     let is_reserved = |reason: &ThrottleReason| *reason == ThrottleReason::ReservedConcurrency;
     match error {
         Error::NotFound { .. } => return Next::GiveUp(Reason::FunctionNotFound),
@@ -103,7 +115,7 @@ pub(super) fn after_refusal(error: &Error, event: &Event, policy: &Policy, now: 
     let planned = DELAY_FIRST.saturating_mul(1 << doublings).min(DELAY_MAX);
     let sooner = DELAY_JITTER * jitter(event.event.request_id, event.delays + 8);
     Next::Again(Again {
-        due: (now + planned.mul_f64(1.0 - sooner)).min(policy.last_due(event)),
+        due: now.due + planned.mul_f64(1.0 - sooner).min(policy.left(event, now)),
         failures: event.failures,
         delays: event.delays.saturating_add(1),
         // Nothing ran, unless nobody knows.
@@ -112,9 +124,9 @@ pub(super) fn after_refusal(error: &Error, event: &Event, policy: &Policy, now: 
 }
 
 /// Back into the queue as it was, because the server stops.
-pub(super) fn put_back(event: &Event, now: Timestamp) -> Again {
+pub(super) fn put_back(event: &Event, now: Now) -> Again {
     Again {
-        due: now,
+        due: now.due,
         failures: event.failures,
         delays: event.delays,
         was_started: false,

@@ -38,6 +38,13 @@ fn policy() -> Policy {
     Policy::of(None, &EventInvokeConfig::default(), &QueueConfig::default())
 }
 
+fn at(time: Timestamp) -> Now {
+    Now {
+        due: time,
+        shown: time,
+    }
+}
+
 fn wait(next: Next) -> (Duration, Again) {
     let Next::Again(again) = next else {
         panic!("{next:?}");
@@ -58,14 +65,14 @@ fn a_function_error_is_tried_again_after_one_and_after_two_minutes() {
     for (failures, least) in [(0, 60), (1, 120)] {
         for _ in 0..100 {
             let event = event(failures, 7, RequestId::random());
-            let (wait, again) = wait(after_failure(&event, &policy(), ACCEPTED));
+            let (wait, again) = wait(after_failure(&event, &policy(), at(ACCEPTED)));
             let least = Duration::from_secs(least);
             assert!((least..=least.mul_f64(1.1)).contains(&wait), "{wait:?}");
             assert_eq!((again.failures, again.delays), (failures + 1, 0));
             assert!(again.was_started);
         }
     }
-    let last = after_failure(&event(2, 0, RequestId::random()), &policy(), ACCEPTED);
+    let last = after_failure(&event(2, 0, RequestId::random()), &policy(), at(ACCEPTED));
     assert_eq!(last, Next::GiveUp(Reason::RetriesExhausted));
 }
 
@@ -75,7 +82,7 @@ fn how_often_is_the_functions_to_say() {
         retries: 0,
         ..policy()
     };
-    let first = after_failure(&event(0, 0, RequestId::random()), &none, ACCEPTED);
+    let first = after_failure(&event(0, 0, RequestId::random()), &none, at(ACCEPTED));
     assert_eq!(first, Next::GiveUp(Reason::RetriesExhausted));
 }
 
@@ -85,7 +92,7 @@ fn what_cannot_run_backs_off_to_five_minutes_and_uses_up_no_retry() {
     for (delays, most) in [(0, 1), (1, 2), (2, 4), (8, 256), (9, 300), (1_000_000, 300)] {
         for _ in 0..100 {
             let event = event(1, delays, RequestId::random());
-            let (wait, again) = wait(after_refusal(&error, &event, &policy(), ACCEPTED));
+            let (wait, again) = wait(after_refusal(&error, &event, &policy(), at(ACCEPTED)));
             let most = Duration::from_secs(most);
             assert!((most / 2..=most).contains(&wait), "{delays}: {wait:?}");
             assert_eq!((again.failures, again.delays), (1, delays + 1));
@@ -109,7 +116,7 @@ fn what_never_can_run_is_given_up_and_everything_else_waits() {
         bytes_max: 1,
     };
     let event = event(0, 0, RequestId::random());
-    let next = |error, policy| after_refusal(&error, &event, &policy, ACCEPTED);
+    let next = |error, policy| after_refusal(&error, &event, &policy, at(ACCEPTED));
     let given_up = [
         (not_found, Reason::FunctionNotFound),
         (too_large, Reason::NotInvocable),
@@ -149,18 +156,32 @@ fn an_event_is_given_up_when_it_is_as_old_as_it_may_be_and_not_later() {
     assert!(!is_too_old(
         &event,
         &policy,
-        ACCEPTED + Duration::from_millis(59_999)
+        at(ACCEPTED + Duration::from_millis(59_999))
     ));
     let end = ACCEPTED + Duration::from_secs(60);
-    assert!(is_too_old(&event, &policy, end));
+    assert!(is_too_old(&event, &policy, at(end)));
     // Neither a retry nor a delay leads beyond its end.
-    let now = ACCEPTED + Duration::from_secs(50);
+    let now = at(ACCEPTED + Duration::from_secs(50));
     for next in [
         after_failure(&event, &policy, now),
         after_refusal(&Error::AwaitsSnapshot, &event, &policy, now),
     ] {
         assert_eq!(wait(next).1.due, end);
     }
+}
+
+#[test]
+fn a_calendar_that_was_set_back_neither_ends_an_event_nor_has_it_tried_without_a_pause() {
+    let event = event(0, 0, RequestId::random());
+    let now = Now {
+        due: ACCEPTED + Duration::from_secs(10 * 3_600),
+        shown: ACCEPTED,
+    };
+    assert!(!is_too_old(&event, &policy(), now));
+    let Next::Again(again) = after_failure(&event, &policy(), now) else {
+        panic!("it is tried again");
+    };
+    assert!(again.due >= now.due + Duration::from_secs(60));
 }
 
 proptest! {
