@@ -7,7 +7,6 @@
 //! also watches the time that is lost waiting for memory ([`stall`]): a machine that throws out what
 //! it needs over and over calls that memory available.
 
-mod group;
 mod stall;
 
 use std::path::Path;
@@ -15,13 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use kiln_sandbox::{Finding, Status};
+use kiln_sandbox::{Allowance, Finding, MemoryGroup, Status};
 use kiln_scheduler::Scheduler;
 use kiln_types::Clock;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::group::{Allowance, Group};
 use self::stall::Stall;
 
 /// Memory that instances may be promised together, as a multiple of what the machine has.
@@ -47,16 +45,16 @@ struct Memory {
 
 /// How much memory instances may be promised together unless configured.
 pub(crate) fn budget_bytes() -> anyhow::Result<u64> {
-    Ok(read(&Group::of_this_process())?.total * OVERCOMMIT)
+    Ok(read(&MemoryGroup::of_this_process())?.total * OVERCOMMIT)
 }
 
 /// What `kiln doctor` says of the memory.
 pub(crate) fn examine() -> anyhow::Result<Finding> {
     let machine = read(&[])?;
-    let groups = Group::of_this_process();
+    let groups = MemoryGroup::of_this_process();
     let tightest = groups
         .iter()
-        .filter_map(|group| Some((group.dir.as_path(), group.allowance()?.limit)))
+        .filter_map(|group| Some((group.dir(), group.allowance()?.limit)))
         .filter(|(_, limit)| *limit < machine.total)
         .min_by_key(|(_, limit)| *limit);
     Ok(Finding {
@@ -82,7 +80,7 @@ fn detail(total: u64, tightest: Option<(&Path, u64)>) -> String {
 
 /// Watches the memory until told to stop.
 pub(crate) async fn watch(scheduler: Scheduler, clock: Arc<dyn Clock>, stop: CancellationToken) {
-    let groups = Group::of_this_process();
+    let groups = MemoryGroup::of_this_process();
     let mut stalls = Stall::around(&groups);
     let mut short = false;
     while stop
@@ -142,10 +140,13 @@ fn missing_bytes(memory: Memory, stalled: bool) -> u64 {
 }
 
 /// What the machine has, or what these groups leave of it.
-fn read(groups: &[Group]) -> anyhow::Result<Memory> {
+fn read(groups: &[MemoryGroup]) -> anyhow::Result<Memory> {
     let text = std::fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?;
     let machine = parse(&text).context("find MemTotal and MemAvailable in /proc/meminfo")?;
-    Ok(within(machine, groups.iter().filter_map(Group::allowance)))
+    Ok(within(
+        machine,
+        groups.iter().filter_map(MemoryGroup::allowance),
+    ))
 }
 
 fn within(machine: Memory, allowances: impl Iterator<Item = Allowance>) -> Memory {

@@ -41,7 +41,9 @@ pub(crate) struct Pack {
 struct Manifest {
     #[serde(flatten)]
     interpreter: Interpreter,
+    /// From the pack's folder, when the interpreter is in it.
     executable: PathBuf,
+    /// Likewise.
     prefix: PathBuf,
 }
 
@@ -92,7 +94,12 @@ pub(crate) fn read_all(dir: &Path) -> anyhow::Result<Vec<Pack>> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Pack> {
-    let manifest: Manifest = serde_json::from_slice(&fs::read(path.join("pack.json"))?)?;
+    let path = path.canonicalize()?;
+    let mut manifest: Manifest = serde_json::from_slice(&fs::read(path.join("pack.json"))?)?;
+    for named in [&mut manifest.executable, &mut manifest.prefix] {
+        // One that is absolute stays.
+        *named = path.join(&named);
+    }
     let is_shared = |prefix: &&&str| manifest.prefix == Path::new(prefix);
     if let Some(prefix) = SHARED_PREFIXES.iter().find(is_shared) {
         bail!(
@@ -100,7 +107,6 @@ fn read(path: &Path) -> anyhow::Result<Pack> {
              language, which copies the interpreter"
         );
     }
-    let path = path.canonicalize()?;
     let mut mounts = vec![Mount {
         source: path,
         target: RUNTIME_DIR.into(),
@@ -189,6 +195,22 @@ mod tests {
         let pack = pack_of("/opt/py/bin/python3.11", "/opt/py");
         assert_eq!(pack.installed().fresh[0], "/var/lang/bin/python3.11");
         assert_eq!(pack.mounts[1].source, Path::new("/opt/py"));
+    }
+
+    #[test]
+    fn a_pack_with_its_interpreter_in_it_may_be_moved() {
+        let dir = tempfile::tempdir().unwrap();
+        let (made, moved) = (dir.path().join("made"), dir.path().join("moved"));
+        fs::create_dir_all(made.join("pack")).unwrap();
+        let manifest =
+            r#"{"python": "3.11", "executable": "lang/bin/python3.11", "prefix": "lang"}"#;
+        fs::write(made.join("pack/pack.json"), manifest).unwrap();
+        fs::rename(&made, &moved).unwrap();
+        let pack = read_all(&moved).unwrap().remove(0);
+        let folder = moved.canonicalize().unwrap().join("pack");
+        assert_eq!(pack.mounts[0].source, folder);
+        assert_eq!(pack.mounts[1].source, folder.join("lang"));
+        assert_eq!(pack.installed().fresh[0], "/var/lang/bin/python3.11");
     }
 
     #[test]

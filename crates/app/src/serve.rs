@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
 use kiln_invoke::{Invoker, Queued, Snapshots};
-use kiln_metering::Meter;
+use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
 use kiln_store::Store;
@@ -224,6 +224,7 @@ impl Parts {
             invoker: Arc::new(doors.invoker),
             clock: self.clock.clone(),
             images: settings.images.sources()?,
+            fetches: kiln_gateway::Fetches::default(),
             stopping: doors.stop,
             tracker: self.tracker.clone(),
             runtimes: runtimes(packs, self.wasm.is_some()),
@@ -254,6 +255,9 @@ impl Parts {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
         self.tracker.spawn(keep_house);
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        self.tracker
+            .spawn(record_provisioned(store, clock, stop.clone()));
         if let Some(wasm) = self.wasm.clone() {
             let (store, sandboxes) = (self.store.clone(), self.sandboxes.clone());
             let renew = wasm::renew(wasm, store, sandboxes, stop.clone());

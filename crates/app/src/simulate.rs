@@ -169,24 +169,15 @@ fn announce(options: &Options, trace: &Trace) {
 /// were charged as busy memory is.
 fn prices(report: &Report) -> (String, String) {
     let sheet = PriceSheet::default();
+    let trace = FunctionId {
+        account: Default::default(),
+        name: "trace".parse().expect("a valid name"),
+    };
     let price = |count: u64, memory_mb_ms: u64| {
         let usage = UsageSummary {
-            function: FunctionId {
-                account: Default::default(),
-                name: "trace".parse().expect("a valid name"),
-            },
-            architecture: Architecture::X86_64,
             count,
-            errors: 0,
-            inits: report.cold_starts,
-            billed_ms: report.billed_ms,
             memory_mb_ms,
-            ephemeral_extra_mb_ms: 0,
-            cpu_us: 0,
-            traffic: Default::default(),
-            memory_peak_mb: 0,
-            duration_p50_us: 0,
-            duration_p99_us: 0,
+            ..UsageSummary::new(trace.clone(), Architecture::X86_64)
         };
         cost([&usage], &sheet).total().rounded(4).to_string()
     };

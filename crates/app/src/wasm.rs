@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use kiln_gateway::{Compile, NotCompiled};
@@ -23,6 +24,8 @@ use tracing::{info, warn};
 const PROGRAM: &str = "kiln-wasm";
 /// Where sandboxes see that folder.
 const RUNTIME_DIR: &str = "/var/runtime";
+/// Between two tries to compile anew while the compiler is busy.
+const RENEW_PAUSE: Duration = Duration::from_secs(5);
 
 /// The program, ready to be used.
 #[derive(Debug, Clone)]
@@ -136,7 +139,7 @@ pub(crate) async fn renew(wasm: Wasm, store: Store, sandboxes: Sandboxes, stop: 
             if store.artifacts().derived_dir(sha256, &wasm.maker).is_dir() {
                 continue;
             }
-            let compiled = compile(sha256.clone(), handler.to_owned());
+            let compiled = compile_when_free(&compile, sha256, handler);
             let compiled = tokio::select! {
                 compiled = compiled => compiled,
                 () = stop.cancelled() => return,
@@ -147,6 +150,20 @@ pub(crate) async fn renew(wasm: Wasm, store: Store, sandboxes: Sandboxes, stop: 
                     warn!(function = %function.id, ?error, "could not compile a function anew");
                 }
             }
+        }
+    }
+}
+
+/// Nobody waits for what is compiled anew: who uploads goes first.
+async fn compile_when_free(
+    compile: &Compile,
+    sha256: &Sha256,
+    handler: &str,
+) -> Result<(), NotCompiled> {
+    loop {
+        match compile(sha256.clone(), handler.to_owned()).await {
+            Err(NotCompiled::Busy) => tokio::time::sleep(RENEW_PAUSE).await,
+            done => return done,
         }
     }
 }
@@ -164,18 +181,22 @@ async fn compile(
     sha256: &Sha256,
     handler: &str,
 ) -> Result<(), NotCompiled> {
-    let package = store.artifacts().dir(sha256);
-    let compiled = compiler.compile(&package, handler).await;
-    let compiled = compiled.map_err(|error| match error {
-        kiln_instance::NotCompiled::Failed(error) => NotCompiled::Failed(error),
-        fault => NotCompiled::Refused(fault.to_string()),
-    })?;
     let artifacts = store.artifacts();
-    let kept = artifacts.put_derived(sha256, maker, &compiled.file, compiled.code);
-    kept.await.map_err(|error| match error {
+    let not_kept = |error| match error {
         ArtifactError::NotFound(_) => NotCompiled::Refused("the package is gone".to_owned()),
         error => NotCompiled::Failed(error.to_string()),
-    })
+    };
+    let (file, draft) = artifacts.draft_derived().await.map_err(not_kept)?;
+    let mut file = tokio::fs::File::from_std(file);
+    let package = artifacts.dir(sha256);
+    let compiled = compiler.compile(&package, handler, &mut file).await;
+    let name = compiled.map_err(|error| match error {
+        kiln_instance::NotCompiled::Failed(error) => NotCompiled::Failed(error),
+        kiln_instance::NotCompiled::Busy => NotCompiled::Busy,
+        fault => NotCompiled::Refused(fault.to_string()),
+    })?;
+    let kept = artifacts.put_derived(sha256, maker, &name, draft);
+    kept.await.map_err(not_kept)
 }
 
 /// The program as sandboxes see it.

@@ -34,7 +34,10 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         Format::Table => {
             let functions = usage["functions"].as_array().map_or(&[][..], Vec::as_slice);
             if functions.is_empty() {
-                eprintln!("no invocations since {}", Timestamp::from_millis(since_ms));
+                eprintln!(
+                    "nothing was used since {}",
+                    Timestamp::from_millis(since_ms)
+                );
             } else {
                 output::print(&table(functions))?;
             }
@@ -49,10 +52,12 @@ fn table(functions: &[Value]) -> String {
         ">INVOCATIONS",
         ">ERRORS",
         ">COLD",
+        ">RESTORED",
         ">P50 MS",
         ">P99 MS",
         ">BILLED MS",
         ">GB-SECONDS",
+        ">KEPT GB-S",
         ">CPU MS",
         ">PEAK MEMORY",
         ">RECEIVED",
@@ -69,10 +74,12 @@ fn table(functions: &[Value]) -> String {
             show(&function["invocations"]),
             show(&function["errors"]),
             show(&function["coldStarts"]),
+            show(&function["restores"]),
             decimals(&function["durationP50Ms"], 2),
             decimals(&function["durationP99Ms"], 2),
             show(&function["billedMs"]),
             decimals(&function["gbSeconds"], 6),
+            decimals(&function["provisionedGbSeconds"], 3),
             show(&function["cpuMs"]),
             bytes("memoryPeakBytes"),
             bytes("receivedBytes"),
@@ -99,17 +106,20 @@ mod tests {
     #[test]
     fn table_shows_counts_and_cost() {
         let text = table(&[json!({
-            "functionName": "sum", "invocations": 12, "errors": 1, "coldStarts": 2, "billedMs": 34,
-            "gbSeconds": 0.004_250_000_000_1, "durationP50Ms": 1.234_5, "durationP99Ms": 20, "cpuMs": 20, "memoryPeakBytes": 31_457_280, "receivedBytes": 5_242_880, "sentBytes": 2_048, "costUsd": "0.0000024708",
+            "functionName": "sum", "invocations": 12, "errors": 1, "coldStarts": 2, "restores": 77, "billedMs": 34,
+            "gbSeconds": 0.004_250_000_000_1, "provisionedGbSeconds": 120, "durationP50Ms": 1.234_5, "durationP99Ms": 20, "cpuMs": 20, "memoryPeakBytes": 31_457_280, "receivedBytes": 5_242_880, "sentBytes": 2_048, "costUsd": "0.0000024708",
         })]);
         assert_eq!(text.lines().count(), 2);
         for part in [
             "12",
+            "RESTORED",
+            "77",
             "30.0 MiB",
             "5.0 MiB",
             "2.0 KiB",
             "0.0000024708",
             "0.004250",
+            "120.000",
             "1.23",
             "20.00",
         ] {

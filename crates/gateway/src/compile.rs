@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use kiln_types::Sha256;
 
-/// Compiles the module that a handler names in a package, and keeps what comes out; does nothing
-/// where that is there already.
+/// Compiles the module that a handler names in a package, and keeps what comes out in place of what was
+/// kept before.
 pub type Compile = Box<dyn Fn(Sha256, String) -> Compiling + Send + Sync>;
 
 /// A compilation.
@@ -17,6 +17,8 @@ pub type Compiling = Pin<Box<dyn Future<Output = Result<(), NotCompiled>> + Send
 pub enum NotCompiled {
     /// The package's fault: for its owner.
     Refused(String),
+    /// Nobody's: the compiler has enough to do, and another try may find it free.
+    Busy,
     /// Kiln's own: for its operator.
     Failed(String),
 }

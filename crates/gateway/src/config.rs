@@ -14,8 +14,11 @@ use crate::compile::Compile;
 use crate::invoke::Invoke;
 
 mod endpoint;
+mod fetches;
 
 pub use endpoint::{BadEndpoint, Endpoint};
+pub use fetches::Fetches;
+pub(crate) use fetches::TooSlow;
 
 /// Settings.
 #[derive(Debug, Clone)]
@@ -84,6 +87,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Where container images come from.
     pub images: kiln_image::Sources,
+    /// How many of them come at a time.
+    pub fetches: Fetches,
     /// Cancelled when the server stops: what is being fetched then is fetched after the next start.
     pub stopping: CancellationToken,
     /// Owns the tasks that outlive their caller, until the server has drained.

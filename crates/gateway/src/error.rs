@@ -123,6 +123,10 @@ exceptions! {
     CodeStorageExceeded = "CodeStorageExceededException", 400, Lower;
     /// The function's file system cannot be mounted.
     EfsMountFailure = "EFSMountFailureException", 403, Upper;
+    /// A hook failed after the snapshot was restored.
+    SnapStart = "SnapStartException", 400, Upper;
+    /// The snapshot could not be restored in time.
+    SnapStartTimeout = "SnapStartTimeoutException", 408, Upper;
     /// A version is being initialised for its snapshot.
     SnapStartNotReady = "SnapStartNotReadyException", 409, Upper;
     /// The signature lacks a part.

@@ -26,7 +26,7 @@ mod wire;
 
 pub use admin::status;
 pub use compile::{Compile, Compiling, NotCompiled};
-pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Limits};
+pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Fetches, Limits};
 pub use coverage::{Coverage, coverage};
 pub use error::Error;
 pub use invoke::{Invoke, Invoking};

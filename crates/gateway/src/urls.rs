@@ -260,7 +260,11 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             response::internal_server_error()
         }
         // The last two are of events that are kept, which nobody does here.
-        Error::Unknown | Error::QueueFull { .. } | Error::NotKept(_) => {
+        Error::RestoreFailed
+        | Error::RestoreTimedOut
+        | Error::Unknown
+        | Error::QueueFull { .. }
+        | Error::NotKept(_) => {
             response::internal_server_error()
         }
     }

@@ -4,33 +4,36 @@
 //! bounded in size and time, and compared with its digest.
 
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
 use http::{Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kiln_types::Sha256;
-use sha2::Digest as _;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::time::timeout;
 
 use crate::document::{self, MANIFEST_BYTES_MAX};
 use crate::error::Error;
 use crate::reference::{Which, host_of};
 
+mod body;
 mod challenge;
 mod credentials;
+#[cfg(test)]
+mod tests;
 
+use body::{Download, collect};
 use challenge::Challenge;
 use credentials::{Credentials, Login};
 
@@ -41,8 +44,13 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 /// How long a registry may take until it begins to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// How long it may pause within an answer.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long it may take for the whole of an index, a manifest, a configuration or a token.
+const DOCUMENT_MAX: Duration = Duration::from_secs(30);
+/// How long it may take for all that says what an image is, wherever it leads. Clients of the API wait for
+/// it, and AWS's give up after 60 seconds.
+const FIND_MAX: Duration = Duration::from_secs(50);
+/// How long it may take for each megabyte of a layer: less than 140 kbit/s are as good as nothing.
+const SLICE_MAX: Duration = Duration::from_secs(60);
 /// How often it may send us elsewhere.
 const REDIRECTS_MAX: usize = 5;
 /// Largest answer of who gives out tokens.
@@ -54,8 +62,22 @@ type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 #[derive(Debug, Clone)]
 pub(crate) struct Registries {
     /// Made when it is first needed: a server without images needs no certificates in memory.
-    client: Arc<OnceLock<Http>>,
+    client: Arc<OnceCell<Http>>,
     credentials: Credentials,
+    pub(crate) patience: Patience,
+}
+
+/// How long is waited for a registry. When it is over, the image cannot be had.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// [`ANSWER_MAX`].
+    answer: Duration,
+    /// [`DOCUMENT_MAX`].
+    document: Duration,
+    /// [`FIND_MAX`].
+    pub(crate) find: Duration,
+    /// [`SLICE_MAX`].
+    slice: Duration,
 }
 
 /// One repository of a registry.
@@ -80,18 +102,17 @@ impl Registries {
         Ok(Self {
             client: Arc::default(),
             credentials,
+            patience: Patience::default(),
         })
     }
 
-    fn client(&self) -> Result<&Http, Error> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let tls = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots();
-        let tls = tls.map_err(Error::file("read this machine's certificates"))?;
-        let connector = tls.https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(self.client.get_or_init(|| client))
+    async fn client(&self) -> Result<&Http, Error> {
+        let make = || async {
+            let made = tokio::task::spawn_blocking(make_client).await;
+            made.unwrap_or_else(|error| Err(io::Error::other(error)))
+        };
+        let made = self.client.get_or_try_init(make).await;
+        made.map_err(Error::file("read this machine's certificates"))
     }
 
     pub(crate) fn repository(&self, registry: &str, name: &str) -> Repository {
@@ -101,7 +122,7 @@ impl Registries {
             registries: self.clone(),
             base: format!("{scheme}://{host}/v2/{name}"),
             name: name.to_owned(),
-            login: self.credentials.of(registry),
+            login: self.credentials.of(registry, name),
             authorization: Mutex::new(None),
         }
     }
@@ -125,12 +146,10 @@ impl Registries {
         }
         let request = request.body(Empty::new());
         let request = request.map_err(|error| failed(error.to_string()))?;
-        match timeout(ANSWER_MAX, self.client()?.request(request)).await {
+        let (client, within) = (self.client().await?, self.patience.answer);
+        match timeout(within, client.request(request)).await {
             Ok(answer) => answer.map_err(|error| failed(chain(&error))),
-            Err(_) => Err(failed(format!(
-                "no answer within {} s",
-                ANSWER_MAX.as_secs()
-            ))),
+            Err(_) => Err(failed(format!("no answer within {} s", within.as_secs()))),
         }
     }
 
@@ -159,7 +178,8 @@ impl Registries {
                 why: format!("it answers {status}"),
             });
         }
-        let body = collect(&doing(), answer, TOKEN_BYTES_MAX).await?;
+        let time_max = self.patience.document;
+        let body = collect(&doing(), answer, TOKEN_BYTES_MAX, time_max).await?;
         challenge::token_of(&body).ok_or_else(|| Error::Registry {
             doing: doing(),
             why: "its answer has no token".to_owned(),
@@ -181,7 +201,7 @@ impl Repository {
         };
         let path = format!("{}/manifests/{reference}", self.base);
         let answer = self.get(uri, &path, Some(MANIFEST_TYPES)).await?;
-        let bytes = collect(&format!("read {uri}"), answer, MANIFEST_BYTES_MAX).await?;
+        let bytes = self.collect(uri, answer, MANIFEST_BYTES_MAX).await?;
         if let Which::Digest(expected) = which {
             document::verify(uri, &bytes, expected)?;
         }
@@ -197,51 +217,33 @@ impl Repository {
         bytes_max: u64,
     ) -> Result<Vec<u8>, Error> {
         let answer = self.get(uri, &self.blob(digest), None).await?;
-        let bytes = collect(&format!("read {uri}"), answer, bytes_max).await?;
+        let bytes = self.collect(uri, answer, bytes_max).await?;
         document::verify(uri, &bytes, digest)?;
         Ok(bytes)
     }
 
-    /// Writes a layer of this size into a file, and checks its digest before anybody reads it.
+    /// Writes a layer of this size into a new file, and checks its digest before anybody reads it.
     pub(crate) async fn download(
         &self,
         digest: &Sha256,
         bytes: u64,
-        file: &mut File,
-    ) -> Result<(), Error> {
+        file: File,
+    ) -> Result<File, Error> {
         let what = format!("layer sha256:{digest}");
-        let doing = format!("fetch {what}");
-        let mut body = self.get(&what, &self.blob(digest), None).await?.into_body();
-        let failed = |why: String| Error::Registry {
-            doing: doing.clone(),
-            why,
-        };
-        let mut hash = sha2::Sha256::new();
-        let mut received = 0;
-        while let Some(chunk) = next_chunk(&doing, &mut body).await? {
-            received += chunk.len() as u64;
-            if received > bytes {
-                return Err(failed(format!("it has more than {bytes} bytes")));
-            }
-            hash.update(&chunk);
-            // A file of the daemon's own disk: written behind its back.
-            file.write_all(&chunk)
-                .map_err(Error::file(format!("write {what}")))?;
-        }
-        if received != bytes {
-            return Err(failed(format!(
-                "it ended after {received} of {bytes} bytes"
-            )));
-        }
-        let found = Sha256::from_bytes(hash.finalize().into());
-        if found != *digest {
-            return Err(Error::WrongDigest {
-                what,
-                expected: digest.to_string(),
-                found: found.to_string(),
-            });
-        }
-        file.rewind().map_err(Error::file(format!("read {what}")))
+        let body = self.get(&what, &self.blob(digest), None).await?.into_body();
+        let slice_max = self.registries.patience.slice;
+        let download = Download::new(what, body, file);
+        download.finish(digest, bytes, slice_max).await
+    }
+
+    async fn collect(
+        &self,
+        uri: &str,
+        answer: Response<Incoming>,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, Error> {
+        let time_max = self.registries.patience.document;
+        collect(&format!("read {uri}"), answer, bytes_max, time_max).await
     }
 
     fn blob(&self, digest: &Sha256) -> String {
@@ -323,13 +325,33 @@ impl Repository {
     }
 }
 
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            answer: ANSWER_MAX,
+            document: DOCUMENT_MAX,
+            find: FIND_MAX,
+            slice: SLICE_MAX,
+        }
+    }
+}
+
+/// Reads files of the machine.
+fn make_client() -> io::Result<Http> {
+    let tls = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots()?;
+    let connector = tls.https_or_http().enable_http1().build();
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
 /// Whether a host is this machine, whatever its port.
 fn is_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<http::uri::Authority>() else {
         return false;
     };
     let name = authority.host().trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    // Linux takes the unspecified address for its own, and IPv4's are addresses of IPv6 too.
+    let is_own = |ip: IpAddr| ip.to_canonical().is_loopback() || ip.to_canonical().is_unspecified();
+    name == "localhost" || name.parse().is_ok_and(is_own)
 }
 
 /// Refuses a way on that a registry names: without TLS to other machines, and from another machine to
@@ -383,74 +405,8 @@ fn join(from: &Uri, location: &str) -> Result<Uri, Error> {
     ))
 }
 
-async fn next_chunk(doing: &str, body: &mut Incoming) -> Result<Option<Bytes>, Error> {
-    let failed = |why: String| Error::Registry {
-        doing: doing.to_owned(),
-        why,
-    };
-    loop {
-        let frame = timeout(PAUSE_MAX, body.frame()).await;
-        let frame = frame
-            .map_err(|_| failed(format!("nothing came for {} s", PAUSE_MAX.as_secs())))?
-            .transpose()
-            .map_err(|error| failed(chain(&error)))?;
-        let Some(frame) = frame else { return Ok(None) };
-        // Trailers are passed over.
-        if let Ok(chunk) = frame.into_data() {
-            return Ok(Some(chunk));
-        }
-    }
-}
-
-async fn collect(
-    doing: &str,
-    answer: Response<Incoming>,
-    bytes_max: u64,
-) -> Result<Vec<u8>, Error> {
-    let mut body = answer.into_body();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = next_chunk(doing, &mut body).await? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() as u64 > bytes_max {
-            return Err(Error::Registry {
-                doing: doing.to_owned(),
-                why: format!("the answer has more than {bytes_max} bytes"),
-            });
-        }
-    }
-    Ok(bytes)
-}
-
 /// An error and its causes in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_spoken_to_without_tls() {
-        for host in ["127.0.0.1:5000", "localhost", "[::1]:5000", "127.9.9.9"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["10.0.0.1:5000", "localhost.example", "example.com", "[::2]"] {
-            assert!(!is_loopback(host), "{host}");
-        }
-        let check = |uri: &str| check_scheme(&uri.parse().unwrap());
-        assert!(check("https://example.com/x").is_ok());
-        assert!(check("http://127.0.0.1:1/x").is_ok());
-        assert!(check("http://169.254.169.254/x").is_err());
-    }
-
-    #[test]
-    fn places_are_seen_from_where_they_are_named() {
-        let from: Uri = "https://host:1/v2/app/blobs/x".parse().unwrap();
-        let join = |location| join(&from, location).map(|uri| uri.to_string());
-        assert_eq!(join("/other").unwrap(), "https://host:1/other");
-        assert_eq!(join("https://cdn/x").unwrap(), "https://cdn/x");
-        assert!(join("").is_err());
-    }
 }

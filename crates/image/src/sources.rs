@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use kiln_types::{Architecture, Image, Sha256, limits};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::document::{
     self, CONFIG_BYTES_MAX, DEPTH_MAX, Descriptor, Document, MANIFEST_BYTES_MAX, Said, unsupported,
@@ -13,6 +15,10 @@ use crate::error::Error;
 use crate::layout::{Files, Piece, Saved, blob};
 use crate::reference::{Place, Reference, Which};
 use crate::registry::{Registries, Repository};
+
+/// Images that are looked for at registries at once: what they say may take 20 MB each. Further ones wait,
+/// and that counts as their registry's time.
+const FINDS_MAX: usize = 16;
 
 /// Where images may come from.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +39,7 @@ pub struct Sources {
 struct Shared {
     dirs: Vec<PathBuf>,
     registries: Registries,
+    finds: Semaphore,
 }
 
 /// An image whose layers can be fetched.
@@ -58,8 +65,8 @@ pub struct Blob {
 
 #[derive(Debug)]
 enum From {
-    Registry(Repository),
-    Files(Files),
+    Registry(Box<Repository>),
+    Files(Arc<Files>),
 }
 
 #[derive(Debug)]
@@ -84,7 +91,11 @@ impl Sources {
         let registries = Registries::new(config.credentials.as_deref())?;
         let dirs = config.dirs;
         Ok(Self {
-            shared: Arc::new(Shared { dirs, registries }),
+            shared: Arc::new(Shared {
+                dirs,
+                registries,
+                finds: Semaphore::new(FINDS_MAX),
+            }),
         })
     }
 
@@ -109,9 +120,23 @@ impl Sources {
         let shared = &self.shared;
         let (from, described) = match &reference.place {
             Place::Registry { host, repository } => {
-                let repository = shared.registries.repository(host, repository);
-                let described = described_by(uri, &reference.which, &repository).await?;
-                (From::Registry(repository), described)
+                let registries = &shared.registries;
+                let repository = registries.repository(host, repository);
+                let find_max = registries.patience.find;
+                let described = async {
+                    let turn = shared.finds.acquire().await;
+                    let _turn = turn.expect("the semaphore is never closed");
+                    described_by(uri, &reference.which, &repository).await
+                };
+                let described = timeout(find_max, described).await;
+                let described = described.unwrap_or_else(|_| {
+                    let within = find_max.as_secs();
+                    Err(Error::Registry {
+                        doing: format!("find {uri}"),
+                        why: format!("its registry did not say what it is within {within} s"),
+                    })
+                })?;
+                (From::Registry(Box::new(repository)), described)
             }
             Place::Layout(path) | Place::LayoutArchive(path) | Place::DockerArchive(path) => {
                 let (uri, path) = (uri.to_owned(), path.clone());
@@ -119,12 +144,9 @@ impl Sources {
                 let read = move || {
                     let files = Files::open(&uri, &path, &shared.dirs)?;
                     let described = described_in(&uri, &reference, &files)?;
-                    Ok((From::Files(files), described))
+                    Ok((From::Files(Arc::new(files)), described))
                 };
-                let read = tokio::task::spawn_blocking(read).await;
-                read.unwrap_or_else(|error| {
-                    Err(Error::file("read an image")(std::io::Error::other(error)))
-                })?
+                blocking(read).await?
             }
         };
         let (layers, image) = understand(uri, &reference, described)?;
@@ -139,19 +161,20 @@ impl Opened {
     pub async fn layer(
         &self,
         index: usize,
-        scratch: impl FnOnce() -> Result<File, Error> + Send,
+        scratch: impl FnOnce() -> Result<File, Error> + Send + 'static,
     ) -> Result<Blob, Error> {
         let found = &self.layers[index];
         let piece = match &self.from {
-            From::Files(files) => files.piece(&self.uri, &found.name)?,
+            From::Files(files) => {
+                let (files, uri) = (Arc::clone(files), self.uri.clone());
+                let name = found.name.clone();
+                blocking(move || files.piece(&uri, &name)).await?
+            }
             From::Registry(repository) => {
                 let digest = found.digest.as_ref().expect("registries have no others");
-                let mut file = scratch()?;
-                repository.download(digest, found.bytes, &mut file).await?;
-                Piece {
-                    file,
-                    bytes: found.bytes,
-                }
+                let (file, bytes) = (blocking(scratch).await?, found.bytes);
+                let file = repository.download(digest, bytes, file).await?;
+                Piece { file, bytes }
             }
         };
         Ok(Blob {
@@ -161,6 +184,14 @@ impl Opened {
             bytes: piece.bytes,
         })
     }
+}
+
+/// Files are read and made where nothing waits for the disk.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Error::file("read an image")(std::io::Error::other(error))))
 }
 
 /// Reads the configuration.
@@ -200,13 +231,7 @@ fn understand(
         command: run.cmd.unwrap_or_default(),
         working_directory: run.working_dir.filter(|directory| !directory.is_empty()),
     };
-    let words = image.entry_point.iter().chain(&image.command);
-    if words
-        .chain(&image.working_directory)
-        .any(|word| word.contains('\0'))
-    {
-        return Err(unsupported(uri, "its configuration has a NUL in it"));
-    }
+    check_configuration(&image).map_err(|why| unsupported(uri, &why))?;
     let layers = diff_ids.into_iter().zip(described.layers);
     let found = |(diff_id, (digest, bytes, name))| Found {
         diff_id,
@@ -215,6 +240,19 @@ fn understand(
         name,
     };
     Ok((layers.map(found).collect(), image))
+}
+
+/// Whether a process can be started with what an image says.
+fn check_configuration(image: &Image) -> Result<(), String> {
+    let words = image.entry_point.iter().chain(&image.command);
+    let mut words = words.chain(&image.working_directory);
+    if words.any(|word| word.contains('\0')) {
+        return Err("its configuration has a NUL in it".to_owned());
+    }
+    match image.excess() {
+        Some(excess) => Err(format!("{excess}: build it with less")),
+        None => Ok(()),
+    }
 }
 
 /// An image on disk.

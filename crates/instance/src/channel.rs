@@ -121,18 +121,18 @@ impl Channel {
         }
         self.received.advance(LENGTH_BYTES);
         let frame = self.received.split_to(length).freeze();
-        let (kind, header, body) = parts(frame, HEADER_BYTES_MAX)
-            .ok_or(Error::Malformed("a header of impossible length"))?;
+        let (kind, header, body) =
+            parts(frame).ok_or(Error::Malformed("a header of impossible length"))?;
         frame::parse(kind, &header, body).map(Some)
     }
 }
 
 /// Kind, header and body of a frame whose length was taken off and is [`PREFIX_BYTES`] at the least; none
 /// when its header cannot be as long as it says.
-pub(crate) fn parts(mut frame: Bytes, header_bytes_max: usize) -> Option<(u8, Bytes, Bytes)> {
+fn parts(mut frame: Bytes) -> Option<(u8, Bytes, Bytes)> {
     let kind = frame.get_u8();
     let header_bytes = frame.get_u32() as usize;
-    let fits = header_bytes <= frame.len().min(header_bytes_max);
+    let fits = header_bytes <= frame.len().min(HEADER_BYTES_MAX);
     fits.then(|| (kind, frame.split_to(header_bytes), frame))
 }
 

@@ -132,11 +132,14 @@ impl Driver {
             Some(_) => Initialization::SnapStart,
             None => how,
         };
+        let restoring = context.snapshots.get(&spec);
+        let mut lifecycle = Lifecycle::new(init_timeout, timeout, now).with_slots(spec.slots());
+        lifecycle.set_restoring(restoring.is_some());
         Self {
             id,
             shared: handles.shared,
             commands: handles.commands,
-            lifecycle: Lifecycle::new(init_timeout, timeout, now).with_slots(spec.slots()),
+            lifecycle,
             leasing: None,
             process: None,
             beginning: None,
@@ -145,7 +148,7 @@ impl Driver {
             shares: Shares::default(),
             answered: None,
             settled: handles.settled,
-            restoring: context.snapshots.get(&spec),
+            restoring,
             restored: None,
             evidence: Evidence::default(),
             variables: environment::variables(&context.config, &spec, &stream, how),

@@ -34,6 +34,15 @@ impl Failure {
         Self::of(request, "Sandbox.Timedout", &timeout_sentence(timeout))
     }
 
+    /// The instance could not be made of its snapshot in time.
+    pub(crate) fn restore_timed_out(request: RequestId) -> Self {
+        Self::of(
+            request,
+            "Sandbox.Timedout",
+            "Restoring the snapshot timed out",
+        )
+    }
+
     /// The process ended while it should have answered.
     pub(crate) fn exited(request: RequestId, exit: Exit, out_of_memory: bool) -> Self {
         let error_type = if out_of_memory {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use kiln_network::Networks;
 use kiln_sandbox::Sandboxes;
 use kiln_types::{Clock, FunctionId, Initialization, InstanceId, LogRecord, RevisionId, Version};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio_util::task::TaskTracker;
 
 use crate::api::server::SPARE_CONNECTIONS_MAX;
@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::driver::Driver;
 use crate::handle::Handle;
 use crate::isolation::Isolation;
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Key, Next, SnapshotNews, Snapshots};
 use crate::spec::Spec;
 use crate::template::{self, NoSnapshot};
 
@@ -46,6 +46,23 @@ pub(crate) struct Context {
     /// Snapshots that may be taken at once.
     taking: Semaphore,
     pub(crate) tracker: TaskTracker,
+}
+
+impl Context {
+    /// What follows from a snapshot of this version that could not be taken, or of which no instance
+    /// could be made.
+    pub(crate) fn after_useless_snapshot(&self, spec: &Arc<Spec>, next: Next) {
+        if next != Next::NoMore {
+            return;
+        }
+        tracing::warn!(
+            function = %spec.arn,
+            "a version's snapshots were of no use and no more are taken: it is initialised for each instance"
+        );
+        if let Some(key) = spec.snapshot_key() {
+            self.snapshots.tell(key, false);
+        }
+    }
 }
 
 impl Host {
@@ -84,13 +101,34 @@ impl Host {
         Self { context, tracker }
     }
 
-    /// Takes a snapshot of a version that is to start from one.
+    /// Takes a snapshot of a version that is to start from one. The version is registered at once: what
+    /// [`retain_snapshots`](Self::retain_snapshots) gives up later is this one too.
     ///
     /// # Errors
     /// [`NoSnapshot::Failed`] when the function cannot be initialised; otherwise it can be invoked all
     /// the same.
-    pub async fn take_snapshot(&self, spec: &Arc<Spec>) -> Result<(), NoSnapshot> {
-        take_snapshot(&self.context, spec).await
+    pub fn take_snapshot(
+        &self,
+        spec: &Arc<Spec>,
+    ) -> impl Future<Output = Result<(), NoSnapshot>> + Send + use<> {
+        let (context, spec) = (Arc::clone(&self.context), Arc::clone(spec));
+        let key = spec.snapshot_key();
+        let is_ours = key.as_ref().map(|key| context.snapshots.begin(key));
+        async move {
+            match (key, is_ours) {
+                (Some(key), Some(true)) => take_snapshot(&context, &spec, &key).await,
+                (Some(_), _) => Ok(()),
+                (None, _) => {
+                    let why = "its runtime starts from none on this server";
+                    Err(NoSnapshot::Unfit(why.to_owned()))
+                }
+            }
+        }
+    }
+
+    /// Which versions have a snapshot, or none any more, without that anybody published them.
+    pub fn snapshot_news(&self) -> broadcast::Receiver<SnapshotNews> {
+        self.context.snapshots.news()
     }
 
     /// Gives up snapshots of a function whose versions are not wanted any more.
@@ -119,16 +157,17 @@ impl Host {
     }
 }
 
-async fn take_snapshot(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<(), NoSnapshot> {
-    let why = "its runtime starts from none on this server";
-    let key = spec
-        .snapshot_key()
-        .ok_or_else(|| NoSnapshot::Unfit(why.to_owned()))?;
+/// Takes one that was begun.
+async fn take_snapshot(
+    context: &Arc<Context>,
+    spec: &Arc<Spec>,
+    key: &Key,
+) -> Result<(), NoSnapshot> {
     let snapshots = &context.snapshots;
-    if !snapshots.begin(&key) {
-        return Ok(());
-    }
     let _turn = context.taking.acquire().await;
+    if !snapshots.make_room(key) {
+        return Err(NoSnapshot::Gone);
+    }
     let taken = template::take(context, spec).await;
     match taken {
         Ok(snapshot) => {
@@ -136,7 +175,10 @@ async fn take_snapshot(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<(), N
             return Ok(());
         }
         Err(NoSnapshot::Unfit(_)) => snapshots.is_unfit(key),
-        Err(_) => snapshots.forget(&key),
+        Err(_) => {
+            let next = snapshots.was_not_taken(key);
+            context.after_useless_snapshot(spec, next);
+        }
     }
     taken.map(drop)
 }
@@ -147,8 +189,15 @@ async fn take_wanted(context: Weak<Context>, mut wanted: mpsc::UnboundedReceiver
         let Some(context) = context.upgrade() else {
             return;
         };
-        if let Err(why) = take_snapshot(&context, &spec).await {
+        let Some(key) = spec.snapshot_key() else {
+            continue;
+        };
+        let taken = take_snapshot(&context, &spec, &key).await;
+        if let Err(why) = &taken {
             tracing::info!(function = %spec.arn, %why, "a version has no snapshot");
+        }
+        if !matches!(taken, Err(NoSnapshot::Other(_) | NoSnapshot::Gone)) {
+            context.snapshots.tell(key, taken.is_ok());
         }
     }
 }

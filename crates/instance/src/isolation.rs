@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use kiln_sandbox::{
-    Companion, Error, Exit, Point, Program, Request, Sandbox, Sandboxes, Snapshot, Uplink,
+    Companion, Error, Exit, Point, Program, Request, Sandbox, Sandboxes, Snapshot, UplinkSockets,
 };
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -49,7 +49,7 @@ pub(crate) trait Cell: Send + Sync {
     /// Accepts what its processes connect to at this address. Once, and when it was asked for.
     fn take_listener(&mut self, address: SocketAddr) -> Result<TcpListener, String>;
     /// What its processes want of the world, where it was asked for and can be had. Once.
-    fn take_uplink(&mut self) -> Result<Option<Uplink>, String>;
+    fn take_uplink(&mut self) -> Option<UplinkSockets>;
     /// What the process writes to stdout and stderr. Once.
     fn take_output(&mut self) -> pipe::Receiver;
     /// Starts a program beside the main process.
@@ -165,8 +165,8 @@ impl Cell for Sandbox {
         Sandbox::take_listener(self, address).map_err(|error| chain(&error))
     }
 
-    fn take_uplink(&mut self) -> Result<Option<Uplink>, String> {
-        Sandbox::take_uplink(self).map_err(|error| chain(&error))
+    fn take_uplink(&mut self) -> Option<UplinkSockets> {
+        Sandbox::take_uplink(self)
     }
 
     fn take_output(&mut self) -> pipe::Receiver {

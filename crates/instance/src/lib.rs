@@ -39,11 +39,12 @@ mod template;
 mod testing;
 
 pub use api::RUNTIME_API;
-pub use compile::{Compiled, Compiler, NotCompiled};
+pub use compile::{Compiler, NotCompiled};
 pub use config::{Config, Installed};
 pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};
 pub use error::Error;
 pub use handle::Handle;
 pub use host::{Host, LogSink};
+pub use snapshots::SnapshotNews;
 pub use spec::{Credentials, Spec};
 pub use template::NoSnapshot;

@@ -26,6 +26,8 @@
 //! Rules that AWS has set and that this machine keeps:
 //! - The init phase has a limit of its own (10 s). When it fails or runs out of time, the function
 //!   is initialised once more *within* the first invocation, under the function's timeout.
+//! - An instance of a snapshot is not initialised instead when a hook fails or the time for restoring
+//!   (10 s) runs out: the caller is told.
 //! - The time of an invocation counts from its hand-over to the runtime. One that waited for init
 //!   is handed over when init is done.
 //! - An answer is passed on when it comes; the invocation lasts until the runtime asks for the next.
@@ -51,6 +53,9 @@ pub(crate) use state::{Farewell, InitFailure, Phase, Reason, State, Step};
 
 use crate::error::Error;
 
+/// How long making an instance of a snapshot may take, hooks included; as on AWS. Beyond it the caller
+/// is told.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a killed process may take to be gone before the instance counts as stopped.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -63,6 +68,8 @@ pub(crate) struct Lifecycle {
     farewell: Farewell,
     init_timeout: Duration,
     timeout: Duration,
+    /// It is being made of a snapshot, in place of init.
+    is_restoring: bool,
     /// The invocations of an instance that takes several at a time; none for one that takes one.
     crowd: Option<Crowd>,
 }
@@ -81,7 +88,22 @@ impl Lifecycle {
             farewell: Farewell::None,
             init_timeout,
             timeout,
+            is_restoring: false,
             crowd: None,
+        }
+    }
+
+    /// Whether it is made of a snapshot, in place of init.
+    pub(crate) fn set_restoring(&mut self, is_restoring: bool) {
+        self.is_restoring = is_restoring;
+    }
+
+    /// How long init may take on this time.
+    fn init_limit(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Init if self.is_restoring => self.init_timeout.min(RESTORE_TIMEOUT),
+            Phase::Init => self.init_timeout,
+            Phase::Invoke => self.timeout,
         }
     }
 
@@ -161,6 +183,7 @@ impl Lifecycle {
             Event::ExtensionsEnded => self.on_extensions_ended(now),
             Event::InitDone => self.on_init_done(now),
             Event::InitFailed => self.on_trouble(InitFailure::Error, Ending::Broken, now),
+            Event::HookFailed => self.on_trouble(InitFailure::Hook, Ending::Broken, now),
             Event::Answered(request) | Event::Responded(request) if self.crowd.is_some() => {
                 self.leave(request, now)
             }
@@ -272,10 +295,7 @@ impl Lifecycle {
             since,
             waiting,
         };
-        let limit = match phase {
-            Phase::Init => self.init_timeout,
-            Phase::Invoke => self.timeout,
-        };
+        let limit = self.init_limit(phase);
         let mut actions = vec![Action::Initialise];
         match self.deliver_crowd() {
             Some(deliver) => actions.extend(deliver),
@@ -434,15 +454,15 @@ impl Lifecycle {
                 since,
                 waiting,
             } => {
-                let limit = if phase == Phase::Init {
-                    self.init_timeout
-                } else {
-                    self.timeout
-                };
+                let limit = self.init_limit(phase);
                 if now < since + limit {
                     return vec![Action::Alarm(since + limit)];
                 }
-                self.init_failed(phase, since, waiting, InitFailure::TimedOut, now)
+                let failure = match self.is_restoring {
+                    true => InitFailure::RestoreTimedOut,
+                    false => InitFailure::TimedOut,
+                };
+                self.init_failed(phase, since, waiting, failure, now)
             }
             State::Busy { deadline, .. } | State::Settling { deadline, .. } if now < deadline => {
                 vec![Action::Alarm(deadline)]

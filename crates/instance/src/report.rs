@@ -174,7 +174,9 @@ impl Reporter {
         }
         match (report.status, finished.error_type) {
             (InvocationStatus::Success | InvocationStatus::Error, _) => {}
-            (InvocationStatus::Timeout, _) => line.push_str("Status: timeout"),
+            (InvocationStatus::Timeout | InvocationStatus::RestoreTimeout, _) => {
+                line.push_str("Status: timeout")
+            }
             (_, class) => {
                 line.push_str("Status: error");
                 if let Some(class) = class {

@@ -4,6 +4,15 @@
 //! takes is the kernel's cache of files: what is not used is given up when memory is scarce. It is
 //! good for as long as the zygote of its runtime lives; after that, and when it was given up, the
 //! next instance is initialised and a new snapshot taken behind its back.
+//!
+//! ```text
+//!           begin, get           put
+//!  ┌► Missing ───────► Making ───────► Taken ── an instance could not be made of it, ──┐
+//!  │                    │  │                    or others need the room                │
+//!  │      was not taken │  └─ cannot be ─► Unfit ◄─┐                                   │
+//!  └────────────────────┴───────────────────────────┴─ FAILURES_MAX times in a row ─────┘
+//! ```
+//! A version that is deleted has no entry any more, whatever is done for it meanwhile.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,14 +23,22 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kiln_sandbox::Snapshot;
 use kiln_types::{FunctionId, RevisionId, Version};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::spec::Spec;
 
 /// What all snapshots together may take on disk; beyond it those go that were used longest ago.
 const BYTES_MAX: u64 = 8 << 30;
-/// What one may take.
+/// What one may take, and what is kept free for each while it is taken.
 pub(crate) const SNAPSHOT_BYTES_MAX: u64 = 2 << 30;
+/// How many snapshots in a row of one version may be of no use, because they cannot be taken or no
+/// instance can be made of them. Beyond it the version is initialised for each instance, until the
+/// server starts again: taking one costs a processor as long as an init does.
+const FAILURES_MAX: u32 = 3;
+
+/// News that may wait to be heard; who misses some hears the next, and versions are shown with a
+/// snapshot that they have not, or the other way round.
+const NEWS_MAX: usize = 1024;
 
 /// Which version a snapshot is of.
 pub(crate) type Key = (FunctionId, Version, RevisionId);
@@ -41,11 +58,25 @@ pub(crate) struct Snapshots {
     entries: Mutex<HashMap<Key, Entry>>,
     uses: AtomicU64,
     wanted: mpsc::UnboundedSender<Arc<Spec>>,
+    news: broadcast::Sender<SnapshotNews>,
 }
 
-#[derive(Debug)]
-enum Entry {
-    Making,
+/// What is known of a version.
+#[derive(Debug, Default)]
+struct Entry {
+    state: State,
+    /// Snapshots in a row that were of no use.
+    failures: u32,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Missing,
+    Making {
+        /// What is kept free for it.
+        bytes: u64,
+    },
     Taken {
         kept: Arc<Kept>,
         /// The number of its last use.
@@ -53,6 +84,30 @@ enum Entry {
     },
     /// This version cannot have one.
     Unfit,
+}
+
+/// A version has a snapshot, or has none any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotNews {
+    /// The function.
+    pub function: FunctionId,
+    /// Its version.
+    pub version: Version,
+    /// Which of that name.
+    pub revision: RevisionId,
+    /// Whether it has one.
+    pub is_taken: bool,
+}
+
+/// What follows from a snapshot that was of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another is taken when it is asked for.
+    Another,
+    /// The version has none from now on.
+    NoMore,
+    /// The snapshot was not the version's any more: nothing follows.
+    Nothing,
 }
 
 impl Snapshots {
@@ -78,6 +133,7 @@ impl Snapshots {
             entries: Mutex::default(),
             uses: AtomicU64::new(0),
             wanted,
+            news: broadcast::Sender::new(NEWS_MAX),
         };
         (snapshots, queue)
     }
@@ -92,14 +148,17 @@ impl Snapshots {
     pub(crate) fn get(&self, spec: &Arc<Spec>) -> Option<Arc<Kept>> {
         let key = spec.snapshot_key()?;
         self.dir.as_ref()?;
-        match self.entries().get_mut(&key) {
-            Some(Entry::Taken { kept, used }) => {
+        let mut entries = self.entries();
+        let state = &mut entries.entry(key).or_default().state;
+        match state {
+            State::Taken { kept, used } => {
                 *used = self.uses.fetch_add(1, Ordering::Relaxed);
                 return Some(Arc::clone(kept));
             }
-            Some(Entry::Making | Entry::Unfit) => return None,
-            None => {}
+            State::Making { .. } | State::Unfit => return None,
+            State::Missing => *state = State::Making { bytes: 0 },
         }
+        drop(entries);
         // Nobody takes it when the server shuts down.
         let _ = self.wanted.send(Arc::clone(spec));
         None
@@ -108,44 +167,91 @@ impl Snapshots {
     /// Whether the caller is to take this one: nobody else is, or has.
     pub(crate) fn begin(&self, key: &Key) -> bool {
         let mut entries = self.entries();
-        let is_new = !entries.contains_key(key);
-        if is_new {
-            entries.insert(key.clone(), Entry::Making);
+        let state = &mut entries.entry(key.clone()).or_default().state;
+        let is_missing = matches!(state, State::Missing);
+        if is_missing {
+            *state = State::Making { bytes: 0 };
         }
-        is_new
+        is_missing
     }
 
-    /// It was taken, and others make room for it.
-    pub(crate) fn put(&self, key: Key, snapshot: Snapshot) {
+    /// Others make room for the one that is taken now. Says whether it is wanted still.
+    pub(crate) fn make_room(&self, key: &Key) -> bool {
+        let mut entries = self.entries();
+        let Some(State::Making { bytes }) = entries.get_mut(key).map(|entry| &mut entry.state)
+        else {
+            return false;
+        };
+        *bytes = SNAPSHOT_BYTES_MAX;
+        let given_up = shrink(&mut entries, key);
+        drop(entries);
+        drop(given_up);
+        true
+    }
+
+    /// It was taken, and others make room for it. Its files go when it is not wanted any more.
+    pub(crate) fn put(&self, key: &Key, snapshot: Snapshot) {
         let kept = Arc::new(Kept { snapshot });
         let used = self.uses.fetch_add(1, Ordering::Relaxed);
-        let mut given_up = Vec::new();
         let mut entries = self.entries();
-        entries.insert(key, Entry::Taken { kept, used });
-        while total(&entries) > BYTES_MAX && entries.len() > 1 {
-            let taken = entries.iter().filter_map(|(key, entry)| match entry {
-                Entry::Taken { used, .. } => Some((*used, key)),
-                Entry::Making | Entry::Unfit => None,
-            });
-            let Some((_, oldest)) = taken.min_by_key(|(used, _)| *used) else {
-                break;
-            };
-            let oldest = oldest.clone();
-            given_up.extend(entries.remove(&oldest));
-        }
+        let Some(state) = making(&mut entries, key) else {
+            drop(entries);
+            return drop(kept);
+        };
+        *state = State::Taken { kept, used };
+        let given_up = shrink(&mut entries, key);
+        // Files are removed without holding up who asks.
         drop(entries);
         drop(given_up);
     }
 
     /// This version cannot have one.
-    pub(crate) fn is_unfit(&self, key: Key) {
-        self.entries().insert(key, Entry::Unfit);
+    pub(crate) fn is_unfit(&self, key: &Key) {
+        if let Some(state) = making(&mut self.entries(), key) {
+            *state = State::Unfit;
+        }
     }
 
-    /// It was not taken, or is good for nothing any more.
-    pub(crate) fn forget(&self, key: &Key) {
-        let forgotten = self.entries().remove(key);
-        drop(forgotten);
+    /// It was not taken, for a reason that may pass.
+    pub(crate) fn was_not_taken(&self, key: &Key) -> Next {
+        let mut entries = self.entries();
+        match entries.get_mut(key) {
+            Some(entry) if matches!(entry.state, State::Making { .. }) => entry.fail(),
+            _ => Next::Nothing,
+        }
+    }
+
+    /// No instance could be made of it: it is good for nobody.
+    pub(crate) fn is_broken(&self, key: &Key, broken: &Arc<Kept>) -> Next {
+        let mut entries = self.entries();
+        match entries.get_mut(key) {
+            // One that was taken since may be better.
+            Some(entry) if entry.is_of(broken) => entry.fail(),
+            _ => Next::Nothing,
+        }
+    }
+
+    /// An instance was made of it.
+    pub(crate) fn is_good(&self, key: &Key) {
+        if let Some(entry) = self.entries().get_mut(key) {
+            entry.failures = 0;
+        }
+    }
+
+    /// Hears from now on of what changes behind the back of whoever publishes.
+    pub(crate) fn news(&self) -> broadcast::Receiver<SnapshotNews> {
+        self.news.subscribe()
+    }
+
+    /// Tells of a change.
+    pub(crate) fn tell(&self, (function, version, revision): Key, is_taken: bool) {
+        // Nobody may listen.
+        let _ = self.news.send(SnapshotNews {
+            function,
+            version,
+            revision,
+            is_taken,
+        });
     }
 
     /// Gives up those of a function whose version is not wanted any more.
@@ -163,12 +269,54 @@ impl Snapshots {
     }
 }
 
-fn total(entries: &HashMap<Key, Entry>) -> u64 {
-    let bytes = entries.values().map(|entry| match entry {
-        Entry::Taken { kept, .. } => kept.snapshot.bytes,
-        Entry::Making | Entry::Unfit => 0,
-    });
-    bytes.sum()
+impl Entry {
+    /// The snapshot of its state, if any, is given up. Whoever makes an instance of it has it still.
+    fn fail(&mut self) -> Next {
+        self.failures += 1;
+        let (state, next) = match self.failures < FAILURES_MAX {
+            true => (State::Missing, Next::Another),
+            false => (State::Unfit, Next::NoMore),
+        };
+        self.state = state;
+        next
+    }
+
+    fn is_of(&self, snapshot: &Arc<Kept>) -> bool {
+        matches!(&self.state, State::Taken { kept, .. } if Arc::ptr_eq(kept, snapshot))
+    }
+
+    fn bytes(&self) -> u64 {
+        match &self.state {
+            State::Taken { kept, .. } => kept.snapshot.bytes,
+            State::Making { bytes } => *bytes,
+            State::Missing | State::Unfit => 0,
+        }
+    }
+}
+
+/// The state of a version whose snapshot is being taken, and that was not deleted meanwhile.
+fn making<'a>(entries: &'a mut HashMap<Key, Entry>, key: &Key) -> Option<&'a mut State> {
+    let state = &mut entries.get_mut(key)?.state;
+    matches!(state, State::Making { .. }).then_some(state)
+}
+
+/// Takes out those used longest ago until all fit, but for one.
+fn shrink(entries: &mut HashMap<Key, Entry>, but: &Key) -> Vec<State> {
+    let mut given_up = Vec::new();
+    while entries.values().map(Entry::bytes).sum::<u64>() > BYTES_MAX {
+        let taken = entries
+            .iter_mut()
+            .filter(|(key, _)| *key != but)
+            .filter_map(|(_, entry)| match entry.state {
+                State::Taken { used, .. } => Some((used, &mut entry.state)),
+                _ => None,
+            });
+        let Some((_, oldest)) = taken.min_by_key(|(used, _)| *used) else {
+            break;
+        };
+        given_up.push(std::mem::take(oldest));
+    }
+    given_up
 }
 
 impl Drop for Kept {
@@ -207,15 +355,15 @@ mod tests {
         let key = spec.snapshot_key().expect("it starts from one");
         assert!(snapshots.get(&spec).is_none());
         assert!(wanted.try_recv().is_ok());
-        assert!(snapshots.begin(&key));
         assert!(!snapshots.begin(&key));
+        assert!(snapshots.make_room(&key));
         assert!(snapshots.get(&spec).is_none());
         assert!(wanted.try_recv().is_err());
         let dir = snapshots.new_dir().expect("there are snapshots");
-        snapshots.put(key.clone(), snapshot(&dir, 1));
+        snapshots.put(&key, snapshot(&dir, 1));
         let kept = snapshots.get(&spec).expect("it was taken");
         assert_eq!(kept.snapshot.dir, dir);
-        snapshots.forget(&key);
+        assert_eq!(snapshots.is_broken(&key, &kept), Next::Another);
         assert!(dir.exists(), "an instance is being made of it");
         drop(kept);
         assert!(!dir.exists());
@@ -232,7 +380,8 @@ mod tests {
             }
             let dir = snapshots.new_dir().expect("there are snapshots");
             let key = spec.snapshot_key().expect("it starts from one");
-            snapshots.put(key, snapshot(&dir, BYTES_MAX / 2));
+            assert!(snapshots.begin(&key));
+            snapshots.put(&key, snapshot(&dir, BYTES_MAX / 2));
         }
         let is_there = |spec| snapshots.get(spec).is_some();
         assert_eq!(
@@ -248,10 +397,76 @@ mod tests {
         let spec = spec();
         let key = spec.snapshot_key().expect("it starts from one");
         let dir = snapshots.new_dir().expect("there are snapshots");
-        snapshots.put(key, snapshot(&dir, 1));
+        assert!(snapshots.begin(&key));
+        snapshots.put(&key, snapshot(&dir, 1));
         snapshots.retain(&spec.id, |version, _| version == Version::Published(1));
         assert!(dir.exists());
         snapshots.retain(&spec.id, |_, _| false);
         assert!(!dir.exists());
+    }
+
+    #[test]
+    fn what_was_taken_of_a_version_that_is_gone_meanwhile_leaves_nothing() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (snapshots, _wanted) = Snapshots::new(Some(root.path().join("snapshots")));
+        let spec = spec();
+        let key = spec.snapshot_key().expect("it starts from one");
+        assert!(snapshots.begin(&key));
+        snapshots.retain(&spec.id, |_, _| false);
+        assert!(!snapshots.make_room(&key));
+        let dir = snapshots.new_dir().expect("there are snapshots");
+        snapshots.put(&key, snapshot(&dir, 1));
+        assert!(!dir.exists());
+        snapshots.is_unfit(&key);
+        assert_eq!(snapshots.was_not_taken(&key), Next::Nothing);
+        assert!(snapshots.entries().is_empty());
+    }
+
+    #[test]
+    fn those_that_are_being_taken_have_their_room() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (snapshots, _wanted) = Snapshots::new(Some(root.path().join("snapshots")));
+        let [first, second, third] = [(); 3].map(|()| spec());
+        for (spec, bytes) in [(&first, 3 << 30), (&second, 3 << 30)] {
+            let key = spec.snapshot_key().expect("it starts from one");
+            let dir = snapshots.new_dir().expect("there are snapshots");
+            assert!(snapshots.begin(&key));
+            snapshots.put(&key, snapshot(&dir, bytes));
+        }
+        let key = third.snapshot_key().expect("it starts from one");
+        assert!(snapshots.begin(&key) && snapshots.make_room(&key));
+        assert!(snapshots.get(&first).is_some(), "there was room for it");
+        let other = spec().snapshot_key().expect("it starts from one");
+        assert!(snapshots.begin(&other) && snapshots.make_room(&other));
+        assert!(snapshots.get(&second).is_none(), "it was used longest ago");
+        assert!(snapshots.get(&first).is_some());
+    }
+
+    #[test]
+    fn a_version_whose_snapshots_are_of_no_use_has_none_any_more() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (snapshots, mut wanted) = Snapshots::new(Some(root.path().join("snapshots")));
+        let spec = spec();
+        let key = spec.snapshot_key().expect("it starts from one");
+        let take = || {
+            let dir = snapshots.new_dir().expect("there are snapshots");
+            assert!(snapshots.begin(&key));
+            snapshots.put(&key, snapshot(&dir, 1));
+            snapshots.get(&spec).expect("it was taken")
+        };
+        // One that works is what counts.
+        for _ in 0..FAILURES_MAX - 1 {
+            assert_eq!(snapshots.is_broken(&key, &take()), Next::Another);
+        }
+        let good = take();
+        snapshots.is_good(&key);
+        // Who hears of it late, or twice, changes nothing.
+        assert_eq!(snapshots.is_broken(&key, &good), Next::Another);
+        assert_eq!(snapshots.is_broken(&key, &good), Next::Nothing);
+        assert_eq!(snapshots.is_broken(&key, &take()), Next::Another);
+        assert!(snapshots.begin(&key));
+        assert_eq!(snapshots.was_not_taken(&key), Next::NoMore);
+        assert!(snapshots.get(&spec).is_none() && !snapshots.begin(&key));
+        assert!(wanted.try_recv().is_err(), "nobody is to take another");
     }
 }

@@ -40,6 +40,9 @@ pub enum NoSnapshot {
     /// It can, and has something that cannot be kept; it is initialised for each instance.
     #[error("no snapshot can be taken: {0}")]
     Unfit(String),
+    /// The version was deleted meanwhile.
+    #[error("the version is gone")]
+    Gone,
     /// The server failed, or is shutting down; another attempt may succeed.
     #[error("take a snapshot: {0}")]
     Other(String),
@@ -76,7 +79,7 @@ pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Sna
             | NoCell::Extension(_, why) => NoSnapshot::Other(why),
         })?;
     // Init may connect; what it leaves open is closed in every copy.
-    let uplink = cell.take_uplink().map_err(NoSnapshot::Other)?;
+    let uplink = cell.take_uplink();
     let _line = uplink.map(|uplink| context.networks.open(uplink, &spec.network));
     let now = context.clock.now();
     let mut template = Template {

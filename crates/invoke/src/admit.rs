@@ -2,18 +2,13 @@
 //! and where permissions of callers belong. From memory: nothing here waits.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use kiln_scheduler::ThrottleReason;
 use kiln_store::Store;
 use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use kiln_types::{Configuration, State, Trace};
 
 use crate::error::Error;
 use crate::request::{Kind, Request};
-
-/// When to come back to a function that is switched off.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What runs, and what it is told of where it comes from.
 pub(crate) struct Admitted {
@@ -41,13 +36,6 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Admitted, Error>
         return Err(Error::TooLarge {
             bytes,
             bytes_max: SYNC_PAYLOAD_BYTES_MAX,
-        });
-    }
-    // The scheduler knows reservations too, but hears of a change a moment after its caller.
-    if function.reserved_concurrency == Some(0) && request.kind != Kind::DryRun {
-        return Err(Error::Throttled {
-            reason: ThrottleReason::ReservedConcurrency,
-            retry_after: RETRY_AFTER,
         });
     }
     let mut trace = request.trace.as_deref().map(Trace::read);

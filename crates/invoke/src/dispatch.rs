@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use kiln_metering::{Billed, Meter, bill};
 use kiln_scheduler::{Host, Instance as _, Lease, NoReport, Scheduler, Spec, ThrottleReason};
-use kiln_types::{Invocation, InvocationReport, Outcome};
+use kiln_store::Store;
+use kiln_types::{Invocation, InvocationReport, InvocationStatus, Outcome};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -21,6 +22,7 @@ const SETTLE_GRACE: Duration = Duration::from_millis(5);
 
 /// An invocation on its way, with all it needs.
 pub(crate) struct Dispatch<H: Host<Spec = Spec>> {
+    pub(crate) store: Store,
     pub(crate) scheduler: Scheduler<H>,
     pub(crate) meter: Meter,
     pub(crate) spec: Arc<Spec>,
@@ -38,31 +40,37 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
                 return;
             }
         };
+        let provisioned = lease.is_provisioned();
         let soon = tokio::time::timeout(SETTLE_GRACE, lease.settled()).await;
         let Ok(longer) = soon else {
-            let _ = answer.send(Ok(self.outcome(report.clone())));
+            let _ = answer.send(self.outcome(report.clone()));
             let longer = lease.settled().await;
-            return self.bill(report, longer);
+            return self.bill(report, longer, provisioned);
         };
         drop(lease);
-        self.bill(report.clone(), longer);
-        let _ = answer.send(Ok(self.outcome(report)));
+        self.bill(report.clone(), longer, provisioned);
+        let _ = answer.send(self.outcome(report));
     }
 
-    fn outcome(&self, report: InvocationReport) -> Outcome {
-        Outcome {
-            request_id: self.invocation.request_id,
-            executed_version: self.spec.configuration.version,
-            report: Some(report),
+    fn outcome(&self, report: InvocationReport) -> Result<Outcome, Error> {
+        match report.status {
+            InvocationStatus::RestoreError => Err(Error::RestoreFailed),
+            InvocationStatus::RestoreTimeout => Err(Error::RestoreTimedOut),
+            _ => Ok(Outcome {
+                request_id: self.invocation.request_id,
+                executed_version: self.spec.configuration.version,
+                report: Some(report),
+            }),
         }
     }
 
-    fn bill(&self, mut report: InvocationReport, longer: Duration) {
+    fn bill(&self, mut report: InvocationReport, longer: Duration, provisioned: bool) {
         report.duration += longer;
         let billed = Billed {
             request_id: self.invocation.request_id,
             function: &self.spec.id,
             configuration: &self.spec.configuration,
+            provisioned,
         };
         self.meter.record(bill(billed, &report));
     }
@@ -85,7 +93,10 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
     }
 
     async fn lease(&self) -> Result<Lease<H>, Error> {
-        let leased = self.scheduler.lease(&self.spec).await;
+        let id = &self.spec.id;
+        // A function that was deleted meanwhile has none: this invocation was admitted before.
+        let reserved = || self.store.function(id)?.reserved_concurrency;
+        let leased = self.scheduler.lease(&self.spec, reserved).await;
         leased.map_err(|refused| match refused.reason {
             ThrottleReason::Draining => Error::Unavailable("the server is shutting down"),
             ThrottleReason::TooLarge => Error::OverBudget {

@@ -22,6 +22,14 @@ pub enum Error {
     /// The version is being initialised for its snapshot. A retry is safe.
     #[error("a snapshot of the version is being taken; wait until its state is Active")]
     AwaitsSnapshot,
+    /// A hook of the function failed after its instance was made of a snapshot. The handler did not run;
+    /// the function's log says more. A retry is safe.
+    #[error("a hook of the function failed after the restore")]
+    RestoreFailed,
+    /// The instance could not be made of its snapshot in time, hooks included. The handler did not
+    /// run; a retry is safe.
+    #[error("the function's snapshot could not be restored in time")]
+    RestoreTimedOut,
     /// The event is too large.
     #[error("the event has {bytes} bytes, and {bytes_max} are allowed")]
     TooLarge {

@@ -47,7 +47,8 @@ impl<H: Host<Spec = Spec>> Shared<H> {
         self.specs.forget(id);
         match self.store.function(id) {
             Some(function) => {
-                self.scheduler.reserve(id, function.reserved_concurrency);
+                let reserved = || self.store.function(id)?.reserved_concurrency;
+                self.scheduler.reserve(id, reserved);
                 self.scheduler.retire(id, Some(function.latest.revision));
                 self.provision(&function);
             }

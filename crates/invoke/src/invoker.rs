@@ -95,6 +95,7 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
             });
         }
         let dispatch = Dispatch {
+            store: shared.store.clone(),
             scheduler: shared.scheduler.clone(),
             meter: shared.meter.clone(),
             spec: shared

@@ -5,12 +5,13 @@
 //!                       ├── none can be taken of it ────▶ Active
 //!                       └── it cannot be initialised ───▶ Failed
 //! ```
-//! A crash in between leaves the state on disk; the next start goes on from it.
+//! A crash in between leaves the state on disk; the next start goes on from it. Whether an Active version
+//! is optimised changes when its snapshot is taken later, or proves to be of no use.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use kiln_scheduler::{LocalHost, NoSnapshot, Spec};
+use kiln_scheduler::{LocalHost, NoSnapshot, SnapshotNews, Spec};
 use kiln_store::Store;
 use kiln_types::function::State;
 use kiln_types::{Configuration, Function, FunctionId, NotReady, RevisionId, Version};
@@ -47,11 +48,21 @@ impl Snapshots {
     pub async fn follow(mut self, stop: CancellationToken) {
         // Before looking, so that no change falls in between.
         let mut changes = self.store.subscribe();
+        let mut news = self.host.snapshot_news();
         self.look_at_all();
         loop {
             let change = tokio::select! {
-                change = changes.recv() => change,
+                biased;
                 () = stop.cancelled() => return,
+                change = changes.recv() => change,
+                news = news.recv() => match news {
+                    Ok(news) => {
+                        self.note(news).await;
+                        continue;
+                    }
+                    Err(RecvError::Lagged(_)) => continue,
+                    Err(RecvError::Closed) => return,
+                },
             };
             match change {
                 Ok(id) => match self.store.function(&id) {
@@ -91,14 +102,40 @@ impl Snapshots {
         }
     }
 
+    /// Says of a version that it has a snapshot, or none any more.
+    async fn note(&self, news: SnapshotNews) {
+        let SnapshotNews {
+            function: id,
+            version,
+            revision,
+            is_taken,
+        } = news;
+        let noted = self.store.update_function(&id, move |function| {
+            note(function, version, revision, is_taken);
+            Ok::<(), kiln_store::Error>(())
+        });
+        match noted.await {
+            Ok(_) | Err(kiln_store::Error::NotFound(_)) => {}
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(function = %id, error, "a version is shown with a snapshot that it has not, or the other way round");
+            }
+        }
+    }
+
     fn begin(&self, id: &FunctionId, configuration: &Arc<Configuration>) {
         // Asked for once: there is nothing to be remembered.
         let spec = self.specs.make(&self.store, id, configuration);
-        let (store, host) = (self.store.clone(), self.host.clone());
+        // Before the next change is looked at, which may be that the version is gone.
+        let taking = spec.map(|spec| {
+            let spec = Arc::new(spec);
+            (self.host.take_snapshot(&spec), spec)
+        });
+        let store = self.store.clone();
         let (id, configuration) = (id.clone(), Arc::clone(configuration));
         self.tracker.spawn(async move {
-            let taken = match spec {
-                Ok(spec) => take(&host, &Arc::new(spec)).await,
+            let taken = match taking {
+                Ok((taking, spec)) => logged(&spec, taking.await),
                 Err(error) => Err(NoSnapshot::Other(error.to_string())),
             };
             let (version, revision) = (configuration.version, configuration.revision);
@@ -117,8 +154,7 @@ impl Snapshots {
     }
 }
 
-async fn take(host: &LocalHost, spec: &Arc<Spec>) -> Result<(), NoSnapshot> {
-    let taken = host.take_snapshot(spec).await;
+fn logged(spec: &Spec, taken: Result<(), NoSnapshot>) -> Result<(), NoSnapshot> {
     match &taken {
         Err(why @ NoSnapshot::Other(_)) => {
             tracing::warn!(function = %spec.arn, %why, "a version starts without a snapshot");
@@ -150,5 +186,19 @@ fn finish(
         configuration.state = State::Failed;
         let code = code.to_owned();
         configuration.snap_start.failure = Some(NotReady { code, reason });
+    }
+}
+
+/// Says of an Active version whether it has a snapshot, if it is still there.
+fn note(function: &mut Function, version: Version, revision: RevisionId, is_taken: bool) {
+    let Version::Published(number) = version else {
+        return;
+    };
+    let is_meant = |of: &&mut Arc<Configuration>| {
+        of.revision == revision && of.state == State::Active && of.snap_start.is_taken != is_taken
+    };
+    let found = function.versions.get_mut(&number).filter(is_meant);
+    if let Some(configuration) = found.map(Arc::make_mut) {
+        configuration.snap_start.is_taken = is_taken;
     }
 }

@@ -1,6 +1,7 @@
 //! Invocations of stored functions on simulated instances.
 
 mod answers;
+mod reservations;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -395,26 +396,6 @@ async fn caller_that_goes_away_cancels_nothing() {
 }
 
 #[tokio::test]
-async fn reserved_concurrency_of_zero_throttles() {
-    let stopped = Function {
-        reserved_concurrency: Some(0),
-        ..function("sum")
-    };
-    let fixture = Fixture::new(Behaviour::default(), vec![stopped]).await;
-    let error = fixture.invoke("sum").await.unwrap_err();
-    let Error::Throttled {
-        reason,
-        retry_after,
-    } = error
-    else {
-        panic!("got {error:?}")
-    };
-    assert_eq!(reason, ThrottleReason::ReservedConcurrency);
-    assert!(retry_after > Duration::ZERO);
-    fixture.close().await;
-}
-
-#[tokio::test]
 async fn a_function_larger_than_the_server_is_not_told_to_come_again() {
     let mut large = function("large");
     let latest = Arc::make_mut(&mut large.latest);
@@ -426,21 +407,6 @@ async fn a_function_larger_than_the_server_is_not_told_to_come_again() {
         budget_mb: BUDGET_MB,
     };
     assert_eq!(error, expected);
-    fixture.close().await;
-}
-
-#[tokio::test]
-async fn reservation_of_a_function_nobody_called_counts() {
-    let greedy = Function {
-        reserved_concurrency: Some(10),
-        ..function("greedy")
-    };
-    let fixture = Fixture::new(Behaviour::default(), vec![function("sum"), greedy]).await;
-    let error = fixture.invoke("sum").await.unwrap_err();
-    let Error::Throttled { reason, .. } = error else {
-        panic!("got {error:?}")
-    };
-    assert_eq!(reason, ThrottleReason::AccountConcurrency);
     fixture.close().await;
 }
 

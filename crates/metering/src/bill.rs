@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use kiln_types::{Configuration, FunctionId, InvocationReport, RequestId, UsageRecord};
+use kiln_types::{
+    Configuration, FunctionId, InvocationReport, RequestId, RestoreUsage, UsageRecord,
+};
 
 /// Which invocation is billed, and to what.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +15,8 @@ pub struct Billed<'a> {
     pub function: &'a FunctionId,
     /// What ran.
     pub configuration: &'a Configuration,
+    /// Whether on an instance that was kept ready.
+    pub provisioned: bool,
 }
 
 /// What the invocation used. The bill and the memory peak are those of its REPORT line.
@@ -24,6 +28,10 @@ pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
         version: configuration.version,
         started: report.started,
         init_us: report.init.map(micros),
+        restore: report.restore.map(|restore| RestoreUsage {
+            duration_us: micros(restore.duration),
+            billed_ms: report.billed_restore_ms(),
+        }),
         duration_us: micros(report.duration),
         billed_ms: report.billed_ms() + report.billed_restore_ms(),
         memory: configuration.memory,
@@ -33,6 +41,7 @@ pub fn bill(billed: Billed<'_>, report: &InvocationReport) -> UsageRecord {
         cpu_us: micros(report.cpu),
         traffic: report.traffic,
         status: report.status,
+        provisioned: billed.provisioned,
     }
 }
 
@@ -43,52 +52,13 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use kiln_types::function::{Code, State};
-    use kiln_types::{
-        Architecture, EphemeralMb, InvocationStatus, LoggingConfig, MemoryMb, Restore, RevisionId,
-        Sha256, TimeoutSecs, Timestamp, UpdateStatus, Version,
-    };
+    use kiln_types::{InvocationStatus, Restore, Timestamp};
 
     use super::*;
-
-    fn configuration(id: &FunctionId) -> Configuration {
-        Configuration {
-            version: Version::Latest,
-            revision: RevisionId::random(),
-            modified: Timestamp::default(),
-            runtime: None,
-            handler: None,
-            role: String::new(),
-            description: String::new(),
-            timeout: TimeoutSecs::default(),
-            memory: MemoryMb::new(512).unwrap(),
-            ephemeral: EphemeralMb::default(),
-            environment: Default::default(),
-            architecture: Architecture::X86_64,
-            logging: LoggingConfig::of(id),
-            code: Code {
-                sha256: Sha256::from_bytes([0; 32]),
-                zipped_bytes: 0,
-                unzipped_bytes: 0,
-            },
-            container: None,
-            layers: Vec::new(),
-            file_systems: Vec::new(),
-            state: State::Active,
-            update: UpdateStatus::Successful,
-            start: None,
-            snap_start: Default::default(),
-            network: None,
-            slots: Default::default(),
-            kept: Default::default(),
-        }
-    }
+    use crate::sample::{configuration, id};
 
     fn record(duration: Duration, init: Option<Duration>, peak_bytes: u64) -> UsageRecord {
-        let id = FunctionId {
-            account: Default::default(),
-            name: "sum".parse().unwrap(),
-        };
+        let id = id("sum");
         let report = InvocationReport {
             status: InvocationStatus::Success,
             payload: Bytes::new(),
@@ -107,6 +77,7 @@ mod tests {
             request_id: RequestId::random(),
             function: &id,
             configuration: &configuration,
+            provisioned: false,
         };
         bill(billed, &report)
     }
@@ -145,17 +116,20 @@ mod tests {
             cpu: Duration::ZERO,
             log_tail: None,
         };
-        let id = FunctionId {
-            account: Default::default(),
-            name: "sum".parse().unwrap(),
-        };
+        let id = id("sum");
         let billed = Billed {
             request_id: RequestId::random(),
             function: &id,
             configuration: &configuration(&id),
+            provisioned: false,
         };
         let record = bill(billed, &report);
         assert_eq!((record.billed_ms, record.init_us), (2 + 3, None));
+        let restore = RestoreUsage {
+            duration_us: 100_000,
+            billed_ms: 3,
+        };
+        assert_eq!(record.restore, Some(restore));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use kiln_types::Architecture;
 use serde::Serialize;
 
 use crate::money::Money;
-use crate::price::{PriceSheet, Tier};
+use crate::price::{PriceSheet, Provisioned, Tier};
 
 /// MiB·ms in a GB-second: AWS's GB is 1,024 MB.
 const MB_MS_PER_GB_SECOND: u128 = 1024 * 1000;
@@ -15,8 +15,10 @@ const MB_MS_PER_GB_SECOND: u128 = 1024 * 1000;
 pub struct Cost {
     /// Requests.
     pub requests: Money,
-    /// Memory times time.
+    /// Memory times time of invocations.
     pub compute: Money,
+    /// Memory times time of instances kept ready.
+    pub provisioned: Money,
     /// `/tmp` beyond 512 MB, times time.
     pub ephemeral: Money,
 }
@@ -24,38 +26,69 @@ pub struct Cost {
 impl Cost {
     /// All of it.
     pub fn total(&self) -> Money {
-        self.requests + self.compute + self.ephemeral
+        self.requests + self.compute + self.provisioned + self.ephemeral
     }
 }
 
 /// What this usage costs together, exact to a trillionth of a dollar.
 ///
 /// Volume tiers and the free tier are for all usage of an account in a month: give all of it. The
-/// free tier is taken from x86 first. The cost of one function alone is what it would be without
+/// free tier is taken from x86 first, and as on AWS it is not for invocations on instances kept ready. The cost of one function alone is what it would be without
 /// the others, so the costs of functions need not add up to the account's.
 pub fn cost<'a>(usage: impl IntoIterator<Item = &'a UsageSummary>, sheet: &PriceSheet) -> Cost {
-    let (mut requests, mut x86, mut arm, mut ephemeral) = (0u128, 0u128, 0u128, 0u128);
+    let (mut requests, mut ephemeral) = (0, 0);
+    let (mut x86, mut arm) = (Memory::default(), Memory::default());
     for summary in usage {
         requests += u128::from(summary.count);
         ephemeral += u128::from(summary.ephemeral_extra_mb_ms);
         match summary.architecture {
-            Architecture::X86_64 => x86 += u128::from(summary.memory_mb_ms),
-            Architecture::Arm64 => arm += u128::from(summary.memory_mb_ms),
+            Architecture::X86_64 => x86.add(summary),
+            Architecture::Arm64 => arm.add(summary),
         }
     }
     if let Some(free) = sheet.free_tier {
         requests = requests.saturating_sub(free.requests.into());
         let free = u128::from(free.gb_seconds) * MB_MS_PER_GB_SECOND;
-        let free_arm = free.saturating_sub(x86);
-        x86 = x86.saturating_sub(free);
-        arm = arm.saturating_sub(free_arm);
+        let free_arm = free.saturating_sub(x86.on_demand);
+        x86.on_demand = x86.on_demand.saturating_sub(free);
+        arm.on_demand = arm.on_demand.saturating_sub(free_arm);
     }
+    let (provisioned_x86, provisioned_arm) = (&sheet.provisioned_x86_64, &sheet.provisioned_arm64);
     Cost {
         requests: sheet.million_requests.times(requests, 1_000_000),
-        compute: tiered(x86, &sheet.x86_64) + tiered(arm, &sheet.arm64),
+        compute: x86.compute(&sheet.x86_64, provisioned_x86)
+            + arm.compute(&sheet.arm64, provisioned_arm),
+        provisioned: x86.kept(provisioned_x86) + arm.kept(provisioned_arm),
         ephemeral: sheet
             .ephemeral_gb_second
             .times(ephemeral, MB_MS_PER_GB_SECOND),
+    }
+}
+
+/// Memory times time on one architecture, in MiB·ms, by what it costs.
+#[derive(Default)]
+struct Memory {
+    on_demand: u128,
+    on_provisioned: u128,
+    kept: u128,
+}
+
+impl Memory {
+    fn add(&mut self, summary: &UsageSummary) {
+        let on_provisioned = summary.memory_on_provisioned_mb_ms;
+        self.on_demand += u128::from(summary.memory_mb_ms.saturating_sub(on_provisioned));
+        self.on_provisioned += u128::from(on_provisioned);
+        self.kept += u128::from(summary.provisioned_mb_ms);
+    }
+
+    fn compute(&self, tiers: &[Tier], provisioned: &Provisioned) -> Money {
+        let price = provisioned.gb_second;
+        tiered(self.on_demand, tiers) + price.times(self.on_provisioned, MB_MS_PER_GB_SECOND)
+    }
+
+    fn kept(&self, provisioned: &Provisioned) -> Money {
+        let price = provisioned.kept_gb_second;
+        price.times(self.kept, MB_MS_PER_GB_SECOND)
     }
 }
 
@@ -76,30 +109,16 @@ fn tiered(mb_ms: u128, tiers: &[Tier]) -> Money {
 
 #[cfg(test)]
 mod tests {
-    use kiln_types::FunctionId;
-
     use super::*;
     use crate::price::FreeTier;
+    use crate::sample;
 
     fn usage(architecture: Architecture, count: u64, ms: u64, memory_mb: u64) -> UsageSummary {
-        let name = "sum".parse().unwrap();
         UsageSummary {
-            function: FunctionId {
-                account: Default::default(),
-                name,
-            },
-            architecture,
             count,
-            errors: 0,
-            inits: 0,
             billed_ms: count * ms,
             memory_mb_ms: count * ms * memory_mb,
-            ephemeral_extra_mb_ms: 0,
-            cpu_us: 0,
-            traffic: Default::default(),
-            memory_peak_mb: 0,
-            duration_p50_us: 0,
-            duration_p99_us: 0,
+            ..UsageSummary::new(sample::id("sum"), architecture)
         }
     }
 
@@ -166,5 +185,31 @@ mod tests {
         usage.ephemeral_extra_mb_ms = 1024 * 1000 * 1_000_000;
         let ephemeral = cost([&usage], &PriceSheet::default()).ephemeral;
         assert_eq!(ephemeral.to_string(), "0.0309");
+    }
+
+    /// 100 instances of 1 GB for two hours, and in them 1.2 million invocations of 0.4 s, of which every
+    /// tenth spilled over.
+    #[test]
+    fn what_is_kept_ready_is_paid_by_the_hour_and_its_invocations_less() {
+        let mut usage = usage(Architecture::X86_64, 1_200_000, 400, 1024);
+        usage.memory_on_provisioned_mb_ms = usage.memory_mb_ms / 10 * 9;
+        usage.provisioned_mb_ms = 100 * 1024 * 2 * 3600 * 1000;
+        let cost = cost([&usage], &with_free_tier());
+        assert_eq!(cost.provisioned.picos(), 100 * 7200 * 4_166_700);
+        // 48,000 GB-s on demand are free; of the 432,000 on instances kept ready, none.
+        assert_eq!(cost.compute.picos(), 432_000 * 9_722_200);
+        assert_eq!(cost.requests.to_string(), "0.04");
+        let all = cost.requests + cost.compute + cost.provisioned;
+        assert_eq!(cost.total(), all);
+    }
+
+    #[test]
+    fn arm_has_prices_of_its_own_for_what_is_kept_ready() {
+        let mut usage = usage(Architecture::Arm64, 1, 1000, 1024);
+        usage.memory_on_provisioned_mb_ms = usage.memory_mb_ms;
+        usage.provisioned_mb_ms = usage.memory_mb_ms;
+        let cost = cost([&usage], &PriceSheet::default());
+        assert_eq!(cost.compute.picos(), 7_777_800);
+        assert_eq!(cost.provisioned.picos(), 3_333_400);
     }
 }

@@ -185,6 +185,7 @@ mod tests {
             version: Default::default(),
             started: Timestamp::from_millis(1),
             init_us: None,
+            restore: None,
             duration_us: 1,
             billed_ms: 1,
             memory: Default::default(),
@@ -194,6 +195,7 @@ mod tests {
             cpu_us: 1,
             traffic: Default::default(),
             status: InvocationStatus::Success,
+            provisioned: false,
         }
     }
 

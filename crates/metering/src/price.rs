@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
 
-/// Prices, and what of them is free. The default is AWS's list of on-demand prices in us-east-1;
+/// Prices, and what of them is free. The default is AWS's list of prices in us-east-1;
 /// an operator may set the prices of the own machines instead, any field at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -15,6 +15,10 @@ pub struct PriceSheet {
     pub x86_64: Vec<Tier>,
     /// Compute on Arm, by volume.
     pub arm64: Vec<Tier>,
+    /// What is kept ready on x86.
+    pub provisioned_x86_64: Provisioned,
+    /// What is kept ready on Arm.
+    pub provisioned_arm64: Provisioned,
     /// A GB-second of `/tmp` beyond 512 MB.
     pub ephemeral_gb_second: Money,
     /// What a month has free; none by default, because a period need not be a month.
@@ -31,6 +35,16 @@ pub struct Tier {
     /// lies beyond the last tier has the last tier's price.
     #[serde(default)]
     pub up_to_gb_seconds: Option<u64>,
+}
+
+/// Prices of provisioned concurrency, which have no tiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provisioned {
+    /// A GB-second for which an instance is asked to be kept ready, used or not.
+    pub kept_gb_second: Money,
+    /// A GB-second of invocations on one: less than on demand, because the instance is paid for.
+    pub gb_second: Money,
 }
 
 /// What a month has free.
@@ -71,6 +85,14 @@ impl Default for PriceSheet {
                 tier(12_000_100, Some(18_750_000_000)),
                 tier(10_666_700, None),
             ],
+            provisioned_x86_64: Provisioned {
+                kept_gb_second: Money::from_picos(4_166_700),
+                gb_second: Money::from_picos(9_722_200),
+            },
+            provisioned_arm64: Provisioned {
+                kept_gb_second: Money::from_picos(3_333_400),
+                gb_second: Money::from_picos(7_777_800),
+            },
             ephemeral_gb_second: Money::from_picos(30_900),
             free_tier: None,
         }

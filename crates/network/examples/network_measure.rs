@@ -145,7 +145,7 @@ async fn in_sandbox(
         companions: false,
     };
     let mut sandbox = sandboxes.lease(request).await.expect("a sandbox");
-    let uplink = sandbox.take_uplink().expect("watched").expect("a way out");
+    let uplink = sandbox.take_uplink().expect("a way out");
     let line = networks.open(uplink, network);
     let mut output = sandbox.take_output();
     sandbox.exited().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use kiln_sandbox::Uplink;
+use kiln_sandbox::{Uplink, UplinkSockets};
 use kiln_types::Clock;
 use kiln_types::network::{Network, Traffic};
 use tokio::sync::{Semaphore, mpsc};
@@ -71,15 +71,23 @@ impl Networks {
     }
 
     /// Serves a sandbox as its function's network allows.
-    pub fn open(&self, uplink: Uplink, network: &Network) -> Line {
+    pub fn open(&self, sockets: UplinkSockets, network: &Network) -> Line {
         let meter = Arc::<Meter>::default();
         let (notices, heard) = mpsc::channel(NOTICES_MAX);
         let closed = CancellationToken::new();
         let policy = Policy::new(network, &self.shared.config);
         let shared = Arc::clone(&self.shared);
-        let gate = Gate::new(uplink, policy, shared, Arc::clone(&meter), notices);
         let guard = closed.clone().drop_guard();
+        let counted = Arc::clone(&meter);
         self.tracker.spawn(async move {
+            let uplink = match Uplink::new(sockets) {
+                Ok(uplink) => uplink,
+                Err(error) => {
+                    tracing::error!(%error, "a function has no network");
+                    return;
+                }
+            };
+            let gate = Gate::new(uplink, policy, shared, counted, notices);
             tokio::select! {
                 () = closed.cancelled() => {}
                 () = gate.run() => {}

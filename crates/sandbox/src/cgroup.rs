@@ -6,6 +6,7 @@
 
 mod leftovers;
 mod meters;
+pub(crate) mod mounts;
 mod v1;
 mod v2;
 
@@ -13,10 +14,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::request::Limits;
 
 pub(crate) use meters::Meters;
+use mounts::Mounted;
+
+/// How often to look whether processes stand still: at first soon, since most do at once.
+const FROZEN_PAUSE_MIN: Duration = Duration::from_micros(50);
+const FROZEN_PAUSE_MAX: Duration = Duration::from_millis(5);
 
 /// Which interface a directory speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,49 +70,30 @@ pub(crate) struct Group {
 impl Layout {
     /// Reads the layout of this machine.
     pub fn detect() -> io::Result<Self> {
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo")?;
         let controllers =
             |mount: &Path| fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
-        Ok(Self::parse(&mountinfo, controllers))
+        Ok(Self::of(&mounts::read()?, controllers))
     }
 
-    fn parse(mountinfo: &str, v2_controllers: impl Fn(&Path) -> String) -> Self {
-        let mut v1: Vec<(PathBuf, Vec<String>)> = Vec::new();
-        let mut v2: Option<(PathBuf, Vec<String>)> = None;
-        for line in mountinfo.lines() {
-            let Some((mount, fs_type, options)) = fields(line) else {
-                continue;
-            };
-            match fs_type {
-                "cgroup" => v1.push((mount, options.split(',').map(str::to_owned).collect())),
-                "cgroup2" if v2.is_none() => {
-                    let names = v2_controllers(&mount);
-                    v2 = Some((mount, names.split_whitespace().map(str::to_owned).collect()));
-                }
-                _ => {}
-            }
-        }
+    fn of(mounted: &[Mounted], v2_controllers: impl Fn(&Path) -> String) -> Self {
+        let at = |mounted: &Mounted, version| Place {
+            version,
+            mount: mounted.point.clone(),
+        };
+        let v2 = mounted
+            .iter()
+            .find(|mounted| mounted.kind == mounts::Kind::V2);
+        let any_v2 = v2.map(|mounted| at(mounted, Version::V2));
+        let v2_names = v2.map(|mounted| v2_controllers(&mounted.point));
+        let v2_names = v2_names.unwrap_or_default();
         let in_v1 = |name: &str| {
-            let found = v1.iter().find(|(_, names)| names.iter().any(|n| n == name));
-            found.map(|(mount, _)| Place {
-                version: Version::V1,
-                mount: mount.clone(),
-            })
+            let found = mounted.iter().find(|mounted| mounted.has_in_v1(name));
+            found.map(|mounted| at(mounted, Version::V1))
         };
         let in_v2 = |name: &str| {
-            let found = v2.iter().find(|(_, names)| names.iter().any(|n| n == name));
-            found.map(|(mount, _)| Place {
-                version: Version::V2,
-                mount: mount.clone(),
-            })
+            let has = v2_names.split_whitespace().any(|other| other == name);
+            any_v2.clone().filter(|_| has)
         };
-        let any_v2 = v2
-            .iter()
-            .map(|(m, _)| Place {
-                version: Version::V2,
-                mount: m.clone(),
-            })
-            .next();
         let cpu = in_v1("cpu").or_else(|| in_v2("cpu"));
         Layout {
             memory: in_v1("memory").or_else(|| in_v2("memory")),
@@ -221,6 +210,28 @@ impl Group {
         }
     }
 
+    /// Waits until all processes stand still, which those that are being frozen do as soon as they leave
+    /// the kernel.
+    pub fn await_frozen(&self, time_max: Duration) -> io::Result<()> {
+        let directory = self.directory(&self.tree.freezer);
+        let (mut waited, mut pause) = (Duration::ZERO, FROZEN_PAUSE_MIN);
+        loop {
+            let is_frozen = match self.tree.freezer.version {
+                Version::V1 => v1::is_frozen(&directory)?,
+                Version::V2 => v2::is_frozen(&directory)?,
+            };
+            if is_frozen {
+                return Ok(());
+            }
+            if waited >= time_max {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            thread::sleep(pause);
+            waited += pause;
+            pause = (pause * 2).min(FROZEN_PAUSE_MAX);
+        }
+    }
+
     /// Lets all processes run on.
     pub fn thaw(&self) -> io::Result<()> {
         let directory = self.directory(&self.tree.freezer);
@@ -265,28 +276,6 @@ impl Group {
     fn directory(&self, place: &Place) -> PathBuf {
         place.mount.join(self.id.to_string())
     }
-}
-
-/// Mount point, file system type and super block options of a line of mountinfo (proc(5)).
-fn fields(line: &str) -> Option<(PathBuf, &str, &str)> {
-    let (left, right) = line.split_once(" - ")?;
-    let mount = left.split(' ').nth(4)?;
-    let mut right = right.split(' ');
-    let fs_type = right.next()?;
-    let options = right.nth(1)?;
-    Some((PathBuf::from(unescape(mount)), fs_type, options))
-}
-
-/// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
-fn unescape(text: &str) -> String {
-    [
-        ("\\040", " "),
-        ("\\011", "\t"),
-        ("\\012", "\n"),
-        ("\\134", "\\"),
-    ]
-    .iter()
-    .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The number after a name in a file of `name number` lines.

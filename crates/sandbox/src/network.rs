@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::sys;
 
 pub(crate) use routes::remove as remove_routes;
-pub use uplink::{Answer, Attempt, Uplink};
+pub use uplink::{Answer, Attempt, Uplink, UplinkSockets};
 
 /// The address at which programs of every sandbox find their name server, and port 53. Link-local, so
 /// that it is nobody's in the real world.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::cgroup::{Group, Meters};
 use crate::error::Error;
 use crate::injector::Injector;
-use crate::network::{Descriptors, Uplink};
+use crate::network::{Descriptors, UplinkSockets};
 use crate::pool::Listeners;
 use crate::programs::{Companion, Programs};
 use crate::protocol::MAIN;
@@ -106,8 +106,8 @@ impl Sandbox {
 
     /// What its programs want of the world. Once; none when the request did not ask for it, or when
     /// the machine cannot give it.
-    pub fn take_uplink(&mut self) -> Result<Option<Uplink>, Error> {
-        self.uplink.take().map(Uplink::new).transpose()
+    pub fn take_uplink(&mut self) -> Option<UplinkSockets> {
+        self.uplink.take().map(UplinkSockets)
     }
 
     /// Starts a program beside the main process: as the same user, behind the same walls. It has an

@@ -144,6 +144,75 @@ pub(crate) unsafe fn duplicate_to(source: RawFd, target: RawFd) -> io::Result<()
     check(unsafe { libc::dup2(source, target) }.into()).map(drop)
 }
 
+/// Pages that lie side by side, as the kernel's `struct page_region` says it.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub(crate) struct Pages {
+    pub start: u64,
+    pub end: u64,
+    categories: u64,
+}
+
+/// The kernel's `struct pm_scan_arg`.
+#[derive(Default)]
+#[repr(C)]
+struct PageScan {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    vec: u64,
+    vec_len: u64,
+    max_pages: u64,
+    category_inverted: u64,
+    category_mask: u64,
+    category_anyof_mask: u64,
+    return_mask: u64,
+}
+
+/// Looks in a range of a process's addresses for pages that are not a file's, and on demand not the
+/// kernel's page of zeroes either. `pagemap` is the process's. Says how many were found, in order: those
+/// of the whole range, unless there was no more room. Older kernels than Linux 6.7 say `ENOTTY`.
+pub(crate) fn own_pages(
+    pagemap: impl AsFd,
+    (start, end): (u64, u64),
+    without_zeroes: bool,
+    found: &mut [Pages],
+) -> io::Result<usize> {
+    // _IOWR('f', 16, struct pm_scan_arg) and the categories, from linux/fs.h.
+    const PAGEMAP_SCAN: libc::c_ulong = 0xC060_6610;
+    const OF_FILE: u64 = 1 << 2;
+    const PRESENT: u64 = 1 << 3;
+    const SWAPPED: u64 = 1 << 4;
+    const ZEROES: u64 = 1 << 5;
+    let excluded = OF_FILE | if without_zeroes { ZEROES } else { 0 };
+    let mut scan = PageScan {
+        size: size_of::<PageScan>() as u64,
+        start,
+        end,
+        vec: found.as_mut_ptr() as u64,
+        vec_len: found.len() as u64,
+        category_inverted: excluded,
+        category_mask: excluded,
+        category_anyof_mask: PRESENT | SWAPPED,
+        ..PageScan::default()
+    };
+    // SAFETY: the kernel writes to the structure, which has the size that it says, and to `vec_len`
+    // entries of `found`, which it borrows for writing and in which any bytes are valid.
+    let count = check(
+        unsafe {
+            libc::ioctl(
+                pagemap.as_fd().as_raw_fd(),
+                PAGEMAP_SCAN as _,
+                &raw mut scan,
+            )
+        }
+        .into(),
+    )?;
+    Ok((count as usize).min(found.len()))
+}
+
 /// Brings the loopback interface of the calling thread's network namespace up.
 pub(crate) fn raise_loopback() -> io::Result<()> {
     let socket = rustix::net::socket_with(

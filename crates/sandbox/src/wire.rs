@@ -9,9 +9,10 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use kiln_types::limits;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg,
     sendmsg, socketpair,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -20,6 +21,17 @@ use tokio::io::unix::AsyncFd;
 
 /// The longest message. The kernel's default socket buffer takes no more than 208 KiB in one packet.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 192 * 1024;
+// What is accepted of a container image can be started: all that it says, the variables of its function,
+// and those of the platform.
+const _: () = {
+    let image = limits::IMAGE_ENVIRONMENT_BYTES_MAX
+        + 2 * limits::IMAGE_WORDS_BYTES_MAX
+        + limits::IMAGE_DIRECTORY_BYTES_MAX;
+    // Pairs have a few bytes more than the map that was measured.
+    let function = 2 * limits::ENVIRONMENT_BYTES_MAX;
+    let platform = 16 * 1024;
+    assert!(image + function + platform <= MESSAGE_BYTES_MAX);
+};
 /// The most descriptors beside one message.
 pub(crate) const FDS_MAX: usize = 32;
 
@@ -69,6 +81,16 @@ fn send_bytes(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Re
         SendFlags::NOSIGNAL,
     )?;
     Ok(())
+}
+
+/// The length of the message that is received next, which is there already; 0 when the peer is gone.
+pub(crate) fn waiting_bytes(socket: impl AsFd) -> io::Result<usize> {
+    let nothing: &mut [MaybeUninit<u8>] = &mut [];
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+    match recv(socket, nothing, flags) {
+        Err(rustix::io::Errno::CONNRESET) => Ok(0),
+        received => Ok(received?.1),
+    }
 }
 
 /// Receives one message; `None` when the peer is gone.

@@ -66,6 +66,7 @@ impl Bench {
             key,
             memory,
             slots: Slots::default(),
+            reserved: None,
         };
         let actions = self.core.on(event, self.now);
         let granted = actions.iter().find_map(|action| match action {

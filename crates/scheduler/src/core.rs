@@ -139,8 +139,10 @@ impl Core {
                 key,
                 memory,
                 slots,
+                reserved,
             } => {
                 let pool = self.pool_with(key, memory, slots);
+                self.reserve(self.pools[pool].function, reserved);
                 self.requested(ticket, pool, now);
             }
             Event::Abandoned { ticket } => self.abandoned(ticket, now),
@@ -383,11 +385,11 @@ impl Core {
             .expect("only live instances are granted");
         instance.state = State::Busy;
         let was_ahead = std::mem::take(&mut instance.ahead);
-        let spills = !instance.provisioned;
+        let provisioned = instance.provisioned;
         let is_first = self.take_slot(id, no);
         let pool = &mut self.pools[no];
         pool.busy += u32::from(is_first);
-        let spills = spills && pool.provisioned.wanted > 0;
+        let spills = !provisioned && pool.provisioned.wanted > 0;
         let counts = &mut self.functions[pool.function].counts;
         counts.granted += 1;
         counts.spilled += u64::from(spills);
@@ -395,6 +397,7 @@ impl Core {
         self.actions.push(Action::Grant {
             ticket,
             instance: id,
+            provisioned,
         });
     }
 

@@ -53,16 +53,24 @@ struct Waiting<H: Host> {
     answer: oneshot::Sender<Answer<H>>,
 }
 
+/// The instance that a request gets.
+pub(crate) struct Granted<H: Host> {
+    pub(crate) id: InstanceId,
+    pub(crate) instance: H::Instance,
+    /// Whether it is one of those kept ready.
+    pub(crate) provisioned: bool,
+}
+
 /// What became of a request at first.
 pub(crate) enum Asked<H: Host> {
-    Granted(InstanceId, H::Instance),
+    Granted(Granted<H>),
     Refused(Refused),
     Waits(Ticket, oneshot::Receiver<Answer<H>>),
 }
 
 /// What is done after unlocking.
 enum Effect<H: Host> {
-    Grant(oneshot::Sender<Answer<H>>, InstanceId, H::Instance),
+    Grant(oneshot::Sender<Answer<H>>, Granted<H>),
     Refuse(oneshot::Sender<Answer<H>>, Refused),
     Freeze(H::Instance),
     Stop(H::Instance),
@@ -78,7 +86,30 @@ enum Effect<H: Host> {
 struct Asking<'a, H: Host> {
     ticket: Ticket,
     spec: &'a Arc<H::Spec>,
-    answer: Option<Result<(InstanceId, H::Instance), Refused>>,
+    answer: Option<Result<Granted<H>, Refused>>,
+}
+
+impl<H: Host> State<H> {
+    /// Answers a request: the one that is being decided, or one that waits, which needs an effect.
+    fn answer(
+        &mut self,
+        asking: &mut Option<&mut Asking<'_, H>>,
+        ticket: Ticket,
+        answer: Result<Granted<H>, Refused>,
+    ) -> Option<Effect<H>> {
+        if let Some(asking) = asking.as_mut().filter(|asking| asking.ticket == ticket) {
+            asking.answer = Some(answer);
+            return None;
+        }
+        let waiting = self.waiting.remove(&ticket);
+        match answer {
+            Ok(granted) => {
+                let waiting = waiting.expect("requests are granted while they wait");
+                Some(Effect::Grant(waiting.answer, granted))
+            }
+            Err(refused) => Some(Effect::Refuse(waiting?.answer, refused)),
+        }
+    }
 }
 
 impl<H: Host> Driver<H> {
@@ -132,7 +163,7 @@ impl<H: Host> Driver<H> {
             };
             self.decide(&mut state, event(ticket), Some(&mut asking), &mut effects);
             match asking.answer {
-                Some(Ok((id, instance))) => Asked::Granted(id, instance),
+                Some(Ok(granted)) => Asked::Granted(granted),
                 Some(Err(refused)) => Asked::Refused(refused),
                 None => {
                     let (answer, answered) = oneshot::channel();
@@ -164,8 +195,16 @@ impl<H: Host> Driver<H> {
 
     /// Tells the core something.
     pub(crate) fn tell(self: &Arc<Self>, event: Event) {
+        self.tell_with(|| event);
+    }
+
+    /// The same of what is only known once nothing else is decided.
+    pub(crate) fn tell_with(self: &Arc<Self>, event: impl FnOnce() -> Event) {
         let mut effects = Vec::new();
-        self.decide(&mut self.lock(), event, None, &mut effects);
+        {
+            let mut state = self.lock();
+            self.decide(&mut state, event(), None, &mut effects);
+        }
         self.perform(effects);
     }
 
@@ -290,27 +329,18 @@ impl<H: Host> Driver<H> {
                 Action::Grant {
                     ticket,
                     instance: id,
+                    provisioned,
                 } => {
-                    let instance = state.instances[&id].clone();
-                    match &mut asking {
-                        Some(asking) if asking.ticket == ticket => {
-                            asking.answer = Some(Ok((id, instance)));
-                        }
-                        _ => {
-                            let waiting = state.waiting.remove(&ticket);
-                            let waiting = waiting.expect("requests are granted while they wait");
-                            effects.push(Effect::Grant(waiting.answer, id, instance));
-                        }
-                    }
+                    let granted = Granted {
+                        id,
+                        instance: state.instances[&id].clone(),
+                        provisioned,
+                    };
+                    effects.extend(state.answer(&mut asking, ticket, Ok(granted)));
                 }
-                Action::Refuse { ticket, refused } => match &mut asking {
-                    Some(asking) if asking.ticket == ticket => asking.answer = Some(Err(refused)),
-                    _ => {
-                        if let Some(waiting) = state.waiting.remove(&ticket) {
-                            effects.push(Effect::Refuse(waiting.answer, refused));
-                        }
-                    }
-                },
+                Action::Refuse { ticket, refused } => {
+                    effects.extend(state.answer(&mut asking, ticket, Err(refused)));
+                }
                 Action::Freeze { instance } => {
                     effects.push(Effect::Freeze(state.instances[&instance].clone()));
                 }
@@ -361,8 +391,8 @@ impl<H: Host> Driver<H> {
     fn perform(self: &Arc<Self>, effects: Vec<Effect<H>>) {
         for effect in effects {
             match effect {
-                Effect::Grant(answer, id, instance) => {
-                    let lease = Lease::new(Scheduler::from(self.clone()), id, instance);
+                Effect::Grant(answer, granted) => {
+                    let lease = Lease::new(Scheduler::from(self.clone()), granted);
                     // Nobody waits any more: the lease comes back with the error and is dropped.
                     let _ = answer.send(Ok(lease));
                 }

@@ -32,10 +32,18 @@ impl<H: Host> Scheduler<H> {
     /// An instance to run one invocation on: at once when one is idle, else when one has started or
     /// comes back. Dropping the future gives up the request; nothing is lost.
     ///
+    /// `reserved` reads the function's reserved concurrency. It is called with the scheduler locked, as in
+    /// [`Scheduler::reserve`], so that no decision is made by an older value after a newer one; it must
+    /// not wait.
+    ///
     /// # Errors
     /// A limit is reached. Concurrency limits refuse at once, memory and the rate of starts after
     /// [`Config::wait_max`].
-    pub async fn lease(&self, spec: &Arc<H::Spec>) -> Result<Lease<H>, Refused> {
+    pub async fn lease(
+        &self,
+        spec: &Arc<H::Spec>,
+        reserved: impl FnOnce() -> Option<u32>,
+    ) -> Result<Lease<H>, Refused> {
         let key = spec.key();
         let (memory, slots) = (spec.memory(), spec.slots());
         let asked = self.driver.ask(spec, |ticket| Event::Requested {
@@ -43,9 +51,10 @@ impl<H: Host> Scheduler<H> {
             key,
             memory,
             slots,
+            reserved: reserved(),
         });
         match asked {
-            Asked::Granted(id, instance) => Ok(Lease::new(self.clone(), id, instance)),
+            Asked::Granted(granted) => Ok(Lease::new(self.clone(), granted)),
             Asked::Refused(refused) => Err(refused),
             Asked::Waits(ticket, answer) => {
                 let waiting = Waiting {
@@ -89,12 +98,13 @@ impl<H: Host> Scheduler<H> {
         });
     }
 
-    /// Says that a function is there, and sets or takes away its reserved concurrency. Reservations reduce what all other
-    /// functions of the account may use, so they must be told before the function is first called.
-    pub fn reserve(&self, function: &FunctionId, concurrency: Option<u32>) {
-        self.driver.tell(Event::Reserved {
+    /// Says that a function is there, and sets or takes away its reserved concurrency, which is read with the
+    /// scheduler locked. Its own requests bring that along; it is told for those of others, which it
+    /// leaves less, before the function is first called.
+    pub fn reserve(&self, function: &FunctionId, concurrency: impl FnOnce() -> Option<u32>) {
+        self.driver.tell_with(|| Event::Reserved {
             function: function.clone(),
-            concurrency,
+            concurrency: concurrency(),
         });
     }
 

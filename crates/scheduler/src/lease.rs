@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kiln_types::{InstanceId, Invocation, InvocationReport};
 
+use crate::driver::Granted;
 use crate::handle::Scheduler;
 use crate::host::{Host, Instance, NoReport};
 use crate::local::LocalHost;
@@ -15,16 +16,18 @@ pub struct Lease<H: Host = LocalHost> {
     scheduler: Scheduler<H>,
     id: InstanceId,
     instance: H::Instance,
+    provisioned: bool,
     usable: bool,
     init: Option<Duration>,
 }
 
 impl<H: Host> Lease<H> {
-    pub(crate) fn new(scheduler: Scheduler<H>, id: InstanceId, instance: H::Instance) -> Self {
+    pub(crate) fn new(scheduler: Scheduler<H>, granted: Granted<H>) -> Self {
         Self {
             scheduler,
-            id,
-            instance,
+            id: granted.id,
+            instance: granted.instance,
+            provisioned: granted.provisioned,
             usable: true,
             init: None,
         }
@@ -33,6 +36,11 @@ impl<H: Host> Lease<H> {
     /// Which instance.
     pub fn id(&self) -> InstanceId {
         self.id
+    }
+
+    /// Whether it was one of those kept ready when it was leased.
+    pub fn is_provisioned(&self) -> bool {
+        self.provisioned
     }
 
     /// Runs the invocation. Whether the instance can be used again follows from how it ended; one

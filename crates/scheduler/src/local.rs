@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_instance::{Error, Handle, NoSnapshot, Spec};
+use kiln_instance::{Error, Handle, NoSnapshot, SnapshotNews, Spec};
 use kiln_types::{
     FunctionId, Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, RevisionId,
     Slots, Version,
 };
+use tokio::sync::broadcast;
 
 use crate::core::FunctionKey;
 use crate::host::{Demand, Host, Instance, NoReport};
@@ -33,8 +34,16 @@ impl LocalHost {
     ///
     /// # Errors
     /// See [`NoSnapshot`].
-    pub async fn take_snapshot(&self, spec: &Arc<Spec>) -> Result<(), NoSnapshot> {
-        self.host.take_snapshot(spec).await
+    pub fn take_snapshot(
+        &self,
+        spec: &Arc<Spec>,
+    ) -> impl Future<Output = Result<(), NoSnapshot>> + Send + use<> {
+        self.host.take_snapshot(spec)
+    }
+
+    /// Which versions have a snapshot, or none any more, without that anybody published them.
+    pub fn snapshot_news(&self) -> broadcast::Receiver<SnapshotNews> {
+        self.host.snapshot_news()
     }
 
     /// Gives up snapshots of a function whose versions are not wanted any more.

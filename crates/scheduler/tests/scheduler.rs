@@ -93,7 +93,7 @@ impl Fixture {
     }
 
     async fn lease(&self, function: usize) -> Leased {
-        self.scheduler.lease(&self.specs[function]).await
+        self.scheduler.lease(&self.specs[function], || None).await
     }
 
     fn invocation(&self, function: usize) -> Invocation {

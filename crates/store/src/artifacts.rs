@@ -28,6 +28,7 @@ mod package;
 mod tests;
 mod unpack;
 
+pub use derived::DerivedDraft;
 use index::{Index, Reservation};
 
 /// Packages unpacked at once: each is held in memory meanwhile. Further ones wait.

@@ -24,14 +24,12 @@ mod unpack;
 
 /// Layers unpacked at once; further ones wait.
 const UNPACKS_MAX: usize = 2;
-/// Files, links and directories of one layer, and records that only describe them.
-const ENTRIES_MAX: u64 = 1_000_000;
 /// How long after its last use a layer is safe from [`Images::collect`]: a function with it may be about
 /// to be stored.
 const COLLECT_GRACE: Duration = Duration::from_secs(1_200);
 /// The directory of the unpacked files.
 const ROOT: &str = "root";
-/// The [`Manifest`] as JSON.
+/// The [`LayerSize`] as JSON.
 const MANIFEST: &str = "manifest.json";
 
 /// Why a layer was not taken. Nothing of it is kept.
@@ -43,8 +41,8 @@ pub enum ImageError {
         /// The limit.
         max: u64,
     },
-    /// More entries than allowed.
-    #[error("a layer has more than {max} entries")]
+    /// All layers together have more entries than allowed.
+    #[error("the image has more than {max} files, links and directories")]
     TooManyEntries {
         /// The limit.
         max: u64,
@@ -92,16 +90,20 @@ pub struct Layer {
     pub bytes: u64,
 }
 
-/// What is known of an unpacked layer.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Manifest {
-    /// The size of the uncompressed archive.
-    bytes: u64,
+/// How much layers have, or may have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerSize {
+    /// Bytes of the uncompressed archives, and of what had to be copied where they have a link.
+    pub bytes: u64,
+    /// Records of the archives, and directories that were made on the way to them. Layers that were
+    /// unpacked before these were counted have none.
+    #[serde(default)]
+    pub entries: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    manifest: Manifest,
+    size: LayerSize,
     /// When it was last put or asked for, if since the store was opened.
     used: Option<Moment>,
 }
@@ -123,9 +125,9 @@ impl Images {
     pub(crate) fn open(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let shelf = Shelf::open(data.join("images"), "layer")?;
         let known = scan(&shelf)?;
-        let known = known.into_iter().map(|(digest, manifest)| {
+        let known = known.into_iter().map(|(digest, size)| {
             let used = None;
-            (digest, Known { manifest, used })
+            (digest, Known { size, used })
         });
         let shared = Shared {
             known: StdMutex::new(known.collect()),
@@ -138,14 +140,14 @@ impl Images {
         })
     }
 
-    /// The size of a layer's uncompressed archive, when the layer is here. It is safe from
-    /// [`Images::collect`] for the next twenty minutes.
-    pub fn touch(&self, diff_id: &Sha256) -> Option<u64> {
+    /// The size of a layer, when it is here. It is safe from [`Images::collect`] for the next twenty
+    /// minutes.
+    pub fn touch(&self, diff_id: &Sha256) -> Option<LayerSize> {
         let now = self.shared.clock.now();
         let mut known = self.shared.known();
         let layer = known.get_mut(diff_id)?;
         layer.used = Some(now);
-        Some(layer.manifest.bytes)
+        Some(layer.size)
     }
 
     /// The directory with a layer's files. From memory; that of a layer that was never put does not
@@ -161,23 +163,23 @@ impl Images {
     }
 
     /// Takes a layer: unpacks it, checks its digests, and has all on disk when this returns its size. One
-    /// that is known already costs nothing. More than `bytes_max` is refused.
+    /// that is known already costs nothing. More than `size_max` is refused.
     ///
-    /// An entry is refused, and the whole layer with it, when its name has `..` or is too long, when it
-    /// lies below a link or a file, or is a hard link to something that the layer has not. Devices and
+    /// An entry is refused, and the whole layer with it, when its name has `..`, is too long or too deep,
+    /// when it lies below a link or a file, or is a hard link to something that the layer has not. Devices and
     /// the like are left out; owners, special permissions and extended attributes are not kept:
     /// everything is readable by all and belongs to the server's user, as with zips.
-    pub async fn put(&self, layer: Layer, bytes_max: u64) -> Result<u64, ImageError> {
+    pub async fn put(&self, layer: Layer, size_max: LayerSize) -> Result<LayerSize, ImageError> {
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&layer.diff_id).await;
-        if let Some(bytes) = self.touch(&layer.diff_id) {
-            return Ok(bytes);
+        if let Some(size) = self.touch(&layer.diff_id) {
+            return Ok(size);
         }
         let unpacks = shared.unpacks.clone();
         let permit = unpacks.acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let unpack = move || {
-            let kept = shared.keep(layer, bytes_max);
+            let kept = shared.keep(layer, size_max);
             drop((permit, lock));
             kept
         };
@@ -204,24 +206,18 @@ impl Images {
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&diff_id).await;
         let remove = move || {
-            let now = shared.clock.now();
-            let bytes = {
-                let mut known = shared.known();
-                let is_old = |layer: &Known| {
-                    layer
-                        .used
-                        .is_none_or(|used| now.since(used) >= COLLECT_GRACE)
-                };
-                match known.get(&diff_id).copied().filter(is_old) {
-                    Some(layer) => known.remove(&diff_id).map(|_| layer.manifest.bytes),
-                    None => None,
-                }
+            let Some(layer) = shared.forget_old(&diff_id) else {
+                return Ok(0);
             };
-            let Some(bytes) = bytes else { return Ok(0) };
-            let draft = shared.shelf.withdraw(&diff_id)?;
+            let withdrawn = shared.shelf.withdraw(&diff_id);
+            if withdrawn.is_err() {
+                // Still in its place: a later collection is to find it.
+                shared.known().insert(diff_id, layer);
+            }
             drop(lock);
+            let draft = withdrawn?;
             fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
-            Ok(bytes)
+            Ok(layer.size.bytes)
         };
         tokio::task::spawn_blocking(remove)
             .await
@@ -234,25 +230,74 @@ impl Shared {
         self.known.lock().expect("no holder panics")
     }
 
-    fn keep(&self, layer: Layer, bytes_max: u64) -> Result<u64, ImageError> {
+    /// Forgets a layer that was not used for a while, so that from here on nobody is told that it is
+    /// here; what is known of it.
+    fn forget_old(&self, diff_id: &Sha256) -> Option<Known> {
+        let now = self.clock.now();
+        let mut known = self.known();
+        let used = known.get(diff_id)?.used;
+        let is_old = used.is_none_or(|used| now.since(used) >= COLLECT_GRACE);
+        is_old.then(|| known.remove(diff_id)).flatten()
+    }
+
+    fn keep(&self, layer: Layer, size_max: LayerSize) -> Result<LayerSize, ImageError> {
         let diff_id = layer.diff_id.clone();
         let draft = self.shelf.draft()?;
-        let bytes_max = bytes_max.min(limits::IMAGE_BYTES_MAX);
-        let bytes = unpack::unpack(layer, &draft.path().join(ROOT), bytes_max, ENTRIES_MAX)?;
-        let manifest = Manifest { bytes };
-        let json = serde_json::to_vec(&manifest).expect("a number is JSON");
+        let size_max = LayerSize {
+            bytes: size_max.bytes.min(LayerSize::IMAGE_MAX.bytes),
+            entries: size_max.entries.min(LayerSize::IMAGE_MAX.entries),
+        };
+        let size = unpack::unpack(layer, &draft.path().join(ROOT), size_max)?;
+        let json = serde_json::to_vec(&size).expect("numbers are JSON");
         draft.write(MANIFEST, &json)?;
         // Most layers have more files than it would be cheaper to sync one by one.
         draft.sync_all()?;
         self.shelf.publish(draft, &diff_id)?;
         let used = Some(self.clock.now());
-        self.known().insert(diff_id, Known { manifest, used });
-        Ok(bytes)
+        self.known().insert(diff_id, Known { size, used });
+        Ok(size)
+    }
+}
+
+impl LayerSize {
+    /// What all layers of an image may have together.
+    pub const IMAGE_MAX: Self = Self {
+        bytes: limits::IMAGE_BYTES_MAX,
+        entries: limits::IMAGE_ENTRIES_MAX,
+    };
+
+    /// That of two layers.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_add(other.bytes),
+            entries: self.entries.saturating_add(other.entries),
+        }
+    }
+
+    /// What is left of it.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(other.bytes),
+            entries: self.entries.saturating_sub(other.entries),
+        }
+    }
+
+    /// Fails where it is more than another.
+    pub fn check(self, max: Self) -> Result<(), ImageError> {
+        if self.bytes > max.bytes {
+            return Err(ImageError::TooLarge { max: max.bytes });
+        }
+        if self.entries > max.entries {
+            return Err(ImageError::TooManyEntries { max: max.entries });
+        }
+        Ok(())
     }
 }
 
 /// All layers in their places.
-fn scan(shelf: &Shelf) -> Result<Vec<(Sha256, Manifest)>, Error> {
+fn scan(shelf: &Shelf) -> Result<Vec<(Sha256, LayerSize)>, Error> {
     let read = |path: PathBuf| {
         let damaged = |why: String| Error::Damaged {
             what: path.display().to_string(),
@@ -264,8 +309,8 @@ fn scan(shelf: &Shelf) -> Result<Vec<(Sha256, Manifest)>, Error> {
             .map_err(|_| damaged("is no layer".to_owned()))?;
         let manifest = path.join(MANIFEST);
         let json = fs::read(&manifest).map_err(Error::file("read", &manifest))?;
-        let manifest = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
-        Ok((digest, manifest))
+        let size = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
+        Ok((digest, size))
     };
     shelf.list()?.into_iter().map(read).collect()
 }

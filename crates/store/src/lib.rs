@@ -38,12 +38,12 @@ pub mod queue;
 mod shelf;
 mod usage;
 
-pub use artifacts::{ArtifactError, Artifacts};
+pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
 pub use buckets::{BucketError, Buckets};
 pub use config::Config;
 pub use error::Error;
 pub use handle::Store;
-pub use images::{ImageError, Images, Layer};
+pub use images::{ImageError, Images, Layer, LayerSize};
 pub use keys::{AccessKey, Keys};
 pub use layers::Layers;
 pub use logs::{

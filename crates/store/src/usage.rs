@@ -1,4 +1,5 @@
-//! Usage: one record per invocation, and sums of them. Integers only.
+//! Usage: one record per invocation, one per stretch of time for which instances of a version were kept
+//! ready, and sums of them. Integers only.
 //!
 //! `usage.db` is synced with every commit: what [`Usage::append`] has returned from is never lost.
 //! Callers append in batches (the meter once a second), so what a crash can cost is the batch that
@@ -9,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_types::account::AccountId;
-use kiln_types::{Architecture, FunctionId, Timestamp, Traffic, UsageRecord};
+use kiln_types::{Architecture, FunctionId, ProvisionedRecord, Timestamp, Traffic, UsageRecord};
 
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 
+mod provisioned;
 mod record;
 mod retention;
 mod summary;
@@ -51,10 +53,29 @@ const USAGE: Spec = Spec {
         ALTER TABLE usage ADD COLUMN received_bytes INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE usage ADD COLUMN sent_bytes INTEGER NOT NULL DEFAULT 0;
     ",
+        "
+        ALTER TABLE usage ADD COLUMN provisioned INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE provisioned_usage (
+            account TEXT NOT NULL,
+            name TEXT NOT NULL,
+            version TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            duration_ms INTEGER NOT NULL,
+            instances INTEGER NOT NULL,
+            memory_mb INTEGER NOT NULL,
+            architecture TEXT NOT NULL,
+            PRIMARY KEY (account, name, version, started)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX provisioned_usage_by_time ON provisioned_usage (started, account);
+    ",
+        "
+        ALTER TABLE usage ADD COLUMN restore_us INTEGER;
+        ALTER TABLE usage ADD COLUMN restore_billed_ms INTEGER NOT NULL DEFAULT 0;
+    ",
     ],
 };
 
-/// Records of invocations.
+/// Records of invocations and of what was kept ready.
 #[derive(Clone)]
 pub struct Usage {
     database: Arc<Database>,
@@ -74,10 +95,19 @@ pub struct UsageSummary {
     pub errors: u64,
     /// Those that waited for an init phase.
     pub inits: u64,
+    /// Those that waited for an instance to be made of a snapshot.
+    pub restores: u64,
+    /// Milliseconds charged for that; part of `billed_ms`.
+    pub restore_billed_ms: u64,
     /// Milliseconds charged.
     pub billed_ms: u64,
     /// Memory given times milliseconds charged, in MiB·ms.
     pub memory_mb_ms: u64,
+    /// What of that ran on instances that were kept ready.
+    pub memory_on_provisioned_mb_ms: u64,
+    /// Memory given to instances kept ready times the time for which they were asked for, used or not, in
+    /// MiB·ms.
+    pub provisioned_mb_ms: u64,
     /// `/tmp` beyond the 512 MiB that come free, times milliseconds charged, in MiB·ms.
     pub ephemeral_extra_mb_ms: u64,
     /// CPU time in microseconds.
@@ -90,6 +120,31 @@ pub struct UsageSummary {
     pub duration_p50_us: u64,
     /// The run time that 99 % did not exceed, in microseconds: the `⌈99n/100⌉`-th.
     pub duration_p99_us: u64,
+}
+
+impl UsageSummary {
+    /// That of a function that used nothing.
+    pub fn new(function: FunctionId, architecture: Architecture) -> Self {
+        Self {
+            function,
+            architecture,
+            count: 0,
+            errors: 0,
+            inits: 0,
+            restores: 0,
+            restore_billed_ms: 0,
+            billed_ms: 0,
+            memory_mb_ms: 0,
+            memory_on_provisioned_mb_ms: 0,
+            provisioned_mb_ms: 0,
+            ephemeral_extra_mb_ms: 0,
+            cpu_us: 0,
+            traffic: Traffic::default(),
+            memory_peak_mb: 0,
+            duration_p50_us: 0,
+            duration_p99_us: 0,
+        }
+    }
 }
 
 impl Usage {
@@ -106,8 +161,15 @@ impl Usage {
             .await
     }
 
-    /// Sums of the invocations of an account's functions that started within `[since, until)`,
-    /// ordered by function name. Reads every record of the period and no other. Percentiles are exact, for
+    /// Remembers what was kept ready; on disk when this returns. A record that is there already is left
+    /// alone, so that one whose fate is unknown can be appended again.
+    pub async fn append_provisioned(&self, records: Vec<ProvisionedRecord>) -> Result<(), Error> {
+        let write = move |to: &rusqlite::Connection| provisioned::insert(to, &records);
+        self.database.write("append provisioned usage", write).await
+    }
+
+    /// Sums of what an account's functions did and had kept ready, as far as it started within
+    /// `[since, until)`, ordered by function name. Reads every record of the period and no other. Percentiles are exact, for
     /// which 8 bytes per invocation of a function are held in memory meanwhile.
     pub async fn summary(
         &self,
@@ -116,7 +178,10 @@ impl Usage {
         until: Timestamp,
     ) -> Result<Vec<UsageSummary>, Error> {
         let account = account.clone();
-        let read = move |from: &rusqlite::Connection| summary::read(from, &account, since, until);
+        let read = move |from: &rusqlite::Connection| {
+            let sums = summary::read(from, &account, since, until)?;
+            provisioned::add(from, sums, &account, since, until)
+        };
         self.database.read("sum usage", read).await
     }
 
@@ -131,7 +196,7 @@ impl Usage {
         self.database.read("list usage", read).await
     }
 
-    /// Forgets invocations that started before `cutoff`; returns how many. Call it now and then; it
+    /// Forgets records that started before `cutoff`; returns how many. Call it now and then; it
     /// lets other writers in between.
     pub async fn expire(&self, cutoff: Timestamp) -> Result<u64, Error> {
         retention::expire(&self.database, cutoff).await

@@ -1,18 +1,24 @@
 //! A registry of container images for one test: it has what was pushed into it, remembers what it was
-//! asked, and can want a token, lead elsewhere, or lie.
+//! asked, and can want a token, lead elsewhere, lie, or take for ever.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::image::{Blobs, Image, digest};
 
 /// What who has logged in shows.
 const TOKEN: &str = "token-of-a-test";
+/// Between two bytes of what trickles.
+const TRICKLE: Duration = Duration::from_millis(20);
 
 /// A registry on a port of its own. Its thread lives as long as the test's process.
 #[derive(Debug, Clone)]
@@ -28,6 +34,7 @@ struct State {
     asked: Vec<String>,
     login: Option<String>,
     moves_blobs: bool,
+    trickles: Option<String>,
 }
 
 /// What is answered.
@@ -40,18 +47,37 @@ struct Answer {
 impl Registry {
     /// An empty one.
     pub fn start() -> Self {
+        Self::start_as("127.0.0.1", |registry, stream| registry.serve(stream))
+    }
+
+    /// An empty one that speaks TLS under this name of the machine. Gives the certificate, as PEM, of who
+    /// vouches for it.
+    pub fn start_with_tls(name: &str) -> (Self, String) {
+        let (config, issuer) = tls_of(name);
+        let registry = Self::start_as(name, move |registry, stream| {
+            let connection = ServerConnection::new(Arc::clone(&config));
+            let connection = connection.map_err(std::io::Error::other)?;
+            registry.serve(StreamOwned::new(connection, stream))
+        });
+        (registry, issuer)
+    }
+
+    fn start_as(
+        name: &str,
+        serve: impl Fn(&Self, TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let host = listener.local_addr().expect("it is bound").to_string();
+        let port = listener.local_addr().expect("it is bound").port();
         let registry = Self {
-            host,
+            host: format!("{name}:{port}"),
             state: Arc::default(),
         };
-        let serving = registry.clone();
+        let (serving, serve) = (registry.clone(), Arc::new(serve));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let serving = serving.clone();
+                let (serving, serve) = (serving.clone(), Arc::clone(&serve));
                 // A client that goes away is none of the test's business.
-                thread::spawn(move || drop(serving.serve(stream)));
+                thread::spawn(move || drop(serve(&serving, stream)));
             }
         });
         registry
@@ -125,12 +151,17 @@ impl Registry {
         self.state().moves_blobs = true;
     }
 
+    /// Sends what has this in its path byte by byte from now on.
+    pub fn trickle(&self, part: &str) {
+        self.state().trickles = Some(part.to_owned());
+    }
+
     /// The paths that were asked for so far, with what was shown.
     pub fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
     }
 
-    fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
+    fn serve(&self, stream: impl Read + Write) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream);
         let mut first = String::new();
         reader.read_line(&mut first)?;
@@ -159,7 +190,19 @@ impl Registry {
         head.push_str("connection: close\r\n\r\n");
         let stream = reader.get_mut();
         stream.write_all(head.as_bytes())?;
-        stream.write_all(&body)
+        let trickles = self.state().trickles.clone();
+        let step = match trickles.is_some_and(|part| path.contains(&part)) {
+            true => 1,
+            false => body.len().max(1),
+        };
+        for part in body.chunks(step) {
+            stream.write_all(part)?;
+            stream.flush()?;
+            if step == 1 {
+                thread::sleep(TRICKLE);
+            }
+        }
+        stream.flush()
     }
 
     fn answer(&self, path: &str, authorization: &str) -> Answer {
@@ -218,4 +261,24 @@ impl Registry {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder panics")
     }
+}
+
+/// A certificate for a name, and the one, as PEM, of the authority that issued it.
+fn tls_of(name: &str) -> (Arc<ServerConfig>, String) {
+    let key = || KeyPair::generate().expect("keys can be made");
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(authority, key()).expect("it can be signed");
+    let own = key();
+    let params = CertificateParams::new(vec![name.to_owned()]).expect("a name is one");
+    let certificate = params.signed_by(&own, &issuer).expect("it can be signed");
+    let private = PrivatePkcs8KeyDer::from(own.serialize_der());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private.into())
+        .expect("the key is the certificate's");
+    (Arc::new(config), issuer.pem())
 }

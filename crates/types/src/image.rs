@@ -1,9 +1,12 @@
 //! The container image of a function, in the place of a zip and a runtime.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 use crate::function::NotReady;
+use crate::limits;
 
 /// An image as a function has it: named once, pinned by its digest from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,17 @@ pub struct ImageConfig {
     pub command: Option<Vec<String>>,
     /// In the place of `WORKDIR`.
     pub working_directory: Option<String>,
+}
+
+/// A part of a configuration that is too large to start a process with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excess {
+    /// As who wrote it calls it.
+    pub part: &'static str,
+    /// What it has as JSON.
+    pub bytes: usize,
+    /// What it may have.
+    pub max: usize,
 }
 
 /// The container image of one version and what the function makes of it.
@@ -97,10 +111,50 @@ impl Image {
     }
 }
 
+impl Image {
+    /// What is too large in what it says.
+    pub fn excess(&self) -> Option<Excess> {
+        let environment = limits::IMAGE_ENVIRONMENT_BYTES_MAX;
+        let directory = limits::IMAGE_DIRECTORY_BYTES_MAX;
+        Excess::of("ENV", &self.environment, environment)
+            .or_else(|| Excess::of_words("ENTRYPOINT", &self.entry_point))
+            .or_else(|| Excess::of_words("CMD", &self.command))
+            .or_else(|| Excess::of("WORKDIR", &self.working_directory, directory))
+    }
+}
+
 impl ImageConfig {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What is too large in what it says.
+    pub fn excess(&self) -> Option<Excess> {
+        let of = |part, words: &Option<Vec<String>>| Excess::of_words(part, words.as_ref()?);
+        of("EntryPoint", &self.entry_point).or_else(|| of("Command", &self.command))
+    }
+}
+
+impl Excess {
+    fn of(part: &'static str, value: &impl Serialize, max: usize) -> Option<Self> {
+        let json = serde_json::to_vec(value).expect("texts are JSON");
+        let bytes = json.len();
+        (bytes > max).then_some(Self { part, bytes, max })
+    }
+
+    fn of_words(part: &'static str, words: &[String]) -> Option<Self> {
+        Self::of(part, &words, limits::IMAGE_WORDS_BYTES_MAX)
+    }
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { part, bytes, max } = self;
+        write!(
+            f,
+            "{part} has {bytes} bytes as JSON, and {max} are the most"
+        )
     }
 }
 
@@ -112,17 +166,76 @@ mod tests {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    #[test]
-    fn each_member_of_the_configuration_replaces_its_own_and_no_other() {
-        let image = Image {
+    fn nothing() -> Image {
+        Image {
             uri: "app:1".into(),
             resolved_uri: "app@sha256:00".into(),
             digest: Sha256::from_bytes([0; 32]),
             layers: Vec::new(),
-            entry_point: words("/entry --now"),
-            command: words("app.handler"),
+            entry_point: Vec::new(),
+            command: Vec::new(),
             working_directory: None,
             environment: Vec::new(),
+        }
+    }
+
+    /// As long as can be, with the quotation marks and brackets around it.
+    fn most() -> Image {
+        let text = |bytes: usize| "x".repeat(bytes);
+        Image {
+            environment: vec![("A".into(), text(64 * 1024 - r#"[["A",""]]"#.len()))],
+            entry_point: vec![text(32 * 1024 - r#"[""]"#.len())],
+            command: vec![text(32 * 1024 - r#"[""]"#.len())],
+            working_directory: Some(text(4 * 1024 - 2)),
+            ..nothing()
+        }
+    }
+
+    #[test]
+    fn what_no_message_could_carry_is_in_excess() {
+        assert_eq!(nothing().excess(), None);
+        assert_eq!(most().excess(), None);
+        let part = |change: fn(&mut Image)| {
+            let mut image = most();
+            change(&mut image);
+            image.excess().unwrap().part
+        };
+        assert_eq!(part(|image| image.environment[0].1.push('x')), "ENV");
+        assert_eq!(
+            part(|image| image.entry_point.push(String::new())),
+            "ENTRYPOINT"
+        );
+        assert_eq!(
+            part(|image| image.working_directory = Some("x".repeat(4 * 1024))),
+            "WORKDIR"
+        );
+        // As many letters, one of which has to be escaped.
+        let escaped = part(|image| {
+            image.command[0].pop();
+            image.command[0].push('\n');
+        });
+        assert_eq!(escaped, "CMD");
+        let config = ImageConfig {
+            command: Some(most().command),
+            ..ImageConfig::default()
+        };
+        assert_eq!(config.excess(), None);
+        let config = ImageConfig {
+            entry_point: Some([most().command, words("x")].concat()),
+            ..config
+        };
+        assert_eq!(
+            config.excess().unwrap().to_string(),
+            "EntryPoint has 32772 bytes as JSON, and 32768 are the most"
+        );
+    }
+
+    #[test]
+    fn each_member_of_the_configuration_replaces_its_own_and_no_other() {
+        let image = Image {
+            entry_point: words("/entry --now"),
+            command: words("app.handler"),
+            ..nothing()
         };
         let none = ImageConfig::default();
         assert_eq!(image.command_line(&none), words("/entry --now app.handler"));

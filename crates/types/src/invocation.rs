@@ -103,6 +103,10 @@ pub enum InvocationStatus {
     OutOfMemory,
     /// The function could not be initialised.
     InitError,
+    /// A hook failed that runs after the instance was made of a snapshot. The handler did not run.
+    RestoreError,
+    /// The instance could not be made of its snapshot in time. The handler did not run.
+    RestoreTimeout,
 }
 
 /// What the caller of an invocation gets.
@@ -154,6 +158,8 @@ impl InvocationStatus {
             InvocationStatus::Crash => "crash",
             InvocationStatus::OutOfMemory => "out-of-memory",
             InvocationStatus::InitError => "init-error",
+            InvocationStatus::RestoreError => "restore-error",
+            InvocationStatus::RestoreTimeout => "restore-timeout",
         }
     }
 

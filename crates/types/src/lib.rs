@@ -51,4 +51,4 @@ pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
 pub use trace::Trace;
 pub use units::{EphemeralMb, EventAgeSecs, InvalidUnit, MemoryMb, Retries, Slots, TimeoutSecs};
-pub use usage::UsageRecord;
+pub use usage::{ProvisionedRecord, RestoreUsage, UsageRecord};

@@ -52,12 +52,22 @@ pub const ZIPPED_BYTES_MAX: u64 = 50 * 1024 * 1024;
 pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
 /// Largest container image, all layers unpacked (quotas page: 10 GB).
 pub const IMAGE_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// Entries of all layers of a container image, and directories that are made on the way to them. Each costs
+/// a block of the disk, whatever its name costs in an archive (Lambda documents none).
+pub const IMAGE_ENTRIES_MAX: u64 = 1_000_000;
 /// Layers of a container image (Docker's limit; Lambda documents none).
 pub const IMAGE_LAYERS_MAX: usize = 127;
 /// Words of an entry point or a command (service model, `ImageConfig`).
 pub const IMAGE_WORDS_MAX: usize = 1_500;
 /// Longest working directory of a container image's function (service model, `ImageConfig`).
 pub const IMAGE_DIRECTORY_LENGTH_MAX: usize = 1_000;
+/// A container image's variables as JSON. With its words and its directory they are in memory as long as a
+/// function has the image, and in the message that starts a process of it (Lambda documents none).
+pub const IMAGE_ENVIRONMENT_BYTES_MAX: usize = 64 * 1024;
+/// An entry point as JSON, and a command likewise, be they of a container image or of its function.
+pub const IMAGE_WORDS_BYTES_MAX: usize = 32 * 1024;
+/// A container image's own working directory as JSON (Linux's longest path).
+pub const IMAGE_DIRECTORY_BYTES_MAX: usize = 4 * 1024;
 /// All code of one account (quotas page: 75 GB).
 pub const CODE_STORAGE_BYTES_MAX: u64 = 75 * 1024 * 1024 * 1024;
 /// Environment variables of a function, as JSON (quotas page).

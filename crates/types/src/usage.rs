@@ -1,4 +1,4 @@
-//! What one invocation used.
+//! What one invocation used, and what keeping instances ready did.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,15 @@ use crate::name::{FunctionId, Version};
 use crate::network::Traffic;
 use crate::runtime::Architecture;
 use crate::units::{EphemeralMb, MemoryMb};
+
+/// What restoring a snapshot took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreUsage {
+    /// All of it, in microseconds.
+    pub duration_us: u64,
+    /// What is charged for it, in whole milliseconds: the function's own hooks.
+    pub billed_ms: u64,
+}
 
 /// The record kept of every invocation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,9 +32,12 @@ pub struct UsageRecord {
     pub started: Timestamp,
     /// Init time in microseconds when the invocation paid for one.
     pub init_us: Option<u64>,
+    /// What restoring a snapshot took when the invocation paid for that.
+    pub restore: Option<RestoreUsage>,
     /// Run time in microseconds.
     pub duration_us: u64,
-    /// What is charged, in whole milliseconds: init and run time together, rounded up.
+    /// What is charged, in whole milliseconds: init and run time together, rounded up, and what is
+    /// charged for a restore.
     pub billed_ms: u64,
     /// The memory it was given.
     pub memory: MemoryMb,
@@ -41,4 +53,25 @@ pub struct UsageRecord {
     pub traffic: Traffic,
     /// How it ended.
     pub status: InvocationStatus,
+    /// Whether its instance was one of those kept ready, which has another price.
+    pub provisioned: bool,
+}
+
+/// The record kept of a stretch of time for which instances of a version were kept ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvisionedRecord {
+    /// Of which function.
+    pub function: FunctionId,
+    /// Of which version.
+    pub version: Version,
+    /// When it began. A version has one record of a moment.
+    pub started: Timestamp,
+    /// How long it was, in milliseconds.
+    pub duration_ms: u64,
+    /// How many instances were asked for.
+    pub instances: u32,
+    /// The memory each was given.
+    pub memory: MemoryMb,
+    /// What they were kept on.
+    pub architecture: Architecture,
 }

@@ -102,9 +102,9 @@ class Channel:
             view = view[os.write(self._fd, view):]
 
 
-def frame(kind, header):
-    """A frame without a body."""
-    return _prefix(kind, header, b"") + header
+def frame(kind, header, body=b""):
+    """A frame whole."""
+    return _prefix(kind, header, body) + header + body
 
 
 def _prefix(kind, header, body):

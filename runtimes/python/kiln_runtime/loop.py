@@ -29,7 +29,7 @@ def boot(fd, warm_up=True):
     before it says that it is ready; one that is waited for does not.
     """
     try:
-        status = _live(fd, warm_up)
+        status = live(fd, warm_up)
     except frames.Closed:
         status = 0
     except SystemExit as ended:
@@ -40,7 +40,8 @@ def boot(fd, warm_up=True):
     _leave(status)
 
 
-def _live(fd, warm_up):
+def live(fd, warm_up):
+    """The same, but the end of the process is the caller's business."""
     _be_like_an_interpreter_with_site()
     if warm_up:
         warm.up()

@@ -78,10 +78,12 @@ def take(fd, code, announce):
     gc.collect()
     gc.freeze()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    is_copy = waiting(ctypes.addressof(state), fd, frame, len(frame))
+    try:
+        is_copy = waiting(ctypes.addressof(state), fd, frame, len(frame))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     if not is_copy:
         raise Unfit("it was not wanted")
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     os.umask(mask)
     _write_tmp(files)
     os.chdir(directory)

@@ -7,7 +7,8 @@ namespaces, drops everything (``lockdown``), reseeds, and only then becomes ``lo
 
 Descriptor 3 is the connection to the daemon: one JSON document per packet, descriptors beside it.
 The messages are those of ``crates/sandbox/src/protocol.rs``. Descriptor 4 holds the system call
-filter that children install; an empty one means none.
+filter that children install; an empty one means none. Descriptor 5 is a ``/proc``, where there is
+one; it is closed before the first child.
 """
 
 import os
@@ -26,10 +27,11 @@ import select  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 
-from kiln_runtime import lockdown, snapshot  # noqa: E402
+from kiln_runtime import lockdown, pages, snapshot  # noqa: E402
 
 _CONTROL = 3
 _FILTER = 4
+_PROC = 5
 _CHANNEL = 3
 _MESSAGE_BYTES_MAX = 64 * 1024
 _FDS_MAX = 32
@@ -70,6 +72,7 @@ def main():
     snapshot.found_lineage()
     gc.collect()
     gc.freeze()
+    children.pages = _scout()
     _send(control, "ready")
     children.serve()
 
@@ -82,6 +85,8 @@ class Children:
         self._lock = lock
         # Sandbox ids by pid.
         self._ids = {}
+        # What children write to in any case.
+        self.pages = pages.Pages([])
         self._own_namespace = os.pidfd_open(os.getpid())
         self._wakeup, self._wakeup_end = socket.socketpair()
         self._wakeup.setblocking(False)
@@ -144,6 +149,8 @@ class Children:
             os.dup2(output, 2)
             for group in fds[4 if request["landlock"] else 3:]:
                 os.write(group, b"0")
+            # In its own group: that is who pays for memory.
+            is_warm = self.pages.copy()
             self._lock.enter(init, lockdown.SANDBOX)
             os.chdir("/")
             os.dup2(channel, _CHANNEL)
@@ -156,7 +163,7 @@ class Children:
             )
             snapshot.reseed()
             gc.enable()
-            loop.boot(_CHANNEL, warm_up=request["warm"])
+            loop.boot(_CHANNEL, warm_up=request["warm"] and not is_warm)
         except BaseException as error:
             os.write(2, ("a sandbox's interpreter cannot begin: %r\n" % (error,)).encode())
         finally:
@@ -185,6 +192,17 @@ class Children:
                 # Its request failed after the fork, and was answered so.
                 continue
             _send(self._control, {"exited": {"id": sandbox, "code": code, "signal": ended_by}})
+
+
+def _scout():
+    """What pages children write to. Nobody else finds this process's ``/proc``."""
+    try:
+        return pages.scout(_PROC)
+    except OSError as error:
+        os.write(2, ("pages are copied one by one: %s\n" % error).encode())
+        return pages.Pages([])
+    finally:
+        os.closerange(_PROC, _PROC + 1)
 
 
 def _initialise():

@@ -27,9 +27,11 @@ class Copy(unittest.TestCase):
         pack = module.interpreter(sys.executable)
         name = "python" + pack["python"]
         with tempfile.TemporaryDirectory() as directory:
-            lang = pathlib.Path(directory, "lang")
-            executable, prefix = module.copy_interpreter(pack, lang, lang)
-            self.assertEqual((executable, prefix), (str(lang / "bin" / name), str(lang)))
+            made, moved = pathlib.Path(directory, "made"), pathlib.Path(directory, "moved")
+            module.copy_interpreter(pack, made)
+            made.rename(moved)
+            self.assertEqual((pack["executable"], pack["prefix"]), ("lang/bin/" + name, "lang"))
+            executable, lang = moved / pack["executable"], moved / pack["prefix"]
             self.assertEqual(sorted(os.listdir(lang)), ["bin", "lib"])
             self.assertEqual(os.listdir(lang / "bin"), [name])
             for entry in os.listdir(lang / "lib"):

@@ -6,9 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kiln_sandbox::MemoryGroup;
 use kiln_types::Moment;
-
-use super::group::Group;
 
 /// More than one in so many parts of the time is too much.
 const PARTS: u32 = 10;
@@ -22,8 +21,10 @@ pub(super) struct Stall {
 
 impl Stall {
     /// That of the machine and of the innermost group.
-    pub(super) fn around(groups: &[Group]) -> Vec<Self> {
-        let own = groups.iter().map(|group| group.dir.join("memory.pressure"));
+    pub(super) fn around(groups: &[MemoryGroup]) -> Vec<Self> {
+        let own = groups
+            .iter()
+            .map(|group| group.dir().join("memory.pressure"));
         let own = own.filter(|file| file.exists()).take(1);
         let machine = std::iter::once("/proc/pressure/memory".into());
         machine

@@ -270,6 +270,58 @@ fn what_the_function_says_replaces_what_the_image_says() {
     assert_eq!(run(server, "app", "pwd"), "/srv");
 }
 
+/// As large as an image's configuration may be, in each of its parts.
+fn largest() -> Image {
+    let words = |first: &str| vec![first.to_owned(), "w".repeat(32_000)];
+    let [entry_point, command] = [words("/entry.sh"), words("first")];
+    let [entry_point, command] =
+        [&entry_point, &command].map(|words| words.iter().map(String::as_str).collect::<Vec<_>>());
+    let large = format!("LARGE={}", "v".repeat(64_000));
+    shell()
+        .entry_point(&entry_point)
+        .command(&command)
+        .environment(&["COLOUR=blue", "PATH=/usr/bin:/bin", &large])
+}
+
+#[test]
+fn what_is_accepted_of_a_configuration_can_be_started_and_more_is_refused() {
+    let rig = Rig::start();
+    let uri = rig.layout("large", &largest());
+    let server = &rig.server;
+    // Beside the most that a function may have of its own.
+    let own = json!({"OWN": "o".repeat(4_000)});
+    server
+        .function("large", "")
+        .image(&uri)
+        .environment(own)
+        .create();
+    let seen = run(server, "large", "echo ${#LARGE} ${#OWN} ${#1} ${#3}");
+    assert_eq!(seen, "64000 4000 32000 32000");
+    let many: Vec<String> = (0..4_000)
+        .map(|number| format!("VARIABLE_{number}=1"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let uri = rig.layout("larger", &shell().environment(&many));
+    let refused = server.function("larger", "").image(&uri).try_create();
+    let message = refused.expect_status(400).json()["message"].to_string();
+    assert!(message.contains("ENV has "), "{message}");
+    assert!(
+        message.contains("as JSON, and 65536 are the most"),
+        "{message}"
+    );
+    let config = json!({"Command": ["x".repeat(40_000)]});
+    let uri = rig.layout("app", &shell());
+    let refused = server
+        .function("app", "")
+        .image(&uri)
+        .set("ImageConfig", config);
+    let message = refused.try_create().expect_status(400).json()["message"].to_string();
+    assert!(
+        message.contains("ImageConfig is too large: Command"),
+        "{message}"
+    );
+}
+
 #[test]
 fn an_image_that_cannot_be_started_is_reported_in_the_words_of_lambda() {
     let rig = Rig::start();

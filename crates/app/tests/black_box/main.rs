@@ -46,6 +46,7 @@ mod snap_start;
 mod usage;
 mod versions;
 mod wasm;
+mod wasm_limits;
 
 /// The function of the mission, byte for byte as its users have it.
 const MISSION: &str = "import boto3\ndef lambda_handler(event, context):\n    \

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kiln_testkit::{Response, Server, wait_for};
+use kiln_testkit::{Response, Server, programs, wait_for};
 use serde_json::{Value, json};
 
 use crate::client;
@@ -98,6 +98,39 @@ fn instances_are_ready_again_after_a_restart_and_after_a_crash_of_their_own() {
     wait_until(&server, "READY");
     let again = server.invoke("ready:1", &json!({})).success();
     assert_eq!(again[1], "provisioned-concurrency");
+}
+
+#[test]
+fn what_is_kept_ready_is_a_part_of_usage_once() {
+    let server = Server::start();
+    published(&server, SOURCE);
+    put(&server, 2);
+    wait_until(&server, "READY");
+    server.invoke("ready:1", &json!({"wait": 1})).success();
+    // What is kept ready is written down when the server stops.
+    let server = Server::builder().home(server.stop()).start();
+    let server = Server::builder().home(server.kill9()).start();
+    let (kept, invoked, cost) = {
+        let output = programs::run(&mut server.kiln(&["usage", "--output", "json"]));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let number = |name: &str| {
+            let member = &document["functions"][0][name];
+            let text = member.as_str().map(str::to_owned);
+            text.unwrap_or_else(|| member.to_string())
+                .parse::<f64>()
+                .unwrap()
+        };
+        (
+            number("provisionedGbSeconds"),
+            number("gbSeconds"),
+            number("costUsd"),
+        )
+    };
+    // Two of 128 MB, for a second at the least.
+    assert!((0.25..0.25 * 60.0).contains(&kept), "{kept}");
+    let (request, kept_price, invoked_price) = (0.2e-6, 4.1667e-6, 9.7222e-6);
+    let expected = request + kept * kept_price + invoked * invoked_price;
+    assert!((cost - expected).abs() < 1e-11, "{cost} {expected}");
 }
 
 #[test]

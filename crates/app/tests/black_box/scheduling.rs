@@ -152,6 +152,41 @@ fn start_beyond_the_burst_waits_for_its_token() {
 }
 
 #[test]
+fn a_reservation_holds_for_the_invocations_right_after_its_answer() {
+    let server = Server::start();
+    server.function("limited", WHO).create();
+    server.invoke("limited", &json!({})).success();
+    let path = "/2017-10-31/functions/limited/concurrency";
+    for round in 0..10 {
+        let one = json!({"ReservedConcurrentExecutions": 1});
+        server
+            .lambda("PUT", path)
+            .json(&one)
+            .send()
+            .expect_status(200);
+        let invoke = || {
+            let path = "/2015-03-31/functions/limited/invocations";
+            server
+                .lambda("POST", path)
+                .json(&json!({"sleep": 0.3}))
+                .send()
+        };
+        let (first, second) = std::thread::scope(|scope| {
+            let (first, second) = (scope.spawn(invoke), scope.spawn(invoke));
+            (first.join().unwrap(), second.join().unwrap())
+        });
+        let refused = match first.status {
+            200 => second,
+            _ => first,
+        };
+        assert_eq!(refused.status, 429, "round {round}: {}", refused.text());
+        let reason = refused.json()["Reason"].clone();
+        assert_eq!(reason, "ReservedFunctionConcurrentInvocationLimitExceeded");
+        server.lambda("DELETE", path).send().expect_status(204);
+    }
+}
+
+#[test]
 fn reserved_concurrency_is_a_limit_and_zero_is_off() {
     let server = Server::start();
     server.function("limited", WHO).create();

@@ -25,7 +25,11 @@ fn probe() -> Vec<u8> {
     module("crates/wasm/tests/probe.wat")
 }
 
-fn function<'a>(server: &'a Server, name: &str, package: Vec<u8>) -> FunctionBuilder<'a> {
+pub(super) fn function<'a>(
+    server: &'a Server,
+    name: &str,
+    package: Vec<u8>,
+) -> FunctionBuilder<'a> {
     let function = server.function(name, "").zip(package);
     let function = function.set("Runtime", json!("provided.wasm"));
     function.set("Handler", json!("main.wasm"))

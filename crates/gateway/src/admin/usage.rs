@@ -30,8 +30,11 @@ struct FunctionUsage {
     invocations: u64,
     errors: u64,
     cold_starts: u64,
+    restores: u64,
     billed_ms: u64,
+    billed_restore_ms: u64,
     gb_seconds: f64,
+    provisioned_gb_seconds: f64,
     cpu_ms: u64,
     memory_peak_bytes: u64,
     received_bytes: u64,
@@ -82,8 +85,11 @@ fn of_function((function_name, summaries): (String, Vec<UsageSummary>)) -> Funct
         invocations: sum(|summary| summary.count),
         errors: sum(|summary| summary.errors),
         cold_starts: sum(|summary| summary.inits),
+        restores: sum(|summary| summary.restores),
         billed_ms: sum(|summary| summary.billed_ms),
-        gb_seconds: sum(|summary| summary.memory_mb_ms) as f64 / (1024.0 * 1e3),
+        billed_restore_ms: sum(|summary| summary.restore_billed_ms),
+        gb_seconds: gb_seconds(sum(|summary| summary.memory_mb_ms)),
+        provisioned_gb_seconds: gb_seconds(sum(|summary| summary.provisioned_mb_ms)),
         cpu_ms: sum(|summary| summary.cpu_us) / 1_000,
         memory_peak_bytes: u64::from(peak_mb) << 20,
         received_bytes: sum(|summary| summary.traffic.received_bytes),
@@ -92,6 +98,10 @@ fn of_function((function_name, summaries): (String, Vec<UsageSummary>)) -> Funct
         duration_p99_ms: millis(|summary| summary.duration_p99_us),
         cost_usd: price.to_string(),
     }
+}
+
+fn gb_seconds(mb_ms: u64) -> f64 {
+    mb_ms as f64 / (1024.0 * 1e3)
 }
 
 fn time(query: &str, name: &str) -> Result<Option<i64>> {
@@ -106,7 +116,9 @@ fn time(query: &str, name: &str) -> Result<Option<i64>> {
 
 #[cfg(test)]
 mod tests {
-    use kiln_types::{Architecture, InvocationStatus, RequestId, UsageRecord, Version};
+    use kiln_types::{
+        Architecture, InvocationStatus, ProvisionedRecord, RequestId, UsageRecord, Version,
+    };
 
     use super::*;
     use crate::lambda::fixture::Fixture;
@@ -118,6 +130,7 @@ mod tests {
             version: Version::Latest,
             started: Timestamp::from_millis(at),
             init_us: Some(2_000),
+            restore: None,
             duration_us: 98_000,
             billed_ms: 100,
             memory: kiln_types::MemoryMb::new(1_024).unwrap(),
@@ -130,6 +143,7 @@ mod tests {
                 sent_bytes: 30,
             },
             status,
+            provisioned: false,
         }
     }
 
@@ -137,9 +151,15 @@ mod tests {
     async fn usage_is_summed_by_function_with_its_cost() {
         let fixture = Fixture::new().await;
         let now = fixture.context.now.as_millis();
+        let mut restored = record(&fixture, "a", InvocationStatus::Error, now);
+        restored.init_us = None;
+        restored.restore = Some(kiln_types::RestoreUsage {
+            duration_us: 3_000,
+            billed_ms: 2,
+        });
         let records = vec![
             record(&fixture, "a", InvocationStatus::Success, now - 1_000),
-            record(&fixture, "a", InvocationStatus::Error, now),
+            restored,
             record(
                 &fixture,
                 "b",
@@ -161,8 +181,11 @@ mod tests {
         assert_eq!(a["functionName"], "a");
         assert_eq!(a["invocations"], 2);
         assert_eq!(a["errors"], 1);
-        assert_eq!(a["coldStarts"], 2);
-        assert_eq!(a["billedMs"], 200);
+        assert_eq!((&a["coldStarts"], &a["restores"]), (&1.into(), &1.into()));
+        assert_eq!(
+            (&a["billedMs"], &a["billedRestoreMs"]),
+            (&200.into(), &2.into())
+        );
         assert_eq!(a["gbSeconds"], 0.2);
         assert_eq!(a["cpuMs"], 10);
         assert_eq!(
@@ -190,6 +213,39 @@ mod tests {
             handle(&fixture.context, &only).await.unwrap().functions[0].function_name,
             "b"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_ready_is_a_part_of_usage_and_its_cost() {
+        let fixture = Fixture::new().await;
+        let now = fixture.context.now;
+        let mut served = record(&fixture, "a", InvocationStatus::Success, now.as_millis());
+        served.provisioned = true;
+        let kept = ProvisionedRecord {
+            function: fixture.id("a"),
+            version: Version::Published(1),
+            started: now,
+            duration_ms: 60_000,
+            instances: 2,
+            memory: kiln_types::MemoryMb::new(1_024).unwrap(),
+            architecture: Architecture::X86_64,
+        };
+        let idle = ProvisionedRecord {
+            function: fixture.id("idle"),
+            ..kept.clone()
+        };
+        let usage = fixture.context.deps.store.usage();
+        usage.append(vec![served]).await.unwrap();
+        usage.append_provisioned(vec![kept, idle]).await.unwrap();
+        let usage = handle(&fixture.context, "").await.unwrap();
+        let [a, idle] = &usage.functions[..] else {
+            panic!("{usage:?}")
+        };
+        assert_eq!((a.gb_seconds, a.provisioned_gb_seconds), (0.1, 120.0));
+        assert_eq!((idle.invocations, idle.provisioned_gb_seconds), (0, 120.0));
+        // 120 GB-s at 4.1667 millionths of a dollar, a request, and 0.1 GB-s at 9.7222 millionths.
+        assert_eq!(idle.cost_usd, "0.000500004");
+        assert_eq!(a.cost_usd, "0.00050117622");
     }
 
     #[tokio::test]

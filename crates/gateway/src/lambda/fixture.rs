@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::function::create_function;
 use super::generated as wire;
 use super::layer::publish_layer_version;
-use crate::config::{Auth, Config, Deps, Limits};
+use crate::config::{Auth, Config, Deps, Fetches, Limits};
 use crate::context::{Caller, Context};
 use crate::invoke::{Invoke, Invoking};
 
@@ -69,6 +69,7 @@ impl Fixture {
             invoker: invoker.clone(),
             clock: clock.clone(),
             images: kiln_image::Sources::new(Default::default()).unwrap(),
+            fetches: Default::default(),
             stopping: Default::default(),
             tracker: TaskTracker::new(),
             runtimes: vec!["python3.11".into(), "python3.12".into()],
@@ -119,6 +120,12 @@ impl Fixture {
         Arc::make_mut(&mut self.context.config).account_concurrency = count;
     }
 
+    /// Has images come in this way from here on.
+    pub(crate) fn fetches(&mut self, fetches: Fetches) {
+        let deps = Arc::get_mut(&mut self.context.deps);
+        deps.expect("no request has begun").fetches = fetches;
+    }
+
     pub(crate) fn id(&self, name: &str) -> FunctionId {
         FunctionId {
             account: self.context.config.account.clone(),
@@ -148,6 +155,24 @@ impl Fixture {
             handler: Some("index.handler".into()),
             code: wire::FunctionCode {
                 zip_file: Some(zip_of(&[("index.py", b"def handler(e, c): return 1")])),
+                ..Default::default()
+            },
+            ..Default::default()
+        }
+    }
+
+    /// What creates a function of a container image.
+    pub(crate) fn create_image_request(
+        &self,
+        name: &str,
+        uri: String,
+    ) -> wire::CreateFunctionRequest {
+        wire::CreateFunctionRequest {
+            function_name: name.into(),
+            role: ROLE.into(),
+            package_type: Some("Image".into()),
+            code: wire::FunctionCode {
+                image_uri: Some(uri),
                 ..Default::default()
             },
             ..Default::default()

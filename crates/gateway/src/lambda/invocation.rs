@@ -122,6 +122,15 @@ pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
             Exception::SnapStartNotReady,
             "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.",
         ),
+        // The texts of the service model.
+        Error::RestoreFailed => ApiError::new(
+            Exception::SnapStart,
+            "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs.",
+        ),
+        Error::RestoreTimedOut => ApiError::new(
+            Exception::SnapStartTimeout,
+            "Lambda couldn't restore the snapshot within the timeout limit.",
+        ),
         Error::TooLarge { bytes_max, .. } => ApiError::new(
             Exception::RequestEntityTooLarge,
             format!(
@@ -258,6 +267,19 @@ mod tests {
         for part in ["512 MB", "256 MB", "--memory-budget-mb"] {
             assert!(refused.message.contains(part), "{}", refused.message);
         }
+    }
+
+    #[test]
+    fn a_restore_that_fails_is_awss_exception() {
+        let shown = [Error::RestoreFailed, Error::RestoreTimedOut].map(|error| {
+            let exception = refusal(error, "").exception;
+            (exception.name(), exception.status())
+        });
+        let expected = [
+            ("SnapStartException", 400),
+            ("SnapStartTimeoutException", 408),
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

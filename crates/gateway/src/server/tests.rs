@@ -101,6 +101,7 @@ impl Server {
             }),
             clock: clock.clone(),
             images: kiln_image::Sources::new(Default::default()).unwrap(),
+            fetches: Default::default(),
             stopping: Default::default(),
             tracker: tracker.clone(),
             runtimes: vec!["python3.11".to_owned()],

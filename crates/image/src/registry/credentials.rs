@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use crate::error::Error;
 
-/// Docker's own registry has this name there.
-const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+/// Docker's own registry, and its other names: the first is what `docker login` writes, as an address.
+const DOCKER_HUB: &str = "docker.io";
+const DOCKER_HUB_TOO: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
 /// A user and a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(crate) struct Login {
     password: String,
 }
 
-/// Logins by registries.
+/// Logins by what they are for: a registry, or what lies below a path of one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Credentials {
     logins: BTreeMap<String, Login>,
@@ -46,31 +47,46 @@ impl Credentials {
         let text = std::fs::read(path).map_err(Error::file(doing()))?;
         let file: File = serde_json::from_slice(&text)
             .map_err(|error| Error::file(doing())(std::io::Error::other(error)))?;
-        let logins = file.auths.into_iter().filter_map(|(name, entry)| {
-            let login = entry.login()?;
-            Some((plain(&name).to_owned(), login))
-        });
-        Ok(Self {
-            logins: logins.collect(),
-        })
+        let mut logins = BTreeMap::new();
+        // What is written as an address counts where nothing else does.
+        let (addresses, names): (Vec<_>, Vec<_>) = file
+            .auths
+            .into_iter()
+            .partition(|(name, _)| name.contains("://"));
+        for (name, entry) in addresses.into_iter().chain(names) {
+            if let Some(login) = entry.login() {
+                logins.insert(plain(&name), login);
+            }
+        }
+        Ok(Self { logins })
     }
 
-    pub(super) fn of(&self, registry: &str) -> Option<Login> {
-        let name = match registry {
-            "docker.io" => plain(DOCKER_HUB),
-            other => other,
-        };
-        self.logins.get(name).cloned()
+    /// The login that is most about a repository (`containers-auth.json(5)`): its own, that of what it lies
+    /// below, or the registry's.
+    pub(super) fn of(&self, registry: &str, repository: &str) -> Option<Login> {
+        let whole = plain(&format!("{registry}/{repository}"));
+        let mut name = whole.as_str();
+        loop {
+            if let Some(login) = self.logins.get(name) {
+                return Some(login.clone());
+            }
+            (name, _) = name.rsplit_once('/')?;
+        }
     }
 }
 
-/// The host of an entry, which may be written as an address.
-fn plain(name: &str) -> &str {
-    let name = name
-        .strip_prefix("https://")
-        .or_else(|| name.strip_prefix("http://"))
-        .unwrap_or(name);
-    name.split('/').next().unwrap_or(name)
+/// What an entry is for. One that is written as an address is for its host: Docker's own has the version
+/// of an interface in the place of a path.
+fn plain(name: &str) -> String {
+    let name = match name.split_once("://") {
+        Some((_, address)) => address.split('/').next().unwrap_or(address),
+        None => name.trim_end_matches('/'),
+    };
+    let (host, path) = name.split_at(name.find('/').unwrap_or(name.len()));
+    match DOCKER_HUB_TOO.contains(&host) {
+        true => format!("{DOCKER_HUB}{path}"),
+        false => name.to_owned(),
+    }
 }
 
 impl Entry {
@@ -118,13 +134,54 @@ mod tests {
         }, "credsStore": "x"}"#;
         std::fs::write(&path, text).unwrap();
         let credentials = Credentials::read(&path).unwrap();
-        let local = credentials.of("127.0.0.1:5000").unwrap();
+        let local = credentials.of("127.0.0.1:5000", "app").unwrap();
         assert_eq!(local.basic(), "Basic bWU6c2VjcmV0");
         assert!(!format!("{local:?}").contains("secret"));
-        assert_eq!(credentials.of("docker.io").unwrap().password, "other");
-        assert_eq!(credentials.of("empty.example"), None);
-        assert_eq!(credentials.of("other.example"), None);
+        assert_eq!(
+            credentials.of("docker.io", "library/app").unwrap().password,
+            "other"
+        );
+        assert_eq!(credentials.of("empty.example", "app"), None);
+        assert_eq!(credentials.of("other.example", "app"), None);
         std::fs::write(&path, "not json").unwrap();
         assert!(Credentials::read(&path).is_err());
+    }
+
+    #[test]
+    fn the_login_that_is_most_about_a_repository_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        let names = [
+            "my.example",
+            "my.example/team",
+            "my.example/team/app",
+            "https://my.example/v2/",
+            "other.example/team/",
+            "https://old.example/v1/",
+            "docker.io/me",
+            "index.docker.io",
+        ];
+        let entry = |name| format!(r#""{name}": {{"username": "{name}", "password": "x"}}"#);
+        let entries = names.map(entry).join(",");
+        std::fs::write(&path, format!(r#"{{"auths": {{{entries}}}}}"#)).unwrap();
+        let credentials = Credentials::read(&path).unwrap();
+        for (registry, repository, expected) in [
+            ("my.example", "team/app", Some("my.example/team/app")),
+            ("my.example", "team/app/part", Some("my.example/team/app")),
+            ("my.example", "team/application", Some("my.example/team")),
+            ("my.example", "teams/app", Some("my.example")),
+            ("other.example", "team/app", Some("other.example/team/")),
+            ("other.example", "app", None),
+            ("other.example", "teams", None),
+            ("old.example", "app", Some("https://old.example/v1/")),
+            ("docker.io", "me/app", Some("docker.io/me")),
+            ("registry-1.docker.io", "me/app", Some("docker.io/me")),
+            ("docker.io", "library/app", Some("index.docker.io")),
+            ("example", "my.example", None),
+        ] {
+            let found = credentials.of(registry, repository);
+            let found = found.as_ref().map(|login| login.user.as_str());
+            assert_eq!(found, expected, "{registry}/{repository}");
+        }
     }
 }

@@ -184,7 +184,15 @@ impl Driver {
             Ending::Broken => self.broken(request, InvocationStatus::Crash),
             Ending::Extension => self.extension(request, InvocationStatus::Crash),
             Ending::InitFailed(InitFailure::Error) => self.init_error(),
+            Ending::InitFailed(InitFailure::Hook) => Verdict {
+                status: InvocationStatus::RestoreError,
+                ..self.init_error()
+            },
             Ending::InitFailed(InitFailure::TimedOut) => self.timed_out(request),
+            Ending::InitFailed(InitFailure::RestoreTimedOut) => Verdict::of(
+                &Failure::restore_timed_out(request),
+                InvocationStatus::RestoreTimeout,
+            ),
             Ending::InitFailed(InitFailure::Exited) => Verdict {
                 status: InvocationStatus::InitError,
                 ..self.exited(request)
@@ -297,7 +305,7 @@ impl Driver {
     /// The class of an init that failed, for its report.
     pub(super) fn init_error_type(&self, failure: InitFailure) -> &str {
         match failure {
-            InitFailure::Error => {
+            InitFailure::Error | InitFailure::Hook => {
                 let class = self
                     .evidence
                     .init_error
@@ -305,7 +313,7 @@ impl Driver {
                     .and_then(|(class, _)| class.as_deref());
                 class.unwrap_or("Runtime.Unknown")
             }
-            InitFailure::TimedOut => "Sandbox.Timedout",
+            InitFailure::TimedOut | InitFailure::RestoreTimedOut => "Sandbox.Timedout",
             InitFailure::Exited if self.out_of_memory() => "Runtime.OutOfMemory",
             InitFailure::Exited => "Runtime.ExitError",
             InitFailure::Broken => "Runtime.Unknown",

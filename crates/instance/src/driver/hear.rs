@@ -52,8 +52,12 @@ impl Driver {
                 error_type,
                 document,
             } => {
+                let event = match self.is_of_hook(error_type.as_deref()) {
+                    true => Event::HookFailed,
+                    false => Event::InitFailed,
+                };
                 self.evidence.init_error = Some((error_type, document));
-                let first = self.follows(Event::InitFailed);
+                let first = self.follows(event);
                 self.evidence.init_error = None;
                 first
             }

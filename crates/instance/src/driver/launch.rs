@@ -110,8 +110,8 @@ impl Driver {
         let server = Server::new(listener, Arc::clone(&desk), spare);
         let clock = Arc::clone(&self.context.clock);
         let spec = Arc::clone(&self.spec);
-        let uplink = cell.take_uplink().map_err(NoCell::Other)?;
         let networks = &self.context.networks;
+        let uplink = cell.take_uplink();
         let line = uplink.map(|uplink| networks.open(uplink, &self.spec.network));
         let how = self.reporter.how();
         let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec, how);

@@ -59,8 +59,7 @@ impl Driver {
         if self.restored.is_some() {
             let (_, duration) = self.init_took();
             self.log_restore_report(duration, None);
-            // What is made of it needs it no more.
-            self.restoring = None;
+            self.has_restored();
         }
         let Some(process) = &self.process else {
             return;

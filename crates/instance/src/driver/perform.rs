@@ -228,13 +228,11 @@ impl Driver {
 
     fn report_init(&mut self, phase: Phase, failure: InitFailure, duration: Duration) {
         self.read_output();
+        if self.restoring.is_some() {
+            return self.report_failed_restore(failure, duration);
+        }
         let now = self.context.clock.timestamp();
         let error_type = self.init_error_type(failure).to_owned();
-        if self.restoring.is_some() {
-            self.log_restore_report(duration, Some((failure, &error_type)));
-            self.evidence = Evidence::default();
-            return self.give_up_snapshot();
-        }
         let record = self
             .reporter
             .init_failed(phase, failure, &error_type, duration, now);
@@ -242,7 +240,7 @@ impl Driver {
             self.journal.platform(record, now);
         }
         self.observe_failed_init(phase, failure, duration);
-        if phase == Phase::Init {
+        if phase == Phase::Init && !failure.is_of_restore() {
             self.evidence = Evidence::default();
         }
     }

@@ -1,14 +1,24 @@
 //! Instances that are made of a snapshot, and what becomes of those that cannot be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_types::Restore;
+use kiln_types::{Initialization, Restore};
 
-use super::Driver;
+use super::{Driver, Evidence};
 use crate::lifecycle::InitFailure;
 use crate::report::record;
+use crate::snapshots::Kept;
+
+/// The class of hooks that fail after the restore, as AWS's runtime says it.
+const HOOK_ERROR: &str = "Runtime.AfterRestoreError";
 
 impl Driver {
+    /// Whether an error of this class is of a hook that runs after the restore.
+    pub(super) fn is_of_hook(&self, class: Option<&str>) -> bool {
+        self.reporter.how() == Initialization::SnapStart && class == Some(HOOK_ERROR)
+    }
+
     /// The process has become a copy, and its hooks took so long. Says whether that means anything.
     pub(super) fn on_restored(&mut self, hooks: Duration) -> bool {
         let is_expected = self.restoring.is_some() && self.restored.is_none();
@@ -22,21 +32,49 @@ impl Driver {
     pub(super) fn on_not_restored(&mut self, why: &str) -> bool {
         let is_expected = self.restoring.is_some() && self.restored.is_none();
         if is_expected {
-            tracing::info!(instance = %self.id, why, "a snapshot could not be used and is taken anew");
+            tracing::info!(instance = %self.id, why, "an instance could not be made of a snapshot");
             self.give_up_snapshot();
-            // Asking is what has it taken.
+            // Asking is what has another taken.
             drop(self.context.snapshots.get(&self.spec));
         }
         is_expected
     }
 
-    /// Has the next attempt initialise.
+    /// The instance was made of its snapshot, and needs it no more.
+    pub(super) fn has_restored(&mut self) {
+        self.restoring = None;
+        self.lifecycle.set_restoring(false);
+        if let Some(key) = self.spec.snapshot_key() {
+            self.context.snapshots.is_good(&key);
+        }
+    }
+
+    /// Has the next attempt initialise; nothing is made of the snapshot any more.
     pub(super) fn give_up_snapshot(&mut self) {
+        let broken = self.end_restoring();
+        if let (Some(broken), Some(key)) = (broken, self.spec.snapshot_key()) {
+            let next = self.context.snapshots.is_broken(&key, &broken);
+            self.context.after_useless_snapshot(&self.spec, next);
+        }
+    }
+
+    /// Has the next attempt initialise.
+    pub(super) fn end_restoring(&mut self) -> Option<Arc<Kept>> {
         self.restored = None;
-        if self.restoring.take().is_some()
-            && let Some(key) = self.spec.snapshot_key()
-        {
-            self.context.snapshots.forget(&key);
+        self.lifecycle.set_restoring(false);
+        self.restoring.take()
+    }
+
+    /// Restoring has failed.
+    pub(super) fn report_failed_restore(&mut self, failure: InitFailure, duration: Duration) {
+        let error_type = self.init_error_type(failure).to_owned();
+        self.log_restore_report(duration, Some((failure, &error_type)));
+        if failure.is_of_restore() {
+            // A hook failed or waits for something: the snapshot is as good as before.
+            drop(self.end_restoring());
+        } else {
+            self.evidence = Evidence::default();
+            self.give_up_snapshot();
         }
     }
 
@@ -78,7 +116,9 @@ impl Driver {
         let millis = duration.as_secs_f64() * 1000.0;
         let status = match failure {
             None => String::new(),
-            Some((InitFailure::TimedOut, _)) => "\tStatus: timeout".to_owned(),
+            Some((InitFailure::TimedOut | InitFailure::RestoreTimedOut, _)) => {
+                "\tStatus: timeout".to_owned()
+            }
             Some((_, class)) => format!("\tStatus: error\tError Type: {class}"),
         };
         let line = format!("RESTORE_REPORT Restore Duration: {millis:.2} ms{status}");

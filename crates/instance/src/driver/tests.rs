@@ -1,6 +1,7 @@
 //! One instance from outside, over a runtime that is played by the test.
 
 mod hostile;
+mod restored;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -29,6 +29,8 @@ pub(crate) enum Event {
     InitDone,
     /// The runtime could not load the function.
     InitFailed,
+    /// A hook of the function failed that runs after the restore, or in its place after init.
+    HookFailed,
     /// The runtime answered this invocation and waits for the next.
     Answered(RequestId),
     /// The runtime answered this invocation and is not done with it yet.

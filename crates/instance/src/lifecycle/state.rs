@@ -160,4 +160,16 @@ pub(crate) enum InitFailure {
     NotExecutable,
     /// An extension could not be launched, or ended.
     Extension,
+    /// A hook that runs after the restore failed.
+    Hook,
+    /// The time for making it of a snapshot, hooks included, was up.
+    RestoreTimedOut,
+}
+
+impl InitFailure {
+    /// Whether the caller is told at once, as on AWS: initialising instead would hide it, and run
+    /// hooks a second time.
+    pub(crate) fn is_of_restore(self) -> bool {
+        matches!(self, InitFailure::Hook | InitFailure::RestoreTimedOut)
+    }
 }

@@ -68,6 +68,50 @@ fn the_first_invocation_travels_with_init_and_reports_it() {
 }
 
 #[test]
+fn what_fails_after_a_restore_is_told_to_who_waits_and_not_tried_again() {
+    for (event, failure, millis, duration) in [
+        (Event::HookFailed, InitFailure::Hook, 30, 30),
+        (Event::Alarm, InitFailure::RestoreTimedOut, 10_000, 3_000),
+    ] {
+        let mut life = Lifecycle::new(Duration::from_secs(900), TIMEOUT, at(0));
+        life.set_restoring(true);
+        life.on(Event::Invoke(RequestId::random()), at(0));
+        let leased = life.on(Event::Leased, at(1));
+        assert_eq!(leased.last(), Some(&Action::Alarm(at(10_000))));
+        let actions = life.on(event, at(millis));
+        let report = Action::ReportInit {
+            phase: Phase::Init,
+            failure,
+            duration: Duration::from_millis(millis),
+        };
+        assert!(actions.contains(&report), "{actions:?}");
+        let end = finish(Ending::InitFailed(failure), duration, None);
+        assert_eq!(actions.last(), Some(&end));
+        assert_eq!(*life.state(), State::Stopping);
+    }
+}
+
+#[test]
+fn a_hook_that_fails_while_nobody_waits_is_tried_for_the_first_invocation() {
+    let mut life = new();
+    life.set_restoring(true);
+    life.on(Event::Leased, at(1));
+    let actions = life.on(Event::HookFailed, at(30));
+    assert_eq!(actions.last(), Some(&Action::Discard));
+    assert_eq!(*life.state(), State::Unloaded);
+}
+
+#[test]
+fn an_instance_that_is_initialised_after_all_has_the_time_of_init() {
+    let mut life = Lifecycle::new(Duration::from_secs(900), TIMEOUT, at(0));
+    life.set_restoring(true);
+    life.on(Event::Leased, at(1));
+    life.set_restoring(false);
+    let actions = life.on(Event::Alarm, at(10_000));
+    assert_eq!(actions, [Action::Alarm(at(900_000))]);
+}
+
+#[test]
 fn an_init_that_nobody_waited_for_is_reported_by_the_first_invocation() {
     let mut life = idle();
     let id = RequestId::random();

@@ -19,7 +19,7 @@ impl Lifecycle {
                 waiting,
             } => self.init_failed(phase, since, waiting, failure, now),
             // An init error from a runtime that is initialised means nothing.
-            _ if failure == InitFailure::Error => Vec::new(),
+            _ if matches!(failure, InitFailure::Error | InitFailure::Hook) => Vec::new(),
             State::Busy { since, init, .. } => {
                 let mut actions = self.end(Reason::Failure, now);
                 actions.push(Action::Finish {
@@ -55,7 +55,8 @@ impl Lifecycle {
         failure: InitFailure,
         now: Moment,
     ) -> Vec<Action> {
-        if phase == Phase::Invoke || self.stop {
+        let is_told = failure.is_of_restore() && waiting.is_some();
+        if phase == Phase::Invoke || self.stop || is_told {
             return self.give_up(phase, since, waiting, failure, now);
         }
         let report = Action::ReportInit {

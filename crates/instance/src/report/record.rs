@@ -147,7 +147,7 @@ pub(crate) fn subscription(name: &str, types: &[&str]) -> Value {
 fn with_status(mut record: Value, finished: &Finished<'_>) -> Value {
     record["status"] = match finished.report.status {
         InvocationStatus::Success => "success",
-        InvocationStatus::Timeout => "timeout",
+        InvocationStatus::Timeout | InvocationStatus::RestoreTimeout => "timeout",
         InvocationStatus::Error => "error",
         _ => "failure",
     }

@@ -35,11 +35,11 @@ impl Installed {
             target: PathBuf::from(target),
         };
         let mut mounts = vec![mount(pack, "/var/runtime")];
-        let prefix = Path::new(about["prefix"].as_str().expect("a path"));
+        let prefix = pack.join(about["prefix"].as_str().expect("a path"));
         let lang = if prefix == Path::new("/usr") {
             "/usr"
         } else {
-            mounts.push(mount(prefix, "/var/lang"));
+            mounts.push(mount(&prefix, "/var/lang"));
             "/var/lang"
         };
         let inside = format!("{lang}/bin/{name}");

@@ -32,7 +32,7 @@ fn place(version: Version, mount: &str) -> Option<Place> {
 
 #[test]
 fn hybrid_machine_limits_on_v1_and_freezes_on_v2() {
-    let layout = Layout::parse(HYBRID, |_| "hugetlb".into());
+    let layout = Layout::of(&mounts::parse(HYBRID), |_| "hugetlb".into());
     assert_eq!(layout.memory, place(Version::V1, "/sys/fs/cgroup/memory"));
     assert_eq!(layout.cpu, place(Version::V1, "/sys/fs/cgroup/cpu"));
     assert_eq!(
@@ -45,7 +45,9 @@ fn hybrid_machine_limits_on_v1_and_freezes_on_v2() {
 
 #[test]
 fn pure_v2_machine_uses_one_directory_for_everything() {
-    let layout = Layout::parse(PURE_V2, |_| "cpuset cpu io memory hugetlb pids".into());
+    let layout = Layout::of(&mounts::parse(PURE_V2), |_| {
+        "cpuset cpu io memory hugetlb pids".into()
+    });
     let tree = layout.tree("test").expect("every controller is there");
     assert_eq!(
         tree.directories(),
@@ -56,7 +58,7 @@ fn pure_v2_machine_uses_one_directory_for_everything() {
 
 #[test]
 fn pure_v1_machine_freezes_with_the_v1_freezer() {
-    let layout = Layout::parse(PURE_V1, |_| String::new());
+    let layout = Layout::of(&mounts::parse(PURE_V1), |_| String::new());
     assert_eq!(layout.freezer, place(Version::V1, "/sys/fs/cgroup/freezer"));
     assert_eq!(layout.cpu, layout.cpu_time);
     assert_eq!(
@@ -71,15 +73,9 @@ fn pure_v1_machine_freezes_with_the_v1_freezer() {
 
 #[test]
 fn machine_without_a_memory_controller_has_no_tree() {
-    let layout = Layout::parse(PURE_V2, |_| "cpu pids".into());
+    let layout = Layout::of(&mounts::parse(PURE_V2), |_| "cpu pids".into());
     assert_eq!(layout.memory, None);
     assert!(layout.tree("test").is_none());
-}
-
-#[test]
-fn mount_points_with_blanks_are_read() {
-    let line = "30 22 0:26 / /a\\040b rw - cgroup2 cgroup2 rw";
-    assert_eq!(fields(line), Some((PathBuf::from("/a b"), "cgroup2", "rw")));
 }
 
 /// A directory with the files that a v2 kernel would show for one group.
@@ -102,6 +98,7 @@ fn v2_group(directory: &Path) -> Group {
         ),
         ("pids.max", "max\n"),
         ("cgroup.freeze", "0\n"),
+        ("cgroup.events", "populated 1\nfrozen 0\n"),
     ] {
         fs::write(group.join(file), content).expect("the directory is ours");
     }
@@ -109,7 +106,7 @@ fn v2_group(directory: &Path) -> Group {
         "30 22 0:26 / {} rw - cgroup2 cgroup2 rw",
         directory.display()
     );
-    let layout = Layout::parse(&mountinfo, |_| "cpu memory pids".into());
+    let layout = Layout::of(&mounts::parse(&mountinfo), |_| "cpu memory pids".into());
     Arc::new(layout.tree("test").expect("every controller is there")).group(7)
 }
 
@@ -134,6 +131,55 @@ fn v2_limits_are_written_in_the_kernels_words() {
     assert_eq!(read("cpu.max"), "7200 100000");
     assert_eq!(read("pids.max"), "1025");
     assert_eq!(read("cgroup.freeze"), "1");
+}
+
+/// The same of a v1 kernel, as far as its freezer goes.
+fn v1_group(directory: &Path) -> Group {
+    fs::create_dir_all(directory.join("kiln-test/7")).expect("the directory is ours");
+    let names = "memory,cpu,cpuacct,pids,freezer";
+    let mountinfo = format!(
+        "30 22 0:26 / {} rw - cgroup cgroup rw,{names}",
+        directory.display()
+    );
+    let layout = Layout::of(&mounts::parse(&mountinfo), |_| String::new());
+    Arc::new(layout.tree("test").expect("every controller is there")).group(7)
+}
+
+#[test]
+fn a_group_is_frozen_when_the_kernel_says_so() {
+    let v2_directory = tempfile::tempdir().expect("a directory");
+    let v1_directory = tempfile::tempdir().expect("a directory");
+    let (v2, v1) = (v2_group(v2_directory.path()), v1_group(v1_directory.path()));
+    for (group, directory, file, [before, after]) in [
+        (
+            &v2,
+            v2_directory.path(),
+            "cgroup.events",
+            ["populated 1\nfrozen 0\n", "populated 1\nfrozen 1\n"],
+        ),
+        (
+            &v1,
+            v1_directory.path(),
+            "freezer.state",
+            ["FREEZING\n", "FROZEN\n"],
+        ),
+    ] {
+        let path = directory.join("kiln-test/7").join(file);
+        fs::write(&path, before).expect("the directory is ours");
+        let waited = group.await_frozen(Duration::from_millis(2));
+        let error = waited.expect_err("a process still moves");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                group
+                    .await_frozen(Duration::from_secs(60))
+                    .expect("in time")
+            });
+            // At once, as the kernel does it.
+            fs::write(path.with_extension("new"), after).expect("the directory is ours");
+            fs::rename(path.with_extension("new"), &path).expect("the directory is ours");
+        });
+    }
 }
 
 #[test]

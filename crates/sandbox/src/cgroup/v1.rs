@@ -33,6 +33,12 @@ pub(super) fn freeze(directory: &Path) -> io::Result<()> {
     fs::write(directory.join("freezer.state"), "FROZEN")
 }
 
+/// Whether all processes stand still; before that, the state is `FREEZING`.
+pub(super) fn is_frozen(directory: &Path) -> io::Result<bool> {
+    let state = fs::read_to_string(directory.join("freezer.state"))?;
+    Ok(state.trim() == "FROZEN")
+}
+
 pub(super) fn thaw(directory: &Path) -> io::Result<()> {
     fs::write(directory.join("freezer.state"), "THAWED")
 }

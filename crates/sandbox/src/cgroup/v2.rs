@@ -43,6 +43,11 @@ pub(super) fn freeze(directory: &Path) -> io::Result<()> {
     fs::write(directory.join("cgroup.freeze"), "1")
 }
 
+/// Whether all processes stand still.
+pub(super) fn is_frozen(directory: &Path) -> io::Result<bool> {
+    Ok(super::value_of(&directory.join("cgroup.events"), "frozen")? == 1)
+}
+
 pub(super) fn thaw(directory: &Path) -> io::Result<()> {
     fs::write(directory.join("cgroup.freeze"), "0")
 }

@@ -32,6 +32,11 @@ pub struct Uplink {
     names: UdpSocket,
 }
 
+/// An [`Uplink`] that nobody watches yet. Registering its three descriptors takes as long as a tenth of
+/// a cold start, so that is for a task beside it to do.
+#[derive(Debug)]
+pub struct UplinkSockets(pub(crate) Descriptors);
+
 /// A program's attempt to connect, which waits for an [`Answer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
@@ -61,8 +66,11 @@ impl Uplink {
     /// Descriptors that it holds.
     pub const DESCRIPTORS: usize = 3;
 
-    /// Must be called within the runtime.
-    pub(crate) fn new([queue, listener, names]: Descriptors) -> Result<Self, Error> {
+    /// Watches them. Must be called within the runtime.
+    ///
+    /// # Errors
+    /// A descriptor cannot be registered with the runtime.
+    pub fn new(UplinkSockets([queue, listener, names]): UplinkSockets) -> Result<Self, Error> {
         let doing = "watch a sandbox's way out";
         // SAFETY: an OwnedFd always gives the same descriptor and keeps it open.
         let queue = unsafe { AsyncFd::register(queue) };

@@ -1,14 +1,18 @@
 //! The memory of a process that stands still, as `/proc` shows it to the daemon.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::effort::{MAPPINGS_MAX, MAPS_BYTES_MAX, Refusal};
 
 pub(super) const PAGE: u64 = 4096;
 
 /// One mapping.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Region {
     pub start: u64,
     pub end: u64,
@@ -33,10 +37,12 @@ impl Region {
     }
 }
 
-/// One process.
+/// One process, opened once: what is read of it later is never another's that got its number.
 #[derive(Debug)]
 pub(super) struct Process {
-    directory: PathBuf,
+    pid: i32,
+    /// Its directory in `/proc`, through which everything else is opened.
+    directory: OwnedFd,
     memory: File,
     pages: File,
 }
@@ -44,6 +50,7 @@ pub(super) struct Process {
 /// What `status` says of a process.
 #[derive(Debug)]
 pub(super) struct Status {
+    pub uid: u32,
     pub threads: u64,
     pub parent: i32,
     /// Its number in its own pid namespace.
@@ -52,87 +59,96 @@ pub(super) struct Status {
 
 impl Process {
     pub fn open(pid: i32) -> io::Result<Self> {
-        let directory = Path::new("/proc").join(pid.to_string());
-        let open = |name: &str| File::open(directory.join(name));
-        let (memory, pages) = (open("mem")?, open("pagemap")?);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty())?;
+        let (memory, pages) = (open(&directory, "mem")?, open(&directory, "pagemap")?);
         Ok(Self {
+            pid,
             directory,
             memory,
             pages,
         })
     }
 
+    /// Its `pagemap`.
+    pub fn pages(&self) -> &File {
+        &self.pages
+    }
+
     pub fn status(&self) -> io::Result<Status> {
-        let status = fs::read_to_string(self.directory.join("status"))?;
-        let field = |name: &str| {
+        let status = self.read_text("status")?;
+        // Of the users it is the real one, of the numbers of a process its own namespace's.
+        let field = |name: &str, last: bool| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().last()?.parse::<i64>().ok()
+            let mut words = line.split_whitespace();
+            let word = if last { words.last() } else { words.next() };
+            word?.parse::<u32>().ok()
         };
-        let field = |name| field(name).ok_or_else(|| io::Error::other("a status is unreadable"));
+        let field = |name, last| {
+            field(name, last).ok_or_else(|| io::Error::other("a status is unreadable"))
+        };
         Ok(Status {
-            threads: field("Threads:")? as u64,
-            parent: field("PPid:")? as i32,
-            inner_pid: field("NSpid:")? as i32,
+            uid: field("Uid:", false)?,
+            threads: field("Threads:", false)?.into(),
+            parent: field("PPid:", false)? as i32,
+            inner_pid: field("NSpid:", true)? as i32,
         })
     }
 
     /// Whether it has children.
     pub fn has_children(&self) -> io::Result<bool> {
-        let pid = self.directory.file_name().unwrap_or_default();
-        let children = self.directory.join("task").join(pid).join("children");
-        Ok(!fs::read_to_string(children)?.trim().is_empty())
+        let children = self.read_text(&format!("task/{0}/children", self.pid))?;
+        Ok(!children.trim().is_empty())
     }
 
-    pub fn regions(&self) -> io::Result<Vec<Region>> {
-        let maps = fs::read(self.directory.join("maps"))?;
+    /// Its mappings, sorted.
+    pub fn regions(&self) -> Result<Vec<Region>, Refusal> {
+        let mut maps = Vec::new();
+        let file = open(&self.directory, "maps")?;
+        file.take(MAPS_BYTES_MAX + 1).read_to_end(&mut maps)?;
         let maps = String::from_utf8_lossy(&maps);
+        let is_whole = maps.len() as u64 <= MAPS_BYTES_MAX;
+        if !is_whole || maps.lines().count() > MAPPINGS_MAX {
+            let why = format!("it has more than {MAPPINGS_MAX} mappings");
+            return Err(Refusal::Unfit(why));
+        }
         let parsed = maps.lines().map(|line| {
-            parse(line).ok_or_else(|| io::Error::other(format!("a mapping is unreadable: {line}")))
+            parse(line)
+                .ok_or_else(|| io::Error::other(format!("a mapping is unreadable: {line}")).into())
         });
         parsed.collect()
     }
 
-    /// The pages of a region that are the process's own, not a file's, as sorted ranges.
-    pub fn own_pages(&self, region: &Region) -> io::Result<Vec<(u64, u64)>> {
-        const ENTRY: u64 = 8;
-        const PRESENT: u64 = 1 << 63;
-        const SWAPPED: u64 = 1 << 62;
-        const OF_FILE: u64 = 1 << 61;
-        let mut runs: Vec<(u64, u64)> = Vec::new();
-        let mut buffer = vec![0; 64 * 1024];
-        let mut page = region.start / PAGE;
-        let last = region.end / PAGE;
-        while page < last {
-            let wanted = ((last - page) * ENTRY).min(buffer.len() as u64) as usize;
-            self.pages
-                .read_exact_at(&mut buffer[..wanted], page * ENTRY)?;
-            for entry in buffer[..wanted].chunks_exact(ENTRY as usize) {
-                let entry = u64::from_ne_bytes(entry.try_into().expect("eight bytes"));
-                let is_own = entry & SWAPPED != 0 || entry & PRESENT != 0 && entry & OF_FILE == 0;
-                if is_own {
-                    let start = page * PAGE;
-                    match runs.last_mut() {
-                        Some((_, end)) if *end == start => *end += PAGE,
-                        _ => runs.push((start, start + PAGE)),
-                    }
-                }
-                page += 1;
-            }
-        }
-        Ok(runs)
-    }
-
     /// Reads memory; what cannot be read (a file's mapping behind its end) is zero.
     pub fn read(&self, start: u64, buffer: &mut [u8]) -> io::Result<()> {
-        for (index, page) in buffer.chunks_mut(PAGE as usize).enumerate() {
-            let at = start + index as u64 * PAGE;
-            match self.memory.read_exact_at(page, at) {
-                Err(error) if error.raw_os_error() == Some(libc::EIO) => page.fill(0),
-                read => read?,
+        let page = PAGE as usize;
+        let mut done = 0;
+        while done < buffer.len() {
+            match self
+                .memory
+                .read_at(&mut buffer[done..], start + done as u64)
+            {
+                Ok(read) if read > 0 => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() != Some(libc::EIO) => return Err(error),
+                _ => {
+                    let end = buffer.len().min((done + 1).next_multiple_of(page));
+                    buffer[done..end].fill(0);
+                    done = end;
+                }
             }
         }
         Ok(())
     }
+
+    fn read_text(&self, name: &str) -> io::Result<String> {
+        io::read_to_string(open(&self.directory, name)?)
+    }
+}
+
+fn open(directory: &OwnedFd, name: &str) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?.into())
 }
 
 /// One line of `maps`.
@@ -192,28 +208,31 @@ mod tests {
     }
 
     #[test]
-    fn own_pages_are_those_that_were_written() {
-        let length = 8 * PAGE as usize;
-        let memory = vec![0_u8; length + PAGE as usize];
+    fn memory_is_read_and_what_has_no_page_is_zero() {
         let process = Process::open(std::process::id() as i32).expect("this process");
-        let start = (memory.as_ptr() as u64).next_multiple_of(PAGE);
-        let mut memory = memory;
-        let skip = (start - memory.as_ptr() as u64) as usize;
-        memory[skip] = 7;
-        let region = Region {
-            start,
-            end: start + PAGE,
-            protection: 3,
-            is_shared: false,
-            offset: 0,
-            device: String::new(),
-            inode: 0,
-            name: String::new(),
-        };
-        let own = process.own_pages(&region).expect("it can be read");
-        assert_eq!(own, [(start, start + PAGE)]);
-        let mut first = [0; 1];
-        process.read(start, &mut first).expect("it can be read");
-        assert_eq!(first, [7]);
+        let known = [7_u8; 32];
+        let mut read = [0; 32];
+        let at = known.as_ptr() as u64;
+        process.read(at, &mut read).expect("it can be read");
+        assert_eq!(read, known);
+        // Nothing is ever mapped at the first page.
+        process.read(0, &mut read).expect("it can be read");
+        assert_eq!(read, [0; 32]);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_not_looked_for_by_its_number() {
+        let mut child = std::process::Command::new("/bin/cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("a program");
+        let process = Process::open(child.id() as i32).expect("it runs");
+        let status = process.status().expect("it runs");
+        assert_eq!(status.parent, std::process::id() as i32);
+        assert_eq!(status.uid, rustix::process::getuid().as_raw());
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
+        let error = process.status().expect_err("it has ended");
+        assert_eq!(error.raw_os_error(), Some(libc::ESRCH));
     }
 }

@@ -6,11 +6,10 @@
 //! so copies share what none of them writes.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 
+use super::effort::{Effort, Refusal};
 use super::memory::{PAGE, Process, Region};
+use super::scan;
 
 /// Where the plan is mapped while it is carried out: far from where the kernel puts anything.
 pub(super) const ADDRESS: u64 = 0x1000_0000_0000;
@@ -27,7 +26,6 @@ const FILES_MAX: usize = 500;
 const GAP_PAGES_MAX: u64 = 16;
 /// More would make every start slow.
 const STEPS_MAX: usize = 16 * 1024;
-const CHUNK_BYTES: usize = 1 << 20;
 /// Where a sandbox has files of its own, which another sandbox has not.
 const OWN_DIRECTORIES: [&str; 3] = ["/tmp/", "/dev/shm/", "/mnt/"];
 
@@ -37,15 +35,18 @@ pub(super) struct Plan {
     pub steps: Vec<[u64; 8]>,
     /// A descriptor and the path of what it must be.
     pub files: Vec<(u32, String)>,
+    /// What the file of pages consists of, in order: ranges of the original's memory.
+    pub copied: Vec<(u64, u64)>,
+    /// How much that is.
     pub bytes: u64,
 }
 
-/// Writes a plan and the pages that it maps.
+/// Makes a plan. Copies nothing: whether the process is fit is known before a byte is written.
 pub(super) struct Planner<'a> {
     original: &'a Process,
     parent: &'a Process,
-    pages: &'a File,
     bytes_max: u64,
+    effort: &'a mut Effort,
     plan: Plan,
     numbers: HashMap<String, u32>,
     /// What stays, and what is replaced: sorted, as the original's memory is.
@@ -53,38 +54,25 @@ pub(super) struct Planner<'a> {
     last: Vec<[u64; 8]>,
 }
 
-/// Why there is no plan.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// The process has something that cannot be copied.
-    Unfit(String),
-    Io(io::Error),
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
 impl<'a> Planner<'a> {
     /// Of a process and the zygote that it descends from.
     pub fn new(
         original: &'a Process,
         parent: &'a Process,
-        pages: &'a File,
         bytes_max: u64,
+        effort: &'a mut Effort,
     ) -> Self {
         let plan = Plan {
             steps: Vec::new(),
             files: Vec::new(),
+            copied: Vec::new(),
             bytes: 0,
         };
         Self {
             original,
             parent,
-            pages,
             bytes_max,
+            effort,
             plan,
             numbers: HashMap::new(),
             covered: Vec::new(),
@@ -97,11 +85,11 @@ impl<'a> Planner<'a> {
         let inherited = self.parent.regions()?;
         for region in &regions {
             if region.start < ADDRESS + STACK_BYTES && ADDRESS < region.end {
-                return Err(Refusal::Unfit("its memory lies where none should".into()));
+                return Err(Refusal::unfit("its memory lies where none should"));
             }
             self.region(region, &inherited)?;
             if self.plan.steps.len() > STEPS_MAX {
-                return Err(Refusal::Unfit("its memory is in too many pieces".into()));
+                return Err(Refusal::unfit("its memory is in too many pieces"));
             }
         }
         self.covered.push((ADDRESS, ADDRESS + STACK_BYTES));
@@ -143,7 +131,9 @@ impl<'a> Planner<'a> {
             )));
         }
         if region.is_file() && !region.is_writable() && can_be_opened(region) {
-            return self.file(region, inherited.contains(region));
+            let same = inherited.binary_search_by_key(&region.start, |of| of.start);
+            let is_inherited = same.is_ok_and(|index| inherited[index] == *region);
+            return self.file(region, is_inherited);
         }
         match region.is_file() {
             // All of it: what the file holds there is not looked for in the copy's sandbox.
@@ -156,11 +146,11 @@ impl<'a> Planner<'a> {
     fn stack(&mut self, region: &Region) -> Result<(), Refusal> {
         let lowest = region.end.saturating_sub(STACK_BYTES).min(region.start);
         self.covered.push((lowest, region.end));
-        let own = self.original.own_pages(region)?;
+        let own = self.own_pages(region)?;
         let Some((start, _)) = own.first().copied() else {
             return Ok(());
         };
-        let (length, offset) = (region.end - start, self.write(start, region.end)?);
+        let (length, offset) = (region.end - start, self.copy(start, region.end)?);
         let arguments = [PAGES_FD.into(), start, length, offset, 0, 0];
         self.plan
             .steps
@@ -170,7 +160,7 @@ impl<'a> Planner<'a> {
 
     /// A file that nobody writes to, apart from the pages that somebody did write to.
     fn file(&mut self, region: &Region, is_inherited: bool) -> Result<(), Refusal> {
-        let own = self.original.own_pages(region)?;
+        let own = self.own_pages(region)?;
         if !is_inherited {
             let Some(fd) = self.open(&region.name) else {
                 return self.replace(region, (region.start, region.end));
@@ -192,7 +182,7 @@ impl<'a> Planner<'a> {
     }
 
     fn anonymous(&mut self, region: &Region) -> Result<(), Refusal> {
-        let runs = merge(&self.original.own_pages(region)?);
+        let runs = merge(&self.own_pages(region)?);
         let whole = (region.start, region.end);
         if runs != [whole] {
             self.map(region, whole, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, None);
@@ -205,7 +195,7 @@ impl<'a> Planner<'a> {
 
     /// Pages of the original in place of whatever is there.
     fn replace(&mut self, region: &Region, run: (u64, u64)) -> Result<(), Refusal> {
-        let offset = self.write(run.0, run.1)?;
+        let offset = self.copy(run.0, run.1)?;
         self.map(region, run, libc::MAP_PRIVATE, Some((PAGES_FD, offset)));
         Ok(())
     }
@@ -223,29 +213,30 @@ impl<'a> Planner<'a> {
         self.plan.steps.push(call(libc::SYS_mmap, arguments, start));
     }
 
-    /// Copies memory of the original into the file and says where to.
-    fn write(&mut self, start: u64, end: u64) -> Result<u64, Refusal> {
+    fn own_pages(&mut self, region: &Region) -> Result<Vec<(u64, u64)>, Refusal> {
+        scan::own_pages(self.original.pages(), region, self.effort)
+    }
+
+    /// Has memory of the original copied into the file and says where to.
+    fn copy(&mut self, start: u64, end: u64) -> Result<u64, Refusal> {
         let offset = self.plan.bytes;
         self.plan.bytes += end - start;
         if self.plan.bytes > self.bytes_max {
             let most = self.bytes_max >> 20;
             return Err(Refusal::Unfit(format!("it uses more than {most} MiB")));
         }
-        let mut buffer = vec![0; CHUNK_BYTES.min((end - start) as usize)];
-        let mut at = start;
-        while at < end {
-            let length = ((end - at) as usize).min(buffer.len());
-            self.original.read(at, &mut buffer[..length])?;
-            self.pages
-                .write_all_at(&buffer[..length], offset + (at - start))?;
-            at += length as u64;
+        // One region can have more pieces than there may be steps.
+        if self.plan.copied.len() >= STEPS_MAX {
+            return Err(Refusal::unfit("its memory is in too many pieces"));
         }
+        self.plan.copied.push((start, end));
         Ok(offset)
     }
 
-    fn is_as_inherited(&self, (start, end): (u64, u64)) -> io::Result<bool> {
+    fn is_as_inherited(&self, (start, end): (u64, u64)) -> Result<bool, Refusal> {
         let (mut ours, mut theirs) = ([0; PAGE as usize], [0; PAGE as usize]);
         for page in (start..end).step_by(PAGE as usize) {
+            self.effort.go_on()?;
             self.original.read(page, &mut ours)?;
             self.parent.read(page, &mut theirs)?;
             if ours != theirs {
@@ -337,14 +328,11 @@ mod tests {
     #[test]
     fn files_of_one_sandbox_alone_are_copied_and_not_opened() {
         let region = |name: &str| Region {
-            start: 0,
             end: PAGE,
             protection: 1,
-            is_shared: false,
-            offset: 0,
-            device: String::new(),
             inode: 1,
             name: name.to_owned(),
+            ..Region::default()
         };
         for (name, expected) in [
             ("/usr/lib/libc.so.6", true),

@@ -16,9 +16,6 @@ use crate::protocol::{Fault, FromInit, MAIN, ToInit};
 use crate::sys::Fork;
 use crate::{lockdown, sys, wire};
 
-/// The longest message of init: a program with its environment.
-const BUFFER_BYTES: usize = wire::MESSAGE_BYTES_MAX;
-
 struct Program {
     argv: Vec<String>,
     env: Vec<(String, String)>,
@@ -60,7 +57,12 @@ pub(super) fn run(setting: &Setting, uid: u32, made: Made) {
         if !message {
             continue;
         }
-        let mut buffer = vec![0; BUFFER_BYTES];
+        // No longer than it must be: every page of it would be this sandbox's for ever, and its first
+        // write a fault, while a function waits to begin.
+        let Ok(length) = wire::waiting_bytes(&control) else {
+            return;
+        };
+        let mut buffer = vec![0; length];
         match wire::receive::<ToInit>(&control, &mut buffer) {
             Ok(Some((
                 ToInit::Exec {

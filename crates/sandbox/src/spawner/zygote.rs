@@ -20,9 +20,12 @@ const KEPT: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
-/// The zygote's descriptors: its connection and the filter that its children install.
+/// The zygote's descriptors: its connection, the filter that its children install, and a `/proc` where
+/// one can be made. Its root has none: it looks at itself there, and closes it before it is asked for
+/// children.
 const CONTROL: i32 = 3;
 const FILTER: i32 = 4;
+const PROC: i32 = 5;
 
 /// Starts a zygote. `fds` are its connection and one detached mount per target.
 pub(super) fn spawn(
@@ -80,6 +83,8 @@ fn become_zygote(
             mount::attach(mount, target).map_err(step(&doing))?;
         }
         let null = std::fs::File::open("/dev/null")?;
+        let proc =
+            mount::proc(true).and_then(|proc| Ok(rustix::io::fcntl_dupfd_cloexec(proc, 64)?));
         let control = rustix::io::fcntl_dupfd_cloexec(control, 64)?;
         let filter = rustix::io::fcntl_dupfd_cloexec(filter, 64)?;
         // SAFETY: this process only execs or exits from here on; no owner runs again.
@@ -88,9 +93,16 @@ fn become_zygote(
             sys::duplicate_to(null.as_raw_fd(), 1)?;
             sys::duplicate_to(control.as_raw_fd(), CONTROL)?;
             sys::duplicate_to(filter.as_raw_fd(), FILTER)?;
-            sys::close_from(FILTER + 1);
+            let last = match &proc {
+                Ok(proc) => {
+                    sys::duplicate_to(proc.as_raw_fd(), PROC)?;
+                    PROC
+                }
+                Err(_) => FILTER,
+            };
+            sys::close_from(last + 1);
         }
-        std::mem::forget((null, control, filter));
+        std::mem::forget((null, control, filter, proc));
         sys::reset_signals();
         lockdown::drop_bounding_set(KEPT);
         lockdown::keep_capabilities(KEPT)?;

@@ -303,6 +303,63 @@ async fn what_cannot_be_copied_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn signals_come_again_when_nobody_has_copied_it() {
+    let copies = Copies::start().await;
+    let mut original = copies.original(&[]).await;
+    let blocked = "__import__('signal').pthread_sigmask(0, [10])";
+    assert_eq!(original.eval(blocked).await, "set()");
+    // Code that returns nothing and does not wait.
+    let answer = original.eval("take('31c0c3')").await;
+    assert!(answer.contains("it was not wanted"), "{answer}");
+    assert_eq!(original.eval(blocked).await, "{<Signals.SIGUSR1: 10>}");
+    copies.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reserved_addresses_are_passed_over_and_kept() {
+    // Tebibytes of which a page was written: read page by page, that is a minute.
+    let (copies, snapshot) = Copies::prepared(&[
+        "kept.update(c=__import__('ctypes'), size=32 << 40)",
+        "kept.update(libc=kept['c'].CDLL(None))",
+        "setattr(kept['libc'].mmap, 'restype', kept['c'].c_void_p)",
+        "kept.update(at=kept['libc'].mmap(None, kept['c'].c_size_t(kept['size']), 0, 0x4022, -1, \
+         kept['c'].c_long(0)) + (1 << 40))",
+        "kept['libc'].mprotect(kept['c'].c_void_p(kept['at']), 4096, 3)",
+        "kept['c'].memset(kept['at'], 7, 1)",
+    ])
+    .await;
+    assert!(snapshot.bytes < 64 * MIB, "{snapshot:?}");
+    let mut copy = copies.copy(&snapshot).await;
+    let read = "kept['c'].string_at(kept['at'], 2)";
+    assert_eq!(copy.eval(read).await, "b'\\x07\\x00'");
+    copies.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_in_countless_pieces_is_refused_before_any_is_copied() {
+    let copies = Copies::start().await;
+    let prepare =
+        "kept.update(c=__import__('ctypes'), m=__import__('mmap').mmap(-1, 30000 * 65536, 0x4022))";
+    let libc = "kept.update(libc=kept['c'].CDLL(None), \
+                at=kept['c'].addressof(kept['c'].c_char.from_buffer(kept['m'])))";
+    // Every second page has a protection of its own, and so a mapping.
+    let mappings = "[kept['libc'].mprotect(kept['c'].c_void_p(kept['at'] + 8192 * n), 4096, 1) \
+                    for n in range(10000)][0]";
+    // Too far from each other to be one piece.
+    let pieces = "[kept['c'].memset(kept['at'] + 18 * 4096 * n, 7, 1) for n in range(17000)][0]";
+    for (preparation, why) in [
+        (mappings, "it has more than 16384 mappings"),
+        (pieces, "its memory is in too many pieces"),
+    ] {
+        let original = copies.original(&[prepare, libc, preparation]).await;
+        let refused = copies.take(original, 128 * MIB).await;
+        let error = refused.expect_err("it cannot be copied").to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    copies.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_of_another_zygote_is_not_for_this_one() {
     let (copies, snapshot) = Copies::prepared(&["kept.update(n=1)"]).await;
     let other = Copies::start().await;

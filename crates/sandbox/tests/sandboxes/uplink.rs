@@ -44,9 +44,9 @@ fn uplink(rig: &Rig, sandbox: &mut Sandbox) -> Uplink {
         rig.sandboxes.has_network(),
         "this test needs nftables: see kiln doctor"
     );
-    let taken = sandbox.take_uplink().expect("it can be watched");
-    assert!(sandbox.take_uplink().expect("nothing to watch").is_none());
-    taken.expect("it was asked for")
+    let taken = sandbox.take_uplink().expect("it was asked for");
+    assert!(sandbox.take_uplink().is_none());
+    Uplink::new(taken).expect("it can be watched")
 }
 
 /// Answers attempts by their port until the program ends; whoever is let through gets an echo.

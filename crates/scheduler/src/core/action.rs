@@ -39,6 +39,8 @@ pub enum Action {
         ticket: Ticket,
         /// Which instance.
         instance: InstanceId,
+        /// Whether it is one of those kept ready.
+        provisioned: bool,
     },
     /// The request gets none.
     Refuse {

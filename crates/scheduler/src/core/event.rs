@@ -55,6 +55,9 @@ pub enum Event {
         memory: MemoryMb,
         /// How many invocations one of its instances takes at a time.
         slots: Slots,
+        /// The function's reserved concurrency as of now: a change counts from the next request on,
+        /// whether or not `Reserved` has told of it yet.
+        reserved: Option<u32>,
     },
     /// Whoever asked no longer waits. Unknown or already answered tickets are ignored.
     Abandoned {

@@ -72,7 +72,11 @@ fn first_request_starts_an_instance_and_goes_into_it_with_its_init() {
                 like: ticket,
                 bound: true
             },
-            Action::Grant { ticket, instance }
+            Action::Grant {
+                ticket,
+                instance,
+                provisioned: false
+            }
         ]
     );
 }
@@ -104,6 +108,21 @@ fn reserved_concurrency_is_the_functions_limit() {
     assert_eq!(refusal(&mut world, 0), ThrottleReason::ReservedConcurrency);
     world.release(instance);
     assert_eq!(granted(&mut world, 0), instance);
+}
+
+#[test]
+fn a_reservation_counts_from_the_next_request_on_before_it_is_told() {
+    let mut world = with_room_for(4);
+    let first = granted(&mut world, 0);
+    world.functions[0].reserved = Some(1);
+    assert_eq!(refusal(&mut world, 0), ThrottleReason::ReservedConcurrency);
+    world.functions[0].reserved = Some(2);
+    let second = granted(&mut world, 0);
+    world.functions[0].reserved = None;
+    let third = granted(&mut world, 0);
+    for instance in [first, second, third] {
+        world.release(instance);
+    }
 }
 
 #[test]

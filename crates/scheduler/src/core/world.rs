@@ -129,12 +129,18 @@ impl World {
                 since,
             },
         );
-        let Function { memory, slots, .. } = self.functions[function];
+        let Function {
+            memory,
+            slots,
+            reserved,
+            ..
+        } = self.functions[function];
         let actions = self.tell(Event::Requested {
             ticket,
             key,
             memory,
             slots,
+            reserved,
         });
         let refused = refusals(&actions).find(|(refused, _)| *refused == ticket);
         let by_concurrency = refused.map(|(_, refused)| refused.reason).filter(|reason| {
@@ -439,7 +445,9 @@ pub(super) fn refusals(actions: &[Action]) -> impl Iterator<Item = (Ticket, Refu
 /// Who was granted which instance.
 pub(super) fn grants(actions: &[Action]) -> Vec<(Ticket, InstanceId)> {
     let grant = |action: &Action| match action {
-        Action::Grant { ticket, instance } => Some((*ticket, *instance)),
+        Action::Grant {
+            ticket, instance, ..
+        } => Some((*ticket, *instance)),
         _ => None,
     };
     actions.iter().filter_map(grant).collect()

@@ -130,6 +130,7 @@ impl<'t> Engine<'t> {
             key: self.keys[function].clone(),
             memory: self.trace.functions[function].memory,
             slots: Slots::default(),
+            reserved: None,
         });
     }
 
@@ -192,7 +193,9 @@ impl<'t> Engine<'t> {
                 self.start(instance, self.function_of[&key.revision]);
                 self.initialise(instance);
             }
-            Action::Grant { ticket, instance } => self.grant(ticket, instance),
+            Action::Grant {
+                ticket, instance, ..
+            } => self.grant(ticket, instance),
             Action::Refuse { ticket, refused } => {
                 self.in_flight -= 1;
                 let function = self.trace.arrivals[ticket.0 as usize - 1].function;

@@ -2,11 +2,11 @@
 //!
 //! It is gone with the package, and may be made again at any time.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use kiln_types::Sha256;
 
 use super::{ArtifactError, Artifacts, blocking};
@@ -16,6 +16,13 @@ use crate::shelf::sync;
 /// The directory of everything derived from one package.
 const DERIVED: &str = "derived";
 
+/// A file that is being derived, among the drafts. Gone when it is dropped; a crash leaves nothing either.
+#[derive(Debug)]
+pub struct DerivedDraft {
+    path: PathBuf,
+    published: bool,
+}
+
 impl Artifacts {
     /// Where what a maker derived from a package lies, to be mounted read-only. From memory: the
     /// directory is there once something was put.
@@ -24,8 +31,19 @@ impl Artifacts {
         place.join(DERIVED).join(maker)
     }
 
-    /// Keeps a file that a maker derived from a package, and removes what other makers had: makers
-    /// are versions of one program. The file is there whole or not at all.
+    /// A new file to be written, and what becomes of it.
+    pub async fn draft_derived(&self) -> Result<(File, DerivedDraft), ArtifactError> {
+        let path = self.shared.shelf.draft_path();
+        blocking("make a draft of what is derived", move || {
+            let file = File::create_new(&path).map_err(Error::file("make", &path))?;
+            let published = false;
+            Ok((file, DerivedDraft { path, published }))
+        })
+        .await
+    }
+
+    /// Keeps a file that a maker derived from a package, written to its end, and removes what other makers
+    /// had: makers are versions of one program. The file is there whole or not at all.
     ///
     /// # Errors
     /// [`ArtifactError::NotFound`] when the package is gone.
@@ -34,16 +52,16 @@ impl Artifacts {
         sha256: &Sha256,
         maker: &str,
         file: &str,
-        content: Bytes,
+        draft: DerivedDraft,
     ) -> Result<(), ArtifactError> {
         let lock = self.shared.shelf.lock(sha256).await;
         if !self.shared.index.contains(sha256) {
             return Err(ArtifactError::NotFound(sha256.clone()));
         }
         let dir = self.derived_dir(sha256, maker);
-        let (draft, path) = (self.shared.shelf.draft_path(), dir.join(file));
+        let path = dir.join(file);
         blocking("keep what was derived from a package", move || {
-            let kept = keep(&dir, &draft, &path, &content);
+            let kept = draft.keep(&dir, &path);
             drop(lock);
             Ok(kept?)
         })
@@ -51,23 +69,37 @@ impl Artifacts {
     }
 }
 
-fn keep(dir: &Path, draft: &Path, path: &Path, content: &[u8]) -> Result<(), Error> {
-    let all = dir.parent().expect("a maker's directory lies among others");
-    for others in fs::read_dir(all).into_iter().flatten().flatten() {
-        let other = others.path();
-        if other != dir {
-            fs::remove_dir_all(&other).map_err(Error::file("remove", &other))?;
+impl DerivedDraft {
+    fn keep(mut self, dir: &Path, path: &Path) -> Result<(), Error> {
+        let all = dir.parent().expect("a maker's directory lies among others");
+        for others in fs::read_dir(all).into_iter().flatten().flatten() {
+            let other = others.path();
+            if other != dir {
+                fs::remove_dir_all(&other).map_err(Error::file("remove", &other))?;
+            }
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(dir);
+        made.map_err(Error::file("make directory", dir))?;
+        // Sandboxes are users of their own.
+        for (path, mode) in [(self.path.as_path(), 0o644), (dir, 0o755)] {
+            let set = fs::set_permissions(path, Permissions::from_mode(mode));
+            set.map_err(Error::file("set permissions of", path))?;
+        }
+        sync(&self.path)?;
+        fs::rename(&self.path, path).map_err(Error::file("rename to", path))?;
+        self.published = true;
+        sync(dir)
+    }
+}
+
+impl Drop for DerivedDraft {
+    fn drop(&mut self) {
+        if !self.published
+            && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            let path = self.path.display();
+            tracing::warn!(%error, %path, "could not remove what was half-derived");
         }
     }
-    let made = DirBuilder::new().recursive(true).mode(0o755).create(dir);
-    made.map_err(Error::file("make directory", dir))?;
-    fs::write(draft, content).map_err(Error::file("write", draft))?;
-    // Sandboxes are users of their own.
-    for (path, mode) in [(draft, 0o644), (dir, 0o755)] {
-        let set = fs::set_permissions(path, Permissions::from_mode(mode));
-        set.map_err(Error::file("set permissions of", path))?;
-    }
-    sync(draft)?;
-    fs::rename(draft, path).map_err(Error::file("rename to", path))?;
-    sync(dir)
 }

@@ -142,10 +142,9 @@ async fn what_was_derived_is_there_until_another_maker_or_the_package_goes() {
     let artifacts = Artifacts::open(dir.path(), ROOMY, clock.clone()).unwrap();
     let code = artifacts.put_zip(zip_of(&[("a", 1)]), 9_999).await.unwrap();
     let put = async |maker: &str, content: &'static [u8]| {
-        let content = Bytes::from_static(content);
-        artifacts
-            .put_derived(&code.sha256, maker, "f", content)
-            .await
+        let (mut file, draft) = artifacts.draft_derived().await.unwrap();
+        file.write_all(content).unwrap();
+        artifacts.put_derived(&code.sha256, maker, "f", draft).await
     };
     let file = |maker: &str| artifacts.derived_dir(&code.sha256, maker).join("f");
     put("one", b"1").await.unwrap();
@@ -159,4 +158,24 @@ async fn what_was_derived_is_there_until_another_maker_or_the_package_goes() {
     assert!(!file("two").exists());
     let gone = put("two", b"3").await;
     assert!(matches!(gone, Err(ArtifactError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_draft_that_is_not_put_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    let drafts = || {
+        let drafts = fs::read_dir(dir.path().join("artifacts/tmp"));
+        drafts.unwrap().count()
+    };
+    let (mut file, draft) = artifacts.draft_derived().await.unwrap();
+    file.write_all(b"half of it").unwrap();
+    assert_eq!(drafts(), 1);
+    drop(draft);
+    assert_eq!(drafts(), 0);
+    let (_, draft) = artifacts.draft_derived().await.unwrap();
+    let nowhere = Sha256::from_bytes([0; 32]);
+    let put = artifacts.put_derived(&nowhere, "one", "f", draft).await;
+    assert!(matches!(put, Err(ArtifactError::NotFound(_))));
+    assert_eq!(drafts(), 0);
 }

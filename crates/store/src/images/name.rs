@@ -7,6 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 const PATH_BYTES_MAX: usize = 3_072;
 /// Longest name of one file (Linux).
 const NAME_BYTES_MAX: usize = 255;
+/// Steps of a path. Removing a tree holds one descriptor for each directory, of which a
+/// process may have as few as 1,024, and what cannot be removed stays on the disk for ever.
+const DEPTH_MAX: usize = 256;
 /// Begins the names of entries that take something away (OCI image specification, "Whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
 /// Takes away all that lower layers have in its directory.
@@ -90,6 +93,9 @@ fn steps(bytes: &[u8]) -> Result<Vec<OsString>, &'static str> {
             step => steps.push(OsStr::from_bytes(step).to_owned()),
         }
     }
+    if steps.len() > DEPTH_MAX {
+        return Err("has more than 256 steps in its name");
+    }
     Ok(steps)
 }
 
@@ -136,7 +142,8 @@ mod tests {
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
         let long = [b'a'; 256];
-        let deep = b"abcdefg/".repeat(400);
+        let deep = b"a/".repeat(DEPTH_MAX + 1);
+        let longer = b"abcdefg/".repeat(400);
         for name in [
             &b""[..],
             b"..",
@@ -146,10 +153,12 @@ mod tests {
             b"a\0b",
             &long,
             &deep,
+            &longer,
         ] {
             assert!(read(name).is_err(), "{name:?}");
             assert!(read_target(name).is_err(), "{name:?}");
         }
+        assert!(read(&b"a/".repeat(DEPTH_MAX)).is_ok());
         assert!(read_target(b"/").is_err());
         assert!(read_target(b".wh.a").is_err());
     }

@@ -15,7 +15,7 @@ use tar::{EntryType, Header};
 use super::content::{Archive, Hashed};
 use super::filled::{Tree, refused, set_opaque};
 use super::name::{self, Name};
-use super::{ImageError, Layer};
+use super::{ImageError, Layer, LayerSize};
 use crate::error::Error;
 
 /// How much of an entry's name is shown where it is refused.
@@ -38,9 +38,9 @@ struct Told {
     modified: Option<i64>,
 }
 
-/// Unpacks a layer into `dir`, which must not exist, and returns the size of its archive. On failure the
-/// directory may be left behind in any state.
-pub(super) fn unpack(layer: Layer, dir: &Path, bytes_max: u64, entries_max: u64) -> Result<u64> {
+/// Unpacks a layer into `dir`, which must not exist, and returns its size. On failure the directory may be
+/// left behind in any state.
+pub(super) fn unpack(layer: Layer, dir: &Path, size_max: LayerSize) -> Result<LayerSize> {
     let Layer {
         diff_id,
         digest,
@@ -51,10 +51,11 @@ pub(super) fn unpack(layer: Layer, dir: &Path, bytes_max: u64, entries_max: u64)
         layer: diff_id.clone(),
         why: why.to_string(),
     };
-    let tree = Tree::new(dir)?;
+    let bytes_max = size_max.bytes;
+    let mut tree = Tree::new(dir, size_max)?;
     let packed = Archive::open(file, bytes).map_err(unreadable)?;
     let mut archive = tar::Archive::new(Hashed::new(packed, bytes_max));
-    let unpacked = unpack_entries(&mut archive, tree, entries_max);
+    let unpacked = unpack_entries(&mut archive, &mut tree);
     let mut hashed = archive.into_inner();
     let drained = match &unpacked {
         Ok(()) => hashed.drain(),
@@ -69,12 +70,14 @@ pub(super) fn unpack(layer: Layer, dir: &Path, bytes_max: u64, entries_max: u64)
         Ok(()) => drained.map_err(unreadable)?,
     }
     let bytes = hashed.size();
+    let size = tree.size().plus(LayerSize { bytes, entries: 0 });
+    size.check(size_max)?;
     let (packed, found) = hashed.finish();
     check(&diff_id, found)?;
     if let Some(digest) = digest {
         check(&digest, packed.finish().map_err(unreadable)?)?;
     }
-    Ok(bytes)
+    Ok(size)
 }
 
 fn check(expected: &kiln_types::Sha256, found: kiln_types::Sha256) -> Result<()> {
@@ -108,18 +111,13 @@ impl From<ImageError> for Stop {
 
 fn unpack_entries<R: Read>(
     archive: &mut tar::Archive<R>,
-    mut tree: Tree,
-    entries_max: u64,
+    tree: &mut Tree,
 ) -> std::result::Result<(), Stop> {
     let mut told = Told::default();
-    let mut count = 0;
     // Raw: the crate would hold a record of any length in memory.
     for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
-        count += 1;
-        if count > entries_max {
-            return Err(ImageError::TooManyEntries { max: entries_max }.into());
-        }
+        tree.count_entry().map_err(refused(""))?;
         let header = entry.header().clone();
         let kind = header.entry_type();
         if kind.is_pax_local_extensions() {

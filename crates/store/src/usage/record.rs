@@ -1,28 +1,30 @@
 //! Usage records as rows.
 
 use kiln_types::{
-    Architecture, EphemeralMb, FunctionId, InvocationStatus, MemoryMb, Timestamp, Traffic,
-    UsageRecord,
+    Architecture, EphemeralMb, FunctionId, InvocationStatus, MemoryMb, RestoreUsage, Timestamp,
+    Traffic, UsageRecord,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
 use crate::error::{Doing, Error};
 
-const STATUSES: [InvocationStatus; 6] = [
+const STATUSES: [InvocationStatus; 8] = [
     InvocationStatus::Success,
     InvocationStatus::Error,
     InvocationStatus::Timeout,
     InvocationStatus::Crash,
     InvocationStatus::OutOfMemory,
     InvocationStatus::InitError,
+    InvocationStatus::RestoreError,
+    InvocationStatus::RestoreTimeout,
 ];
 
 pub(super) fn insert(connection: &Connection, records: &[UsageRecord]) -> Result<(), Error> {
     let insert = "INSERT INTO usage (account, name, version, request_id, started, init_us,
             duration_us, billed_ms, memory_mb, memory_peak_mb, ephemeral_mb, architecture,
-            cpu_us, status, received_bytes, sent_bytes)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+            cpu_us, status, received_bytes, sent_bytes, provisioned, restore_us, restore_billed_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
     let mut statement = connection.prepare_cached(insert).doing("append usage")?;
     for record in records {
         let values = params![
@@ -42,6 +44,9 @@ pub(super) fn insert(connection: &Connection, records: &[UsageRecord]) -> Result
             record.status.as_str(),
             whole(record.traffic.received_bytes),
             whole(record.traffic.sent_bytes),
+            record.provisioned,
+            record.restore.map(|restore| whole(restore.duration_us)),
+            record.restore.map_or(0, |restore| whole(restore.billed_ms)),
         ];
         statement.execute(values).doing("append usage")?;
     }
@@ -54,7 +59,8 @@ pub(super) fn recent(
     count_max: u32,
 ) -> rusqlite::Result<Vec<UsageRecord>> {
     let select = "SELECT version, request_id, started, init_us, duration_us, billed_ms, memory_mb,
-            memory_peak_mb, ephemeral_mb, architecture, cpu_us, status, received_bytes, sent_bytes
+            memory_peak_mb, ephemeral_mb, architecture, cpu_us, status, received_bytes, sent_bytes,
+            provisioned, restore_us, restore_billed_ms
         FROM usage WHERE account = ?1 AND name = ?2 ORDER BY started DESC, seq DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(select)?;
     let key = params![function.account.as_str(), function.name.as_str(), count_max];
@@ -65,6 +71,7 @@ pub(super) fn recent(
             version: text(row, 0)?,
             started: Timestamp::from_millis(row.get(2)?),
             init_us: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+            restore: restore(row, 15, 16)?,
             duration_us: number(row, 4)?,
             billed_ms: number(row, 5)?,
             memory: MemoryMb::new(number(row, 6)?).map_err(damaged(6))?,
@@ -77,13 +84,27 @@ pub(super) fn recent(
                 received_bytes: number(row, 12)?,
                 sent_bytes: number(row, 13)?,
             },
+            provisioned: row.get(14)?,
         })
     })?;
     rows.collect()
 }
 
+fn restore(
+    row: &Row<'_>,
+    duration_us: usize,
+    billed_ms: usize,
+) -> rusqlite::Result<Option<RestoreUsage>> {
+    let billed_ms = number(row, billed_ms)?;
+    let duration_us = row.get::<_, Option<i64>>(duration_us)?;
+    Ok(duration_us.map(|duration_us| RestoreUsage {
+        duration_us: duration_us.cast_unsigned(),
+        billed_ms,
+    }))
+}
+
 /// SQL's integers are signed: a count of more than 2^63 - 1 is kept as that many.
-fn whole(number: u64) -> i64 {
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

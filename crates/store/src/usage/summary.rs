@@ -1,9 +1,7 @@
 //! Sums over usage records.
 
 use kiln_types::account::AccountId;
-use kiln_types::{
-    Architecture, FunctionId, FunctionName, InvocationStatus, Timestamp, Traffic, limits,
-};
+use kiln_types::{Architecture, FunctionId, FunctionName, InvocationStatus, Timestamp, limits};
 use rusqlite::{Connection, Row, params};
 
 use super::UsageSummary;
@@ -14,7 +12,8 @@ use super::record::{architecture, number, text};
 /// chooses unless it is told.
 const SELECT: &str = "
     SELECT name, architecture, status, init_us IS NOT NULL, duration_us, billed_ms, memory_mb,
-        ephemeral_mb, cpu_us, memory_peak_mb, received_bytes, sent_bytes
+        ephemeral_mb, cpu_us, memory_peak_mb, received_bytes, sent_bytes, provisioned,
+        restore_us IS NOT NULL, restore_billed_ms
     FROM usage INDEXED BY usage_by_time
     WHERE account = ?1 AND started >= ?2 AND started < ?3 ORDER BY name";
 
@@ -63,21 +62,7 @@ pub(super) fn read(
 
 impl Sum {
     fn new(function: FunctionId, architecture: Architecture) -> Self {
-        let summary = UsageSummary {
-            function,
-            architecture,
-            count: 0,
-            errors: 0,
-            inits: 0,
-            billed_ms: 0,
-            memory_mb_ms: 0,
-            ephemeral_extra_mb_ms: 0,
-            cpu_us: 0,
-            traffic: Traffic::default(),
-            memory_peak_mb: 0,
-            duration_p50_us: 0,
-            duration_p99_us: 0,
-        };
+        let summary = UsageSummary::new(function, architecture);
         Self {
             summary,
             durations_us: Vec::new(),
@@ -94,8 +79,14 @@ impl Sum {
         add(&mut sum.count, 1);
         add(&mut sum.errors, u64::from(!succeeded));
         add(&mut sum.inits, u64::from(row.get::<_, bool>(3)?));
+        add(&mut sum.restores, u64::from(row.get::<_, bool>(13)?));
+        add(&mut sum.restore_billed_ms, number(row, 14)?);
         add(&mut sum.billed_ms, billed_ms);
-        add(&mut sum.memory_mb_ms, memory_mb.saturating_mul(billed_ms));
+        let mb_ms = memory_mb.saturating_mul(billed_ms);
+        add(&mut sum.memory_mb_ms, mb_ms);
+        if row.get(12)? {
+            add(&mut sum.memory_on_provisioned_mb_ms, mb_ms);
+        }
         add(
             &mut sum.ephemeral_extra_mb_ms,
             extra_mb.saturating_mul(billed_ms),

@@ -201,6 +201,7 @@ async fn append(store: &Store) {
             version: Version::Latest,
             started: Timestamp::from_millis(count as i64),
             init_us: None,
+            restore: None,
             duration_us: 1,
             billed_ms: 1,
             memory: MemoryMb::default(),
@@ -210,6 +211,7 @@ async fn append(store: &Store) {
             cpu_us: 1,
             traffic: Default::default(),
             status: InvocationStatus::Success,
+            provisioned: false,
         };
         store.usage().append(vec![record]).await.unwrap();
         count += 1;

@@ -1,8 +1,8 @@
 //! Usage records and their sums.
 
 use kiln_types::{
-    Architecture, EphemeralMb, InvocationStatus, MemoryMb, RequestId, Timestamp, Traffic,
-    UsageRecord, Version,
+    Architecture, EphemeralMb, InvocationStatus, MemoryMb, ProvisionedRecord, RequestId,
+    RestoreUsage, Timestamp, Traffic, UsageRecord, Version,
 };
 
 use crate::sample::{Sample, account, id};
@@ -14,6 +14,7 @@ fn record(name: &str, started_ms: i64) -> UsageRecord {
         version: Version::Latest,
         started: Timestamp::from_millis(started_ms),
         init_us: None,
+        restore: None,
         duration_us: 1_500,
         billed_ms: 2,
         memory: MemoryMb::new(128).unwrap(),
@@ -26,6 +27,20 @@ fn record(name: &str, started_ms: i64) -> UsageRecord {
             sent_bytes: 300,
         },
         status: InvocationStatus::Success,
+        provisioned: false,
+    }
+}
+
+/// Two instances of version 1 with 128 MB, kept ready for so long.
+fn kept(name: &str, started_ms: i64, duration_ms: u64) -> ProvisionedRecord {
+    ProvisionedRecord {
+        function: id(name),
+        version: Version::Published(1),
+        started: Timestamp::from_millis(started_ms),
+        duration_ms,
+        instances: 2,
+        memory: MemoryMb::new(128).unwrap(),
+        architecture: Architecture::X86_64,
     }
 }
 
@@ -38,9 +53,15 @@ async fn records_read_back_the_latest_first_also_after_a_restart() {
     let sample = Sample::new();
     let mut records: Vec<_> = (0..5).map(|i| record("sum", i)).collect();
     records[1].init_us = Some(70_000);
+    records[0].restore = Some(RestoreUsage {
+        duration_us: 2_900,
+        billed_ms: 1,
+    });
+    records[0].status = InvocationStatus::RestoreTimeout;
     records[2].status = InvocationStatus::OutOfMemory;
     records[3].version = Version::Published(7);
     records[4].architecture = Architecture::Arm64;
+    records[4].provisioned = true;
     sample.store.usage().append(records.clone()).await.unwrap();
     sample
         .store
@@ -71,12 +92,12 @@ async fn a_summary_adds_up_what_started_within_the_period() {
     failed.ephemeral = EphemeralMb::new(1_512).unwrap();
     failed.memory_peak_mb = 900;
     failed.init_us = Some(5);
-    let records = vec![
-        record("sum", 9),
-        record("sum", 10),
-        failed,
-        record("sum", 30),
-    ];
+    let mut restored = record("sum", 10);
+    restored.restore = Some(RestoreUsage {
+        duration_us: 2_900,
+        billed_ms: 1,
+    });
+    let records = vec![record("sum", 9), restored, failed, record("sum", 30)];
     sample.store.usage().append(records).await.unwrap();
     let sums = sample
         .store
@@ -89,6 +110,7 @@ async fn a_summary_adds_up_what_started_within_the_period() {
     };
     assert_eq!(sum.function, id("sum"));
     assert_eq!((sum.count, sum.errors, sum.inits), (2, 1, 1));
+    assert_eq!((sum.restores, sum.restore_billed_ms), (1, 1));
     assert_eq!(sum.billed_ms, 3_002);
     assert_eq!(sum.memory_mb_ms, 128 * 2 + 1_024 * 3_000);
     assert_eq!(sum.ephemeral_extra_mb_ms, 1_000 * 3_000);
@@ -147,4 +169,63 @@ async fn usage_from_before_the_cutoff_is_forgotten() {
     let left = usage.recent(&id("sum"), 9).await.unwrap();
     let left: Vec<_> = left.iter().map(|left| left.started).collect();
     assert_eq!(left, [at(10_049), at(10_048)]);
+}
+
+#[tokio::test]
+async fn what_was_kept_ready_is_added_up_once_also_after_a_restart() {
+    let sample = Sample::new();
+    let usage = sample.store.usage();
+    let mut served = record("b", 15);
+    served.provisioned = true;
+    let invocations = vec![record("b", 15), served, record("c", 15)];
+    usage.append(invocations).await.unwrap();
+    let arm = ProvisionedRecord {
+        version: Version::Published(2),
+        architecture: Architecture::Arm64,
+        ..kept("b", 11, 1)
+    };
+    let records = vec![
+        kept("a", 10, 1_000),
+        kept("b", 9, 5),
+        kept("b", 10, 60_000),
+        kept("b", 60_010, 7),
+        arm,
+        kept("b", 70_000, 5),
+    ];
+    usage.append_provisioned(records.clone()).await.unwrap();
+    let sample = sample.reopened().await;
+    // Somebody who does not know that they are there.
+    let usage = sample.store.usage();
+    usage.append_provisioned(records).await.unwrap();
+    let summary = usage.summary(&account(), at(10), at(70_000)).await.unwrap();
+    let sums: Vec<_> = summary
+        .iter()
+        .map(|sum| {
+            let name = sum.function.name.as_str();
+            let invoked = (sum.count, sum.memory_mb_ms, sum.memory_on_provisioned_mb_ms);
+            (name, sum.architecture, invoked, sum.provisioned_mb_ms)
+        })
+        .collect();
+    let (x86, arm) = (Architecture::X86_64, Architecture::Arm64);
+    assert_eq!(
+        sums,
+        [
+            ("a", x86, (0, 0, 0), 256 * 1_000),
+            ("b", arm, (0, 0, 0), 256),
+            ("b", x86, (2, 512, 256), 256 * 60_007),
+            ("c", x86, (1, 256, 0), 0),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_kept_ready_is_forgotten_with_the_invocations_of_its_time() {
+    let sample = Sample::new();
+    let usage = sample.store.usage();
+    usage.append(vec![record("a", 9)]).await.unwrap();
+    let records = vec![kept("a", 9, 1), kept("a", 10, 1)];
+    usage.append_provisioned(records).await.unwrap();
+    assert_eq!(usage.expire(at(10)).await.unwrap(), 2);
+    let left = usage.summary(&account(), at(0), at(100)).await.unwrap();
+    assert_eq!((left[0].count, left[0].provisioned_mb_ms), (0, 256));
 }

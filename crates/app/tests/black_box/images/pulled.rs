@@ -158,6 +158,34 @@ fn a_registry_may_want_a_login_and_lead_elsewhere() {
 }
 
 #[test]
+fn a_registry_on_another_machine_is_trusted_by_the_certificate_of_its_authority() {
+    let (registry, certificate) = Registry::start_with_tls("registry.test");
+    registry.push("me/app", "1", &shell());
+    let uri = registry.name("me/app:1");
+    let folder = tempfile::tempdir().unwrap();
+    let [hosts, authority] = ["hosts", "authority.pem"].map(|name| folder.path().join(name));
+    fs::write(&hosts, "127.0.0.1 localhost registry.test\n").unwrap();
+    fs::write(&authority, certificate).unwrap();
+    // The name leads here for the server alone.
+    let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+    let command = ["unshare", "--mount", "sh", "-c", script];
+    let in_its_network = || {
+        let command = [&command[..], &[hosts.to_str().unwrap()]].concat();
+        Server::builder().behind(&command)
+    };
+    let server = in_its_network().start();
+    let refused = server.function("app", "").image(&uri).try_create();
+    let message = refused.expect_status(400).json()["message"].to_string();
+    assert!(message.contains("invalid peer certificate"), "{message}");
+    assert!(registry.asked().is_empty(), "nothing is told to a stranger");
+    let home = server.stop();
+    let trusting = in_its_network().env("SSL_CERT_FILE", authority.to_str().unwrap());
+    let server = trusting.home(home).start();
+    server.function("app", "").image(&uri).create();
+    assert_eq!(run(&server, "app", "echo $COLOUR"), "blue");
+}
+
+#[test]
 fn an_index_leads_to_the_image_for_this_machine() {
     let registry = Registry::start();
     let (here, other) = (shell(), shell().architecture("riscv64"));

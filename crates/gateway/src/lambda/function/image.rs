@@ -6,12 +6,12 @@
 use std::fmt::Display;
 
 use kiln_image::Error;
-use kiln_store::{ImageError, Layer};
+use kiln_store::{ImageError, Layer, LayerSize};
 use kiln_types::NotReady;
 use kiln_types::{Image, ImageConfig, limits};
 
 use super::settings::Change;
-use crate::config::Deps;
+use crate::config::{Deps, TooSlow};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
@@ -73,11 +73,15 @@ pub(super) fn config(config: wire::ImageConfig) -> Result<ImageConfig> {
             return Err(invalid("The working directory must be an absolute path."));
         }
     }
-    Ok(ImageConfig {
+    let config = ImageConfig {
         entry_point: words(config.entry_point, "imageConfig.entryPoint")?,
         command: words(config.command, "imageConfig.command")?,
         working_directory,
-    })
+    };
+    match config.excess() {
+        Some(excess) => Err(invalid(format!("ImageConfig is too large: {excess}."))),
+        None => Ok(config),
+    }
 }
 
 /// As the API shows it.
@@ -119,23 +123,53 @@ fn refusal(uri: &str, error: &Error) -> ApiError {
     }
 }
 
-/// Fetches those layers of an image that are not here yet.
-pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(), NotReady> {
-    let layers = deps.store.images();
-    let mut bytes = 0;
+/// Fetches those layers of an image that are not here yet, when it is the image's turn and it is still
+/// wanted then. `None` when it is not.
+pub(super) async fn fetch(
+    deps: &Deps,
+    image: &Image,
+    is_wanted: impl Fn() -> bool,
+) -> Option<std::result::Result<(), NotReady>> {
+    let (size, missing) = here(deps, image);
+    if missing.is_empty() {
+        return Some(size.check(LayerSize::IMAGE_MAX).map_err(unusable));
+    }
+    let fetch = async {
+        match is_wanted() {
+            true => Some(fetch_missing(deps, image).await),
+            false => None,
+        }
+    };
+    let fetched = deps.fetches.run(fetch).await;
+    fetched.unwrap_or_else(|too_slow| Some(Err(late(too_slow))))
+}
+
+/// The size of the layers that are here, and which are not.
+fn here(deps: &Deps, image: &Image) -> (LayerSize, Vec<usize>) {
+    let mut size = LayerSize::default();
     let mut missing = Vec::new();
     for (index, layer) in image.layers.iter().enumerate() {
-        match layers.touch(layer) {
-            Some(known) => bytes += known,
+        match deps.store.images().touch(layer) {
+            Some(known) => size = size.plus(known),
             None => missing.push(index),
         }
     }
+    (size, missing)
+}
+
+async fn fetch_missing(deps: &Deps, image: &Image) -> std::result::Result<(), NotReady> {
+    let layers = deps.store.images();
+    // Others may have brought some while this one waited, or all.
+    let (mut size, missing) = here(deps, image);
     if missing.is_empty() {
-        return check_size(bytes);
+        return size.check(LayerSize::IMAGE_MAX).map_err(unusable);
     }
     let opened = deps.images.open(image).await.map_err(unavailable)?;
     for index in missing {
-        let scratch = || layers.scratch().map_err(scratch_failed);
+        let scratch = {
+            let layers = layers.clone();
+            move || layers.scratch().map_err(scratch_failed)
+        };
         let blob = opened.layer(index, scratch).await.map_err(unavailable)?;
         let layer = Layer {
             diff_id: blob.diff_id,
@@ -143,18 +177,10 @@ pub(super) async fn fetch(deps: &Deps, image: &Image) -> std::result::Result<(),
             file: blob.file,
             bytes: blob.bytes,
         };
-        let left = limits::IMAGE_BYTES_MAX.saturating_sub(bytes);
-        bytes += layers.put(layer, left).await.map_err(unusable)?;
+        let left = LayerSize::IMAGE_MAX.minus(size);
+        size = size.plus(layers.put(layer, left).await.map_err(unusable)?);
     }
-    check_size(bytes)
-}
-
-fn check_size(bytes: u64) -> std::result::Result<(), NotReady> {
-    let max = limits::IMAGE_BYTES_MAX;
-    match bytes > max {
-        true => Err(unusable(ImageError::TooLarge { max })),
-        false => Ok(()),
-    }
+    size.check(LayerSize::IMAGE_MAX).map_err(unusable)
 }
 
 fn scratch_failed(error: kiln_store::Error) -> Error {
@@ -176,11 +202,26 @@ fn unavailable(error: Error) -> NotReady {
 }
 
 fn unusable(error: ImageError) -> NotReady {
+    // What was left for a layer is nobody's limit.
+    let LayerSize { bytes, entries } = LayerSize::IMAGE_MAX;
+    let error = match error {
+        ImageError::TooLarge { .. } => ImageError::TooLarge { max: bytes },
+        ImageError::TooManyEntries { .. } => ImageError::TooManyEntries { max: entries },
+        other => other,
+    };
     let code = match &error {
         ImageError::Store(_) => "InternalError",
         _ => "InvalidImage",
     };
     failure(code, error)
+}
+
+fn late(TooSlow(max): TooSlow) -> NotReady {
+    let max = max.as_secs();
+    let why = format!(
+        "it did not come within {max} s; the layers that came are kept, so update the function's code to go on from there"
+    );
+    failure("InternalError", why)
 }
 
 fn failure(code: &str, error: impl Display) -> NotReady {
@@ -234,6 +275,14 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(config(long).unwrap_err().exception, Exception::Validation);
+        let large = wire::ImageConfig {
+            command: words(&[&"a".repeat(40_000)]),
+            ..Default::default()
+        };
+        assert_eq!(
+            config(large).unwrap_err().message,
+            "ImageConfig is too large: Command has 40004 bytes as JSON, and 32768 are the most."
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! update ──▶ Active, InProgress ──────────────▶ Active, Successful  or  Active, Failed
 //! ```
 //!
-//! A container image is fetched here; until then the function runs the image that it had. Zips are
+//! A container image is fetched here, when it is its turn ([`Fetches`](crate::config::Fetches)); until then
+//! the function runs the image that it had. Zips are
 //! unpacked and checked before the function is stored, so that there is little left to
 //! do for them; but SDK waiters and tools are written for these states, and an update that meets one in
 //! progress must be refused. A crash in between leaves the state on disk: [`resume`] finishes it.
@@ -29,7 +30,7 @@ pub(crate) fn start(deps: &Arc<Deps>, function: &Function) {
     let prepare = async move {
         let fetched = match image {
             // Large: what a request needs at once must not wait behind it on its stack.
-            Some(image) => Box::pin(fetch(&deps, &image)).await,
+            Some(image) => Box::pin(fetch(&deps, &image, &id, revision)).await,
             None => Some(Ok(())),
         };
         if let Some(fetched) = fetched {
@@ -39,10 +40,20 @@ pub(crate) fn start(deps: &Arc<Deps>, function: &Function) {
     tracker.spawn(prepare);
 }
 
-/// `None` when the server stops meanwhile: the next start begins anew.
-async fn fetch(deps: &Deps, image: &Image) -> Option<Result<(), NotReady>> {
+/// `None` when the server stops meanwhile, after which the next start begins anew, or when the function was
+/// deleted or changed while its image waited for its turn.
+async fn fetch(
+    deps: &Deps,
+    image: &Image,
+    id: &FunctionId,
+    revision: RevisionId,
+) -> Option<Result<(), NotReady>> {
+    let is_wanted = || {
+        let function = deps.store.function(id);
+        function.is_some_and(|function| function.latest.revision == revision)
+    };
     tokio::select! {
-        fetched = image::fetch(deps, image) => Some(fetched),
+        fetched = image::fetch(deps, image, is_wanted) => fetched,
         () = deps.stopping.cancelled() => None,
     }
 }
@@ -122,8 +133,70 @@ fn settle(function: &mut Function, failure: Option<NotReady>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use kiln_testkit::image as built;
+    use kiln_testkit::registry::Registry;
+
+    use super::super::create_function;
     use super::*;
+    use crate::config::Fetches;
     use crate::lambda::fixture::Fixture;
+
+    /// A registry with an image of one file.
+    fn registry() -> Registry {
+        let registry = Registry::start();
+        let layer = built::Layer::default().file("file", b"content");
+        let image = built::Image::default().layer(layer).command(&["/app"]);
+        registry.push("app", "1", &image);
+        registry
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_takes_for_ever_makes_a_function_fail_with_what_to_do() {
+        let mut fixture = Fixture::new().await;
+        fixture.fetches(Fetches::new(1, Duration::from_millis(300)));
+        let registry = registry();
+        let request = fixture.create_image_request("app", registry.name("app:1"));
+        // The image is found before, and asked for again to fetch it.
+        let created = create_function::handle(&fixture.context, request.clone()).await;
+        assert_eq!(created.unwrap().state.as_deref(), Some("Pending"));
+        registry.trickle("/v2/");
+        fixture.settle().await;
+        let latest = &fixture.function(&fixture.id("app")).latest;
+        assert_eq!(latest.state, State::Failed);
+        let container = latest.container.as_ref().unwrap();
+        let NotReady { code, reason } = container.failure.as_ref().unwrap();
+        assert_eq!(code, "InternalError");
+        assert!(reason.contains("did not come within 0 s"), "{reason}");
+        assert!(reason.contains("update the function's code"), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn a_function_whose_image_waits_for_its_turn_is_pending() {
+        let mut fixture = Fixture::new().await;
+        fixture.fetches(Fetches::new(1, Duration::from_secs(600)));
+        let registry = registry();
+        let deps = Arc::clone(&fixture.context.deps);
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let other = deps.fetches.run(ended);
+        let create = async {
+            let request = fixture.create_image_request("app", registry.name("app:1"));
+            create_function::handle(&fixture.context, request)
+                .await
+                .unwrap();
+            let settled = tokio::time::timeout(Duration::from_millis(300), fixture.settle());
+            assert!(settled.await.is_err(), "it is not its turn");
+            let function = fixture.function(&fixture.id("app"));
+            assert_eq!(function.latest.state, State::Pending);
+            end.send(()).unwrap();
+            fixture.settle().await;
+            let function = fixture.function(&fixture.id("app"));
+            assert_eq!(function.latest.state, State::Active);
+        };
+        let (other, ()) = tokio::join!(other, create);
+        assert!(other.is_ok());
+    }
 
     #[tokio::test]
     async fn a_function_left_unfinished_is_finished_on_the_next_start() {

@@ -1,7 +1,7 @@
 //! SnapStart: what a function may not have beside it, and how it is shown.
 //!
 //! AWS differs: every Python runtime that is installed can start from snapshots, not only those from
-//! Python 3.12 on. A version of which no snapshot can be taken (it runs threads, for example) is Active
+//! Python 3.12 on; container images cannot, which AWS takes since July 2026. A version of which no snapshot can be taken (it runs threads, for example) is Active
 //! with the optimisation Off, and each of its instances is initialised; its log says why.
 
 use kiln_types::{Configuration, EphemeralMb, Language};
@@ -14,6 +14,11 @@ use crate::lambda::refusal::invalid;
 pub(crate) fn check(latest: &Configuration) -> Result<()> {
     if !latest.snap_start.on_publish {
         return Ok(());
+    }
+    if latest.container.is_some() {
+        return Err(invalid(
+            "ContainerImage is not supported for SnapStart enabled functions.",
+        ));
     }
     if let Some(runtime) = &latest.runtime
         && !matches!(runtime.language(), Language::Python { .. })
@@ -48,6 +53,9 @@ pub(crate) fn render(of: &Configuration) -> wire::SnapStartResponse {
 
 #[cfg(test)]
 mod tests {
+    use kiln_testkit::image as built;
+    use kiln_testkit::registry::Registry;
+
     use super::*;
     use crate::error::Exception;
     use crate::lambda::fixture::Fixture;
@@ -80,6 +88,36 @@ mod tests {
         );
         latest.snap_start.on_publish = false;
         assert!(check(&latest).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_container_image_is_refused_on_create_and_on_update() {
+        let fixture = Fixture::new().await;
+        let registry = Registry::start();
+        let layer = built::Layer::default().file("app", b"");
+        let image = built::Image::default().layer(layer).command(&["/app"]);
+        registry.push("app", "1", &image);
+        let mut request = fixture.create_image_request("app", registry.name("app:1"));
+        request.snap_start = on();
+        let refused = create_function::handle(&fixture.context, request.clone()).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidParameterValue);
+        let sentence = "ContainerImage is not supported for SnapStart enabled functions.";
+        assert_eq!(refused.message, sentence);
+        request.snap_start = None;
+        create_function::handle(&fixture.context, request)
+            .await
+            .unwrap();
+        fixture.settle().await;
+        let update = wire::UpdateFunctionConfigurationRequest {
+            function_name: "app".into(),
+            snap_start: on(),
+            ..Default::default()
+        };
+        let refused = update_function_configuration::handle(&fixture.context, update).await;
+        assert_eq!(refused.unwrap_err().message, sentence);
+        let kept = fixture.function(&fixture.id("app"));
+        assert!(!kept.latest.snap_start.on_publish);
     }
 
     #[tokio::test]

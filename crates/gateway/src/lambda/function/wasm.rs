@@ -7,8 +7,11 @@ use kiln_types::{Architecture, Language, Runtime};
 
 use crate::compile::NotCompiled;
 use crate::context::Context;
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, Exception, Result};
 use crate::lambda::refusal::invalid;
+
+/// When to come again while others are compiled, which takes seconds.
+const RETRY_AFTER_SECS: u64 = 5;
 
 /// Whether a runtime is WebAssembly.
 pub(super) fn is_wasm(runtime: Option<&Runtime>) -> bool {
@@ -39,6 +42,10 @@ pub(super) async fn compile(
         Err(NotCompiled::Refused(why)) => Err(invalid(format!(
             "The uploaded file cannot be used as WebAssembly: {why}."
         ))),
+        Err(NotCompiled::Busy) => {
+            let busy = "Kiln is compiling other WebAssembly modules; try again.";
+            Err(ApiError::new(Exception::TooManyRequests, busy).with_retry_after(RETRY_AFTER_SECS))
+        }
         Err(NotCompiled::Failed(error)) => {
             tracing::error!(error, "could not compile a function");
             Err(ApiError::internal())
@@ -52,7 +59,6 @@ mod tests {
 
     use super::*;
     use crate::compile::Compile;
-    use crate::error::Exception;
     use crate::lambda::fixture::{Fixture, zip_of};
     use crate::lambda::function::{create_function, update_function_code};
     use crate::lambda::generated as wire;
@@ -134,6 +140,18 @@ mod tests {
                 .function(&fixture.id("sum"))
                 .is_none()
         );
+    }
+
+    #[tokio::test]
+    async fn a_busy_compiler_is_throttling_and_leaves_no_function() {
+        let (fixture, _) = fixture(Err(NotCompiled::Busy)).await;
+        let request = create(&fixture, b"\0asm");
+        let busy = create_function::handle(&fixture.context, request).await;
+        let busy = busy.unwrap_err();
+        assert_eq!(busy.exception, Exception::TooManyRequests);
+        assert_eq!(busy.retry_after_secs, Some(RETRY_AFTER_SECS));
+        let store = &fixture.context.deps.store;
+        assert!(store.function(&fixture.id("sum")).is_none());
     }
 
     #[tokio::test]

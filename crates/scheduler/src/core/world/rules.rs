@@ -27,7 +27,9 @@ impl World {
                 let lives = self.instances.values().any(|(other, _)| *other == key);
                 assert!(!lives, "what lives is not forgotten");
             }
-            Action::Grant { ticket, instance } => {
+            Action::Grant {
+                ticket, instance, ..
+            } => {
                 let asked = self
                     .waiting
                     .remove(&ticket)

@@ -1,10 +1,12 @@
-//! The memory limits around the server: those of a container, or of a service.
+//! The memory limits around this process: those of a container, or of a service.
 //!
-//! The kernel's figures for the machine say nothing of them. The server looks at the control group
-//! it is in and at those around it, as far up as they are mounted.
+//! The kernel's figures for the machine say nothing of them. They are those of the control group that
+//! the process is in and of those around it, as far up as they are mounted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::cgroup::mounts::{self, Kind, Mounted};
 
 /// The names of what we read, which differ between the two interfaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,27 +30,29 @@ const V2: Names = Names {
 
 /// One control group that counts memory, whether or not it limits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Group {
-    pub(super) dir: PathBuf,
+pub struct MemoryGroup {
+    dir: PathBuf,
     names: Names,
 }
 
 /// What a group allows, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Allowance {
-    pub(super) limit: u64,
-    pub(super) available: u64,
+pub struct Allowance {
+    /// What all its processes may have together.
+    pub limit: u64,
+    /// What of that is left, caches counted as free.
+    pub available: u64,
 }
 
-impl Group {
+impl MemoryGroup {
     /// The groups of this process, the innermost first. None where groups cannot be read: then
     /// the machine's figures are all there is.
-    pub(super) fn of_this_process() -> Vec<Self> {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
-        Self::parse(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"))
+    pub fn of_this_process() -> Vec<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        Self::find(&own, &mounts::read().unwrap_or_default())
     }
 
-    fn parse(cgroup: &str, mountinfo: &str) -> Vec<Self> {
+    fn find(cgroup: &str, mounted: &[Mounted]) -> Vec<Self> {
         let mut groups = Vec::new();
         for line in cgroup.lines() {
             let mut fields = line.splitn(3, ':').skip(1);
@@ -60,16 +64,25 @@ impl Group {
                 v1 if v1.split(',').any(|name| name == "memory") => V1,
                 _ => continue,
             };
-            let mount = mountinfo.lines().find_map(|line| memory_mount(line, names));
-            if let Some((root, mount)) = mount {
-                groups.extend(around(root, mount, path).map(|dir| Self { dir, names }));
+            let counts = |mounted: &&Mounted| match names == V2 {
+                true => mounted.kind == Kind::V2,
+                false => mounted.has_in_v1("memory"),
+            };
+            if let Some(mounted) = mounted.iter().find(counts) {
+                let dirs = around(mounted, path).into_iter();
+                groups.extend(dirs.map(|dir| Self { dir, names }));
             }
         }
         groups
     }
 
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// None when the group sets no limit.
-    pub(super) fn allowance(&self) -> Option<Allowance> {
+    pub fn allowance(&self) -> Option<Allowance> {
         let number = |name| -> Option<u64> {
             let text = fs::read_to_string(self.dir.join(name)).ok()?;
             text.trim().parse().ok()
@@ -91,37 +104,23 @@ impl Group {
     }
 }
 
-/// The root and the mount point of the tree in a line of mountinfo, when it is the one we look for.
-fn memory_mount(line: &str, names: Names) -> Option<(&str, &str)> {
-    let (mount, tree) = line.split_once(" - ")?;
-    let mut mount = mount.split(' ').skip(3);
-    let (root, point) = (mount.next()?, mount.next()?);
-    let mut tree = tree.split(' ');
-    let (fs_type, options) = (tree.next()?, tree.nth(1)?);
-    let found = match names == V2 {
-        true => fs_type == "cgroup2",
-        false => fs_type == "cgroup" && options.split(',').any(|name| name == "memory"),
-    };
-    found.then_some((root, point))
-}
-
 /// The directory of a group, and those around it up to the mount. A group that the mount does not
 /// show, as in a container with a namespace of its own, is the mount itself.
-fn around<'a>(root: &str, mount: &'a str, path: &str) -> impl Iterator<Item = PathBuf> + use<'a> {
-    let below = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
+fn around(mounted: &Mounted, path: &str) -> Vec<PathBuf> {
+    let below = Path::new(path).strip_prefix(&mounted.root);
+    let below = below.unwrap_or(Path::new(""));
     let is_shown = below.components().all(|part| part.as_os_str() != "..");
-    let mount = Path::new(mount);
+    let mount = mounted.point.as_path();
     let innermost = match is_shown {
         true => mount.join(below),
         false => mount.to_owned(),
     };
-    let dirs: Vec<_> = innermost
+    innermost
         .ancestors()
         .take_while(|dir| dir.starts_with(mount))
         // Joining nothing leaves a slash at the end, of which the path's parts know nothing.
         .map(|dir| dir.components().collect())
-        .collect();
-    dirs.into_iter()
+        .collect()
 }
 
 #[cfg(test)]
@@ -134,8 +133,8 @@ mod tests {
         41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
 
     fn dirs(cgroup: &str, mountinfo: &str) -> Vec<String> {
-        let groups = Group::parse(cgroup, mountinfo);
-        let shown = |group: &Group| group.dir.to_string_lossy().into_owned();
+        let groups = MemoryGroup::find(cgroup, &mounts::parse(mountinfo));
+        let shown = |group: &MemoryGroup| group.dir.to_string_lossy().into_owned();
         groups.iter().map(shown).collect()
     }
 
@@ -181,11 +180,11 @@ mod tests {
             ),
         ];
         for (names, files) in [(V1, v1), (V2, v2)] {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = tempfile::tempdir().expect("the directory is ours");
             for (name, text) in files {
-                fs::write(dir.path().join(name), text).unwrap();
+                fs::write(dir.path().join(name), text).expect("the directory is ours");
             }
-            let group = Group {
+            let group = MemoryGroup {
                 dir: dir.path().to_owned(),
                 names,
             };
@@ -199,14 +198,14 @@ mod tests {
 
     #[test]
     fn a_group_without_a_limit_allows_everything() {
-        let dir = tempfile::tempdir().unwrap();
-        let group = Group {
+        let dir = tempfile::tempdir().expect("the directory is ours");
+        let group = MemoryGroup {
             dir: dir.path().to_owned(),
             names: V2,
         };
         assert_eq!(group.allowance(), None);
-        fs::write(dir.path().join("memory.max"), "max\n").unwrap();
-        fs::write(dir.path().join("memory.current"), "1\n").unwrap();
+        fs::write(dir.path().join("memory.max"), "max\n").expect("the directory is ours");
+        fs::write(dir.path().join("memory.current"), "1\n").expect("the directory is ours");
         assert_eq!(group.allowance(), None);
     }
 }
