@@ -264,9 +264,7 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
         | Error::RestoreTimedOut
         | Error::Unknown
         | Error::QueueFull { .. }
-        | Error::NotKept(_) => {
-            response::internal_server_error()
-        }
+        | Error::NotKept(_) => response::internal_server_error(),
     }
 }
 
