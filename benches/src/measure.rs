@@ -1,5 +1,6 @@
 //! The measures, in the order of the design's promises.
 
+mod accept;
 mod cold;
 mod cold_image;
 mod cold_native;
@@ -31,6 +32,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("warm", warm::measure),
     ("thaw", thaw::measure),
     ("rate", rate::measure),
+    ("accept", accept::measure),
     ("density", density::measure),
     ("create+idle", create::measure),
     ("daemon", daemon::measure),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
-use kiln_invoke::{Invoker, Snapshots};
+use kiln_invoke::{Invoker, Queued, Snapshots};
 use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -29,6 +29,9 @@ use crate::{housekeeping, machine, status, wiring};
 
 /// How long background tasks may take to end once everything else has stopped.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long before instances are ended their events' ends stop to count.
+const ABANDON_BEFORE: Duration = Duration::from_millis(50);
 
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,14 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         .local_addr()
         .context("read the listening address")?;
     parts.host.set_own_port(address.port());
-    let gateway = parts.gateway(&settings, mode, address.port(), &packs, &stop)?;
+    let invoker = parts.invoker(&settings)?;
+    let queued = parts.queued(&settings, invoker.clone(), &stop);
+    let doors = Doors {
+        invoker,
+        queued: queued.clone(),
+        stop: stop.clone(),
+    };
+    let gateway = parts.gateway(&settings, mode, address.port(), &packs, doors)?;
 
     let key = parts.store.keys().administrator(&settings.account).await?;
     let ready = Ready {
@@ -113,7 +123,9 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let (served, stopped_at) = tokio::join!(served, stopped_at);
     drop(ready_files);
     let waited = parts.clock.now().since(stopped_at);
-    parts.stop(settings.drain().saturating_sub(waited)).await?;
+    parts
+        .stop(settings.drain().saturating_sub(waited), queued)
+        .await?;
     served?;
     info!("stopped");
     Ok(())
@@ -131,13 +143,23 @@ struct Parts {
     wasm: Option<Wasm>,
 }
 
+/// What the gateway leads to, and when it closes.
+struct Doors {
+    invoker: Invoker,
+    queued: Queued,
+    stop: CancellationToken,
+}
+
 impl Parts {
     /// Starts everything, lowest layer first.
     async fn open(settings: &Settings, packs: &[Pack]) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let tracker = TaskTracker::new();
-        let dir = settings.places.data_dir.clone();
-        let store = Store::open(kiln_store::Config { dir }, clock.clone())?;
+        let config = kiln_store::Config {
+            queue_bytes_max: settings.events.queue_bytes_max(),
+            ..kiln_store::Config::new(&settings.places.data_dir)
+        };
+        let store = Store::open(config, clock.clone())?;
         let wasm = Wasm::find(&settings.places.data_dir)?;
         let config = wiring::sandbox(settings, packs, wasm.as_ref());
         let sandboxes = Sandboxes::start(config, clock.clone()).await?;
@@ -167,28 +189,43 @@ impl Parts {
         })
     }
 
+    fn invoker(&self, settings: &Settings) -> anyhow::Result<Invoker> {
+        Ok(Invoker::new(
+            self.store.clone(),
+            self.scheduler.clone(),
+            self.meter.clone(),
+            wiring::invoke(settings, self.wasm.as_ref())?,
+            self.tracker.clone(),
+        ))
+    }
+
+    /// Starts what runs asynchronous events.
+    fn queued(&self, settings: &Settings, invoker: Invoker, stop: &CancellationToken) -> Queued {
+        Queued::start(
+            self.store.clone(),
+            invoker,
+            settings.events.config(),
+            self.clock.clone(),
+            &self.tracker,
+            stop.clone(),
+        )
+    }
+
     fn gateway(
         &self,
         settings: &Settings,
         mode: Mode,
         port: u16,
         packs: &[Pack],
-        stop: &CancellationToken,
+        doors: Doors,
     ) -> anyhow::Result<Gateway> {
-        let invoker = Invoker::new(
-            self.store.clone(),
-            self.scheduler.clone(),
-            self.meter.clone(),
-            wiring::invoke(settings, self.wasm.as_ref())?,
-            self.tracker.clone(),
-        );
         let deps = kiln_gateway::Deps {
             store: self.store.clone(),
-            invoker: Arc::new(invoker),
+            invoker: Arc::new(doors.invoker),
             clock: self.clock.clone(),
             images: settings.images.sources()?,
             fetches: kiln_gateway::Fetches::default(),
-            stopping: stop.clone(),
+            stopping: doors.stop,
             tracker: self.tracker.clone(),
             runtimes: runtimes(packs, self.wasm.is_some()),
             compile: self.wasm.as_ref().map(|wasm| {
@@ -200,6 +237,7 @@ impl Parts {
                 self.sandboxes.clone(),
                 self.scheduler.clone(),
                 self.meter.clone(),
+                doors.queued,
             )),
         };
         Ok(Gateway::new(wiring::gateway(settings, mode, port)?, deps))
@@ -233,8 +271,17 @@ impl Parts {
     }
 
     /// Stops everything, highest layer first. Invocations in flight have this long to end.
-    async fn stop(self, patience: Duration) -> anyhow::Result<()> {
-        self.scheduler.drain(patience).await;
+    async fn stop(self, patience: Duration, queued: Queued) -> anyhow::Result<()> {
+        // What the scheduler ends is no failure of a function's: who runs events must know before.
+        let abandon = async {
+            tokio::time::sleep(patience.saturating_sub(ABANDON_BEFORE)).await;
+            queued.abandon();
+        };
+        tokio::select! {
+            () = self.scheduler.drain(patience) => {}
+            () = async { abandon.await; std::future::pending().await } => {}
+        }
+        drop(queued);
         drop((self.scheduler, self.host));
         self.meter.flush().await?;
         drop(self.meter);

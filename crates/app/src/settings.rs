@@ -17,9 +17,11 @@ use kiln_types::{AccountId, FileSystem, Region, limits};
 
 use crate::machine;
 
+mod events;
 mod images;
 mod network;
 
+pub(crate) use events::Events;
 pub(crate) use images::Images;
 pub(crate) use network::NetworkSettings;
 
@@ -125,6 +127,8 @@ pub(crate) struct Settings {
     pub(crate) images: Images,
     #[command(flatten)]
     pub(crate) network: NetworkSettings,
+    #[command(flatten)]
+    pub(crate) events: Events,
     #[command(flatten)]
     pub(crate) retention: Retention,
     /// Which of Kiln's own log records to write, as a tracing filter such as `info,kiln=debug`.

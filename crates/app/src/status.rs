@@ -1,6 +1,7 @@
 //! How the server stands: the components' own figures in the words of the administration API.
 
-use kiln_gateway::status::{Instances, Lost, Memory, Records, Requests, Sandboxes, Status};
+use kiln_gateway::status::{Events, Instances, Lost, Memory, Records, Requests, Sandboxes, Status};
+use kiln_invoke::Queued;
 use kiln_metering::Meter;
 use kiln_scheduler::Scheduler;
 use kiln_store::Store;
@@ -11,6 +12,7 @@ pub(crate) fn reader(
     sandboxes: kiln_sandbox::Sandboxes,
     scheduler: Scheduler,
     meter: Meter,
+    queued: Queued,
 ) -> impl Fn() -> Status + Send + Sync {
     move || {
         let scheduled = scheduler.statistics();
@@ -23,6 +25,7 @@ pub(crate) fn reader(
             },
             requests: requests(&scheduled.total()),
             sandboxes: of_sandboxes(sandboxes.statistics()),
+            events: events(store.queue().totals(), queued.statistics()),
             usage: Records {
                 kept: metered.kept,
                 dropped: metered.dropped,
@@ -31,6 +34,23 @@ pub(crate) fn reader(
                 dropped: store.logs().dropped(),
             },
         }
+    }
+}
+
+fn events(totals: kiln_store::queue::Totals, queued: kiln_invoke::queued::Statistics) -> Events {
+    Events {
+        received: totals.received,
+        succeeded: totals.succeeded,
+        failed: totals.failed,
+        dropped: totals.dropped,
+        retried: totals.retried,
+        redelivered: totals.redelivered,
+        redriven: totals.redriven,
+        queued: totals.queued,
+        in_flight: queued.in_flight,
+        dead_letters: totals.dead,
+        bytes: totals.bytes,
+        lag_ms: queued.lag.as_millis().try_into().unwrap_or(u64::MAX),
     }
 }
 

@@ -4,6 +4,7 @@
 //! success becomes a [`Refusal`].
 
 mod admin;
+mod events;
 mod lambda;
 mod logs;
 mod provisioned;
@@ -24,7 +25,7 @@ use kiln_types::{Clock, SystemClock};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-pub(crate) use lambda::InvokeCall;
+pub(crate) use lambda::{InvokeCall, Kind};
 pub(crate) use logs::{LogEvent, Query as LogQuery};
 pub(crate) use refusal::{Refusal, is_code, is_unsupported};
 

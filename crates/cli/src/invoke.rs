@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::api::{Answer, Client, InvokeCall};
+use crate::api::{Answer, Client, InvokeCall, Kind};
 use crate::{Format, output};
 
 /// The status when the function reported an error.
@@ -23,6 +23,7 @@ const AFTER_HELP: &str = "\
 Examples:
   kiln invoke sum --payload '{\"num1\": 1, \"num2\": 2}'
   kiln invoke sum --event test.json --tail
+  kiln invoke sum --event test.json --async
   echo '{\"num1\": 1, \"num2\": 2}' | kiln invoke sum --event -
 
 Status: 0 the function returned, 1 it reported an error, 2 anything else.";
@@ -45,6 +46,9 @@ pub struct Args {
     /// Show the last 4 KB of the invocation's log on stderr
     #[arg(long)]
     tail: bool,
+    /// Hand the event over and do not wait: it is kept until the function has handled it
+    #[arg(long = "async", conflicts_with_all = ["tail", "dry_run", "raw"])]
+    is_async: bool,
     /// Check that the function could be invoked, without running it
     #[arg(long)]
     dry_run: bool,
@@ -61,9 +65,21 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
             qualifier: args.qualifier.as_deref(),
             event,
             tail: args.tail,
-            dry_run: args.dry_run,
+            kind: match (args.is_async, args.dry_run) {
+                (true, _) => Kind::Event,
+                (false, true) => Kind::DryRun,
+                (false, false) => Kind::RequestResponse,
+            },
         })
         .await?;
+    if args.is_async {
+        let id = answer.header("x-amzn-requestid").unwrap_or_default();
+        match format {
+            Format::Json => output::print_json(&json!({ "requestId": id }))?,
+            Format::Table => output::print(&format!("{id}\n"))?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.dry_run {
         eprintln!(
             "{} can be invoked with these keys; it did not run",
@@ -166,6 +182,7 @@ mod tests {
             event,
             qualifier: None,
             tail: false,
+            is_async: false,
             dry_run: false,
             raw: false,
         }

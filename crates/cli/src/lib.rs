@@ -11,6 +11,7 @@ mod delete;
 mod deploy;
 mod describe;
 mod duration;
+mod events;
 mod globals;
 mod invoke;
 mod layer;
@@ -69,6 +70,8 @@ pub enum Verb {
     Delete(delete::Args),
     /// Publish, list and delete layers: packages that functions share
     Layer(layer::Args),
+    /// Show asynchronous events and those that were given up; try them again or forget them
+    Events(events::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
     /// Say how many instances a load needs
@@ -115,6 +118,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Provision(args) => provision::run(client, format, &args).await,
         Verb::Delete(args) => delete::run(client, format, &args).await,
         Verb::Layer(args) => layer::run(client, format, &args).await,
+        Verb::Events(args) => events::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,

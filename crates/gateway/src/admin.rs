@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
-use crate::wire::{Protocol, fault};
+use crate::wire::{Protocol, fault, percent};
 
 pub(crate) mod artifact;
+mod events;
 pub mod status;
 mod usage;
 
@@ -42,11 +43,32 @@ async fn answer(
         (&Method::GET, "usage") => usage::handle(context, query)
             .await
             .map(|usage| json(&usage)),
+        (&Method::GET, "events") => events::list(context, query).await.map(|all| json(&all)),
+        (&Method::POST, "events/redrive") => {
+            let redriven = events::redrive(context, query).await;
+            redriven.map(|redriven| json(&redriven))
+        }
+        (&Method::POST, "events/purge") => {
+            let purged = events::purge(context, query).await;
+            purged.map(|purged| json(&purged))
+        }
+        (&Method::GET, rest) if rest.starts_with("events/") => {
+            let shown = events::show(context, &rest["events/".len()..]).await;
+            shown.map(|shown| json(&shown))
+        }
         (&Method::GET, rest) if rest.starts_with(artifact::PREFIX) => {
             artifact::handle(context, &rest[artifact::PREFIX.len()..]).await
         }
         _ => Err(unknown(method, path)),
     }
+}
+
+/// A parameter of the query.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = percent::pairs(query);
+    pairs
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 fn unknown(method: &Method, path: &str) -> ApiError {

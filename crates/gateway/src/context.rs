@@ -19,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) request_id: RequestId,
     /// When it was accepted.
     pub(crate) now: Timestamp,
+    /// The tracing header it came with.
+    pub(crate) trace: Option<String>,
 }
 
 /// Who asks.

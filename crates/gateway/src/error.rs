@@ -149,6 +149,8 @@ exceptions! {
     PreconditionFailed = "PreconditionFailedException", 412, Lower;
     /// No instances are kept ready under this name.
     ProvisionedConcurrencyConfigNotFound = "ProvisionedConcurrencyConfigNotFoundException", 404, Lower;
+    /// An invocation in a loop was stopped.
+    RecursiveInvocation = "RecursiveInvocationException", 400, Upper;
     /// The request is larger than the operation takes.
     RequestEntityTooLarge = "RequestEntityTooLargeException", 413, Lower;
     /// The request did not arrive in time.

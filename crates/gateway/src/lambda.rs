@@ -9,11 +9,13 @@ pub(crate) mod generated;
 pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod concurrency;
+pub(crate) mod event_invoke;
 pub(crate) mod function;
 pub(crate) mod invocation;
 pub(crate) mod layer;
 pub(crate) mod permission;
 pub(crate) mod provisioned;
+pub(crate) mod recursion;
 pub(crate) mod tag;
 pub(crate) mod url;
 pub(crate) mod version;
@@ -34,6 +36,7 @@ crate::wire::dispatch! {
     DeleteAlias => alias::delete_alias::handle,
     DeleteFunction => function::delete_function::handle,
     DeleteFunctionConcurrency => concurrency::delete_function_concurrency::handle,
+    DeleteFunctionEventInvokeConfig => event_invoke::delete_function_event_invoke_config::handle,
     DeleteFunctionUrlConfig => url::delete_function_url_config::handle,
     DeleteLayerVersion => layer::delete_layer_version::handle,
     DeleteProvisionedConcurrencyConfig => provisioned::delete_provisioned_concurrency_config::handle,
@@ -42,6 +45,8 @@ crate::wire::dispatch! {
     GetFunction => function::get_function::handle,
     GetFunctionConcurrency => concurrency::get_function_concurrency::handle,
     GetFunctionConfiguration => function::get_function_configuration::handle,
+    GetFunctionEventInvokeConfig => event_invoke::get_function_event_invoke_config::handle,
+    GetFunctionRecursionConfig => recursion::get_function_recursion_config::handle,
     GetFunctionUrlConfig => url::get_function_url_config::handle,
     GetLayerVersion => layer::get_layer_version::handle,
     GetLayerVersionByArn => layer::get_layer_version_by_arn::handle,
@@ -49,7 +54,9 @@ crate::wire::dispatch! {
     GetPolicy => permission::get_policy::handle,
     GetProvisionedConcurrencyConfig => provisioned::get_provisioned_concurrency_config::handle,
     Invoke => invocation::invoke::handle,
+    InvokeAsync => invocation::invoke_async::handle,
     ListAliases => alias::list_aliases::handle,
+    ListFunctionEventInvokeConfigs => event_invoke::list_function_event_invoke_configs::handle,
     ListFunctionUrlConfigs => url::list_function_url_configs::handle,
     ListFunctions => function::list_functions::handle,
     ListLayerVersions => layer::list_layer_versions::handle,
@@ -60,6 +67,8 @@ crate::wire::dispatch! {
     PublishVersion => version::publish_version::handle,
     PublishLayerVersion => layer::publish_layer_version::handle,
     PutFunctionConcurrency => concurrency::put_function_concurrency::handle,
+    PutFunctionEventInvokeConfig => event_invoke::put_function_event_invoke_config::handle,
+    PutFunctionRecursionConfig => recursion::put_function_recursion_config::handle,
     PutProvisionedConcurrencyConfig => provisioned::put_provisioned_concurrency_config::handle,
     RemoveLayerVersionPermission => layer::remove_layer_version_permission::handle,
     RemovePermission => permission::remove_permission::handle,
@@ -68,5 +77,6 @@ crate::wire::dispatch! {
     UpdateAlias => alias::update_alias::handle,
     UpdateFunctionCode => function::update_function_code::handle,
     UpdateFunctionConfiguration => function::update_function_configuration::handle,
+    UpdateFunctionEventInvokeConfig => event_invoke::update_function_event_invoke_config::handle,
     UpdateFunctionUrlConfig => url::update_function_url_config::handle,
 }

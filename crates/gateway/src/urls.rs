@@ -254,9 +254,17 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             tracing::warn!(%function, memory_mb, budget_mb, "a function is larger than --memory-budget-mb allows");
             response::internal_server_error()
         }
-        Error::RestoreFailed | Error::RestoreTimedOut | Error::Unknown => {
+        Error::Recursive => {
+            let function = &found.function.id;
+            tracing::info!(%function, "a loop of invocations through a function URL was stopped");
             response::internal_server_error()
         }
+        // The last two are of events that are kept, which nobody does here.
+        Error::RestoreFailed
+        | Error::RestoreTimedOut
+        | Error::Unknown
+        | Error::QueueFull { .. }
+        | Error::NotKept(_) => response::internal_server_error(),
     }
 }
 

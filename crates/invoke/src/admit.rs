@@ -5,13 +5,20 @@ use std::sync::Arc;
 
 use kiln_store::Store;
 use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
-use kiln_types::{Configuration, State};
+use kiln_types::{Configuration, State, Trace};
 
 use crate::error::Error;
-use crate::request::Request;
+use crate::request::{Kind, Request};
+
+/// What runs, and what it is told of where it comes from.
+pub(crate) struct Admitted {
+    pub(crate) configuration: Arc<Configuration>,
+    /// The tracing header, with this invocation in its lineage.
+    pub(crate) trace: Option<String>,
+}
 
 /// What runs, if it may. Checks in AWS's order: the function first, its state next, the event last.
-pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuration>, Error> {
+pub(crate) fn admit(store: &Store, request: &Request) -> Result<Admitted, Error> {
     let not_found = || Error::NotFound {
         function: request.function.clone(),
         qualifier: request.qualifier.clone(),
@@ -31,5 +38,15 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Arc<Configuratio
             bytes_max: SYNC_PAYLOAD_BYTES_MAX,
         });
     }
-    Ok(configuration)
+    let mut trace = request.trace.as_deref().map(Trace::read);
+    let hops = trace
+        .as_mut()
+        .map_or(0, |trace| trace.enter(&request.function));
+    if function.recursive_loop.stops(hops) && request.kind != Kind::DryRun {
+        return Err(Error::Recursive);
+    }
+    Ok(Admitted {
+        configuration,
+        trace: trace.map(|trace| trace.to_string()),
+    })
 }

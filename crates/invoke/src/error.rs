@@ -68,6 +68,21 @@ pub enum Error {
     /// The server shuts down, or lost two instances in a row. A retry is safe.
     #[error("the invocation did not run: {0}; retry")]
     Unavailable(&'static str),
+    /// The chain of invocations that led here has been in this function too often.
+    #[error(
+        "the function is invoked in a loop; it was stopped after {} times",
+        kiln_types::limits::RECURSION_HOPS_MAX
+    )]
+    Recursive,
+    /// There is no room for another asynchronous event. A retry is safe, and helps once others are done.
+    #[error("the queue of asynchronous events is full: it holds {} MiB", .bytes_max >> 20)]
+    QueueFull {
+        /// What events and dead letters may take together.
+        bytes_max: u64,
+    },
+    /// The asynchronous event could not be written to disk. A retry is safe.
+    #[error("keep the event: {0}")]
+    NotKept(String),
     /// The invocation was handed over and its outcome is not known: a bug. A retry may run the
     /// function twice.
     #[error("the outcome of the invocation is unknown: a task that ran it failed")]

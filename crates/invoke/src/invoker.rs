@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::admit::admit;
+use crate::admit::{Admitted, admit};
 use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::error::Error;
@@ -83,7 +83,10 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
     /// Nothing ran; see [`Error`] for which ones are worth a retry.
     pub async fn invoke(&self, request: Request) -> Result<Outcome, Error> {
         let shared = &self.shared;
-        let configuration = admit(&shared.store, &request)?;
+        let Admitted {
+            configuration,
+            trace,
+        } = admit(&shared.store, &request)?;
         if request.kind == Kind::DryRun {
             return Ok(Outcome {
                 request_id: request.request_id,
@@ -103,7 +106,7 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
                 payload: request.payload,
                 invoked_arn: request.invoked_arn,
                 client_context: request.client_context,
-                trace: request.trace,
+                trace,
                 wants_log_tail: request.wants_log_tail,
             },
         };

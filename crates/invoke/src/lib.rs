@@ -5,7 +5,8 @@
 //!
 //! Invariants: nothing else asks the scheduler for instances; a caller that goes away cancels
 //! nothing; every invocation that ran is recorded once.
-//! Start reading at [`Invoker::invoke`], then `admit` and `dispatch`.
+//! Start reading at [`Invoker::invoke`], then `admit` and `dispatch`; what is invoked later begins at
+//! [`queued`].
 
 mod admit;
 mod config;
@@ -13,6 +14,7 @@ mod dispatch;
 mod error;
 mod follow;
 mod invoker;
+pub mod queued;
 mod request;
 mod snapshots;
 mod specs;
@@ -24,5 +26,6 @@ pub use config::Config;
 pub use error::Error;
 pub use invoker::Invoker;
 pub use kiln_scheduler::{Readiness, ThrottleReason};
+pub use queued::Queued;
 pub use request::{Kind, Request};
 pub use snapshots::Snapshots;

@@ -48,9 +48,7 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::start());
         let tracker = TaskTracker::new();
-        let data = kiln_store::Config {
-            dir: dir.path().join("data"),
-        };
+        let data = kiln_store::Config::new(dir.path().join("data"));
         let store = Store::open(data, clock.clone()).unwrap();
         for function in functions {
             store.create_function(function).await.unwrap();

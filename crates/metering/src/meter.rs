@@ -167,9 +167,7 @@ mod tests {
     use super::*;
 
     fn store(dir: &tempfile::TempDir) -> Store {
-        let config = kiln_store::Config {
-            dir: dir.path().join("data"),
-        };
+        let config = kiln_store::Config::new(dir.path().join("data"));
         Store::open(config, Arc::new(SystemClock::start())).unwrap()
     }
 

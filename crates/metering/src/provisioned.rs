@@ -121,9 +121,7 @@ mod tests {
     impl Fixture {
         async fn new(functions: &[Function]) -> Self {
             let dir = tempfile::tempdir().unwrap();
-            let config = kiln_store::Config {
-                dir: dir.path().join("data"),
-            };
+            let config = kiln_store::Config::new(dir.path().join("data"));
             let clock = Arc::new(ManualClock::default());
             let store = Store::open(config, clock.clone()).unwrap();
             for function in functions {

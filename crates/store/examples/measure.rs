@@ -1,7 +1,8 @@
 //! Measures the store on this machine: `cargo run --release -p kiln-store --example measure [dir]`.
 //!
 //! Prints one line a measure: latency of durable function updates beside the disk's own (the
-//! floor, in the same run), throughput of many at once, reads from memory, and log records.
+//! floor, in the same run), throughput of many at once, reads from memory, log records, and
+//! asynchronous events.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,12 +11,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kiln_store::queue::{Ask, NewEvent, Settlement};
 use kiln_store::{Config, Error, Store};
 use kiln_types::function::{Code, LoggingConfig};
 use kiln_types::log::{LogRecord, LogStream};
 use kiln_types::{
-    AccountId, Architecture, Clock, Configuration, EphemeralMb, Function, FunctionId, MemoryMb,
-    RevisionId, Sha256, State, SystemClock, TimeoutSecs, Timestamp, UpdateStatus, Version,
+    AccountId, Architecture, Clock, Configuration, EphemeralMb, Function, FunctionArn, FunctionId,
+    MemoryMb, Region, RequestId, RevisionId, Sha256, State, SystemClock, TimeoutSecs, Timestamp,
+    UpdateStatus, Version,
 };
 use tokio::task::JoinSet;
 
@@ -24,7 +27,7 @@ async fn main() -> Result<(), Error> {
     let temporary = std::env::temp_dir().join(format!("kiln-measure-{}", std::process::id()));
     let dir = std::env::args().nth(1).map_or(temporary, Into::into);
     let clock = Arc::new(SystemClock::start());
-    let store = Store::open(Config { dir: dir.clone() }, clock.clone())?;
+    let store = Store::open(Config::new(dir.clone()), clock.clone())?;
     for number in 0..1_000 {
         store.create_function(function(number)).await?;
     }
@@ -33,6 +36,9 @@ async fn main() -> Result<(), Error> {
     many_at_once(&store, clock.as_ref()).await?;
     reads(&store, clock.as_ref());
     logs(&store, clock.as_ref()).await?;
+    for waiting in [64, 1_024] {
+        events(&store, clock.as_ref(), waiting).await?;
+    }
     store.close().await?;
     println!("data left in {}", dir.display());
     Ok(())
@@ -131,6 +137,79 @@ async fn logs(store: &Store, clock: &SystemClock) -> Result<(), Error> {
         store.logs().dropped()
     );
     Ok(())
+}
+
+/// Asynchronous events of 1 KB, each on disk before the next of its task, by so many tasks for ten
+/// functions; then as many claimed and settled.
+async fn events(store: &Store, clock: &SystemClock, waiting: usize) -> Result<(), Error> {
+    let each = 100_000 / waiting;
+    let start = clock.now();
+    let mut accepts = JoinSet::new();
+    for task in 0..waiting {
+        let (store, clock) = (store.clone(), *clock);
+        accepts.spawn(async move {
+            let mut latencies = Vec::new();
+            for _ in 0..each {
+                let before = clock.now();
+                let accepted = store.queue().accept(event(task % 10), clock.timestamp());
+                accepted.await.expect("there is room");
+                latencies.push(clock.now().since(before));
+            }
+            latencies
+        });
+    }
+    let latencies = accepts.join_all().await.concat();
+    let count = latencies.len();
+    let took = clock.now().since(start);
+    per_second(&format!("events accepted, {waiting} waiting"), count, took);
+    print_latencies("  one accept", latencies);
+    let start = clock.now();
+    let settled = settle_all(store, clock).await?;
+    per_second(
+        "events claimed and settled",
+        settled,
+        clock.now().since(start),
+    );
+    Ok(())
+}
+
+/// As many at a time as run at once.
+async fn settle_all(store: &Store, clock: &SystemClock) -> Result<usize, Error> {
+    let mut settled = 0;
+    loop {
+        let lanes = store.queue().lanes().await?;
+        let ask = |lane| Ask {
+            lane,
+            count_max: 40,
+        };
+        let asks = lanes.iter().map(|arrival| ask(arrival.lane)).collect();
+        let claimed = store.queue().claim(asks, clock.timestamp()).await?;
+        let mut settling = JoinSet::new();
+        for event in claimed.into_iter().flat_map(|one| one.events) {
+            let (store, now) = (store.clone(), clock.timestamp());
+            let settlement = Settlement::Succeeded(None, now);
+            settling.spawn(async move { store.queue().settle(event.key, settlement).await });
+        }
+        if settling.is_empty() {
+            return Ok(settled);
+        }
+        let ended = settling.join_all().await;
+        settled += ended.len();
+        ended.into_iter().collect::<Result<Vec<_>, _>>()?;
+    }
+}
+
+fn event(function: usize) -> NewEvent {
+    let function = id(function);
+    NewEvent {
+        request_id: RequestId::random(),
+        invoked_arn: FunctionArn::new(Region::default(), &function),
+        function,
+        qualifier: None,
+        client_context: None,
+        trace: Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0".to_owned()),
+        payload: vec![b'1'; 1_024].into(),
+    }
 }
 
 fn print_latencies(what: &str, mut latencies: Vec<Duration>) {

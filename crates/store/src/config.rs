@@ -7,4 +7,19 @@ use std::path::PathBuf;
 pub struct Config {
     /// The data directory; made, for the server's own user only, when it does not exist.
     pub dir: PathBuf,
+    /// What asynchronous events and dead letters may take together, in bytes; more are refused.
+    pub queue_bytes_max: u64,
+}
+
+impl Config {
+    /// What [`Config::queue_bytes_max`] is unless told: 1 GiB.
+    pub const QUEUE_BYTES_MAX: u64 = 1 << 30;
+
+    /// A store in this directory, with the defaults for everything else.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            queue_bytes_max: Self::QUEUE_BYTES_MAX,
+        }
+    }
 }

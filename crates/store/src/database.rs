@@ -17,11 +17,14 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Doing, Error};
 
+mod checkpoint;
 mod job;
 mod migrate;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checkpoint::Checkpoint;
+use checkpoint::Checkpointer;
 use job::{Job, Lazy, Urgent};
 
 /// Changes that may wait at once; further callers wait before they are queued.
@@ -39,6 +42,8 @@ pub(crate) struct Spec {
     pub(crate) durability: Durability,
     /// How long jobs that nobody waits for may gather before they are committed.
     pub(crate) linger: Duration,
+    /// Who copies what was committed from the log into the database.
+    pub(crate) checkpoint: Checkpoint,
     /// The statements that lead from each format to the next; the first makes the tables.
     pub(crate) migrations: &'static [&'static str],
 }
@@ -63,6 +68,15 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn open(dir: &Path, spec: &Spec) -> Result<Self, Error> {
+        Self::open_with(dir, spec, |_| Ok(())).map(|(database, ())| database)
+    }
+
+    /// The same, and makes a change, in a transaction of its own, before any other.
+    pub(crate) fn open_with<T>(
+        dir: &Path,
+        spec: &Spec,
+        first: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Result<(Self, T), Error> {
         let path = dir.join(spec.file);
         // Made before SQLite does, so that it, its log and its index are for their owner only.
         let made = OpenOptions::new()
@@ -75,19 +89,29 @@ impl Database {
         let mut connection = Connection::open(&path).doing("open database")?;
         configure(&connection, spec.durability).doing("configure database")?;
         migrate::migrate(&mut connection, &path, spec.migrations)?;
+        let transaction = connection.transaction().doing("open database")?;
+        let made = first(&transaction)?;
+        transaction.commit().doing("open database")?;
+        let checkpointer = Checkpointer::start(spec.checkpoint, &mut connection, &path)?;
         let (sender, receiver) = mpsc::channel();
         let linger = spec.linger;
+        let writer = Writer {
+            connection,
+            durability: spec.durability,
+            waits_for: spec.durability,
+        };
         let writer = thread::Builder::new()
             .name(format!("store {}", spec.file))
-            .spawn(move || write_until_closed(connection, &receiver, linger))
+            .spawn(move || write_until_closed(writer, &receiver, linger, checkpointer))
             .map_err(Error::file("start the writer thread of", &path))?;
-        Ok(Self {
+        let database = Self {
             path,
             jobs: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
             permits: Arc::new(Semaphore::new(JOBS_MAX)),
             readers: Arc::default(),
-        })
+        };
+        Ok((database, made))
     }
 
     /// Runs `work` on the writer thread and waits until its change is committed.
@@ -118,6 +142,24 @@ impl Database {
         let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
         self.submit(Box::new(Urgent::new(doing, work, publish, reply)))?;
+        answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+    }
+
+    /// The same of a change that survives the process, and of which a power cut may cost the last ones:
+    /// its caller does not wait for the disk, unless it is committed together with others that do.
+    pub(crate) async fn write_to_kernel<T, E>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let job = Urgent::new(doing, work, |_: &T| (), reply);
+        self.submit(Box::new(job.for_the_kernel()))?;
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }
 
@@ -210,17 +252,21 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     // 8 KiB pages were 1.5 times as fast as 4 KiB ones for appends. Only a new file takes them.
     connection.pragma_update(None, "page_size", 8_192)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    let synchronous = if durability == Durability::Disk {
-        "FULL"
-    } else {
-        "NORMAL"
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
+    wait_for(connection, durability)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 2_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.busy_timeout(Duration::from_secs(5))
+}
+
+/// Says what commits wait for from here on.
+fn wait_for(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    let synchronous = match durability {
+        Durability::Disk => "FULL",
+        Durability::Kernel => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
@@ -230,11 +276,29 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn write_until_closed(mut connection: Connection, jobs: &Receiver<Box<dyn Job>>, linger: Duration) {
+/// The one connection that writes.
+struct Writer {
+    connection: Connection,
+    /// What the database's commits wait for, and what they wait for at the moment.
+    durability: Durability,
+    waits_for: Durability,
+}
+
+fn write_until_closed(
+    mut writer: Writer,
+    jobs: &Receiver<Box<dyn Job>>,
+    linger: Duration,
+    checkpointer: Option<Checkpointer>,
+) {
     while let Ok(first) = jobs.recv() {
         let group = gather(first, jobs, linger);
-        commit(&mut connection, group);
+        writer.commit(group);
+        if let Some(checkpointer) = &checkpointer {
+            checkpointer.committed(&writer.connection);
+        }
     }
+    drop(checkpointer);
+    let connection = writer.connection;
     // Whatever `synchronous` says, a checkpoint syncs: nothing is left to chance at shutdown.
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
     if let Err(error) = connection.query_row(checkpoint, [], |_| Ok(())) {
@@ -261,17 +325,33 @@ fn gather(
     group
 }
 
-fn commit(connection: &mut Connection, mut group: Vec<Box<dyn Job>>) {
-    let committed = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .and_then(|mut transaction| {
+impl Writer {
+    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let committed = self.prepare(&group).and_then(|()| {
+            let begin = TransactionBehavior::Immediate;
+            let mut transaction = self.connection.transaction_with_behavior(begin)?;
             for job in &mut group {
                 job.run(&mut transaction);
             }
             transaction.commit()
         });
-    let failure = committed.err().map(|error| error.to_string());
-    for job in group {
-        job.finish(failure.as_deref());
+        let failure = committed.err().map(|error| error.to_string());
+        for job in group {
+            job.finish(failure.as_deref());
+        }
+    }
+
+    /// Has the commit of a group wait for what its jobs need. A later commit that waits for the disk has
+    /// the earlier ones written too: they are in the same log.
+    fn prepare(&mut self, group: &[Box<dyn Job>]) -> rusqlite::Result<()> {
+        let needed = match group.iter().any(|job| job.needs_disk()) {
+            true => self.durability,
+            false => Durability::Kernel,
+        };
+        if needed != self.waits_for {
+            wait_for(&self.connection, needed)?;
+            self.waits_for = needed;
+        }
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use kiln_types::{Function, FunctionId, Qualifier, UrlId};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
-use crate::database::{Database, Durability, Spec};
+use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::{Doing, Error};
 
 mod snapshot;
@@ -26,6 +26,7 @@ pub(crate) const META: Spec = Spec {
     file: "meta.db",
     durability: Durability::Disk,
     linger: Duration::ZERO,
+    checkpoint: Checkpoint::Inline,
     migrations: &[
         "
         CREATE TABLE function (

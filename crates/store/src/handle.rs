@@ -21,6 +21,7 @@ use crate::images::Images;
 use crate::keys::Keys;
 use crate::layers::Layers;
 use crate::logs::Logs;
+use crate::queue::Queue;
 use crate::usage::Usage;
 
 /// An open data directory. Clones share it; it is given up on [`Store::close`], or when the last
@@ -37,6 +38,7 @@ struct Parts {
     keys: Keys,
     logs: Logs,
     usage: Usage,
+    queue: Queue,
     artifacts: Artifacts,
     images: Images,
     buckets: Buckets,
@@ -61,6 +63,7 @@ impl Store {
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
+            queue: Queue::open(&dir, config.queue_bytes_max)?,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
             buckets: Buckets::open(&dir)?,
@@ -77,6 +80,7 @@ impl Store {
     pub async fn close(&self) -> Result<(), Error> {
         self.parts.logs.close().await?;
         self.parts.usage.close().await?;
+        self.parts.queue.close().await?;
         self.parts.meta.close().await?;
         self.parts.lock.lock().expect("no holder panics").take();
         Ok(())
@@ -207,6 +211,11 @@ impl Store {
     /// What invocations used.
     pub fn usage(&self) -> &Usage {
         &self.parts.usage
+    }
+
+    /// Asynchronous events and dead letters.
+    pub fn queue(&self) -> &Queue {
+        &self.parts.queue
     }
 
     /// Access keys.

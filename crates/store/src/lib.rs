@@ -6,6 +6,7 @@
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
 //! <dir>/meta.db                  functions, layers, access keys        (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
+//! <dir>/queue.db                  asynchronous events, dead letters      (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
 //! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
 //! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
@@ -14,13 +15,13 @@
 //!
 //! Invariants:
 //! - The only crate that knows SQL or the layout on disk; neither shows in its public items.
-//! - Each public method is one transaction. What a method of functions, keys or usage returned
+//! - Each public method is one transaction. What a method of functions, keys, events or usage returned
 //!   survives a crash of the process and of the machine.
 //! - What an invocation needs ([`Store::function`], [`Store::function_by_url`], [`Keys::get`],
 //!   [`Artifacts::dir`]) is answered from memory, never by SQL.
 //!
 //! Start reading at [`Store`] in `handle.rs`, then `database.rs` (the writer thread that all
-//! three databases share) and `artifacts.rs`.
+//! databases share) and `artifacts.rs`.
 
 mod artifacts;
 mod buckets;
@@ -33,6 +34,7 @@ mod images;
 mod keys;
 mod layers;
 mod logs;
+pub mod queue;
 mod shelf;
 mod usage;
 
@@ -48,4 +50,5 @@ pub use logs::{
     EventQuery, Events, FilterQuery, Filtered, LogError, LogEvent, LogGroup, Logs, Page, Paged,
     StreamOrder, StreamQuery, StreamSelection, StreamSummary,
 };
+pub use queue::Queue;
 pub use usage::{Usage, UsageSummary};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use kiln_types::account::AccountId;
 use kiln_types::{Architecture, FunctionId, ProvisionedRecord, Timestamp, Traffic, UsageRecord};
 
-use crate::database::{Database, Durability, Spec};
+use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 
 mod provisioned;
@@ -24,6 +24,7 @@ const USAGE: Spec = Spec {
     file: "usage.db",
     durability: Durability::Disk,
     linger: Duration::ZERO,
+    checkpoint: Checkpoint::Inline,
     migrations: &[
         "
         CREATE TABLE usage (

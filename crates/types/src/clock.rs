@@ -70,7 +70,7 @@ impl Sub<Duration> for Moment {
 
 impl Timestamp {
     /// From milliseconds since 1970 UTC.
-    pub fn from_millis(millis: i64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::alias::AliasConfig;
 use crate::clock::Timestamp;
 use crate::digest::Sha256;
+use crate::event_invoke::{EventInvokeConfig, RecursiveLoop};
 use crate::file_system::FileSystemMount;
 use crate::id::{RequestId, RevisionId};
 use crate::image::{Container, Image};
@@ -49,6 +50,12 @@ pub struct Function {
     /// The same for single versions and aliases.
     #[serde(default)]
     pub qualified_policies: BTreeMap<Qualifier, ResourcePolicy>,
+    /// How asynchronous events are handled, by the version or alias they are for.
+    #[serde(default)]
+    pub event_invokes: BTreeMap<Qualifier, EventInvokeConfig>,
+    /// What happens to invocations in a loop.
+    #[serde(default)]
+    pub recursive_loop: RecursiveLoop,
     /// Function URLs by what they point at: `None` is `$LATEST`.
     #[serde(with = "url_list")]
     pub urls: BTreeMap<Option<Qualifier>, UrlConfig>,
@@ -250,6 +257,8 @@ impl Function {
             tags: BTreeMap::new(),
             policy: ResourcePolicy::default(),
             qualified_policies: BTreeMap::new(),
+            event_invokes: BTreeMap::new(),
+            recursive_loop: RecursiveLoop::default(),
             urls: BTreeMap::new(),
         }
     }
@@ -360,10 +369,19 @@ impl Function {
             .unwrap_or_else(|| self.provisioned_total())
     }
 
-    /// Forgets what hangs on a qualifier: its policy, its URL and what is provisioned for it.
+    /// How asynchronous events for a qualifier are handled; none means `$LATEST`.
+    pub fn event_invoke(&self, qualifier: Option<&Qualifier>) -> EventInvokeConfig {
+        let latest = Qualifier::Version(Version::Latest);
+        let found = self.event_invokes.get(qualifier.unwrap_or(&latest));
+        found.cloned().unwrap_or_default()
+    }
+
+    /// Forgets what hangs on a qualifier: its policy, its URL, what is provisioned for it and how its
+    /// events are handled.
     pub fn forget_qualifier(&mut self, qualifier: Qualifier) {
         self.qualified_policies.remove(&qualifier);
         self.provisioned.remove(&qualifier);
+        self.event_invokes.remove(&qualifier);
         self.urls.remove(&Some(qualifier));
     }
 }

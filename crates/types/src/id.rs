@@ -28,6 +28,16 @@ pub struct InstanceId(pub u64);
 pub struct UrlId(Arc<str>);
 
 impl RequestId {
+    /// The id with these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
     /// A number from 0 to less than 1, as random as the id.
     pub(crate) fn fraction(self) -> f64 {
         // The first half of a random UUID's bits before its version are random.

@@ -33,6 +33,15 @@ pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 pub const RESPONSE_BYTES_MAX: usize = SYNC_PAYLOAD_BYTES_MAX + 100;
 /// Largest event of an asynchronous invocation, 1 MiB (service model, `Invoke`).
 pub const ASYNC_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Most retries of an asynchronous event after function errors (`PutFunctionEventInvokeConfig`).
+pub const EVENT_RETRIES_MAX: u32 = 2;
+/// Least maximum age of an asynchronous event (`PutFunctionEventInvokeConfig`).
+pub const EVENT_AGE_SECS_MIN: u32 = 60;
+/// Most maximum age of an asynchronous event (`PutFunctionEventInvokeConfig`).
+pub const EVENT_AGE_SECS_MAX: u32 = 21_600;
+/// Invocations of one function in a chain before the next is stopped (developer guide, "Use Lambda
+/// recursive loop detection to prevent infinite loops").
+pub const RECURSION_HOPS_MAX: u32 = 16;
 /// Largest client context, in base64 (service model, `Invoke`).
 pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// How much of the log `LogType: Tail` returns (service model, `Invoke`).

@@ -79,6 +79,16 @@ ranged!(
     Slots, "invocations at a time", 1u32, limits::SLOTS_MAX, 1
 );
 
+ranged!(
+    /// How often an asynchronous event is tried again after a function error: 0-2, 2 unless told.
+    Retries, "retries", 0u32, limits::EVENT_RETRIES_MAX, limits::EVENT_RETRIES_MAX
+);
+ranged!(
+    /// How old an asynchronous event may become: 60-21,600 s, 21,600 unless told.
+    EventAgeSecs, "age of an event", limits::EVENT_AGE_SECS_MIN, limits::EVENT_AGE_SECS_MAX,
+    limits::EVENT_AGE_SECS_MAX
+);
+
 impl MemoryMb {
     /// The memory in bytes.
     pub fn bytes(self) -> u64 {

@@ -79,7 +79,8 @@ impl Tables<'_> {
         let mut code = format!("static {constant}: Structure = Structure {{ members: &[\n");
         for (member, reference) in &shape.members {
             let is_payload = shape.payload.as_deref() == Some(member.as_str());
-            let required = shape.required.iter().any(|required| required == member);
+            // A payload is the whole body, which every request has.
+            let required = !is_payload && shape.required.iter().any(|name| name == member);
             let at = if is_payload {
                 "At::Payload".to_owned()
             } else {

@@ -60,10 +60,12 @@ fn field(
     reference: &Reference,
     directions: Directions,
 ) -> anyhow::Result<String> {
-    let in_body = reference.location.is_none() && shape.payload.as_deref() != Some(member);
-    let required = shape.required.iter().any(|name| name == member);
+    // A payload is the whole body, which every request has.
+    let is_payload = shape.payload.as_deref() == Some(member);
+    let in_body = reference.location.is_none() && !is_payload;
+    let required = !is_payload && shape.required.iter().any(|name| name == member);
     let mut attributes = Vec::new();
-    if !in_body && (directions.output || shape.payload.as_deref() == Some(member)) {
+    if !in_body && (directions.output || is_payload) {
         attributes.push("skip".to_owned());
     } else {
         attributes.push(format!("rename = \"{}\"", wire_name(member, reference)));
@@ -109,6 +111,8 @@ fn rust_type(model: &Model, name: &str) -> anyhow::Result<String> {
         "string" => "String".to_owned(),
         "integer" | "long" => "i64".to_owned(),
         "float" | "double" => "f64".to_owned(),
+        // Seconds since 1970, as JSON has it. Only answers hold times so far.
+        "timestamp" => "f64".to_owned(),
         "boolean" => "bool".to_owned(),
         "blob" => "Bytes".to_owned(),
         "list" => format!("Vec<{}>", part(&shape.member)?),

@@ -15,6 +15,7 @@ mod client;
 mod command_line;
 mod concurrency;
 mod custom_runtimes;
+mod events;
 mod extensions;
 mod file_systems;
 mod function_urls;

@@ -22,7 +22,18 @@ pub(crate) struct InvokeCall<'a> {
     pub(crate) qualifier: Option<&'a str>,
     pub(crate) event: Bytes,
     pub(crate) tail: bool,
-    pub(crate) dry_run: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What is wanted of the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Its result.
+    RequestResponse,
+    /// That it runs, some time.
+    Event,
+    /// Only whether it could run.
+    DryRun,
 }
 
 pub(super) fn function_path(name: &str) -> String {
@@ -191,10 +202,10 @@ impl Client {
         if let Some(qualifier) = invoke.qualifier {
             path = format!("{path}?Qualifier={}", encode(qualifier));
         }
-        let kind = if invoke.dry_run {
-            "DryRun"
-        } else {
-            "RequestResponse"
+        let kind = match invoke.kind {
+            Kind::RequestResponse => "RequestResponse",
+            Kind::Event => "Event",
+            Kind::DryRun => "DryRun",
         };
         let mut call = call("Invoke", Method::POST, path)
             .header("content-type", "application/json")

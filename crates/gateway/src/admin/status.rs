@@ -19,6 +19,8 @@ pub struct Status {
     pub requests: Requests,
     /// The sandboxes under the instances.
     pub sandboxes: Sandboxes,
+    /// Asynchronous events and dead letters.
+    pub events: Events,
     /// Usage records.
     pub usage: Records,
     /// Log records.
@@ -85,6 +87,37 @@ pub struct Sandboxes {
     pub forked_on_demand: u64,
     /// How often the spawner had to be started again.
     pub spawner_restarts: u64,
+}
+
+/// Asynchronous events and dead letters. Counts are since the data directory was made, and at any time
+/// received = succeeded + failed + dropped + dead letters + queued.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Events {
+    /// Accepted, those for destinations included.
+    pub received: u64,
+    /// Succeeded.
+    pub succeeded: u64,
+    /// Given up, and a destination was told.
+    pub failed: u64,
+    /// Dead letters that were purged.
+    pub dropped: u64,
+    /// Times that an event had to wait again after it was started.
+    pub retried: u64,
+    /// Times that an event was started again because the server ended while it ran.
+    pub redelivered: u64,
+    /// Dead letters that became events again.
+    pub redriven: u64,
+    /// Waiting or running.
+    pub queued: u64,
+    /// Running.
+    pub in_flight: u32,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// What events and dead letters take.
+    pub bytes: u64,
+    /// How long the event has waited that could run and has waited longest.
+    pub lag_ms: u64,
 }
 
 /// Records that are kept unless too many come at once.

@@ -7,9 +7,9 @@ use kiln_store::UsageSummary;
 use kiln_types::Timestamp;
 use serde::Serialize;
 
+use super::parameter;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
-use crate::wire::percent;
 
 /// What is counted when the caller does not say: the last day.
 const PERIOD_MS: i64 = 24 * 3600 * 1000;
@@ -102,13 +102,6 @@ fn of_function((function_name, summaries): (String, Vec<UsageSummary>)) -> Funct
 
 fn gb_seconds(mb_ms: u64) -> f64 {
     mb_ms as f64 / (1024.0 * 1e3)
-}
-
-fn parameter(query: &str, name: &str) -> Option<String> {
-    let mut pairs = percent::pairs(query);
-    pairs
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
 }
 
 fn time(query: &str, name: &str) -> Result<Option<i64>> {

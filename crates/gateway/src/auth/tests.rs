@@ -365,9 +365,7 @@ fn chunks_are_verified_as_in_the_example_of_the_s3_reference() {
 async fn only_active_keys_without_session_tokens_are_ours() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::default());
-    let config = kiln_store::Config {
-        dir: dir.path().to_owned(),
-    };
+    let config = kiln_store::Config::new(dir.path());
     let store = kiln_store::Store::open(config, clock).unwrap();
     let keys = store.keys().clone();
     let account = "000000000000".parse().unwrap();

@@ -61,9 +61,7 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::default());
         clock.advance(Duration::from_millis(1_795_440_180_000));
-        let config = kiln_store::Config {
-            dir: dir.path().to_owned(),
-        };
+        let config = kiln_store::Config::new(dir.path());
         let store = Store::open(config, clock.clone()).unwrap();
         let invoker = Arc::new(FakeInvoker::default());
         let deps = Deps {
@@ -107,6 +105,7 @@ impl Fixture {
             deps: Arc::new(deps),
             request_id: RequestId::random(),
             now: clock.timestamp(),
+            trace: None,
         };
         Self {
             context,

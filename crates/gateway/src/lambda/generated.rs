@@ -299,6 +299,14 @@ pub(crate) struct DeleteFunctionConcurrencyRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteFunctionEventInvokeConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct DeleteFunctionRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -334,6 +342,14 @@ pub(crate) struct DeleteProvisionedConcurrencyConfigRequest {
     pub(crate) function_name: String,
     #[serde(rename = "Qualifier")]
     pub(crate) qualifier: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct DestinationConfig {
+    #[serde(rename = "OnSuccess", skip_serializing_if = "Option::is_none")]
+    pub(crate) on_success: Option<OnSuccess>,
+    #[serde(rename = "OnFailure", skip_serializing_if = "Option::is_none")]
+    pub(crate) on_failure: Option<OnFailure>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -537,6 +553,26 @@ pub(crate) struct FunctionConfiguration {
     pub(crate) accelerator_config: Option<AcceleratorConfig>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct FunctionEventInvokeConfig {
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<f64>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(
+        rename = "MaximumRetryAttempts",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(
+        rename = "MaximumEventAgeInSeconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) maximum_event_age_in_seconds: Option<i64>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct FunctionRuntimeConfig {
     #[serde(rename = "RuntimeArn")]
@@ -603,6 +639,26 @@ pub(crate) struct GetFunctionConfigurationRequest {
     pub(crate) function_name: String,
     #[serde(rename = "Qualifier")]
     pub(crate) qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetFunctionEventInvokeConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetFunctionRecursionConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetFunctionRecursionConfigResponse {
+    #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
+    pub(crate) recursive_loop: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -819,6 +875,20 @@ pub(crate) struct InvocationResponse {
     pub(crate) durable_execution_arn: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct InvokeAsyncRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(skip)]
+    pub(crate) invoke_args: Option<Bytes>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct InvokeAsyncResponse {
+    #[serde(skip)]
+    pub(crate) status: Option<i64>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct LambdaManagedInstancesCapacityProviderConfig {
     #[serde(rename = "CapacityProviderArn")]
@@ -935,6 +1005,27 @@ pub(crate) struct ListAliasesResponse {
     pub(crate) next_marker: Option<String>,
     #[serde(rename = "Aliases", skip_serializing_if = "Option::is_none")]
     pub(crate) aliases: Option<Vec<AliasConfiguration>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListFunctionEventInvokeConfigsRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListFunctionEventInvokeConfigsResponse {
+    #[serde(
+        rename = "FunctionEventInvokeConfigs",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) function_event_invoke_configs: Option<Vec<FunctionEventInvokeConfig>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1083,6 +1174,18 @@ pub(crate) struct LoggingConfig {
     pub(crate) log_group: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct OnFailure {
+    #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct OnSuccess {
+    #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct ProvisionedConcurrencyConfigListItem {
     #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
@@ -1171,6 +1274,34 @@ pub(crate) struct PutFunctionConcurrencyRequest {
     pub(crate) function_name: String,
     #[serde(rename = "ReservedConcurrentExecutions")]
     pub(crate) reserved_concurrent_executions: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutFunctionEventInvokeConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "MaximumRetryAttempts")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "MaximumEventAgeInSeconds")]
+    pub(crate) maximum_event_age_in_seconds: Option<i64>,
+    #[serde(rename = "DestinationConfig")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutFunctionRecursionConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "RecursiveLoop")]
+    pub(crate) recursive_loop: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PutFunctionRecursionConfigResponse {
+    #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
+    pub(crate) recursive_loop: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1417,6 +1548,20 @@ pub(crate) struct UpdateFunctionConfigurationRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct UpdateFunctionEventInvokeConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "MaximumRetryAttempts")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "MaximumEventAgeInSeconds")]
+    pub(crate) maximum_event_age_in_seconds: Option<i64>,
+    #[serde(rename = "DestinationConfig")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct UpdateFunctionUrlConfigRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -1590,6 +1735,72 @@ impl Output for InvocationResponse {
             self.durable_execution_arn.as_deref(),
         );
         reply.payload(self.payload);
+    }
+}
+
+impl Input for InvokeAsyncRequest {
+    const STRUCTURE: &'static Structure = &INVOKE_ASYNC_REQUEST;
+
+    fn set_payload(&mut self, payload: Bytes) {
+        self.invoke_args = Some(payload);
+    }
+}
+
+impl Output for InvokeAsyncResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.status(self.status);
+    }
+}
+
+impl Input for PutFunctionEventInvokeConfigRequest {
+    const STRUCTURE: &'static Structure = &PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+}
+
+impl Output for FunctionEventInvokeConfig {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for UpdateFunctionEventInvokeConfigRequest {
+    const STRUCTURE: &'static Structure = &UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+}
+
+impl Input for GetFunctionEventInvokeConfigRequest {
+    const STRUCTURE: &'static Structure = &GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+}
+
+impl Input for DeleteFunctionEventInvokeConfigRequest {
+    const STRUCTURE: &'static Structure = &DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST;
+}
+
+impl Input for ListFunctionEventInvokeConfigsRequest {
+    const STRUCTURE: &'static Structure = &LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST;
+}
+
+impl Output for ListFunctionEventInvokeConfigsResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for PutFunctionRecursionConfigRequest {
+    const STRUCTURE: &'static Structure = &PUT_FUNCTION_RECURSION_CONFIG_REQUEST;
+}
+
+impl Output for PutFunctionRecursionConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetFunctionRecursionConfigRequest {
+    const STRUCTURE: &'static Structure = &GET_FUNCTION_RECURSION_CONFIG_REQUEST;
+}
+
+impl Output for GetFunctionRecursionConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
     }
 }
 
@@ -2071,6 +2282,22 @@ static DELETE_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
     members: &[Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required()],
 };
 
+static DELETE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new(
+            "Qualifier",
+            At::Query("Qualifier"),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        ),
+    ],
+};
+
 static DELETE_FUNCTION_REQUEST: Structure = Structure {
     members: &[
         Member::new(
@@ -2117,6 +2344,23 @@ static DESCRIPTION: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(256)),
     ..Text::ANY
 });
+
+static DESTINATION_ARN_REGEX: Pattern = Pattern::new(
+    r"$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)",
+);
+static DESTINATION_ARN: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(350)),
+    pattern: Some(&DESTINATION_ARN_REGEX),
+    ..Text::ANY
+});
+
+static DESTINATION_CONFIG: Structure = Structure {
+    members: &[
+        Member::new("OnSuccess", At::Body, &ON_SUCCESS_SHAPE),
+        Member::new("OnFailure", At::Body, &ON_FAILURE_SHAPE),
+    ],
+};
+static DESTINATION_CONFIG_SHAPE: Shape = Shape::Structure(&DESTINATION_CONFIG);
 
 static DIRECT_S3_READ: Shape = Shape::Text(Text {
     values: &["ENABLED", "DISABLED", "AUTO"],
@@ -2309,6 +2553,31 @@ static GET_FUNCTION_CONFIGURATION_REQUEST: Structure = Structure {
     ],
 };
 
+static GET_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new(
+            "Qualifier",
+            At::Query("Qualifier"),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        ),
+    ],
+};
+
+static GET_FUNCTION_RECURSION_CONFIG_REQUEST: Structure = Structure {
+    members: &[Member::new(
+        "FunctionName",
+        At::Path("FunctionName"),
+        &UNQUALIFIED_FUNCTION_NAME,
+    )
+    .required()],
+};
+
 static GET_FUNCTION_REQUEST: Structure = Structure {
     members: &[
         Member::new(
@@ -2446,6 +2715,18 @@ static INVOCATION_TYPE: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static INVOKE_ASYNC_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new("InvokeArgs", At::Payload, &shape::BLOB),
+    ],
+};
+
 static INVOKE_MODE: Shape = Shape::Text(Text {
     values: &["RESPONSE_STREAM", "BUFFERED"],
     ..Text::ANY
@@ -2543,6 +2824,23 @@ static LIST_ALIASES_REQUEST: Structure = Structure {
         ),
         Member::new("Marker", At::Query("Marker"), &shape::TEXT),
         Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
+    ],
+};
+
+static LIST_FUNCTION_EVENT_INVOKE_CONFIGS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new(
+            "MaxItems",
+            At::Query("MaxItems"),
+            &MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS,
+        ),
     ],
 };
 
@@ -2680,6 +2978,9 @@ static MASTER_REGION: Shape = Shape::Text(Text {
 
 static MAX_AGE: Shape = Shape::Integer(Range::new(Some(0), Some(86400)));
 
+static MAX_FUNCTION_EVENT_INVOKE_CONFIG_LIST_ITEMS: Shape =
+    Shape::Integer(Range::new(Some(1), Some(50)));
+
 static MAX_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(50)));
 
 static MAX_LAYER_LIST_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(50)));
@@ -2688,6 +2989,10 @@ static MAX_LIST_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(10000)));
 
 static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Shape =
     Shape::Integer(Range::new(Some(1), Some(50)));
+
+static MAXIMUM_EVENT_AGE_IN_SECONDS: Shape = Shape::Integer(Range::new(Some(60), Some(21600)));
+
+static MAXIMUM_RETRY_ATTEMPTS: Shape = Shape::Integer(Range::new(Some(0), Some(2)));
 
 static MEMORY_SIZE: Shape = Shape::Integer(Range::new(Some(128), Some(32768)));
 
@@ -2721,6 +3026,16 @@ static NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER: Shape = Shape::Text(Text {
     pattern: Some(&NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER_REGEX),
     ..Text::ANY
 });
+
+static ON_FAILURE: Structure = Structure {
+    members: &[Member::new("Destination", At::Body, &DESTINATION_ARN)],
+};
+static ON_FAILURE_SHAPE: Shape = Shape::Structure(&ON_FAILURE);
+
+static ON_SUCCESS: Structure = Structure {
+    members: &[Member::new("Destination", At::Body, &DESTINATION_ARN)],
+};
+static ON_SUCCESS_SHAPE: Shape = Shape::Structure(&ON_SUCCESS);
 
 static ORGANIZATION_ID_REGEX: Pattern = Pattern::new(r"o-[a-z0-9]{10,32}");
 static ORGANIZATION_ID: Shape = Shape::Text(Text {
@@ -2797,6 +3112,41 @@ static PUT_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
     ],
 };
 
+static PUT_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new(
+            "Qualifier",
+            At::Query("Qualifier"),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        ),
+        Member::new("MaximumRetryAttempts", At::Body, &MAXIMUM_RETRY_ATTEMPTS),
+        Member::new(
+            "MaximumEventAgeInSeconds",
+            At::Body,
+            &MAXIMUM_EVENT_AGE_IN_SECONDS,
+        ),
+        Member::new("DestinationConfig", At::Body, &DESTINATION_CONFIG_SHAPE),
+    ],
+};
+
+static PUT_FUNCTION_RECURSION_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &UNQUALIFIED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new("RecursiveLoop", At::Body, &RECURSIVE_LOOP).required(),
+    ],
+};
+
 static PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Structure = Structure {
     members: &[
         Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
@@ -2814,6 +3164,11 @@ static QUALIFIER_REGEX: Pattern = Pattern::new(r"(|[a-zA-Z0-9$_-]+)");
 static QUALIFIER: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(128)),
     pattern: Some(&QUALIFIER_REGEX),
+    ..Text::ANY
+});
+
+static RECURSIVE_LOOP: Shape = Shape::Text(Text {
+    values: &["Terminate", "Allow"],
     ..Text::ANY
 });
 
@@ -3032,6 +3387,15 @@ static TRACING_MODE: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static UNQUALIFIED_FUNCTION_NAME_REGEX: Pattern = Pattern::new(
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)",
+);
+static UNQUALIFIED_FUNCTION_NAME: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(140)),
+    pattern: Some(&UNQUALIFIED_FUNCTION_NAME_REGEX),
+    ..Text::ANY
+});
+
 static UNTAG_RESOURCE_REQUEST: Structure = Structure {
     members: &[
         Member::new("Resource", At::Path("Resource"), &TAGGABLE_RESOURCE).required(),
@@ -3101,6 +3465,29 @@ static UPDATE_FUNCTION_CONFIGURATION_REQUEST: Structure = Structure {
         Member::new("DurableConfig", At::Body, &DURABLE_CONFIG_SHAPE),
         Member::new("RuntimeConfig", At::Body, &FUNCTION_RUNTIME_CONFIG_SHAPE),
         Member::new("AcceleratorConfig", At::Body, &ACCELERATOR_CONFIG_SHAPE),
+    ],
+};
+
+static UPDATE_FUNCTION_EVENT_INVOKE_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new(
+            "Qualifier",
+            At::Query("Qualifier"),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        ),
+        Member::new("MaximumRetryAttempts", At::Body, &MAXIMUM_RETRY_ATTEMPTS),
+        Member::new(
+            "MaximumEventAgeInSeconds",
+            At::Body,
+            &MAXIMUM_EVENT_AGE_IN_SECONDS,
+        ),
+        Member::new("DestinationConfig", At::Body, &DESTINATION_CONFIG_SHAPE),
     ],
 };
 

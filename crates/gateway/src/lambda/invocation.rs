@@ -2,24 +2,29 @@
 
 use std::time::Duration;
 
-use kiln_invoke::{Error, Request};
-use kiln_types::{FunctionId, Outcome, State, Timestamp};
+use bytes::Bytes;
+use kiln_invoke::{Error, Kind, Request, queued};
+use kiln_types::{FunctionId, Outcome, State, Timestamp, limits};
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::function::memory::over_budget;
 use super::refusal::{conflict, function_not_found};
+use super::target::{Named, Target};
 use crate::config::Deps;
-use crate::error::{ApiError, Exception};
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+use crate::wire::json_text;
 
 pub(crate) mod invoke;
+pub(crate) mod invoke_async;
 
 /// How long an invocation waits for a new function to become active; then the caller is told of
 /// its state. Preparing takes milliseconds.
 const READY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Invokes a function, waiting a moment when it has only just been created.
-pub(crate) async fn run(deps: &Deps, request: Request) -> Result<Outcome, Error> {
+pub(crate) async fn run(deps: &Deps, request: Request) -> std::result::Result<Outcome, Error> {
     let first = deps.invoker.invoke(request.clone()).await;
     if !matches!(first, Err(Error::NotReady(State::Pending))) {
         return first;
@@ -39,6 +44,60 @@ async fn until_prepared(deps: &Deps, id: &FunctionId) {
         if let Err(RecvError::Closed) = changes.recv().await {
             return;
         }
+    }
+}
+
+/// Keeps an event for a function; it is on disk when this returns.
+async fn accept(
+    context: &Context,
+    target: &Target,
+    named: Named,
+    payload: Bytes,
+    client_context: Option<String>,
+) -> Result<()> {
+    let request = Request {
+        function: target.id(),
+        qualifier: named.qualifier,
+        payload,
+        kind: Kind::RequestResponse,
+        client_context,
+        trace: Some(trace(context)),
+        wants_log_tail: false,
+        request_id: context.request_id,
+        invoked_arn: named.arn,
+    };
+    let accepted = queued::accept(&context.deps.store, request, context.now).await;
+    accepted.map_err(|error| refusal(error, &target.qualified_arn()))
+}
+
+/// The event of an asynchronous invocation, once it is known to be one.
+fn payload(payload: Option<Bytes>) -> Result<Bytes> {
+    let payload = or_empty(payload);
+    let (bytes, bytes_max) = (payload.len(), limits::ASYNC_PAYLOAD_BYTES_MAX);
+    if bytes > bytes_max {
+        return Err(ApiError::new(
+            Exception::RequestEntityTooLarge,
+            format!(
+                "{bytes} byte payload is too large for the Event invocation type (limit {bytes_max} bytes)"
+            ),
+        ));
+    }
+    json_text::check(&payload)?;
+    Ok(payload)
+}
+
+/// AWS hands an empty document to a function that is invoked without an event.
+fn or_empty(payload: Option<Bytes>) -> Bytes {
+    let payload = payload.filter(|payload| !payload.is_empty());
+    payload.unwrap_or(Bytes::from_static(b"{}"))
+}
+
+/// The caller's tracing header, so that a chain of invocations is known as one.
+fn trace(context: &Context) -> String {
+    match &context.trace {
+        Some(trace) if trace.contains("Root=") => trace.clone(),
+        Some(trace) => format!("{};{trace}", new_trace(context.now)),
+        None => new_trace(context.now),
     }
 }
 
@@ -96,6 +155,21 @@ pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
                 Exception::EfsMountFailure,
                 "The Lambda function couldn't mount the configured file system due to a permission or configuration issue.",
             )
+        }
+        Error::Recursive => ApiError::new(
+            Exception::RecursiveInvocation,
+            "Lambda has detected this function being invoked in a recursive loop and stopped its invocation; PutFunctionRecursionConfig can allow such loops.",
+        ),
+        Error::QueueFull { bytes_max } => ApiError::new(
+            Exception::Service,
+            format!(
+                "Kiln's queue of asynchronous events is full ({} MB); the event was not accepted. Try again later, purge dead letters, or raise --queue-max-mb.",
+                bytes_max >> 20
+            ),
+        ),
+        Error::NotKept(why) => {
+            tracing::error!(function = arn, why, "could not keep an asynchronous event");
+            ApiError::internal()
         }
         Error::StartFailed(why) => {
             tracing::error!(function = arn, why, "could not start an instance");

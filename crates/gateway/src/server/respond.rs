@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use kiln_types::{RequestId, UrlId, limits};
@@ -31,6 +31,11 @@ const LARGE_BODY_BYTES: usize = 1024 * 1024;
 
 /// When a client may come back whose body found no room, in seconds.
 const NO_ROOM_RETRY_SECS: u64 = 1;
+
+/// The header in which a chain of invocations is known as one.
+const TRACE_HEADER: &str = "x-amzn-trace-id";
+/// The largest that is passed on; a larger one is as if it were not there.
+const TRACE_BYTES_MAX: usize = 2_048;
 
 /// Answers one request.
 pub(super) async fn respond(
@@ -149,6 +154,7 @@ async fn call(
         caller,
         request_id,
         now,
+        trace: trace(&head.headers),
     };
     if service == Service::Kiln {
         let query = head.uri.query().unwrap_or_default();
@@ -167,6 +173,14 @@ async fn call(
         protocol: service.protocol(),
     };
     run(context, operation, request, room).await
+}
+
+/// The tracing header of the request. AWS's SDKs escape some of it.
+fn trace(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(TRACE_HEADER)?.as_bytes();
+    let text = percent_encoding::percent_decode(value).decode_utf8().ok()?;
+    let is_sane = text.len() <= TRACE_BYTES_MAX && !text.contains(char::is_control);
+    is_sane.then(|| text.into_owned())
 }
 
 /// Where any credentials will do, any web page open on this machine could deploy and run code:

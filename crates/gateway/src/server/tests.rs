@@ -81,9 +81,7 @@ impl Server {
     async fn start(auth: Auth, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::start());
-        let config = kiln_store::Config {
-            dir: dir.path().to_owned(),
-        };
+        let config = kiln_store::Config::new(dir.path());
         let store = Store::open(config, clock.clone()).unwrap();
         let account = "000000000000".parse().unwrap();
         let key = store

@@ -11,6 +11,8 @@ use crate::error::{Doing, Error};
 pub(super) trait Job: Send {
     /// Whether somebody waits for it.
     fn is_urgent(&self) -> bool;
+    /// Whether it must survive a power cut, in a database whose commits do.
+    fn needs_disk(&self) -> bool;
     fn run(&mut self, transaction: &mut Transaction<'_>);
     /// `failure` says why the commit failed, if it did.
     fn finish(self: Box<Self>, failure: Option<&str>);
@@ -19,6 +21,7 @@ pub(super) trait Job: Send {
 /// A change whose caller waits for the commit.
 pub(super) struct Urgent<W, P, T, E> {
     doing: &'static str,
+    needs_disk: bool,
     work: Option<W>,
     publish: P,
     result: Option<Result<T, E>>,
@@ -42,10 +45,19 @@ impl<W, P, T, E> Urgent<W, P, T, E> {
     ) -> Self {
         Self {
             doing,
+            needs_disk: true,
             work: Some(work),
             publish,
             result: None,
             reply,
+        }
+    }
+
+    /// The same of a change that need not survive a power cut.
+    pub(super) fn for_the_kernel(self) -> Self {
+        Self {
+            needs_disk: false,
+            ..self
         }
     }
 }
@@ -71,6 +83,10 @@ where
 {
     fn is_urgent(&self) -> bool {
         true
+    }
+
+    fn needs_disk(&self) -> bool {
+        self.needs_disk
     }
 
     fn run(&mut self, transaction: &mut Transaction<'_>) {
@@ -110,6 +126,10 @@ where
 {
     fn is_urgent(&self) -> bool {
         false
+    }
+
+    fn needs_disk(&self) -> bool {
+        true
     }
 
     fn run(&mut self, transaction: &mut Transaction<'_>) {

@@ -8,6 +8,7 @@ const SPEC: Spec = Spec {
     file: "test.db",
     durability: Durability::Disk,
     linger: Duration::ZERO,
+    checkpoint: Checkpoint::Inline,
     migrations: &["
         CREATE TABLE parent (id INTEGER PRIMARY KEY) STRICT;
         CREATE TABLE child (
@@ -130,4 +131,20 @@ async fn readers_cannot_write() {
     let database = Database::open(dir.path(), &SPEC).unwrap();
     let write = |from: &Connection| from.execute("INSERT INTO parent VALUES (1)", []);
     assert!(database.read("write", write).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_for_the_kernel_does_not_wait_for_the_disk_and_the_next_change_does_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(dir.path(), &SPEC).unwrap();
+    let ask = |connection: &Connection| {
+        let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0));
+        synchronous.doing("ask")
+    };
+    for _ in 0..2 {
+        let waits: Result<i64, Error> = database.write_to_kernel("ask", ask).await;
+        assert_eq!(waits.unwrap(), 1);
+        let waits: Result<i64, Error> = database.write("ask", ask).await;
+        assert_eq!(waits.unwrap(), 2);
+    }
 }

@@ -1,6 +1,6 @@
 //! The tables of `logs.db`.
 
-use crate::database::{Durability, Spec};
+use crate::database::{Checkpoint, Durability, Spec};
 
 use super::LINGER;
 
@@ -10,6 +10,7 @@ pub(super) const LOGS: Spec = Spec {
     file: "logs.db",
     durability: Durability::Kernel,
     linger: LINGER,
+    checkpoint: Checkpoint::Inline,
     migrations: &["
         CREATE TABLE log_group (
             id INTEGER PRIMARY KEY,

@@ -170,7 +170,7 @@ fn child_that_is_killed() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let config = Config { dir: dir.into() };
+        let config = Config::new(dir);
         let store = Store::open(config, Arc::new(SystemClock::start())).unwrap();
         match store.create_function(function("sum")).await {
             Ok(_) | Err(Error::AlreadyExists(_)) => {}

@@ -26,9 +26,7 @@ impl Rig {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::default());
-        let config = Config {
-            dir: dir.path().join("data"),
-        };
+        let config = Config::new(dir.path().join("data"));
         let store = Store::open(config, clock.clone()).unwrap();
         let images = store.images().clone();
         Self {
@@ -469,9 +467,7 @@ async fn layers_are_known_after_a_restart_and_half_of_one_is_not() {
     let half = rig.dir.path().join("data/images/tmp/half");
     rig.store.close().await.unwrap();
     fs::create_dir(&half).unwrap();
-    let config = Config {
-        dir: rig.dir.path().join("data"),
-    };
+    let config = Config::new(rig.dir.path().join("data"));
     let store = Store::open(config, rig.clock.clone()).unwrap();
     assert_eq!(
         store.images().touch(&sha256(&archive)),

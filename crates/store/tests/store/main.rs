@@ -18,6 +18,8 @@ mod log_groups;
 mod logs;
 mod model;
 mod open;
+mod queue;
+mod queue_crash;
 mod raw_zip;
 mod sample;
 mod usage;

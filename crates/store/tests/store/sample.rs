@@ -40,12 +40,7 @@ impl Sample {
 }
 
 pub fn open(dir: &Path, clock: Arc<ManualClock>) -> Result<Store, Error> {
-    Store::open(
-        Config {
-            dir: dir.to_owned(),
-        },
-        clock,
-    )
+    Store::open(Config::new(dir), clock)
 }
 
 pub fn account() -> AccountId {

@@ -1,15 +1,15 @@
-//! `Invoke`: runs a function and waits for its result, or only checks that it could run.
+//! `Invoke`: runs a function and waits for its result, keeps an event for later, or only checks that
+//! the function could run.
 //!
-//! AWS differs: `Event` is refused with 501 until there is a queue that survives a crash; a new
-//! function that is still `Pending` is waited for, two seconds at most.
+//! AWS differs: an event is kept for a function that is still `Pending` too; a caller who wants the
+//! result waits for such a function, two seconds at most.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
 use kiln_invoke::{Kind, Request};
 use kiln_types::{Outcome, limits};
 
-use super::{new_trace, refusal, run};
+use super::{accept, or_empty, payload, refusal, run, trace};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{InvocationRequest as Input, InvocationResponse as Output};
@@ -20,9 +20,17 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
     let named = target.version(context)?;
     let kind = kind(&input)?;
-    // AWS hands an empty document to a function that is invoked without an event.
-    let payload = input.payload.filter(|payload| !payload.is_empty());
-    let payload = payload.unwrap_or(Bytes::from_static(b"{}"));
+    let client_context = input.client_context.as_deref();
+    let client_context = client_context.map(read_client_context).transpose()?;
+    let Some(kind) = kind else {
+        let payload = payload(input.payload)?;
+        accept(context, &target, named, payload, client_context).await?;
+        return Ok(Output {
+            status_code: Some(202),
+            ..Default::default()
+        });
+    };
+    let payload = or_empty(input.payload);
     if payload.len() > limits::SYNC_PAYLOAD_BYTES_MAX {
         let (bytes, bytes_max) = (payload.len(), limits::SYNC_PAYLOAD_BYTES_MAX);
         return Err(refusal(
@@ -36,12 +44,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         qualifier: named.qualifier,
         payload,
         kind,
-        client_context: input
-            .client_context
-            .as_deref()
-            .map(client_context)
-            .transpose()?,
-        trace: Some(new_trace(context.now)),
+        client_context,
+        trace: Some(trace(context)),
         wants_log_tail: input.log_type.as_deref() == Some("Tail"),
         request_id: context.request_id,
         invoked_arn: named.arn,
@@ -52,7 +56,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     }
 }
 
-fn kind(input: &Input) -> Result<Kind> {
+/// What is wanted of the function now; nothing where an event is to be kept.
+fn kind(input: &Input) -> Result<Option<Kind>> {
     if input.durable_execution_name.is_some() {
         return Err(ApiError::not_implemented("durable executions"));
     }
@@ -60,15 +65,13 @@ fn kind(input: &Input) -> Result<Kind> {
         return Err(ApiError::not_implemented("tenant isolation"));
     }
     match input.invocation_type.as_deref() {
-        Some("Event") => Err(ApiError::not_implemented(
-            "asynchronous invocation (InvocationType Event)",
-        )),
-        Some("DryRun") => Ok(Kind::DryRun),
-        _ => Ok(Kind::RequestResponse),
+        Some("Event") => Ok(None),
+        Some("DryRun") => Ok(Some(Kind::DryRun)),
+        _ => Ok(Some(Kind::RequestResponse)),
     }
 }
 
-fn client_context(base64: &str) -> Result<String> {
+fn read_client_context(base64: &str) -> Result<String> {
     let refused = |why: String| ApiError::new(Exception::InvalidRequestContent, why);
     if base64.len() > limits::CLIENT_CONTEXT_BYTES_MAX {
         let max = limits::CLIENT_CONTEXT_BYTES_MAX;
@@ -112,6 +115,7 @@ fn output(outcome: Outcome) -> Output {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use kiln_types::{InvocationStatus, State};
 
     use super::*;
@@ -232,10 +236,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_kiln_cannot_do_yet_is_not_pretended() {
-        let event = Input {
-            invocation_type: Some("Event".into()),
-            ..invoke("1")
-        };
         let durable = Input {
             durable_execution_name: Some("e".into()),
             ..invoke("1")
@@ -244,9 +244,71 @@ mod tests {
             tenant_id: Some("t".into()),
             ..invoke("1")
         };
-        for input in [event, durable, tenant] {
+        for input in [durable, tenant] {
             assert_eq!(refused(input).await.exception, Exception::NotImplemented);
         }
+    }
+
+    #[tokio::test]
+    async fn an_event_is_kept_and_not_run() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        let event = Input {
+            invocation_type: Some("Event".into()),
+            client_context: Some(BASE64_STANDARD.encode(r#"{"custom":{}}"#)),
+            ..invoke("{\"b\" : 1}")
+        };
+        let output = handle(&fixture.context, event).await.unwrap();
+        assert_eq!((output.status_code, output.payload), (Some(202), None));
+        assert_eq!(output.executed_version, None);
+        assert!(fixture.invoker.asked.lock().unwrap().is_empty());
+        let queue = fixture.context.deps.store.queue();
+        let kept = queue.show(&id.account, fixture.context.request_id).await;
+        let kept = kept.unwrap().unwrap().event;
+        assert_eq!(
+            (kept.payload.as_ref(), kept.function),
+            (&b"{\"b\" : 1}"[..], id)
+        );
+        assert_eq!(kept.client_context.as_deref(), Some(r#"{"custom":{}}"#));
+    }
+
+    #[tokio::test]
+    async fn an_event_has_a_megabyte_at_most() {
+        let event = |bytes: usize| Input {
+            invocation_type: Some("Event".into()),
+            payload: Some(Bytes::from(vec![b'1'; bytes])),
+            ..invoke("")
+        };
+        let error = refused(event(limits::ASYNC_PAYLOAD_BYTES_MAX + 1)).await;
+        assert_eq!(error.exception, Exception::RequestEntityTooLarge);
+        assert_eq!(
+            error.message,
+            "1048577 byte payload is too large for the Event invocation type (limit 1048576 bytes)"
+        );
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let largest = event(limits::ASYNC_PAYLOAD_BYTES_MAX);
+        assert!(handle(&fixture.context, largest).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_callers_trace_goes_on() {
+        let mut fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:1";
+        fixture.context.trace = Some(header.to_owned());
+        handle(&fixture.context, invoke("1")).await.unwrap();
+        let asked = fixture.invoker.asked.lock().unwrap();
+        assert_eq!(asked[0].trace.as_deref(), Some(header));
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_was_stopped_is_awss_exception() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        fixture.answer(Err(kiln_invoke::Error::Recursive));
+        let error = handle(&fixture.context, invoke("1")).await.unwrap_err();
+        assert_eq!(error.exception, Exception::RecursiveInvocation);
     }
 
     #[tokio::test]

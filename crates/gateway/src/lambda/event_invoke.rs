@@ -1,0 +1,159 @@
+//! Operations on how asynchronous events of a version or an alias are handled.
+//!
+//! AWS differs: destinations are functions of the same account and region only. Queues, topics, buses and
+//! buckets are refused, in a sentence that says so, until Kiln has them.
+
+use kiln_types::units::{EventAgeSecs, Retries};
+use kiln_types::{Destination, EventInvokeConfig, Function, FunctionArn, Qualifier, Version};
+
+use super::generated as wire;
+use super::refusal::{invalid, not_found};
+use super::target::Target;
+use crate::context::Context;
+use crate::error::{ApiError, Result};
+
+pub(crate) mod delete_function_event_invoke_config;
+pub(crate) mod get_function_event_invoke_config;
+pub(crate) mod list_function_event_invoke_configs;
+pub(crate) mod put_function_event_invoke_config;
+pub(crate) mod update_function_event_invoke_config;
+
+/// The version or alias that is meant: `$LATEST` unless told.
+struct Meant {
+    target: Target,
+    qualifier: String,
+}
+
+impl Meant {
+    fn read(context: &Context, name: &str, qualifier: Option<&str>) -> Result<Self> {
+        let target = Target::read(context, name, qualifier)?;
+        let qualifier = target.qualifier.clone();
+        Ok(Self {
+            qualifier: qualifier.unwrap_or_else(|| Version::Latest.to_string()),
+            target,
+        })
+    }
+
+    /// The key it is kept under, if the function has such a version or alias.
+    fn key(&self, function: &Function) -> Option<Qualifier> {
+        let qualifier: Qualifier = self.qualifier.parse().ok()?;
+        let version = function.version_of(Some(&qualifier))?;
+        function.version(version).map(|_| qualifier)
+    }
+
+    fn no_config(&self) -> ApiError {
+        let (arn, qualifier) = (&self.target.arn, &self.qualifier);
+        not_found(format!(
+            "The function {arn}:{qualifier} doesn't have an EventInvokeConfig"
+        ))
+    }
+}
+
+/// What is to be changed; none leaves a setting as it is.
+struct Change {
+    retries: Option<Retries>,
+    age_max: Option<EventAgeSecs>,
+    /// None inside takes a destination away.
+    on_success: Option<Option<Destination>>,
+    on_failure: Option<Option<Destination>>,
+}
+
+impl Change {
+    fn read(
+        context: &Context,
+        target: &Target,
+        retries: Option<i64>,
+        age_max: Option<i64>,
+        destinations: Option<wire::DestinationConfig>,
+    ) -> Result<Self> {
+        if retries.is_none() && age_max.is_none() && destinations.is_none() {
+            return Err(invalid(
+                "You must specify at least one of error handling or destination setting.",
+            ));
+        }
+        let destinations = destinations.unwrap_or_default();
+        let read = |arn: Option<String>| {
+            let read = |arn: String| destination(context, target, &arn);
+            arn.map(read).transpose()
+        };
+        // The service model has checked both ranges.
+        let number = |number: i64| u64::try_from(number).ok();
+        Ok(Self {
+            retries: retries.and_then(number).and_then(|n| Retries::new(n).ok()),
+            age_max: age_max
+                .and_then(number)
+                .and_then(|n| EventAgeSecs::new(n).ok()),
+            on_success: read(destinations.on_success.and_then(|to| to.destination))?,
+            on_failure: read(destinations.on_failure.and_then(|to| to.destination))?,
+        })
+    }
+
+    fn apply(self, to: &mut EventInvokeConfig) {
+        to.retries = self.retries.or(to.retries);
+        to.age_max = self.age_max.or(to.age_max);
+        if let Some(on_success) = self.on_success {
+            to.on_success = on_success;
+        }
+        if let Some(on_failure) = self.on_failure {
+            to.on_failure = on_failure;
+        }
+    }
+}
+
+/// Reads a destination; an empty text is none.
+fn destination(context: &Context, target: &Target, text: &str) -> Result<Option<Destination>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let service = text.split(':').nth(2).unwrap_or(text);
+    if service != "lambda" {
+        return Err(invalid(format!(
+            "The destination {text} is not supported: Kiln tells functions only of the ends of asynchronous invocations, as it has no queues, topics, buses and buckets yet."
+        )));
+    }
+    let wrong = || invalid(format!("The destination ARN {text} is invalid."));
+    let arn: FunctionArn = text.parse().map_err(|_| wrong())?;
+    let is_own = arn.account == target.arn.account && arn.region == target.arn.region;
+    if is_own && arn.name == target.arn.name {
+        return Err(invalid(
+            "You can't specify the function as a destination for itself.",
+        ));
+    }
+    let id = kiln_types::FunctionId {
+        account: arn.account.clone(),
+        name: arn.name.clone(),
+    };
+    let function = context.deps.store.function(&id).filter(|_| is_own);
+    let function = function.ok_or_else(wrong)?;
+    let version = function.version_of(arn.qualifier.as_ref());
+    match version.and_then(|version| function.version(version)) {
+        Some(_) => Ok(Some(Destination::Function(arn))),
+        None => Err(wrong()),
+    }
+}
+
+/// As the API shows it.
+fn shown(
+    arn: &FunctionArn,
+    qualifier: &Qualifier,
+    config: &EventInvokeConfig,
+) -> wire::FunctionEventInvokeConfig {
+    let text = |to: &Option<Destination>| to.as_ref().map(ToString::to_string);
+    wire::FunctionEventInvokeConfig {
+        last_modified: Some(config.modified.as_millis() as f64 / 1_000.0),
+        function_arn: Some(arn.clone().qualified(Some(qualifier.clone())).to_string()),
+        maximum_retry_attempts: config.retries.map(|retries| retries.get().into()),
+        maximum_event_age_in_seconds: config.age_max.map(|age| age.get().into()),
+        destination_config: Some(wire::DestinationConfig {
+            on_success: Some(wire::OnSuccess {
+                destination: text(&config.on_success),
+            }),
+            on_failure: Some(wire::OnFailure {
+                destination: text(&config.on_failure),
+            }),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! Who is told of an end, and what.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kiln_store::queue::Lane;
+use kiln_types::{FunctionArn, InvocationReport, InvocationStatus, Qualifier, Region, Version};
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_440_180_000);
+
+fn id(name: &str) -> FunctionId {
+    FunctionId {
+        account: Default::default(),
+        name: name.parse().unwrap(),
+    }
+}
+
+fn arn(name: &str) -> FunctionArn {
+    FunctionArn::new(Region::default(), &id(name))
+}
+
+fn event(trace: &str) -> Event {
+    Event {
+        key: Lane::new(0).key(NOW),
+        event: NewEvent {
+            request_id: "7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11".parse().unwrap(),
+            function: id("f"),
+            qualifier: None,
+            invoked_arn: arn("f"),
+            client_context: None,
+            trace: Some(trace.to_owned()),
+            payload: Bytes::from_static(b"{\"a\" : 1}"),
+        },
+        accepted: NOW,
+        failures: 2,
+        delays: 0,
+        starts: 3,
+        redelivered: 0,
+    }
+}
+
+fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Outcome {
+    Outcome {
+        request_id: RequestId::random(),
+        executed_version: Version::Published(7),
+        report: Some(InvocationReport {
+            status,
+            payload: payload.into(),
+            started: NOW,
+            duration: Duration::from_millis(1),
+            share: None,
+            init: None,
+            restore: None,
+            memory_peak_bytes: 1,
+            cpu: Duration::ZERO,
+            traffic: Default::default(),
+            log_tail: None,
+        }),
+    }
+}
+
+fn both() -> EventInvokeConfig {
+    EventInvokeConfig {
+        on_success: Some(Destination::Function(arn("succeeded"))),
+        on_failure: Some(Destination::Function(
+            arn("failed").qualified(Some("live".parse().unwrap())),
+        )),
+        ..Default::default()
+    }
+}
+
+fn ending(reason: Option<Reason>, outcome: Option<Outcome>) -> Ending {
+    Ending {
+        reason,
+        outcome,
+        error: "it said so".to_owned(),
+        telling: RequestId::random(),
+        now: NOW,
+    }
+}
+
+#[test]
+fn a_failure_is_told_in_awss_record() {
+    let failed = outcome(InvocationStatus::Error, "{\"errorType\":\"E\"}");
+    let end = ending(Some(Reason::RetriesExhausted), Some(failed));
+    let telling = end.telling;
+    let Settlement::Failed(told, NOW) = settlement(&event("Root=1"), &both(), end) else {
+        panic!("somebody is told");
+    };
+    assert_eq!((told.function, told.request_id), (id("failed"), telling));
+    assert_eq!(told.qualifier, Some("live".parse::<Qualifier>().unwrap()));
+    let record: Value = serde_json::from_slice(&told.payload).unwrap();
+    let expected = json!({
+        "version": "1.0",
+        "timestamp": "2026-11-23T13:23:00.000Z",
+        "requestContext": {
+            "requestId": "7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11",
+            "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": 3,
+        },
+        "requestPayload": {"a": 1},
+        "responseContext": {
+            "statusCode": 200, "executedVersion": "7", "functionError": "Unhandled",
+        },
+        "responsePayload": {"errorType": "E"},
+    });
+    assert_eq!(record, expected);
+    let text = String::from_utf8(told.payload.to_vec()).unwrap();
+    assert!(
+        text.contains("{\"a\" : 1}"),
+        "payloads are passed on as they came: {text}"
+    );
+}
+
+#[test]
+fn a_success_is_told_without_an_error() {
+    let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
+    let settled = settlement(&event("Root=1"), &both(), end);
+    let Settlement::Succeeded(Some(told), _) = settled else {
+        panic!("{settled:?}");
+    };
+    assert_eq!(told.function, id("succeeded"));
+    let record: Value = serde_json::from_slice(&told.payload).unwrap();
+    assert_eq!(record["requestContext"]["condition"], "Success");
+    assert_eq!(record["responsePayload"], 42);
+    assert_eq!(
+        record["responseContext"],
+        json!({"statusCode": 200, "executedVersion": "7"})
+    );
+    let none = EventInvokeConfig::default();
+    let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
+    let settled = settlement(&event("Root=1"), &none, end);
+    assert_eq!(settled, Settlement::Succeeded(None, NOW));
+}
+
+#[test]
+fn what_did_not_run_has_no_response_and_was_not_started() {
+    let end = ending(Some(Reason::EventAgeExceeded), None);
+    let Settlement::Failed(told, _) = settlement(&event("Root=1"), &both(), end) else {
+        panic!("somebody is told");
+    };
+    let record: Value = serde_json::from_slice(&told.payload).unwrap();
+    assert_eq!(record["requestContext"]["approximateInvokeCount"], 2);
+    assert_eq!(record.get("responseContext"), None);
+    assert_eq!(record.get("responsePayload"), None);
+}
+
+#[test]
+fn a_failure_that_nobody_is_told_of_is_kept() {
+    let none = EventInvokeConfig::default();
+    let end = Ending {
+        error: "ä".repeat(10_000),
+        ..ending(Some(Reason::EventAgeExceeded), None)
+    };
+    let settled = settlement(&event("Root=1"), &none, end);
+    let Settlement::Dead {
+        letter,
+        was_started: false,
+    } = settled
+    else {
+        panic!("{settled:?}");
+    };
+    assert_eq!(letter.reason, Reason::EventAgeExceeded);
+    assert!(letter.error.len() <= ERROR_BYTES_MAX);
+}
+
+#[test]
+fn a_response_that_makes_the_record_too_large_is_left_out() {
+    let large = format!("\"{}\"", "x".repeat(limits::SYNC_PAYLOAD_BYTES_MAX - 2));
+    let end = ending(None, Some(outcome(InvocationStatus::Success, large)));
+    let Settlement::Succeeded(Some(told), _) = settlement(&event("Root=1"), &both(), end) else {
+        panic!("somebody is told");
+    };
+    let record: Value = serde_json::from_slice(&told.payload).unwrap();
+    assert_eq!(record["requestPayload"], json!({"a": 1}));
+    assert_eq!(record.get("responsePayload"), None);
+}
+
+#[test]
+fn a_response_that_is_no_json_is_told_as_text() {
+    let end = ending(None, Some(outcome(InvocationStatus::Success, "<html>")));
+    let Settlement::Succeeded(Some(told), _) = settlement(&event("Root=1"), &both(), end) else {
+        panic!("somebody is told");
+    };
+    let record: Value = serde_json::from_slice(&told.payload).unwrap();
+    assert_eq!(record["responsePayload"], "<html>");
+}
+
+#[test]
+fn the_chain_goes_on_in_what_is_told() {
+    let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
+    let Settlement::Succeeded(Some(told), _) = settlement(&event("Root=1"), &both(), end) else {
+        panic!("somebody is told");
+    };
+    let trace = Trace::read(&told.trace.unwrap());
+    assert_eq!((trace.hops(&id("f")), trace.hops(&id("succeeded"))), (1, 0));
+}
+
+#[test]
+fn two_functions_do_not_go_on_telling_each_other_that_they_were_stopped() {
+    let mut chain = Trace::read("Root=1");
+    for _ in 0..limits::RECURSION_HOPS_MAX {
+        chain.enter(&id("f"));
+        chain.enter(&id("failed"));
+    }
+    let end = || ending(Some(Reason::RecursiveInvocation), None);
+    let stopped = settlement(&event(&chain.to_string()), &both(), end());
+    assert!(matches!(stopped, Settlement::Dead { .. }), "{stopped:?}");
+    let stopped = settlement(&event("Root=1"), &both(), end());
+    assert!(matches!(stopped, Settlement::Failed(..)), "{stopped:?}");
+}

@@ -1,0 +1,99 @@
+//! The record of an event's end that a destination gets, in AWS's shape (developer guide, "Capturing
+//! records of Lambda asynchronous invocations").
+//!
+//! AWS differs: its records for functions have at most 1 MB and lose payloads that are larger; here a
+//! record has the 6 MiB of any event, and only a response beyond that is left out.
+
+use bytes::Bytes;
+use kiln_store::queue::Event;
+use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
+use kiln_types::{InvocationReport, Outcome, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    version: &'static str,
+    timestamp: String,
+    request_context: RequestContext<'a>,
+    request_payload: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_context: Option<ResponseContext>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_payload: Option<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    request_id: String,
+    function_arn: String,
+    condition: &'a str,
+    approximate_invoke_count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseContext {
+    status_code: u16,
+    executed_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_error: Option<&'static str>,
+}
+
+/// Writes the record. `invokes` is how often the function was run; the outcome is that of the last
+/// time, where there was one just now.
+pub(super) fn record(
+    event: &Event,
+    condition: &str,
+    invokes: u32,
+    outcome: Option<&Outcome>,
+    now: Timestamp,
+) -> Bytes {
+    let report = outcome.and_then(|outcome| outcome.report.as_ref());
+    let arn = event.event.invoked_arn.clone();
+    let qualifier = event.event.qualifier.clone();
+    let latest = kiln_types::Qualifier::Version(kiln_types::Version::Latest);
+    let mut record = Record {
+        version: "1.0",
+        timestamp: now.to_string(),
+        request_context: RequestContext {
+            request_id: event.event.request_id.to_string(),
+            function_arn: arn.qualified(Some(qualifier.unwrap_or(latest))).to_string(),
+            condition,
+            approximate_invoke_count: invokes,
+        },
+        request_payload: raw(&event.event.payload),
+        response_context: outcome.zip(report).map(response_context),
+        response_payload: report.map(|report| raw(&report.payload)),
+    };
+    let written = write(&record);
+    if written.len() <= SYNC_PAYLOAD_BYTES_MAX {
+        return written;
+    }
+    record.response_payload = None;
+    write(&record)
+}
+
+fn response_context((outcome, report): (&Outcome, &InvocationReport)) -> ResponseContext {
+    let error = report.status.function_error();
+    ResponseContext {
+        status_code: 200,
+        executed_version: outcome.executed_version.to_string(),
+        function_error: error.map(|error| error.as_str()),
+    }
+}
+
+fn write(record: &Record<'_>) -> Bytes {
+    serde_json::to_vec(record)
+        .expect("texts, numbers and JSON are JSON")
+        .into()
+}
+
+/// A payload as it came; what is no JSON, which a custom runtime may answer, as a text.
+fn raw(payload: &[u8]) -> Box<RawValue> {
+    let text = String::from_utf8_lossy(payload);
+    let json = RawValue::from_string(text.clone().into_owned());
+    json.unwrap_or_else(|_| serde_json::value::to_raw_value(&text).expect("a text is always JSON"))
+}

@@ -1,0 +1,339 @@
+//! The durable queue of asynchronous events, and the dead letters that come out of it.
+//!
+//! `queue.db` is synced with every commit but claims: what [`Queue::accept`] has returned from is never
+//! lost.
+//! An event is in one of these places, and moves between them by one transaction each:
+//!
+//! ```text
+//!  accept ──► waiting ──claim──► running ──settle──┬──► gone   (and perhaps another event: its destination's)
+//!                ▲                  │              └──► dead letter ──redrive──► waiting
+//!                └──settle (again)──┤                        └──purge──► gone
+//!                └──────crash───────┘
+//! ```
+//!
+//! Events lie in one b-tree, by a key of three parts: the function's lane, when the event is due, and
+//! a number (`key.rs`). So each function's events lie together in the order in which they are due, and
+//! a million that wait for one function are never read to find those of another.
+//! A claim writes a short row beside the event and does not touch the event itself; what a crash left
+//! claimed is counted as redelivered when the database is opened again.
+//!
+//! The totals are part of every transaction, so that at any time, after any crash,
+//! received = succeeded + failed + dropped + dead letters + waiting and running.
+//! Start reading at [`Queue`], then `accept.rs`, `claim.rs` and `settle.rs`.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kiln_types::account::AccountId;
+use kiln_types::{FunctionId, RequestId, Timestamp};
+
+use crate::database::{Checkpoint, Database, Durability, Spec};
+use crate::error::Error;
+
+mod accept;
+mod arrivals;
+mod claim;
+mod dead;
+mod event;
+mod key;
+mod lane;
+mod list;
+mod settle;
+mod totals;
+
+pub use arrivals::{Arrival, Arrivals};
+pub use claim::{Ask, Claimed};
+pub use dead::Selection;
+pub use event::{DeadLetter, Event, NewEvent, Reason};
+pub use key::{Key, Lane};
+pub use list::{ListQuery, Listed, Place, Shown};
+pub use settle::{Again, Settlement};
+use totals::Change;
+pub use totals::Totals;
+
+const QUEUE: Spec = Spec {
+    file: "queue.db",
+    durability: Durability::Disk,
+    linger: Duration::ZERO,
+    checkpoint: Checkpoint::Beside,
+    migrations: &["
+        CREATE TABLE lane (
+            no INTEGER PRIMARY KEY,
+            account TEXT NOT NULL,
+            name TEXT NOT NULL,
+            UNIQUE (account, name)
+        ) STRICT;
+        CREATE TABLE event (
+            id INTEGER PRIMARY KEY,
+            request_id BLOB NOT NULL,
+            accepted INTEGER NOT NULL,
+            failures INTEGER NOT NULL,
+            delays INTEGER NOT NULL,
+            starts INTEGER NOT NULL,
+            redelivered INTEGER NOT NULL,
+            head TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            body_id INTEGER,
+            body BLOB
+        ) STRICT;
+        CREATE TABLE running (id INTEGER PRIMARY KEY) STRICT;
+        CREATE TABLE dead (
+            id INTEGER PRIMARY KEY,
+            account TEXT NOT NULL,
+            name TEXT NOT NULL,
+            request_id BLOB NOT NULL,
+            accepted INTEGER NOT NULL,
+            died INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            error TEXT NOT NULL,
+            starts INTEGER NOT NULL,
+            redelivered INTEGER NOT NULL,
+            head TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            body_id INTEGER,
+            body BLOB
+        ) STRICT;
+        CREATE TABLE body (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+        CREATE TABLE total (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            received INTEGER NOT NULL,
+            succeeded INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            dropped INTEGER NOT NULL,
+            retried INTEGER NOT NULL,
+            redelivered INTEGER NOT NULL,
+            redriven INTEGER NOT NULL,
+            queued INTEGER NOT NULL,
+            dead INTEGER NOT NULL,
+            bytes INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO total VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    "],
+};
+
+/// Asynchronous events that wait or run, and dead letters.
+#[derive(Clone)]
+pub struct Queue {
+    database: Arc<Database>,
+    counted: Arc<Mutex<Counted>>,
+    arrivals: Arrivals,
+    bytes_max: u64,
+}
+
+/// What the queue holds, and what events take that are on their way to disk.
+struct Counted {
+    totals: Totals,
+    promised_bytes: u64,
+}
+
+/// The room of an event on its way to disk; given back when dropped.
+struct Room {
+    queue: Queue,
+    bytes: u64,
+}
+
+impl Room {
+    fn take(queue: &Queue, bytes: u64) -> Result<Self, AcceptError> {
+        let mut counted = queue.counted();
+        let taken = counted.totals.bytes + counted.promised_bytes;
+        if taken + bytes > queue.bytes_max {
+            return Err(AcceptError::Full {
+                bytes: taken,
+                bytes_max: queue.bytes_max,
+            });
+        }
+        counted.promised_bytes += bytes;
+        Ok(Self {
+            queue: queue.clone(),
+            bytes,
+        })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.queue.counted().promised_bytes -= self.bytes;
+    }
+}
+
+/// Why an event was not accepted. It is not in the queue.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The queue has no room.
+    #[error(
+        "the queue of asynchronous events is full: events and dead letters take {bytes} of {bytes_max} bytes"
+    )]
+    Full {
+        /// What is taken.
+        bytes: u64,
+        /// What may be taken.
+        bytes_max: u64,
+    },
+    /// The store could not keep it.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl Queue {
+    /// Opens the queue. What was running when the last process ended waits again, at once.
+    pub(crate) fn open(dir: &Path, bytes_max: u64) -> Result<Self, Error> {
+        let (database, totals) = Database::open_with(dir, &QUEUE, claim::recover)?;
+        Ok(Self {
+            database: Arc::new(database),
+            counted: Arc::new(Mutex::new(Counted {
+                totals,
+                promised_bytes: 0,
+            })),
+            arrivals: Arrivals::default(),
+            bytes_max,
+        })
+    }
+
+    /// Keeps an event that is due from `now` on; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`AcceptError::Full`] when it would take the queue above its size.
+    pub async fn accept(&self, event: NewEvent, now: Timestamp) -> Result<(), AcceptError> {
+        let room = Room::take(self, event.size())?;
+        let work = move |to: &rusqlite::Connection| accept::accept(to, &event, now);
+        let queue = self.clone();
+        let publish = move |(arrival, change): &(Arrival, Change)| {
+            queue.publish(*change, std::slice::from_ref(arrival));
+            // Only now, so that it is never given away twice.
+            drop(room);
+        };
+        let accepted = self.database.write_then("accept event", work, publish);
+        accepted.await.map(|_| ()).map_err(AcceptError::Store)
+    }
+
+    /// What was committed shows in the totals, and whoever runs events hears of it.
+    fn publish(&self, change: Change, arrivals: &[Arrival]) {
+        self.counted().totals.apply(change);
+        for arrival in arrivals {
+            self.arrivals.tell(arrival.clone());
+        }
+    }
+
+    /// Takes events that are due: for each lane at most so many, those due first first. That they were
+    /// started once more is known before this returns to whoever comes after a crash of the process.
+    /// The disk is not waited for: after a power cut an event may have been started without being
+    /// counted, and is there all the same.
+    pub async fn claim(&self, asks: Vec<Ask>, now: Timestamp) -> Result<Vec<Claimed>, Error> {
+        let work = move |to: &rusqlite::Connection| {
+            let claimed = asks.iter().map(|ask| claim::claim(to, ask, now));
+            claimed.collect::<Result<Vec<_>, _>>()
+        };
+        self.database.write_to_kernel("claim events", work).await
+    }
+
+    /// Ends what a claim began; it is on disk when this returns.
+    pub async fn settle(&self, key: Key, settlement: Settlement) -> Result<(), Error> {
+        let work = move |to: &rusqlite::Connection| settle::settle(to, key, &settlement);
+        let queue = self.clone();
+        let publish = move |settled: &settle::Settled| {
+            queue.publish(settled.change, &settled.arrivals);
+        };
+        self.database
+            .write_then("settle event", work, publish)
+            .await
+            .map(|_| ())
+    }
+
+    /// Every function that has events, and when the first of each is due. Reads an entry a function.
+    pub async fn lanes(&self) -> Result<Vec<Arrival>, Error> {
+        self.database.read("list lanes", lane::all).await
+    }
+
+    /// Tells of events that come due earlier than was known, by their functions.
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
+    }
+
+    /// What became of all events ever accepted.
+    pub fn totals(&self) -> Totals {
+        self.counted().totals
+    }
+
+    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.counted.lock().expect("no holder panics")
+    }
+
+    /// A page of an account's events or dead letters. Reads the heads of all that come before.
+    pub async fn list(&self, query: ListQuery) -> Result<Listed, Error> {
+        self.database
+            .read("list events", move |from| list::list(from, &query))
+            .await
+    }
+
+    /// An event or a dead letter with its payload, by the id its caller got. Reads the head of
+    /// every event before it.
+    pub async fn show(
+        &self,
+        account: &AccountId,
+        request_id: RequestId,
+    ) -> Result<Option<Shown>, Error> {
+        let account = account.clone();
+        self.database
+            .read("show event", move |from| {
+                list::show(from, &account, request_id)
+            })
+            .await
+    }
+
+    /// Makes dead letters events again, as if just accepted; returns how many. They keep their ids.
+    pub async fn redrive(&self, selection: Selection, now: Timestamp) -> Result<u64, Error> {
+        let mut count = 0;
+        // In parts, so that accepts come in between.
+        loop {
+            let selection = selection.clone();
+            let work = move |to: &rusqlite::Connection| dead::redrive(to, &selection, now);
+            let queue = self.clone();
+            let publish = move |settled: &settle::Settled| {
+                queue.publish(settled.change, &settled.arrivals);
+            };
+            let done: settle::Settled = self
+                .database
+                .write_then("redrive dead letters", work, publish)
+                .await?;
+            count += done.arrivals.len() as u64;
+            if done.arrivals.len() < dead::PART_MAX {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Forgets dead letters for good; returns how many.
+    pub async fn purge(&self, selection: Selection) -> Result<u64, Error> {
+        let mut count = 0;
+        loop {
+            let selection = selection.clone();
+            let work = move |to: &rusqlite::Connection| dead::purge(to, &selection);
+            let queue = self.clone();
+            let publish = move |(_, change): &(usize, Change)| queue.publish(*change, &[]);
+            let (part, _) = self
+                .database
+                .write_then::<_, Error>("purge dead letters", work, publish)
+                .await?;
+            count += part as u64;
+            if part < dead::PART_MAX {
+                return Ok(count);
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) -> Result<(), Error> {
+        self.database.close().await
+    }
+}
+
+/// The function of a lane.
+pub(crate) fn function(account: &str, name: &str) -> rusqlite::Result<FunctionId> {
+    let invalid = |error: kiln_types::InvalidName| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+    };
+    Ok(FunctionId {
+        account: account.parse().map_err(invalid)?,
+        name: name.parse().map_err(invalid)?,
+    })
+}
