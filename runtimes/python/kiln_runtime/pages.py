@@ -18,7 +18,7 @@ import socket
 from . import channel as frames
 from . import loop, snapshot
 
-_ROUNDS = 2
+_ROUNDS = 1
 _TASK_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rehearsal")
 _REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -65,13 +65,16 @@ class Pages:
 def scout(proc):
     """Sends a fork through a rehearsal. Where it fails, no pages are known and forks copy theirs as
     they go. ``proc`` is the descriptor of a ``/proc``."""
+    # All before the fork, and nothing after it but to wait: of what this process writes to meanwhile,
+    # the scout is left alone with a copy, which would pass for its own.
+    script = [frames.frame(*said) for said in _script()]
     read_end, write_end = os.pipe()
     before = list(_writable_areas(proc))
     pid = os.fork()
     if pid == 0:
         try:
             os.close(read_end)
-            _rehearse()
+            _rehearse(script)
             with os.fdopen(write_end, "wb") as out:
                 out.write(array.array("Q", [n for r in _own(proc, before) for n in r]).tobytes())
             os._exit(0)
@@ -79,25 +82,26 @@ def scout(proc):
             os.write(2, ("the rehearsal failed: %r\n" % (error,)).encode())
         finally:
             os._exit(1)
+    # A pipe takes 4,096 ranges before anybody reads.
+    _, status = os.waitpid(pid, 0)
     os.close(write_end)
     numbers = array.array("Q")
     with os.fdopen(read_end, "rb") as found:
         numbers.frombytes(found.read())
-    _, status = os.waitpid(pid, 0)
     if status != 0:
         return Pages([])
     return Pages(list(zip(numbers[::2], numbers[1::2])))
 
 
-def _rehearse():
+def _rehearse(script):
     """A fork's life up to its last answer."""
     import gc
 
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     daemon, runtime = socket.socketpair()
-    for kind, header, body in _script():
-        daemon.sendall(frames.frame(kind, header, body))
+    for said in script:
+        daemon.sendall(said)
     daemon.shutdown(socket.SHUT_WR)
     # What it prints is read by nobody; both ends stay open.
     _, output = os.pipe()
