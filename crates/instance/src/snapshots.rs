@@ -238,6 +238,12 @@ impl Snapshots {
         }
     }
 
+    /// Nothing is kept of a version that is gone.
+    pub(crate) fn forget(&self, key: &Key) {
+        let gone = self.entries().remove(key);
+        drop(gone);
+    }
+
     /// Hears from now on of what changes behind the back of whoever publishes.
     pub(crate) fn news(&self) -> broadcast::Receiver<SnapshotNews> {
         self.news.subscribe()

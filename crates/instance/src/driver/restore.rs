@@ -8,7 +8,7 @@ use kiln_types::{Initialization, Restore};
 use super::{Driver, Evidence};
 use crate::lifecycle::InitFailure;
 use crate::report::record;
-use crate::snapshots::Kept;
+use crate::snapshots::{Kept, Next};
 
 /// The class of hooks that fail after the restore, as AWS's runtime says it.
 const HOOK_ERROR: &str = "Runtime.AfterRestoreError";
@@ -33,9 +33,10 @@ impl Driver {
         let is_expected = self.restoring.is_some() && self.restored.is_none();
         if is_expected {
             tracing::info!(instance = %self.id, why, "an instance could not be made of a snapshot");
-            self.give_up_snapshot();
-            // Asking is what has another taken.
-            drop(self.context.snapshots.get(&self.spec));
+            if self.give_up_snapshot() == Next::Another {
+                // Asking is what has it taken.
+                drop(self.context.snapshots.get(&self.spec));
+            }
         }
         is_expected
     }
@@ -50,12 +51,14 @@ impl Driver {
     }
 
     /// Has the next attempt initialise; nothing is made of the snapshot any more.
-    pub(super) fn give_up_snapshot(&mut self) {
+    pub(super) fn give_up_snapshot(&mut self) -> Next {
         let broken = self.end_restoring();
-        if let (Some(broken), Some(key)) = (broken, self.spec.snapshot_key()) {
-            let next = self.context.snapshots.is_broken(&key, &broken);
-            self.context.after_useless_snapshot(&self.spec, next);
-        }
+        let (Some(broken), Some(key)) = (broken, self.spec.snapshot_key()) else {
+            return Next::Nothing;
+        };
+        let next = self.context.snapshots.is_broken(&key, &broken);
+        self.context.after_useless_snapshot(&self.spec, next);
+        next
     }
 
     /// Has the next attempt initialise.
