@@ -94,7 +94,7 @@ impl Host {
         clock: Arc<dyn Clock>,
         tracker: TaskTracker,
     ) -> Self {
-        let (snapshots, wanted) = Snapshots::new(config.snapshots_dir.clone());
+        let (snapshots, wanted) = Snapshots::new(config.snapshots_dir.clone(), tracker.clone());
         let networks = Networks::new(config.network.clone(), Arc::clone(&clock), tracker.clone());
         let context = Arc::new(Context {
             networks,
