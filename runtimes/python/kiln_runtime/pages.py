@@ -19,6 +19,8 @@ from . import channel as frames
 from . import loop, snapshot
 
 _ROUNDS = 2
+# What a rehearsal may take that takes a tenth of a second, as a rule. The zygote waits for it.
+_SECONDS_MAX = 20
 _TASK_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rehearsal")
 _REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -71,6 +73,8 @@ def scout(proc):
     if pid == 0:
         try:
             os.close(read_end)
+            # Nobody handles the signal: it ends the process.
+            signal.alarm(_SECONDS_MAX)
             _rehearse()
             with os.fdopen(write_end, "wb") as out:
                 out.write(array.array("Q", [n for r in _own(proc, before) for n in r]).tobytes())
@@ -80,12 +84,13 @@ def scout(proc):
         finally:
             os._exit(1)
     os.close(write_end)
-    numbers = array.array("Q")
-    with os.fdopen(read_end, "rb") as found:
-        numbers.frombytes(found.read())
+    with os.fdopen(read_end, "rb") as out:
+        found = out.read()
     _, status = os.waitpid(pid, 0)
     if status != 0:
+        # What it has said may not be whole.
         return Pages([])
+    numbers = array.array("Q", found)
     return Pages(list(zip(numbers[::2], numbers[1::2])))
 
 
@@ -159,8 +164,6 @@ def _own(proc, areas):
                     start = None
             if start is not None:
                 yield first + start * _PAGE, (len(entries) - start) * _PAGE
-
-
 
 
 def _open(path, proc, mode="r"):
