@@ -3,9 +3,12 @@
 //!
 //! What is kept of a version is a stretch of time with one count and one size of memory. A change closes
 //! it and opens the next; so does [`Ledger::close`], now and then, so that what is not written down yet is
-//! never much. Stretches meet: the sum of their lengths is the time there was.
+//! never much. Stretches meet: the sum of their lengths is the time there was. Those of a version do not
+//! overlap by what their records say either, whatever becomes of the calendar's clock: by their beginnings
+//! they are told apart.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kiln_types::{
     Architecture, Function, FunctionId, MemoryMb, Moment, ProvisionedRecord, State, Timestamp,
@@ -27,10 +30,18 @@ struct Kept {
     architecture: Architecture,
 }
 
+type Key = (FunctionId, Version);
+
+/// How far the calendar's clock may be set back for records to begin where the last one ended. Beyond, what
+/// it says now is right and what it said before was not.
+const SET_BACK_MAX_MS: i64 = 3_600_000;
+
 /// Everything that is kept ready, and since when.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    open: BTreeMap<(FunctionId, Version), (Kept, Now)>,
+    open: BTreeMap<Key, (Kept, Now)>,
+    /// When the last stretch of a version ended, by its record; also of those that are closed.
+    ended: BTreeMap<Key, Timestamp>,
 }
 
 impl Ledger {
@@ -43,14 +54,16 @@ impl Ledger {
     ) -> Vec<ProvisionedRecord> {
         let mut wanted = function.map(kept).unwrap_or_default();
         let mut closed = Vec::new();
-        self.open.retain(|(of, version), (kept, since)| {
+        let ended = &mut self.ended;
+        self.open.retain(|key, (kept, since)| {
+            let (of, version) = key;
             if of != id {
                 return true;
             }
             // One that goes on is not wanted again.
             let goes_on = wanted.get(version) == Some(kept) && wanted.remove(version).is_some();
             if !goes_on {
-                closed.extend(record(id, *version, *kept, *since, now));
+                closed.extend(record(ended, key, *kept, *since, now));
             }
             goes_on
         });
@@ -69,9 +82,9 @@ impl Ledger {
 
     /// Gives everything up to now; what is kept ready goes on from here.
     pub(crate) fn close(&mut self, now: Now) -> Vec<ProvisionedRecord> {
+        let ended = &mut self.ended;
         let stretches = self.open.iter_mut().filter_map(|(key, (kept, since))| {
-            let (id, version) = key;
-            record(id, *version, *kept, std::mem::replace(since, now), now)
+            record(ended, key, *kept, std::mem::replace(since, now), now)
         });
         stretches.collect()
     }
@@ -94,18 +107,28 @@ fn kept(function: &Function) -> BTreeMap<Version, Kept> {
 
 /// Of whole milliseconds on the clock, so that none is lost between two stretches.
 fn record(
-    id: &FunctionId,
-    version: Version,
+    ended: &mut BTreeMap<Key, Timestamp>,
+    key: &Key,
     kept: Kept,
     since: Now,
     now: Now,
 ) -> Option<ProvisionedRecord> {
     let millis = |now: Now| now.moment.since_start().as_millis() as u64;
     let duration_ms = millis(now).saturating_sub(millis(since));
-    (duration_ms > 0).then(|| ProvisionedRecord {
-        function: id.clone(),
+    if duration_ms == 0 {
+        return None;
+    }
+    let set_back_ms = |last: &Timestamp| last.as_millis() - since.timestamp.as_millis();
+    let last = ended
+        .get(key)
+        .filter(|last| set_back_ms(last) <= SET_BACK_MAX_MS);
+    let started = last.map_or(since.timestamp, |last| since.timestamp.max(*last));
+    ended.insert(key.clone(), started + Duration::from_millis(duration_ms));
+    let (function, version) = key.clone();
+    Some(ProvisionedRecord {
+        function,
         version,
-        started: since.timestamp,
+        started,
         duration_ms,
         instances: kept.instances,
         memory: kept.memory,
@@ -116,7 +139,6 @@ fn record(
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::sample;
@@ -183,5 +205,37 @@ mod tests {
         let ended = ledger.set(&sample::id("a"), None, at(2_000));
         assert_eq!(lengths(&ended), [(0, 2, 1)]);
         assert_eq!(lengths(&ledger.close(at(3_000))), [(0, 3, 2)]);
+    }
+
+    #[test]
+    fn stretches_are_told_apart_whatever_the_calendar_says() {
+        let (mut ledger, id) = (Ledger::default(), sample::id("a"));
+        let mut function = sample::provisioned("a", 1);
+        let by = |millis: u64, calendar: i64| Now {
+            timestamp: Timestamp::from_millis(calendar),
+            ..at(millis * 1_000)
+        };
+        ledger.set(&id, Some(&function), by(0, 5_000));
+        let mut records = Vec::new();
+        // The clock is set back to where it was twice, and then by a day.
+        for (count, millis, calendar) in [
+            (2, 1, 5_000),
+            (3, 2, 5_000),
+            (0, 3, 5_000),
+            (4, 4, 5_001),
+            (5, 5, 5_000 - 86_400_000),
+            (6, 6, 5_001 - 86_400_000),
+        ] {
+            sample::provision(&mut function, count);
+            records.extend(ledger.set(&id, Some(&function), by(millis, calendar)));
+        }
+        let expected = [
+            (5_000, 1, 1),
+            (5_001, 1, 2),
+            (5_002, 1, 3),
+            (5_003, 1, 4),
+            (5_000 - 86_400_000, 1, 5),
+        ];
+        assert_eq!(lengths(&records), expected);
     }
 }
