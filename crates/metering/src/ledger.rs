@@ -2,8 +2,9 @@
 //! tested in a time of its own.
 //!
 //! What is kept of a version is a stretch of time with one count and one size of memory. A change closes
-//! it and opens the next; so does [`Ledger::close`], now and then, so that what is not written down yet is
-//! never much. Stretches meet: the sum of their lengths is the time there was. Those of a version do not
+//! it and opens the next, and so does [`STRETCH_MAX`]. [`Ledger::so_far`] gives those that go on, now and
+//! then, so that what is not written down yet is never much: a later record of a stretch stands for all
+//! before it. Stretches meet: the sum of their lengths is the time there was. Those of a version do not
 //! overlap by what their records say either, whatever becomes of the calendar's clock: by their beginnings
 //! they are told apart.
 
@@ -30,6 +31,10 @@ struct Kept {
     architecture: Architecture,
 }
 
+/// When a stretch that goes on is closed all the same, so that a record is of its time. A version has so
+/// many records as there are hours, and some for its changes.
+const STRETCH_MAX: Duration = Duration::from_secs(3_600);
+
 type Key = (FunctionId, Version);
 
 /// How far the calendar's clock may be set back for records to begin where the last one ended. Beyond, what
@@ -40,7 +45,7 @@ const SET_BACK_MAX_MS: i64 = 3_600_000;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     open: BTreeMap<Key, (Kept, Now)>,
-    /// When the last stretch of a version ended, by its record; also of those that are closed.
+    /// When a version's last stretch ended, or has come to, by its record.
     ended: BTreeMap<Key, Timestamp>,
 }
 
@@ -68,7 +73,9 @@ impl Ledger {
             goes_on
         });
         for (version, kept) in wanted {
-            self.open.insert((id.clone(), version), (kept, now));
+            let key = (id.clone(), version);
+            let since = begin(&self.ended, &key, now);
+            self.open.insert(key, (kept, since));
         }
         closed
     }
@@ -80,13 +87,29 @@ impl Ledger {
         known
     }
 
-    /// Gives everything up to now; what is kept ready goes on from here.
-    pub(crate) fn close(&mut self, now: Now) -> Vec<ProvisionedRecord> {
+    /// Gives what goes on, up to now.
+    pub(crate) fn so_far(&mut self, now: Now) -> Vec<ProvisionedRecord> {
         let ended = &mut self.ended;
         let stretches = self.open.iter_mut().filter_map(|(key, (kept, since))| {
-            record(ended, key, *kept, std::mem::replace(since, now), now)
+            let record = record(ended, key, *kept, *since, now);
+            if now.moment.since(since.moment) >= STRETCH_MAX {
+                *since = begin(ended, key, now);
+            }
+            record
         });
         stretches.collect()
+    }
+}
+
+/// When a stretch that begins now does so by its record.
+fn begin(ended: &BTreeMap<Key, Timestamp>, key: &Key, now: Now) -> Now {
+    let set_back_ms = |last: &Timestamp| last.as_millis() - now.timestamp.as_millis();
+    let last = ended
+        .get(key)
+        .filter(|last| set_back_ms(last) <= SET_BACK_MAX_MS);
+    Now {
+        timestamp: last.map_or(now.timestamp, |last| now.timestamp.max(*last)),
+        ..now
     }
 }
 
@@ -118,17 +141,13 @@ fn record(
     if duration_ms == 0 {
         return None;
     }
-    let set_back_ms = |last: &Timestamp| last.as_millis() - since.timestamp.as_millis();
-    let last = ended
-        .get(key)
-        .filter(|last| set_back_ms(last) <= SET_BACK_MAX_MS);
-    let started = last.map_or(since.timestamp, |last| since.timestamp.max(*last));
-    ended.insert(key.clone(), started + Duration::from_millis(duration_ms));
+    let end = since.timestamp + Duration::from_millis(duration_ms);
+    ended.insert(key.clone(), end);
     let (function, version) = key.clone();
     Some(ProvisionedRecord {
         function,
         version,
-        started,
+        started: since.timestamp,
         duration_ms,
         instances: kept.instances,
         memory: kept.memory,
@@ -159,14 +178,24 @@ mod tests {
     #[test]
     fn stretches_meet_and_lose_no_fraction_of_a_millisecond() {
         let (mut ledger, id) = (Ledger::default(), sample::id("a"));
-        let function = sample::provisioned("a", 3);
-        assert_eq!(ledger.set(&id, Some(&function), at(0)), []);
+        let mut function = sample::provisioned("a", 1);
         let mut total = 0;
-        for step in 1..=1_000 {
-            let records = ledger.close(at(step * 700));
+        for step in 0..=1_000 {
+            sample::provision(&mut function, 1 + step % 2);
+            let records = ledger.set(&id, Some(&function), at(u64::from(step) * 700));
             total += records.iter().map(|one| one.duration_ms).sum::<u64>();
         }
         assert_eq!(total, 700);
+    }
+
+    #[test]
+    fn what_goes_on_has_one_record_that_grows_and_another_after_an_hour() {
+        let (mut ledger, id) = (Ledger::default(), sample::id("a"));
+        ledger.set(&id, Some(&sample::provisioned("a", 3)), at(500));
+        let mut so_far = |seconds: u64| lengths(&ledger.so_far(at(seconds * 1_000_000)));
+        assert_eq!(so_far(60), [(0, 60_000, 3)]);
+        assert_eq!(so_far(3_660), [(0, 3_660_000, 3)]);
+        assert_eq!(so_far(3_720), [(3_660_000, 60_000, 3)]);
     }
 
     #[test]
@@ -181,7 +210,7 @@ mod tests {
         assert_eq!(lengths(&ended), [(0, 8, 3)]);
         let ended = ledger.set(&id, None, at(9_000));
         assert_eq!(lengths(&ended), [(8, 1, 4)]);
-        assert_eq!(ledger.close(at(99_000)), []);
+        assert_eq!(ledger.so_far(at(99_000)), []);
     }
 
     #[test]
@@ -191,7 +220,7 @@ mod tests {
         let version = function.versions.get_mut(&1).unwrap();
         Arc::make_mut(version).state = State::Pending;
         ledger.set(&id, Some(&function), at(0));
-        assert_eq!(ledger.close(at(5_000)), []);
+        assert_eq!(ledger.so_far(at(5_000)), []);
     }
 
     #[test]
@@ -204,7 +233,7 @@ mod tests {
         assert_eq!(ledger.functions(), [sample::id("a"), sample::id("b")]);
         let ended = ledger.set(&sample::id("a"), None, at(2_000));
         assert_eq!(lengths(&ended), [(0, 2, 1)]);
-        assert_eq!(lengths(&ledger.close(at(3_000))), [(0, 3, 2)]);
+        assert_eq!(lengths(&ledger.so_far(at(3_000))), [(0, 3, 2)]);
     }
 
     #[test]
