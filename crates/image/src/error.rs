@@ -58,6 +58,9 @@ pub enum Error {
         /// Why it failed.
         why: String,
     },
+    /// Others are looked for, and their registries take long. Its own was not asked; a retry may help.
+    #[error("the turn of {0} did not come, because others are looked for; try again")]
+    NoTurn(String),
     /// A file could not be read or written.
     #[error("{doing}: {source}")]
     File {

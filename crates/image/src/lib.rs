@@ -14,6 +14,8 @@ mod layout;
 mod reference;
 mod registry;
 mod sources;
+mod turns;
 
 pub use error::Error;
 pub use sources::{Blob, Config, Opened, Sources};
+pub use turns::{Turn, Turns};

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kiln_types::{Architecture, Image, Sha256, limits};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::document::{
@@ -15,10 +15,13 @@ use crate::error::Error;
 use crate::layout::{Files, Piece, Saved, blob};
 use crate::reference::{Place, Reference, Which};
 use crate::registry::{Registries, Repository};
+use crate::turns::Turns;
 
-/// Images that are looked for at registries at once: what they say may take 20 MB each. Further ones wait,
-/// and that counts as their registry's time.
+/// Images that are looked for at registries at once: what they say may take 20 MB each. Further ones wait;
+/// who is waited for by a client as long as a registry may take, and then gets [`Error::NoTurn`].
 const FINDS_MAX: usize = 16;
+/// How many of them at one host: one that does not answer leaves most to others.
+const FINDS_OF_HOST_MAX: usize = 4;
 
 /// Where images may come from.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +42,7 @@ pub struct Sources {
 struct Shared {
     dirs: Vec<PathBuf>,
     registries: Registries,
-    finds: Semaphore,
+    finds: Turns,
 }
 
 /// An image whose layers can be fetched.
@@ -94,7 +97,7 @@ impl Sources {
             shared: Arc::new(Shared {
                 dirs,
                 registries,
-                finds: Semaphore::new(FINDS_MAX),
+                finds: Turns::new(FINDS_MAX, FINDS_OF_HOST_MAX),
             }),
         })
     }
@@ -102,20 +105,22 @@ impl Sources {
     /// Finds an image that this machine can run, pins it by its digest, and says what it is. Fetches none
     /// of its layers.
     pub async fn resolve(&self, uri: &str) -> Result<Image, Error> {
-        let (_, image) = self.find(uri).await?;
+        let wait_max = self.shared.registries.patience.find;
+        let (_, image) = self.find(uri, wait_max).await?;
         Ok(image)
     }
 
-    /// Finds an image again by its digest, to fetch its layers.
+    /// Finds an image again by its digest, to fetch its layers. Waits for its turn as long as it takes.
     pub async fn open(&self, image: &Image) -> Result<Opened, Error> {
-        let (opened, found) = self.find(&image.resolved_uri).await?;
+        let (opened, found) = self.find(&image.resolved_uri, Duration::MAX).await?;
         match found.layers == image.layers {
             true => Ok(opened),
             false => Err(unsupported(&image.resolved_uri, "its layers have changed")),
         }
     }
 
-    async fn find(&self, uri: &str) -> Result<(Opened, Image), Error> {
+    /// `wait_max` is for its turn and its registry together.
+    async fn find(&self, uri: &str, wait_max: Duration) -> Result<(Opened, Image), Error> {
         let reference = Reference::parse(uri)?;
         let shared = &self.shared;
         let (from, described) = match &reference.place {
@@ -123,18 +128,25 @@ impl Sources {
                 let registries = &shared.registries;
                 let repository = registries.repository(host, repository);
                 let find_max = registries.patience.find;
-                let described = async {
-                    let turn = shared.finds.acquire().await;
-                    let _turn = turn.expect("the semaphore is never closed");
-                    described_by(uri, &reference.which, &repository).await
+                let too_slow = || Error::Registry {
+                    doing: format!("find {uri}"),
+                    why: format!(
+                        "its registry did not say what it is within {} s",
+                        find_max.as_secs()
+                    ),
                 };
-                let described = timeout(find_max, described).await;
-                let described = described.unwrap_or_else(|_| {
-                    let within = find_max.as_secs();
-                    Err(Error::Registry {
-                        doing: format!("find {uri}"),
-                        why: format!("its registry did not say what it is within {within} s"),
-                    })
+                let mut has_turn = false;
+                let described = async {
+                    let _turn = shared.finds.take(uri).await;
+                    has_turn = true;
+                    let described = described_by(uri, &reference.which, &repository);
+                    let described = timeout(find_max, described).await;
+                    described.unwrap_or_else(|_| Err(too_slow()))
+                };
+                let described = timeout(wait_max, described).await;
+                let described = described.unwrap_or_else(|_| match has_turn {
+                    true => Err(too_slow()),
+                    false => Err(Error::NoTurn(uri.to_owned())),
                 })?;
                 (From::Registry(Box::new(repository)), described)
             }
@@ -362,4 +374,42 @@ fn check_layers(
 
 fn too_deep(uri: &str) -> Error {
     unsupported(uri, "its indexes are nested too deep")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::array::from_fn;
+
+    use kiln_testkit::image as built;
+    use kiln_testkit::registry::Registry;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_registry_that_was_not_asked_is_not_to_blame() {
+        let mut sources = Sources::new(Config::default()).unwrap();
+        let shared = Arc::get_mut(&mut sources.shared).unwrap();
+        let find_max = Duration::from_secs(1);
+        shared.registries.patience.find = find_max;
+        let registry = Registry::start();
+        let image = built::Image::default().layer(built::Layer::default());
+        registry.push("app", "1", &image);
+        let uri = registry.name("app:1");
+        let image = sources.resolve(&uri).await.unwrap();
+        let others: [_; FINDS_OF_HOST_MAX] = from_fn(|_| sources.shared.finds.take(&uri));
+        let mut turns = Vec::new();
+        for other in others {
+            turns.push(other.await);
+        }
+        let refused = sources.resolve(&uri).await;
+        assert!(matches!(refused, Err(Error::NoTurn(_))), "{refused:?}");
+        // Under another name it is another registry.
+        let elsewhere = uri.replace("127.0.0.1", "localhost");
+        assert!(sources.resolve(&elsewhere).await.is_ok());
+        // Nobody waits at the other end of a connection for this one.
+        let mut opening = std::pin::pin!(sources.open(&image));
+        assert!(timeout(find_max * 2, &mut opening).await.is_err());
+        drop(turns);
+        assert!(opening.await.is_ok());
+    }
 }

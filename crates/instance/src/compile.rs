@@ -32,7 +32,8 @@ const MEMORY_BYTES: u64 = 1 << 30;
 /// All of one core, but no more: functions run beside it.
 const CPU_MILLIS: u32 = 1_000;
 const TMP_BYTES: u64 = 1 << 20;
-/// How long one may take. Clients of the API wait for a minute, and that is with [`WAIT_MAX`].
+/// How long one may take. Clients of the API wait for a minute, for this, [`WAIT_MAX`] and what is around
+/// them: who answers them has an eye on the whole.
 const TIME_MAX: Duration = Duration::from_secs(50);
 /// The largest code that is kept: as large as a package may be.
 const CODE_BYTES_MAX: usize = limits::UNZIPPED_BYTES_MAX as usize;

@@ -20,7 +20,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_sandbox::Exit;
 use kiln_types::log::LogStream;
-use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, Moment, Network};
+use kiln_types::{
+    Initialization, InstanceId, Invocation, InvocationReport, Moment, Network, Restore,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
@@ -69,8 +71,12 @@ pub(crate) struct Driver {
     settled: watch::Sender<Option<Duration>>,
     /// The snapshot that the instance is being made of.
     restoring: Option<Arc<Kept>>,
+    /// When it had become a copy, and the function's hooks began.
+    resumed: Option<Moment>,
     /// What the function's hooks took after that, until it is reported.
     restored: Option<Duration>,
+    /// A restore that failed while an invocation waited for it, until it is reported.
+    failed_restore: Option<Restore>,
     evidence: Evidence,
     stream: Arc<LogStream>,
     variables: BTreeMap<String, String>,
@@ -149,7 +155,9 @@ impl Driver {
             answered: None,
             settled: handles.settled,
             restoring,
+            resumed: None,
             restored: None,
+            failed_restore: None,
             evidence: Evidence::default(),
             variables: environment::variables(&context.config, &spec, &stream, how),
             journal: Journal::new(Arc::clone(&context.logs), Arc::clone(&stream), now),

@@ -335,6 +335,7 @@ impl Ensemble {
             }
             Reply::Booted
             | Reply::InitError { .. }
+            | Reply::Resumed
             | Reply::Restored { .. }
             | Reply::NotRestored(_)
             | Reply::Waits(_)

@@ -1,6 +1,6 @@
 //! Starts instances.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use kiln_network::Networks;
 use kiln_sandbox::Sandboxes;
@@ -26,6 +26,9 @@ pub trait LogSink: Send + Sync + 'static {
     fn write(&self, records: Vec<LogRecord>);
 }
 
+/// Says whether a function has a version, and with this revision.
+pub type HasVersion = Box<dyn Fn(&FunctionId, Version, RevisionId) -> bool + Send + Sync>;
+
 /// Starts instances on this machine. A cheap clone.
 #[derive(Clone)]
 pub struct Host {
@@ -43,12 +46,19 @@ pub(crate) struct Context {
     /// Connections of custom runtimes beyond their first ones.
     pub(crate) spare_connections: Arc<Semaphore>,
     pub(crate) snapshots: Snapshots,
+    /// Which versions there are; none: all that are asked for.
+    has_version: OnceLock<HasVersion>,
     /// Snapshots that may be taken at once.
     taking: Semaphore,
     pub(crate) tracker: TaskTracker,
 }
 
 impl Context {
+    fn has_version(&self, (function, version, revision): &Key) -> bool {
+        let known = self.has_version.get();
+        known.is_none_or(|has_version| has_version(function, *version, *revision))
+    }
+
     /// What follows from a snapshot of this version that could not be taken, or of which no instance
     /// could be made.
     pub(crate) fn after_useless_snapshot(&self, spec: &Arc<Spec>, next: Next) {
@@ -84,7 +94,7 @@ impl Host {
         clock: Arc<dyn Clock>,
         tracker: TaskTracker,
     ) -> Self {
-        let (snapshots, wanted) = Snapshots::new(config.snapshots_dir.clone());
+        let (snapshots, wanted) = Snapshots::new(config.snapshots_dir.clone(), tracker.clone());
         let networks = Networks::new(config.network.clone(), Arc::clone(&clock), tracker.clone());
         let context = Arc::new(Context {
             networks,
@@ -94,6 +104,7 @@ impl Host {
             clock,
             spare_connections: Arc::new(Semaphore::new(SPARE_CONNECTIONS_MAX)),
             snapshots,
+            has_version: OnceLock::new(),
             taking: Semaphore::new(TAKING_MAX),
             tracker: tracker.clone(),
         });
@@ -136,6 +147,12 @@ impl Host {
         self.context.snapshots.retain(id, wanted);
     }
 
+    /// Says where to ask which versions there are: instances outlive theirs, and no snapshot is taken for
+    /// one that is gone. Only the first of these is heard.
+    pub fn set_has_version(&self, has_version: HasVersion) {
+        let _ = self.context.has_version.set(has_version);
+    }
+
     /// Says where this server itself listens: functions are kept from there.
     pub fn set_own_port(&self, port: u16) {
         self.context.networks.set_own_port(port);
@@ -165,22 +182,36 @@ async fn take_snapshot(
 ) -> Result<(), NoSnapshot> {
     let snapshots = &context.snapshots;
     let _turn = context.taking.acquire().await;
+    // Its instances may have asked for one after it was deleted.
+    if !context.has_version(key) {
+        snapshots.forget(key);
+        return Err(NoSnapshot::Gone);
+    }
     if !snapshots.make_room(key) {
         return Err(NoSnapshot::Gone);
     }
-    let taken = template::take(context, spec).await;
-    match taken {
+    let taken = match template::take(context, spec).await {
         Ok(snapshot) => {
             snapshots.put(key, snapshot);
-            return Ok(());
+            Ok(())
         }
-        Err(NoSnapshot::Unfit(_)) => snapshots.is_unfit(key),
-        Err(_) => {
-            let next = snapshots.was_not_taken(key);
-            context.after_useless_snapshot(spec, next);
+        Err(why) => {
+            match why {
+                NoSnapshot::Unfit(_) => snapshots.is_unfit(key),
+                _ => {
+                    let next = snapshots.was_not_taken(key);
+                    context.after_useless_snapshot(spec, next);
+                }
+            }
+            Err(why)
         }
+    };
+    // Deleted meanwhile: who gives up those that are gone may have come before the last who asked.
+    if !context.has_version(key) {
+        snapshots.forget(key);
+        return Err(NoSnapshot::Gone);
     }
-    taken.map(drop)
+    taken
 }
 
 /// Takes the snapshots that were missed, one after the other, until the host is gone.

@@ -44,7 +44,7 @@ pub use config::{Config, Installed};
 pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};
 pub use error::Error;
 pub use handle::Handle;
-pub use host::{Host, LogSink};
+pub use host::{HasVersion, Host, LogSink};
 pub use snapshots::SnapshotNews;
 pub use spec::{Credentials, Spec};
 pub use template::NoSnapshot;

@@ -107,7 +107,9 @@ pub(crate) enum Reply {
     Booted,
     /// The function is loaded.
     InitDone,
-    /// It has become a copy, and this is what its hooks took.
+    /// It has become a copy, and its hooks begin.
+    Resumed,
+    /// This is what they took.
     Restored {
         /// As it says.
         hooks: Duration,

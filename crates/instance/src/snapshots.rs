@@ -23,7 +23,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use kiln_sandbox::Snapshot;
 use kiln_types::{FunctionId, RevisionId, Version};
+use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc};
+use tokio_util::task::TaskTracker;
 
 use crate::spec::Spec;
 
@@ -47,6 +49,8 @@ pub(crate) type Key = (FunctionId, Version, RevisionId);
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) snapshot: Snapshot,
+    /// For who removes it.
+    tracker: TaskTracker,
 }
 
 /// All snapshots.
@@ -57,6 +61,7 @@ pub(crate) struct Snapshots {
     numbers: AtomicU64,
     entries: Mutex<HashMap<Key, Entry>>,
     uses: AtomicU64,
+    tracker: TaskTracker,
     wanted: mpsc::UnboundedSender<Arc<Spec>>,
     news: broadcast::Sender<SnapshotNews>,
 }
@@ -113,7 +118,10 @@ pub(crate) enum Next {
 impl Snapshots {
     /// Below this directory, which is emptied: what an earlier server left is of no use. Gives what
     /// is wanted from now on.
-    pub(crate) fn new(dir: Option<PathBuf>) -> (Self, mpsc::UnboundedReceiver<Arc<Spec>>) {
+    pub(crate) fn new(
+        dir: Option<PathBuf>,
+        tracker: TaskTracker,
+    ) -> (Self, mpsc::UnboundedReceiver<Arc<Spec>>) {
         let dir = dir.filter(|_| kiln_sandbox::waiting_code().is_some());
         let prepared = dir.filter(|dir| {
             let made = match fs::remove_dir_all(dir) {
@@ -132,6 +140,7 @@ impl Snapshots {
             numbers: AtomicU64::new(0),
             entries: Mutex::default(),
             uses: AtomicU64::new(0),
+            tracker,
             wanted,
             news: broadcast::Sender::new(NEWS_MAX),
         };
@@ -191,7 +200,8 @@ impl Snapshots {
 
     /// It was taken, and others make room for it. Its files go when it is not wanted any more.
     pub(crate) fn put(&self, key: &Key, snapshot: Snapshot) {
-        let kept = Arc::new(Kept { snapshot });
+        let tracker = self.tracker.clone();
+        let kept = Arc::new(Kept { snapshot, tracker });
         let used = self.uses.fetch_add(1, Ordering::Relaxed);
         let mut entries = self.entries();
         let Some(state) = making(&mut entries, key) else {
@@ -200,7 +210,6 @@ impl Snapshots {
         };
         *state = State::Taken { kept, used };
         let given_up = shrink(&mut entries, key);
-        // Files are removed without holding up who asks.
         drop(entries);
         drop(given_up);
     }
@@ -238,6 +247,12 @@ impl Snapshots {
         }
     }
 
+    /// Nothing is kept of a version that is gone.
+    pub(crate) fn forget(&self, key: &Key) {
+        let gone = self.entries().remove(key);
+        drop(gone);
+    }
+
     /// Hears from now on of what changes behind the back of whoever publishes.
     pub(crate) fn news(&self) -> broadcast::Receiver<SnapshotNews> {
         self.news.subscribe()
@@ -259,7 +274,6 @@ impl Snapshots {
         let mut entries = self.entries();
         let is_gone = |key: &Key| key.0 == *id && !is_wanted(key.1, key.2);
         let gone: Vec<_> = entries.extract_if(|key, _| is_gone(key)).collect();
-        // Files are removed without holding up who asks.
         drop(entries);
         drop(gone);
     }
@@ -321,152 +335,16 @@ fn shrink(entries: &mut HashMap<Key, Entry>, but: &Key) -> Vec<State> {
 
 impl Drop for Kept {
     fn drop(&mut self) {
+        let dir = std::mem::take(&mut self.snapshot.dir);
         // What cannot be removed now is at the next start.
-        let _ = fs::remove_dir_all(&self.snapshot.dir);
+        let remove = move || drop(fs::remove_dir_all(dir));
+        // Gigabytes take the disk a while, and who drops the last reference serves others.
+        match Handle::try_current() {
+            Ok(runtime) => drop(self.tracker.spawn_blocking_on(remove, &runtime)),
+            Err(_) => remove(),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::testing;
-
-    fn spec() -> Arc<Spec> {
-        let mut spec = testing::spec("python3.12");
-        let configuration = Arc::make_mut(&mut spec.configuration);
-        configuration.version = Version::Published(1);
-        configuration.snap_start.on_publish = true;
-        Arc::new(spec)
-    }
-
-    fn snapshot(dir: &Path, bytes: u64) -> Snapshot {
-        fs::create_dir_all(dir).expect("the directory is ours");
-        let dir = dir.to_owned();
-        Snapshot { dir, bytes }
-    }
-
-    #[test]
-    fn one_is_wanted_once_and_given_when_it_is_there() {
-        let root = tempfile::tempdir().expect("a directory");
-        let (snapshots, mut wanted) = Snapshots::new(Some(root.path().join("snapshots")));
-        let spec = spec();
-        let key = spec.snapshot_key().expect("it starts from one");
-        assert!(snapshots.get(&spec).is_none());
-        assert!(wanted.try_recv().is_ok());
-        assert!(!snapshots.begin(&key));
-        assert!(snapshots.make_room(&key));
-        assert!(snapshots.get(&spec).is_none());
-        assert!(wanted.try_recv().is_err());
-        let dir = snapshots.new_dir().expect("there are snapshots");
-        snapshots.put(&key, snapshot(&dir, 1));
-        let kept = snapshots.get(&spec).expect("it was taken");
-        assert_eq!(kept.snapshot.dir, dir);
-        assert_eq!(snapshots.is_broken(&key, &kept), Next::Another);
-        assert!(dir.exists(), "an instance is being made of it");
-        drop(kept);
-        assert!(!dir.exists());
-    }
-
-    #[test]
-    fn those_used_longest_ago_make_room() {
-        let root = tempfile::tempdir().expect("a directory");
-        let (snapshots, _wanted) = Snapshots::new(Some(root.path().join("snapshots")));
-        let specs: Vec<_> = (0..3).map(|_| spec()).collect();
-        for (number, spec) in specs.iter().enumerate() {
-            if number == 2 {
-                assert!(snapshots.get(&specs[0]).is_some());
-            }
-            let dir = snapshots.new_dir().expect("there are snapshots");
-            let key = spec.snapshot_key().expect("it starts from one");
-            assert!(snapshots.begin(&key));
-            snapshots.put(&key, snapshot(&dir, BYTES_MAX / 2));
-        }
-        let is_there = |spec| snapshots.get(spec).is_some();
-        assert_eq!(
-            [0, 1, 2].map(|number| is_there(&specs[number])),
-            [true, false, true]
-        );
-    }
-
-    #[test]
-    fn those_of_versions_that_are_gone_are_given_up() {
-        let root = tempfile::tempdir().expect("a directory");
-        let (snapshots, _wanted) = Snapshots::new(Some(root.path().join("snapshots")));
-        let spec = spec();
-        let key = spec.snapshot_key().expect("it starts from one");
-        let dir = snapshots.new_dir().expect("there are snapshots");
-        assert!(snapshots.begin(&key));
-        snapshots.put(&key, snapshot(&dir, 1));
-        snapshots.retain(&spec.id, |version, _| version == Version::Published(1));
-        assert!(dir.exists());
-        snapshots.retain(&spec.id, |_, _| false);
-        assert!(!dir.exists());
-    }
-
-    #[test]
-    fn what_was_taken_of_a_version_that_is_gone_meanwhile_leaves_nothing() {
-        let root = tempfile::tempdir().expect("a directory");
-        let (snapshots, _wanted) = Snapshots::new(Some(root.path().join("snapshots")));
-        let spec = spec();
-        let key = spec.snapshot_key().expect("it starts from one");
-        assert!(snapshots.begin(&key));
-        snapshots.retain(&spec.id, |_, _| false);
-        assert!(!snapshots.make_room(&key));
-        let dir = snapshots.new_dir().expect("there are snapshots");
-        snapshots.put(&key, snapshot(&dir, 1));
-        assert!(!dir.exists());
-        snapshots.is_unfit(&key);
-        assert_eq!(snapshots.was_not_taken(&key), Next::Nothing);
-        assert!(snapshots.entries().is_empty());
-    }
-
-    #[test]
-    fn those_that_are_being_taken_have_their_room() {
-        let root = tempfile::tempdir().expect("a directory");
-        let (snapshots, _wanted) = Snapshots::new(Some(root.path().join("snapshots")));
-        let [first, second, third] = [(); 3].map(|()| spec());
-        for (spec, bytes) in [(&first, 3 << 30), (&second, 3 << 30)] {
-            let key = spec.snapshot_key().expect("it starts from one");
-            let dir = snapshots.new_dir().expect("there are snapshots");
-            assert!(snapshots.begin(&key));
-            snapshots.put(&key, snapshot(&dir, bytes));
-        }
-        let key = third.snapshot_key().expect("it starts from one");
-        assert!(snapshots.begin(&key) && snapshots.make_room(&key));
-        assert!(snapshots.get(&first).is_some(), "there was room for it");
-        let other = spec().snapshot_key().expect("it starts from one");
-        assert!(snapshots.begin(&other) && snapshots.make_room(&other));
-        assert!(snapshots.get(&second).is_none(), "it was used longest ago");
-        assert!(snapshots.get(&first).is_some());
-    }
-
-    #[test]
-    fn a_version_whose_snapshots_are_of_no_use_has_none_any_more() {
-        let root = tempfile::tempdir().expect("a directory");
-        let (snapshots, mut wanted) = Snapshots::new(Some(root.path().join("snapshots")));
-        let spec = spec();
-        let key = spec.snapshot_key().expect("it starts from one");
-        let take = || {
-            let dir = snapshots.new_dir().expect("there are snapshots");
-            assert!(snapshots.begin(&key));
-            snapshots.put(&key, snapshot(&dir, 1));
-            snapshots.get(&spec).expect("it was taken")
-        };
-        // One that works is what counts.
-        for _ in 0..FAILURES_MAX - 1 {
-            assert_eq!(snapshots.is_broken(&key, &take()), Next::Another);
-        }
-        let good = take();
-        snapshots.is_good(&key);
-        // Who hears of it late, or twice, changes nothing.
-        assert_eq!(snapshots.is_broken(&key, &good), Next::Another);
-        assert_eq!(snapshots.is_broken(&key, &good), Next::Nothing);
-        assert_eq!(snapshots.is_broken(&key, &take()), Next::Another);
-        assert!(snapshots.begin(&key));
-        assert_eq!(snapshots.was_not_taken(&key), Next::NoMore);
-        assert!(snapshots.get(&spec).is_none() && !snapshots.begin(&key));
-        assert!(wanted.try_recv().is_err(), "nobody is to take another");
-    }
-}
+mod tests;

@@ -150,6 +150,7 @@ pub(crate) struct Peer {
 
 /// A host over a script, and one instance of it.
 pub(crate) struct World {
+    pub(crate) host: Host,
     pub(crate) handle: Handle,
     pub(crate) sink: Arc<Sink>,
     pub(crate) seen: Arc<Seen>,
@@ -205,6 +206,7 @@ impl World {
         let host = Host::with_isolation(config, Box::new(isolation), logs, clock, tracker);
         Self {
             handle: host.start(InstanceId(1), Arc::new(spec), Initialization::OnDemand),
+            host,
             sink,
             seen,
             _code: code,

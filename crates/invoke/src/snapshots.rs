@@ -35,6 +35,11 @@ pub struct Snapshots {
 impl Snapshots {
     /// Of the store's functions, taken on this machine.
     pub fn new(store: Store, host: LocalHost, config: Config, tracker: TaskTracker) -> Self {
+        let asked = store.clone();
+        host.set_has_version(Box::new(move |id, version, revision| {
+            let function = asked.function(id);
+            function.is_some_and(|function| has_version(&function, version, revision))
+        }));
         Self {
             store,
             host,
@@ -89,10 +94,7 @@ impl Snapshots {
         if !has_any && !function.latest.snap_start.on_publish {
             return self.host.retain_snapshots(&function.id, |_, _| false);
         }
-        let is_there = |version, revision| {
-            let found = function.version(version);
-            found.is_some_and(|found| found.revision == revision)
-        };
+        let is_there = |version, revision| has_version(function, version, revision);
         self.host.retain_snapshots(&function.id, is_there);
         let waiting = function.versions.values().filter(|of| of.awaits_snapshot());
         for configuration in waiting {
@@ -152,6 +154,11 @@ impl Snapshots {
             }
         });
     }
+}
+
+fn has_version(function: &Function, version: Version, revision: RevisionId) -> bool {
+    let found = function.version(version);
+    found.is_some_and(|found| found.revision == revision)
 }
 
 fn logged(spec: &Spec, taken: Result<(), NoSnapshot>) -> Result<(), NoSnapshot> {

@@ -33,8 +33,9 @@ impl Cost {
 /// What this usage costs together, exact to a trillionth of a dollar.
 ///
 /// Volume tiers and the free tier are for all usage of an account in a month: give all of it. The
-/// free tier is taken from x86 first, and as on AWS it is not for invocations on instances kept ready. The cost of one function alone is what it would be without
-/// the others, so the costs of functions need not add up to the account's.
+/// free tier is taken from x86 first, and as on AWS it is not for invocations on instances kept ready.
+/// The cost of one function alone is what it would be without the others, so the costs of functions need
+/// not add up to the account's.
 pub fn cost<'a>(usage: impl IntoIterator<Item = &'a UsageSummary>, sheet: &PriceSheet) -> Cost {
     let (mut requests, mut ephemeral) = (0, 0);
     let (mut x86, mut arm) = (Memory::default(), Memory::default());

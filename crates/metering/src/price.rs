@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::money::Money;
 
 /// Prices, and what of them is free. The default is AWS's list of prices in us-east-1;
-/// an operator may set the prices of the own machines instead, any field at a time.
+/// an operator may set the prices of the own machines instead, any field at a time. Tiers and the prices
+/// of what is kept ready are such fields: who sets one says all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PriceSheet {
@@ -112,6 +113,18 @@ mod tests {
         assert_eq!(sheet.million_requests.to_string(), "0.05");
         assert_eq!(sheet.x86_64.len(), 1);
         assert_eq!(sheet.arm64, PriceSheet::default().arm64);
+    }
+
+    #[test]
+    fn prices_of_what_is_kept_ready_are_set_together() {
+        let of = |prices: &str| format!(r#"{{"provisioned_x86_64": {prices}}}"#);
+        let both = of(r#"{"kept_gb_second": "0.1", "gb_second": "0.2"}"#);
+        let sheet: PriceSheet = serde_json::from_str(&both).unwrap();
+        assert_eq!(sheet.provisioned_x86_64.gb_second.to_string(), "0.20");
+        let default = PriceSheet::default();
+        assert_eq!(sheet.provisioned_arm64, default.provisioned_arm64);
+        let one = of(r#"{"kept_gb_second": "0.1"}"#);
+        assert!(serde_json::from_str::<PriceSheet>(&one).is_err());
     }
 
     #[test]

@@ -11,8 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger::{Ledger, Now};
 
-/// How often what is kept ready is written down: a crash loses as much. A version then has one record
-/// a minute.
+/// How often what is kept ready is written down: a crash loses as much.
 pub const PROVISIONED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Records that wait for a store that does not take them; beyond, the oldest are dropped. A hundred
@@ -80,7 +79,7 @@ impl Follower {
     }
 
     async fn write_down(&mut self) {
-        let ended = self.ledger.close(self.now());
+        let ended = self.ledger.so_far(self.now());
         self.waiting.extend(ended);
         if self.waiting.is_empty() {
             return;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_instance::{Error, Handle, NoSnapshot, SnapshotNews, Spec};
+use kiln_instance::{Error, Handle, HasVersion, NoSnapshot, SnapshotNews, Spec};
 use kiln_types::{
     FunctionId, Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, RevisionId,
     Slots, Version,
@@ -44,6 +44,11 @@ impl LocalHost {
     /// Which versions have a snapshot, or none any more, without that anybody published them.
     pub fn snapshot_news(&self) -> broadcast::Receiver<SnapshotNews> {
         self.host.snapshot_news()
+    }
+
+    /// Says where to ask which versions there are: no snapshot is taken for one that is gone.
+    pub fn set_has_version(&self, has_version: HasVersion) {
+        self.host.set_has_version(has_version);
     }
 
     /// Gives up snapshots of a function whose versions are not wanted any more.

@@ -161,16 +161,17 @@ impl Usage {
             .await
     }
 
-    /// Remembers what was kept ready; on disk when this returns. A record that is there already is left
-    /// alone, so that one whose fate is unknown can be appended again.
+    /// Remembers what was kept ready; on disk when this returns. Of records of one moment the longest is
+    /// kept: what goes on is written down as it grows, and one whose fate is unknown can be appended again.
     pub async fn append_provisioned(&self, records: Vec<ProvisionedRecord>) -> Result<(), Error> {
         let write = move |to: &rusqlite::Connection| provisioned::insert(to, &records);
         self.database.write("append provisioned usage", write).await
     }
 
-    /// Sums of what an account's functions did and had kept ready, as far as it started within
-    /// `[since, until)`, ordered by function name. Reads every record of the period and no other. Percentiles are exact, for
-    /// which 8 bytes per invocation of a function are held in memory meanwhile.
+    /// Sums of the invocations of an account's functions that started within `[since, until)`, and of what
+    /// they had kept ready within it, ordered by function name. Reads every record of the period, and of
+    /// what is kept ready of two hours before it. Percentiles are exact, for which 8 bytes per invocation
+    /// of a function are held in memory meanwhile.
     pub async fn summary(
         &self,
         account: &AccountId,

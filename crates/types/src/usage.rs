@@ -64,7 +64,7 @@ pub struct ProvisionedRecord {
     pub function: FunctionId,
     /// Of which version.
     pub version: Version,
-    /// When it began. A version has one record of a moment.
+    /// When it began. A version has one record of a moment, which grows for as long as the stretch goes on.
     pub started: Timestamp,
     /// How long it was, in milliseconds.
     pub duration_ms: u64,

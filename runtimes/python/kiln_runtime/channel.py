@@ -22,6 +22,7 @@ SNAPSHOT = 21
 UNFIT = 22
 NOT_RESTORED = 23
 RESTORED = 24
+RESUMED = 25
 
 # AWS takes 6 MiB and 100 bytes; the daemon refuses to read more than that.
 BODY_BYTES_MAX = 6 * 1024 * 1024 + 100

@@ -129,6 +129,8 @@ class Client(BaseLambdaRuntimeClient):
         if kind == frames.RESUME:
             environment.resume(self._variables, header["env"])
         self._restored = time.monotonic()
+        # The snapshot is good: what fails from here on is the hooks.
+        self._channel.send(frames.RESUMED)
 
     def report_restore_error(self, restore_error_data):
         self.post_init_error(restore_error_data, "Runtime.AfterRestoreError")

@@ -59,6 +59,8 @@ _AHEAD = """
 
 def main():
     gc.disable()
+    # Before anything else is opened, which would get its number.
+    has_proc = _is_proc(_PROC)
     filter_bytes = _read_all(_FILTER)
     control = socket.socket(fileno=_CONTROL)
     for name in _AHEAD:
@@ -72,7 +74,8 @@ def main():
     snapshot.found_lineage()
     gc.collect()
     gc.freeze()
-    children.pages = _scout()
+    if has_proc:
+        children.pages = _scout()
     _send(control, "ready")
     children.serve()
 
@@ -194,6 +197,15 @@ class Children:
             _send(self._control, {"exited": {"id": sandbox, "code": code, "signal": ended_by}})
 
 
+def _is_proc(fd):
+    try:
+        os.stat("self", dir_fd=fd)
+    except OSError as error:
+        os.write(2, ("there is no /proc, and pages are copied one by one: %s\n" % error).encode())
+        return False
+    return True
+
+
 def _scout():
     """What pages children write to. Nobody else finds this process's ``/proc``."""
     try:
@@ -202,7 +214,7 @@ def _scout():
         os.write(2, ("pages are copied one by one: %s\n" % error).encode())
         return pages.Pages([])
     finally:
-        os.closerange(_PROC, _PROC + 1)
+        os.close(_PROC)
 
 
 def _initialise():

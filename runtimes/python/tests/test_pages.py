@@ -42,6 +42,16 @@ def faults(copies):
 print(json.dumps({"bytes": known.bytes, "without": faults(False), "with": faults(True)}))
 """
 
+HANGS = """
+import sys
+sys.path[:0] = %r
+import os, time
+from kiln_runtime import pages
+pages._SECONDS_MAX = 1
+pages._rehearse = lambda script: time.sleep(60)
+print(pages.scout(os.open("/proc", os.O_PATH | os.O_DIRECTORY)).bytes)
+"""
+
 
 def run(proc="/proc"):
     program = PROGRAM % ([str(ROOT), pack_dir()], proc, proc)
@@ -61,6 +71,12 @@ class Pages(unittest.TestCase):
 
     def test_where_there_is_no_proc_the_caller_is_told(self):
         self.assertEqual(run(proc=""), {"failed": True})
+
+    def test_a_rehearsal_that_hangs_is_given_up(self):
+        program = HANGS % ([str(ROOT), pack_dir()],)
+        command = [sys.executable, "-I", "-S", "-B", "-c", program]
+        ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=30)
+        self.assertEqual(ran.stdout, b"0\n")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,37 @@ children = zygote.Children(control, Lock())
 children.serve()
 """
 
+MAIN = """
+import sys
+sys.path[:0] = %r
+import os
+os.dup2(%d, 100)
+os.dup2(os.open("/dev/null", os.O_RDONLY), 101)
+os.dup2(100, 3)
+os.dup2(101, 4)
+os.closerange(5, 110)
+from kiln_runtime import zygote
+zygote.main()
+"""
+
+
+class Main(unittest.TestCase):
+    def test_without_a_proc_nothing_else_is_taken_for_it(self):
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control.settimeout(60)
+        program = MAIN % ([str(ROOT), pack_dir()], theirs.fileno())
+        command = [sys.executable, "-I", "-S", "-B", "-c", program]
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(),))
+        theirs.close()
+        try:
+            self.assertEqual(json.loads(control.recv(65536)), "ready")
+            control.close()
+            self.assertEqual(process.wait(timeout=20), 0)
+        finally:
+            process.kill()
+            process.wait()
+            control.close()
+
 
 class Children(unittest.TestCase):
     def test_a_child_of_a_failed_request_does_not_end_the_zygote(self):

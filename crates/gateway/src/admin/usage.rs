@@ -224,7 +224,7 @@ mod tests {
         let kept = ProvisionedRecord {
             function: fixture.id("a"),
             version: Version::Published(1),
-            started: now,
+            started: Timestamp::from_millis(now.as_millis() - 60_000),
             duration_ms: 60_000,
             instances: 2,
             memory: kiln_types::MemoryMb::new(1_024).unwrap(),

@@ -24,6 +24,7 @@ const SNAPSHOT: u8 = 21;
 const UNFIT: u8 = 22;
 const NOT_RESTORED: u8 = 23;
 const RESTORED: u8 = 24;
+const RESUMED: u8 = 25;
 
 /// Header of the frame that tells a runtime which function it is.
 #[derive(Debug, Serialize)]
@@ -117,6 +118,7 @@ pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Reply, Error
     match kind {
         READY => Ok(Reply::Booted),
         INIT_DONE => Ok(Reply::InitDone),
+        RESUMED => Ok(Reply::Resumed),
         RESTORED => Ok(Reply::Restored {
             hooks: Duration::from_micros(header.hooks_us),
         }),

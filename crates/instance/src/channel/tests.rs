@@ -202,6 +202,7 @@ async fn a_copy_is_told_what_it_is_before_and_after() {
         frame(21, br#"{"state":4096,"lineage":"a"}"#, b""),
         frame(22, br#"{"reason":"it has threads"}"#, b""),
         frame(23, br#"{"reason":"another zygote"}"#, b""),
+        frame(25, b"", b""),
         frame(24, br#"{"hooks_us":1500}"#, b""),
     ];
     peer.write_all(&said.concat()).await.unwrap();
@@ -213,6 +214,7 @@ async fn a_copy_is_told_what_it_is_before_and_after() {
         Reply::Waits(point),
         Reply::Unfit("it has threads".to_owned()),
         Reply::NotRestored("another zygote".to_owned()),
+        Reply::Resumed,
         Reply::Restored {
             hooks: std::time::Duration::from_micros(1500),
         },

@@ -82,6 +82,7 @@ impl Driver {
                 self.follows_answer(request_id)
             }
             Reply::Waiting => self.follows(Event::Waiting),
+            Reply::Resumed => self.on_resumed(),
             Reply::Restored { hooks } => self.on_restored(hooks),
             Reply::NotRestored(why) => self.on_not_restored(&why),
             // Nobody asked it to wait.

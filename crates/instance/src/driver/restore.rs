@@ -8,7 +8,7 @@ use kiln_types::{Initialization, Restore};
 use super::{Driver, Evidence};
 use crate::lifecycle::InitFailure;
 use crate::report::record;
-use crate::snapshots::Kept;
+use crate::snapshots::{Kept, Next};
 
 /// The class of hooks that fail after the restore, as AWS's runtime says it.
 const HOOK_ERROR: &str = "Runtime.AfterRestoreError";
@@ -19,7 +19,16 @@ impl Driver {
         self.reporter.how() == Initialization::SnapStart && class == Some(HOOK_ERROR)
     }
 
-    /// The process has become a copy, and its hooks took so long. Says whether that means anything.
+    /// The process has become a copy, and its hooks begin. Says whether that means anything.
+    pub(super) fn on_resumed(&mut self) -> bool {
+        let is_expected = self.restoring.is_some() && self.resumed.is_none();
+        if is_expected {
+            self.resumed = Some(self.context.clock.now());
+        }
+        is_expected
+    }
+
+    /// Its hooks took so long. Says whether that means anything.
     pub(super) fn on_restored(&mut self, hooks: Duration) -> bool {
         let is_expected = self.restoring.is_some() && self.restored.is_none();
         if is_expected {
@@ -33,9 +42,10 @@ impl Driver {
         let is_expected = self.restoring.is_some() && self.restored.is_none();
         if is_expected {
             tracing::info!(instance = %self.id, why, "an instance could not be made of a snapshot");
-            self.give_up_snapshot();
-            // Asking is what has another taken.
-            drop(self.context.snapshots.get(&self.spec));
+            if self.give_up_snapshot() == Next::Another {
+                // Asking is what has it taken.
+                drop(self.context.snapshots.get(&self.spec));
+            }
         }
         is_expected
     }
@@ -50,16 +60,19 @@ impl Driver {
     }
 
     /// Has the next attempt initialise; nothing is made of the snapshot any more.
-    pub(super) fn give_up_snapshot(&mut self) {
+    pub(super) fn give_up_snapshot(&mut self) -> Next {
         let broken = self.end_restoring();
-        if let (Some(broken), Some(key)) = (broken, self.spec.snapshot_key()) {
-            let next = self.context.snapshots.is_broken(&key, &broken);
-            self.context.after_useless_snapshot(&self.spec, next);
-        }
+        let (Some(broken), Some(key)) = (broken, self.spec.snapshot_key()) else {
+            return Next::Nothing;
+        };
+        let next = self.context.snapshots.is_broken(&key, &broken);
+        self.context.after_useless_snapshot(&self.spec, next);
+        next
     }
 
     /// Has the next attempt initialise.
     pub(super) fn end_restoring(&mut self) -> Option<Arc<Kept>> {
+        self.resumed = None;
         self.restored = None;
         self.lifecycle.set_restoring(false);
         self.restoring.take()
@@ -69,12 +82,26 @@ impl Driver {
     pub(super) fn report_failed_restore(&mut self, failure: InitFailure, duration: Duration) {
         let error_type = self.init_error_type(failure).to_owned();
         self.log_restore_report(duration, Some((failure, &error_type)));
-        if failure.is_of_restore() {
-            // A hook failed or waits for something: the snapshot is as good as before.
-            drop(self.end_restoring());
-        } else {
+        if failure.is_of_restore() && !self.flights.is_empty() {
+            let hooks = self
+                .resumed
+                .map(|since| self.context.clock.now().since(since));
+            let hooks = hooks.unwrap_or_default();
+            self.failed_restore = Some(Restore { duration, hooks });
+        }
+        let is_of_hooks = match failure {
+            InitFailure::RestoreTimedOut => self.resumed.is_some(),
+            failure => failure.is_of_restore(),
+        };
+        if !failure.is_of_restore() {
             self.evidence = Evidence::default();
-            self.give_up_snapshot();
+        }
+        match is_of_hooks {
+            // One failed or waits for something: the snapshot is as good as before.
+            true => drop(self.end_restoring()),
+            false => {
+                self.give_up_snapshot();
+            }
         }
     }
 
@@ -90,7 +117,7 @@ impl Driver {
                 let hooks = hooks.min(duration);
                 (None, Some(Restore { duration, hooks }))
             }
-            (init, _) => (init, None),
+            (init, _) => (init, self.failed_restore.take()),
         }
     }
 

@@ -69,9 +69,9 @@ fn the_first_invocation_travels_with_init_and_reports_it() {
 
 #[test]
 fn what_fails_after_a_restore_is_told_to_who_waits_and_not_tried_again() {
-    for (event, failure, millis, duration) in [
-        (Event::HookFailed, InitFailure::Hook, 30, 30),
-        (Event::Alarm, InitFailure::RestoreTimedOut, 10_000, 3_000),
+    for (event, failure, millis) in [
+        (Event::HookFailed, InitFailure::Hook, 30),
+        (Event::Alarm, InitFailure::RestoreTimedOut, 10_000),
     ] {
         let mut life = Lifecycle::new(Duration::from_secs(900), TIMEOUT, at(0));
         life.set_restoring(true);
@@ -85,10 +85,21 @@ fn what_fails_after_a_restore_is_told_to_who_waits_and_not_tried_again() {
             duration: Duration::from_millis(millis),
         };
         assert!(actions.contains(&report), "{actions:?}");
-        let end = finish(Ending::InitFailed(failure), duration, None);
+        // Hooks alone are charged, and counted elsewhere.
+        let end = finish(Ending::InitFailed(failure), 0, None);
         assert_eq!(actions.last(), Some(&end));
         assert_eq!(*life.state(), State::Stopping);
     }
+}
+
+#[test]
+fn a_hook_that_fails_without_a_snapshot_is_charged_with_its_init() {
+    let mut life = new();
+    life.on(Event::Invoke(RequestId::random()), at(0));
+    life.on(Event::Leased, at(1));
+    let actions = life.on(Event::HookFailed, at(30));
+    let end = finish(Ending::InitFailed(InitFailure::Hook), 30, None);
+    assert_eq!(actions.last(), Some(&end));
 }
 
 #[test]

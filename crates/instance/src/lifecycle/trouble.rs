@@ -1,5 +1,7 @@
 //! What follows when a process ends, breaks its protocol or cannot initialise.
 
+use std::time::Duration;
+
 use kiln_types::{Moment, RequestId};
 
 use super::{Action, Ending, InitFailure, Lifecycle, Phase, Reason, STOP_TIMEOUT, State};
@@ -93,9 +95,14 @@ impl Lifecycle {
         if let Some(finish) = self.fail_crowd(Ending::InitFailed(failure), now) {
             actions.extend(finish);
         } else if waiting.is_some() {
+            // Of a restore the hooks are charged, and they are not part of this.
+            let is_restore = self.is_restoring && failure.is_of_restore();
             let finish = Action::Finish {
                 ending: Ending::InitFailed(failure),
-                duration: duration.min(self.timeout),
+                duration: match is_restore {
+                    true => Duration::ZERO,
+                    false => duration.min(self.timeout),
+                },
                 init: None,
             };
             actions.extend([Action::Begin, finish]);

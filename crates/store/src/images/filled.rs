@@ -37,6 +37,7 @@ struct Counts {
 
 const BELOW_A_LINK: &str = "lies below a link";
 const BELOW_A_FILE: &str = "lies below a file";
+const TARGET_BELOW: &str = "is a hard link to a file below itself";
 const NO_TARGET: &str = "is a hard link to a file that the layer does not have";
 
 /// Why an entry was not made.
@@ -154,6 +155,10 @@ impl Tree {
     ) -> Result<(), Refusal> {
         if place == target {
             return Ok(());
+        }
+        // Its place is cleared for it, and the target would go with that.
+        if target.is_below(place) {
+            return Err(Refusal::Why(TARGET_BELOW));
         }
         let from = match open_directory(&self.root, &target.parents) {
             Ok(from) => from,
@@ -393,5 +398,24 @@ mod tests {
         let is_too_large =
             |refusal| matches!(refusal, Refusal::TooMuch(ImageError::TooLarge { max: 10 }));
         assert!(refused.is_err_and(is_too_large));
+    }
+
+    #[test]
+    fn a_hard_link_to_what_it_would_take_away_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        let mut tree =
+            Tree::new(&root, LayerSize::IMAGE_MAX).unwrap_or_else(|error| panic!("{error}"));
+        assert!(tree.make_file(&place("a/b/file")).is_ok());
+        for above in ["a/b", "a"] {
+            let refused = tree.make_hard_link(&place(above), &place("a/b/file"));
+            assert!(refused.is_err_and(|refusal| matches!(refusal, Refusal::Why(TARGET_BELOW))));
+        }
+        assert!(root.join("a/b/file").exists());
+        assert!(
+            tree.make_hard_link(&place("a/bc"), &place("a/b/file"))
+                .is_ok()
+        );
+        assert!(tree.make_hard_link(&place("b"), &place("a/b/file")).is_ok());
     }
 }

@@ -24,6 +24,14 @@ pub(super) struct Place {
     pub(super) name: OsString,
 }
 
+impl Place {
+    /// Whether the way here leads through the other.
+    pub(super) fn is_below(&self, other: &Place) -> bool {
+        let rest = self.parents.strip_prefix(other.parents.as_slice());
+        rest.is_some_and(|rest| rest.first() == Some(&other.name))
+    }
+}
+
 /// What an entry is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Name {

@@ -212,10 +212,29 @@ async fn what_was_kept_ready_is_added_up_once_also_after_a_restart() {
         [
             ("a", x86, (0, 0, 0), 256 * 1_000),
             ("b", arm, (0, 0, 0), 256),
-            ("b", x86, (2, 512, 256), 256 * 60_007),
+            ("b", x86, (2, 512, 256), 256 * (4 + 60_000 + 7)),
             ("c", x86, (1, 256, 0), 0),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_record_that_grows_is_one_and_counts_where_it_was() {
+    let sample = Sample::new();
+    let usage = sample.store.usage();
+    for minute in [1, 3, 2] {
+        let records = vec![kept("a", 1_000, minute * 60_000)];
+        usage.append_provisioned(records).await.unwrap();
+    }
+    let sum = async |since, until| {
+        let sums = usage.summary(&account(), at(since), at(until)).await;
+        sums.unwrap().first().map(|sum| sum.provisioned_mb_ms / 256)
+    };
+    assert_eq!(sum(0, 1_000_000).await, Some(180_000));
+    assert_eq!(sum(0, 2_000).await, Some(1_000));
+    assert_eq!(sum(171_000, 1_000_000).await, Some(10_000));
+    assert_eq!(sum(10_000, 11_000).await, Some(1_000));
+    assert_eq!(sum(181_000, 1_000_000).await, None);
 }
 
 #[tokio::test]

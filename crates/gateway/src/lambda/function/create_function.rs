@@ -64,10 +64,8 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         true => Package::image_of_new(context, input.code, image_config).await?,
         false => {
             let source = Source::of_new(input.code)?.or_module(is_wasm);
-            let code = source.take(context).await?;
             let (runtime, handler) = (change.runtime.as_ref(), change.handler.as_deref());
-            wasm::compile(context, runtime, handler, &code).await?;
-            Package::Zip(code)
+            Package::Zip(wasm::take(context, source, runtime, handler).await?)
         }
     };
     let mut latest = blank(context, &id, package);

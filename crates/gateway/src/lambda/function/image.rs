@@ -13,9 +13,13 @@ use kiln_types::{Image, ImageConfig, limits};
 use super::settings::Change;
 use crate::config::{Deps, TooSlow};
 use crate::context::Context;
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::{constraint, invalid};
+
+/// What a client is told to wait that finds others looking for their images: one answers in seconds, as
+/// a rule.
+const RETRY_AFTER_SECS: u64 = 10;
 
 /// A function of an image has none of these.
 pub(super) fn refuse_runtime(change: &Change) -> Result<()> {
@@ -119,6 +123,10 @@ fn refusal(uri: &str, error: &Error) -> ApiError {
             tracing::error!(error, "an image could not be read");
             ApiError::internal()
         }
+        Error::NoTurn(_) => {
+            let busy = format!("Source image {uri} cannot be looked for yet: {error}.");
+            ApiError::new(Exception::TooManyRequests, busy).with_retry_after(RETRY_AFTER_SECS)
+        }
         error => invalid(format!("Source image {uri} cannot be used: {error}.")),
     }
 }
@@ -140,7 +148,7 @@ pub(super) async fn fetch(
             false => None,
         }
     };
-    let fetched = deps.fetches.run(fetch).await;
+    let fetched = deps.fetches.run(&image.resolved_uri, fetch).await;
     fetched.unwrap_or_else(|too_slow| Some(Err(late(too_slow))))
 }
 
@@ -195,7 +203,7 @@ fn unavailable(error: Error) -> NotReady {
     let code = match &error {
         Error::NotFound(_) | Error::NotAllowed(_) => "ImageDeleted",
         Error::AccessDenied(_) => "ImageAccessDenied",
-        Error::Registry { .. } | Error::File { .. } => "InternalError",
+        Error::Registry { .. } | Error::NoTurn(_) | Error::File { .. } => "InternalError",
         _ => "InvalidImage",
     };
     failure(code, error)
@@ -234,7 +242,6 @@ fn failure(code: &str, error: impl Display) -> NotReady {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Exception;
 
     fn words(words: &[&str]) -> Option<Vec<String>> {
         Some(words.iter().map(|&word| word.to_owned()).collect())
@@ -292,6 +299,9 @@ mod tests {
             missing.message,
             "Source image host/app:1 does not exist. Provide a valid source image."
         );
+        let busy = refusal("host/app:1", &Error::NoTurn("host/app:1".into()));
+        assert_eq!(busy.exception, Exception::TooManyRequests);
+        assert_eq!(busy.retry_after_secs, Some(RETRY_AFTER_SECS));
         let gone = unavailable(Error::NotFound("host/app".into()));
         assert_eq!(gone.code, "ImageDeleted");
         assert_eq!(

@@ -179,7 +179,7 @@ mod tests {
         let registry = registry();
         let deps = Arc::clone(&fixture.context.deps);
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let other = deps.fetches.run(ended);
+        let other = deps.fetches.run("oci:/other", ended);
         let create = async {
             let request = fixture.create_image_request("app", registry.name("app:1"));
             create_function::handle(&fixture.context, request)

@@ -1,8 +1,9 @@
 //! SnapStart: what a function may not have beside it, and how it is shown.
 //!
 //! AWS differs: every Python runtime that is installed can start from snapshots, not only those from
-//! Python 3.12 on; container images cannot, which AWS takes since July 2026. A version of which no snapshot can be taken (it runs threads, for example) is Active
-//! with the optimisation Off, and each of its instances is initialised; its log says why.
+//! Python 3.12 on; container images cannot, which AWS takes since July 2026. A version of which no
+//! snapshot can be taken (it runs threads, for example) is Active with the optimisation Off, and each of
+//! its instances is initialised; its log says why.
 
 use kiln_types::{Configuration, EphemeralMb, Language};
 

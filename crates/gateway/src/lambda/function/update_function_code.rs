@@ -47,9 +47,8 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         true => New::Image(Package::image_of_update(context, &mut input).await?),
         false => {
             let source = Source::of_update(&mut input)?.or_module(is_wasm);
-            let code = source.take(context).await?;
-            wasm::compile(context, runtime.as_ref(), handler.as_deref(), &code).await?;
-            New::Zip(code)
+            let (runtime, handler) = (runtime.as_ref(), handler.as_deref());
+            New::Zip(wasm::take(context, source, runtime, handler).await?)
         }
     };
     let change = move |latest: &mut Configuration| {

@@ -2,9 +2,13 @@
 //!
 //! AWS has no such runtime. The refusals are in the form of those that AWS has for packages.
 
+use std::time::Duration;
+
 use kiln_types::function::Code;
 use kiln_types::{Architecture, Language, Runtime};
+use tokio::time::timeout;
 
+use super::package::Source;
 use crate::compile::NotCompiled;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
@@ -12,6 +16,10 @@ use crate::lambda::refusal::invalid;
 
 /// When to come again while others are compiled, which takes seconds.
 const RETRY_AFTER_SECS: u64 = 5;
+
+/// How long all of it may take, from unpacking a package to its code on the disk: clients of the API wait
+/// for a minute. Compiling alone has its own limit, and waiting for it; this one is for a busy machine.
+const TAKE_MAX: Duration = Duration::from_secs(58);
 
 /// Whether a runtime is WebAssembly.
 pub(super) fn is_wasm(runtime: Option<&Runtime>) -> bool {
@@ -26,8 +34,31 @@ pub(super) fn architecture(named: Option<&[String]>) -> Result<Architecture> {
     }
 }
 
-/// Compiles code that was just taken, where its runtime is WebAssembly.
-pub(super) async fn compile(
+/// Takes a package, and compiles it where its runtime is WebAssembly.
+pub(super) async fn take(
+    context: &Context,
+    source: Source,
+    runtime: Option<&Runtime>,
+    handler: Option<&str>,
+) -> Result<Code> {
+    let taking = async {
+        let code = source.take(context).await?;
+        compile(context, runtime, handler, &code).await?;
+        Ok(code)
+    };
+    if !is_wasm(runtime) {
+        return taking.await;
+    }
+    let taken = timeout(TAKE_MAX, taking).await;
+    taken.unwrap_or_else(|_| {
+        let max = TAKE_MAX.as_secs();
+        let busy =
+            format!("Kiln did not unpack and compile the code within {max} seconds; try again.");
+        Err(ApiError::new(Exception::TooManyRequests, busy).with_retry_after(RETRY_AFTER_SECS))
+    })
+}
+
+async fn compile(
     context: &Context,
     runtime: Option<&Runtime>,
     handler: Option<&str>,
@@ -150,6 +181,23 @@ mod tests {
         let busy = busy.unwrap_err();
         assert_eq!(busy.exception, Exception::TooManyRequests);
         assert_eq!(busy.retry_after_secs, Some(RETRY_AFTER_SECS));
+        let store = &fixture.context.deps.store;
+        assert!(store.function(&fixture.id("sum")).is_none());
+    }
+
+    #[tokio::test]
+    async fn code_that_takes_too_long_altogether_is_refused_before_clients_give_up() {
+        let (mut fixture, _) = fixture(Ok(())).await;
+        let deps = Arc::get_mut(&mut fixture.context.deps).expect("nobody else has it yet");
+        deps.compile = Some(Box::new(|_, _| {
+            // From here on nothing else happens, and time flies.
+            tokio::time::pause();
+            Box::pin(std::future::pending())
+        }));
+        let request = create(&fixture, b"\0asm");
+        let late = create_function::handle(&fixture.context, request).await;
+        let late = late.unwrap_err();
+        assert_eq!(late.exception, Exception::TooManyRequests);
         let store = &fixture.context.deps.store;
         assert!(store.function(&fixture.id("sum")).is_none());
     }
