@@ -319,7 +319,7 @@ async fn settle(shared: &Shared, event: &Claimed, settlement: Settlement) {
         let settled = shared.store.queue().settle(event.key, settlement.clone());
         match settled.await {
             Ok(()) => return,
-            Err(kiln_store::Error::Closed) => return,
+            Err(kiln_store::Error::Closed | kiln_store::Error::Stopped(_)) => return,
             Err(error @ kiln_store::Error::Damaged { .. }) => {
                 tracing::error!(
                     %error, function = %event.event.function, request = %event.event.request_id,
