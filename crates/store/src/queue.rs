@@ -48,7 +48,7 @@ pub use dead::Selection;
 pub use event::{DeadLetter, Event, NewEvent, Reason};
 pub use key::{Key, Lane};
 pub use list::{ListQuery, Listed, Place, Shown};
-pub use settle::{Again, Settlement};
+pub use settle::{Again, Settlement, Told};
 use totals::Change;
 pub use totals::Totals;
 
@@ -229,7 +229,14 @@ impl Queue {
 
     /// Ends what a claim began; it is on disk when this returns.
     pub async fn settle(&self, key: Key, settlement: Settlement) -> Result<(), Error> {
-        let work = move |to: &rusqlite::Connection| settle::settle(to, key, &settlement);
+        let queue = self.clone();
+        let work = move |to: &rusqlite::Connection| {
+            // What is on its way here has its room already.
+            let bytes_max = queue
+                .bytes_max
+                .saturating_sub(queue.counted().promised_bytes);
+            settle::settle(to, key, &settlement, bytes_max)
+        };
         let queue = self.clone();
         let publish = move |settled: &settle::Settled| {
             queue.publish(settled.change, &settled.arrivals);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_store::queue::{
     AcceptError, Again, Ask, Claimed, DeadLetter, Event, ListQuery, NewEvent, Place, Reason,
-    Selection, Settlement, Totals,
+    Selection, Settlement, Told, Totals,
 };
 use kiln_store::{Config, Store};
 use kiln_types::{FunctionArn, FunctionName, Region, RequestId, Timestamp};
@@ -54,11 +54,23 @@ async fn claim_all(store: &Store, now: Timestamp) -> Vec<Event> {
 
 fn dead(reason: Reason, died: Timestamp) -> Settlement {
     Settlement::Dead {
-        letter: DeadLetter {
-            reason,
-            error: "it said so".to_owned(),
-            died,
-        },
+        letter: letter(reason, died),
+        was_started: true,
+    }
+}
+
+fn letter(reason: Reason, died: Timestamp) -> DeadLetter {
+    DeadLetter {
+        reason,
+        error: "it said so".to_owned(),
+        died,
+    }
+}
+
+fn failed(told: NewEvent, now: Timestamp) -> Settlement {
+    Settlement::Failed {
+        told,
+        letter: letter(Reason::RetriesExhausted, now),
         was_started: true,
     }
 }
@@ -182,9 +194,13 @@ async fn who_is_told_of_an_end_has_an_event_in_the_same_transaction() {
     accept(&sample.store, "sum", 0).await;
     let claimed = claim_all(&sample.store, at(0)).await;
     let queue = sample.store.queue();
-    let told = Settlement::Succeeded(Some(event("told", "1")), at(5));
+    let told = Told {
+        event: event("told", "1"),
+        brief: Bytes::new(),
+    };
+    let told = Settlement::Succeeded(Some(told), at(5));
     queue.settle(claimed[0].key, told).await.unwrap();
-    let told = Settlement::Failed(event("told", "2"), at(5));
+    let told = failed(event("told", "2"), at(5));
     queue.settle(claimed[1].key, told).await.unwrap();
     let totals = queue.totals();
     assert_eq!(
@@ -267,6 +283,59 @@ async fn a_full_queue_refuses_before_it_accepts() {
         .await
         .unwrap();
     assert!(queue.accept(kilobyte(), at(0)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_full_queue_takes_no_payload_of_whoever_is_told_and_loses_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        queue_bytes_max: 10_000,
+        ..Config::new(dir.path())
+    };
+    let clock = std::sync::Arc::new(kiln_types::ManualClock::default());
+    let store = Store::open(config, clock).unwrap();
+    let queue = store.queue();
+    let kilobyte = || event("sum", vec![b'1'; 1_000]);
+    while queue.accept(kilobyte(), at(0)).await.is_ok() {}
+    let claimed = claim_all(&store, at(0)).await;
+    let large = || event("told", vec![b'2'; 5_000]);
+    queue
+        .settle(claimed[0].key, failed(large(), at(1)))
+        .await
+        .unwrap();
+    let kept = queue.show(&account(), claimed[0].event.request_id);
+    let kept = kept.await.unwrap().unwrap();
+    assert!(matches!(kept.place, Place::Dead(_)), "{kept:?}");
+    assert_eq!(kept.event.payload, kilobyte().payload);
+    let told = Told {
+        event: large(),
+        brief: Bytes::from_static(b"2"),
+    };
+    queue
+        .settle(claimed[1].key, Settlement::Succeeded(Some(told), at(1)))
+        .await
+        .unwrap();
+    let told = claim_all(&store, at(10)).await;
+    assert_eq!(told[0].event.payload, "2");
+    assert!(queue.totals().bytes <= 10_000, "{:?}", queue.totals());
+    assert_conserved(queue.totals());
+}
+
+#[tokio::test]
+async fn what_a_caller_says_of_an_event_and_what_it_died_of_are_counted() {
+    let sample = Sample::new();
+    let queue = sample.store.queue();
+    let mut wordy = event("sum", "{}");
+    wordy.client_context = Some("x".repeat(3_000));
+    queue.accept(wordy, at(0)).await.unwrap();
+    let accepted = queue.totals().bytes;
+    assert!(accepted >= 3_000, "{accepted}");
+    let claimed = claim_all(&sample.store, at(0)).await;
+    let settlement = dead(Reason::RetriesExhausted, at(1));
+    queue.settle(claimed[0].key, settlement).await.unwrap();
+    assert_eq!(queue.totals().bytes, accepted + "it said so".len() as u64);
+    queue.purge(selection(None, None)).await.unwrap();
+    assert_eq!(queue.totals().bytes, 0);
 }
 
 fn selection(function: Option<&str>, request_id: Option<RequestId>) -> Selection {
@@ -436,7 +505,7 @@ async fn perform(mut sample: Sample, steps: Vec<Step>) {
                 None
             }
             Step::Succeed => Some(Settlement::Succeeded(None, now)),
-            Step::Fail => Some(Settlement::Failed(event("told", "1"), now)),
+            Step::Fail => Some(failed(event("told", "1"), now)),
             Step::Die => Some(dead(Reason::RetriesExhausted, now)),
             Step::Again => Some(again(now + Duration::from_millis(40))),
             Step::Redrive => {
