@@ -156,6 +156,7 @@ impl Database {
         &self,
         doing: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        publish: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -163,7 +164,7 @@ impl Database {
     {
         let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let job = Urgent::new(doing, work, |_: &T| (), reply);
+        let job = Urgent::new(doing, work, publish, reply);
         self.submit(Box::new(job.for_the_kernel()))?;
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }

@@ -135,8 +135,9 @@ impl Shared {
 
     fn hear(self: &Arc<Self>, event: Event) {
         let asks = self.core().on(event, self.calendar.now().due);
-        if !asks.is_empty() {
-            self.tracker.spawn(claim(self.clone(), asks));
+        // One by one, so that a claim that fails takes no other with it; they are committed together.
+        for ask in asks {
+            self.tracker.spawn(claim(self.clone(), ask));
         }
     }
 
@@ -198,31 +199,22 @@ async fn first_arrivals(shared: &Shared) -> Vec<Arrival> {
     }
 }
 
-async fn claim(shared: Arc<Shared>, asks: Vec<Ask>) {
-    let lanes: Vec<_> = asks.iter().map(|ask| ask.lane).collect();
-    match shared
-        .store
-        .queue()
-        .claim(asks, shared.calendar.now().due)
-        .await
-    {
+async fn claim(shared: Arc<Shared>, ask: Ask) {
+    let now = shared.calendar.now().due;
+    match shared.store.queue().claim(ask, now).await {
         Ok(claimed) => {
-            for claimed in claimed {
-                shared.tell(Event::Claimed {
-                    lane: claimed.lane,
-                    taken: claimed.events.len() as u32,
-                    next: claimed.next,
-                });
-                for event in claimed.events {
-                    shared.tracker.spawn(handle(shared.clone(), event));
-                }
+            shared.tell(Event::Claimed {
+                lane: claimed.lane,
+                taken: claimed.events.len() as u32,
+                next: claimed.next,
+            });
+            for event in claimed.events {
+                shared.tracker.spawn(handle(shared.clone(), event));
             }
         }
         Err(error) => {
             tracing::error!(%error, "events cannot be taken from the queue; trying again");
-            for lane in lanes {
-                shared.tell(Event::ClaimFailed { lane });
-            }
+            shared.tell(Event::ClaimFailed { lane: ask.lane });
         }
     }
 }

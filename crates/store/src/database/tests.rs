@@ -142,7 +142,7 @@ async fn what_is_for_the_kernel_does_not_wait_for_the_disk_and_the_next_change_d
         synchronous.doing("ask")
     };
     for _ in 0..2 {
-        let waits: Result<i64, Error> = database.write_to_kernel("ask", ask).await;
+        let waits: Result<i64, Error> = database.write_to_kernel("ask", ask, |_| ()).await;
         assert_eq!(waits.unwrap(), 1);
         let waits: Result<i64, Error> = database.write("ask", ask).await;
         assert_eq!(waits.unwrap(), 2);

@@ -124,7 +124,7 @@ impl Reason {
 
 impl NewEvent {
     /// What it counts against the size of the queue.
-    pub(super) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         let head =
             [&self.client_context, &self.trace].map(|part| part.as_ref().map_or(0, String::len));
         (self.payload.len() + head[0] + head[1]) as u64 + OVERHEAD_BYTES
@@ -161,6 +161,17 @@ impl NewEvent {
             payload,
         })
     }
+}
+
+/// The head of an event of which no more is known than its function.
+pub(super) fn head_of(arn: &FunctionArn) -> String {
+    let head = Head {
+        qualifier: None,
+        arn: arn.to_string().into(),
+        client_context: None,
+        trace: None,
+    };
+    serde_json::to_string(&head).expect("texts are always JSON")
 }
 
 /// Where a payload is put.

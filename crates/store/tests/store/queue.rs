@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_store::queue::{
-    AcceptError, Again, Ask, Claimed, DeadLetter, Event, ListQuery, NewEvent, Place, Reason,
+    AcceptError, Again, Ask, Claimed, DeadLetter, Event, Lane, ListQuery, NewEvent, Place, Reason,
     Selection, Settlement, Told, Totals,
 };
 use kiln_store::{Config, Store};
@@ -42,9 +42,20 @@ async fn accept(store: &Store, function: &str, ms: i64) -> RequestId {
 /// Everything that can be claimed of all functions.
 async fn claim(store: &Store, now: Timestamp, count_max: u32) -> Vec<Claimed> {
     let lanes = store.queue().lanes().await.unwrap();
-    let ask = |lane| Ask { lane, count_max };
-    let asks = lanes.iter().map(|arrival| ask(arrival.lane)).collect();
-    store.queue().claim(asks, now).await.unwrap()
+    let mut claimed = Vec::new();
+    for arrival in lanes {
+        let ask = ask(arrival.lane, count_max);
+        claimed.push(store.queue().claim(ask, now).await.unwrap());
+    }
+    claimed
+}
+
+fn ask(lane: Lane, count_max: u32) -> Ask {
+    Ask {
+        lane,
+        count_max,
+        bytes_max: u64::MAX,
+    }
 }
 
 async fn claim_all(store: &Store, now: Timestamp) -> Vec<Event> {
@@ -455,6 +466,98 @@ async fn events_of_another_account_are_nobody_elses() {
         count_max: 10,
     });
     assert!(listed.await.unwrap().events.is_empty());
+}
+
+/// Changes what lies in the queue's file, as a failing disk may.
+fn damage(sample: &Sample, sql: &str) {
+    let file = sample.dir.path().join("queue.db");
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection
+        .busy_timeout(std::time::Duration::from_secs(5))
+        .unwrap();
+    connection.execute_batch(sql).unwrap();
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_a_dead_letter_and_keeps_no_other_waiting() {
+    for sql in [
+        "UPDATE event SET head = 'no JSON' WHERE id = (SELECT min(id) FROM event)",
+        "UPDATE event SET request_id = x'00' WHERE id = (SELECT min(id) FROM event)",
+        "UPDATE event SET starts = -1 WHERE id = (SELECT min(id) FROM event)",
+        "DELETE FROM body",
+    ] {
+        let sample = Sample::new();
+        let queue = sample.store.queue();
+        queue
+            .accept(event("sum", vec![b'1'; 100_000]), at(0))
+            .await
+            .unwrap();
+        accept(&sample.store, "sum", 0).await;
+        damage(&sample, sql);
+        let claimed = claim_all(&sample.store, at(0)).await;
+        assert_eq!(claimed.len(), 1, "{sql}");
+        let totals = queue.totals();
+        assert_eq!((totals.dead, totals.queued), (1, 1), "{sql}");
+        assert_conserved(totals);
+        let letters = queue.list(ListQuery {
+            account: account(),
+            function: None,
+            dead: true,
+            after: None,
+            count_max: 10,
+        });
+        let letters = letters.await.unwrap().events;
+        let Place::Dead(letter) = &letters[0].place else {
+            panic!("{letters:?}");
+        };
+        assert_eq!(letter.reason, Reason::NotInvocable, "{sql}");
+        assert_eq!(queue.purge(selection(None, None)).await.unwrap(), 1);
+        let settled = Settlement::Succeeded(None, at(1));
+        queue.settle(claimed[0].key, settled).await.unwrap();
+        assert_eq!(queue.totals().bytes, 0, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_read_stays_and_all_others_are_redriven() {
+    let sample = Sample::new();
+    let queue = sample.store.queue();
+    for _ in 0..300 {
+        accept(&sample.store, "sum", 0).await;
+    }
+    for claimed in claim_all(&sample.store, at(0)).await {
+        let settlement = dead(Reason::RetriesExhausted, at(0));
+        queue.settle(claimed.key, settlement).await.unwrap();
+    }
+    damage(
+        &sample,
+        "UPDATE dead SET head = 'no JSON' WHERE id % 100 = 1",
+    );
+    for function in [None, Some("sum")] {
+        let redriven = queue.redrive(selection(function, None), at(1)).await;
+        assert_eq!(redriven.unwrap(), if function.is_none() { 297 } else { 0 });
+    }
+    assert_eq!((queue.totals().queued, queue.totals().dead), (297, 3));
+}
+
+#[tokio::test]
+async fn a_claim_takes_no_more_bytes_than_asked_for_and_one_event_always() {
+    let sample = Sample::new();
+    let queue = sample.store.queue();
+    for _ in 0..4 {
+        let large = event("sum", vec![b'1'; 100_000]);
+        queue.accept(large, at(0)).await.unwrap();
+    }
+    let lane = queue.lanes().await.unwrap()[0].lane;
+    for (bytes_max, taken) in [(150_000, 2), (1, 1)] {
+        let ask = Ask {
+            bytes_max,
+            ..ask(lane, 10)
+        };
+        let claimed = queue.claim(ask, at(0)).await.unwrap();
+        assert_eq!(claimed.events.len(), taken);
+        assert_eq!(claimed.next, Some(at(0)));
+    }
 }
 
 /// What may be done to the queue.
