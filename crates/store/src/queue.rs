@@ -36,6 +36,7 @@ mod arrivals;
 mod claim;
 mod dead;
 mod event;
+mod hasten;
 mod key;
 mod lane;
 mod list;
@@ -184,8 +185,10 @@ pub enum AcceptError {
 
 impl Queue {
     /// Opens the queue. What was running when the last process ended waits again, at once.
-    pub(crate) fn open(dir: &Path, bytes_max: u64) -> Result<Self, Error> {
-        let (database, totals) = Database::open_with(dir, &QUEUE, claim::recover)?;
+    /// One during which the process ended more than once waits a while: it may be the reason.
+    pub(crate) fn open(dir: &Path, bytes_max: u64, now: Timestamp) -> Result<Self, Error> {
+        let recover = |to: &rusqlite::Connection| claim::recover(to, now);
+        let (database, totals) = Database::open_with(dir, &QUEUE, recover)?;
         Ok(Self {
             database: Arc::new(database),
             counted: Arc::new(Mutex::new(Counted {
@@ -257,6 +260,27 @@ impl Queue {
     /// Every function that has events, and when the first of each is due. Reads an entry a function.
     pub async fn lanes(&self) -> Result<Vec<Arrival>, Error> {
         self.database.read("list lanes", lane::all).await
+    }
+
+    /// Makes events that are due later than `latest` due at about that time; returns how many.
+    pub async fn hasten(&self, latest: Timestamp) -> Result<u64, Error> {
+        let (mut count, mut from) = (0, hasten::Cursor::new(latest));
+        // In parts, so that accepts come in between.
+        loop {
+            let work = move |to: &rusqlite::Connection| hasten::hasten(to, latest, from);
+            let queue = self.clone();
+            let publish =
+                move |part: &hasten::Part| queue.publish(Change::default(), &part.arrivals);
+            let part = self
+                .database
+                .write_then::<_, Error>("hasten events", work, publish);
+            let part = part.await?;
+            count += part.arrivals.len() as u64;
+            match part.next {
+                Some(next) => from = next,
+                None => return Ok(count),
+            }
+        }
     }
 
     /// Tells of events that come due earlier than was known, by their functions.

@@ -157,6 +157,7 @@ impl Shared {
 
 async fn drive(shared: Arc<Shared>, mut told: UnboundedReceiver<Event>) {
     let arrivals = shared.store.queue().arrivals().clone();
+    hasten(&shared).await;
     for arrival in first_arrivals(&shared).await {
         shared.hear(Event::Arrived(arrival));
     }
@@ -180,6 +181,22 @@ async fn drive(shared: Arc<Shared>, mut told: UnboundedReceiver<Event>) {
         }
     }
     shared.hear(Event::Stop);
+}
+
+/// Due times of an earlier run may lie far ahead: its calendar may have been ahead and corrected since.
+async fn hasten(shared: &Shared) {
+    let latest = shared.calendar.now().due + plan::wait_max(&shared.config);
+    match shared.store.queue().hasten(latest).await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(
+            count,
+            "events were due later than any wait is long; they are due sooner now. Was the calendar set back?"
+        ),
+        Err(error) => tracing::error!(
+            %error,
+            "due times could not be looked at; an event may wait longer than it should"
+        ),
+    }
 }
 
 /// What was in the queue before: asked until the store answers.

@@ -1,8 +1,11 @@
 //! Takes events that are due, and gives back what a crash left taken.
 
+use std::time::Duration;
+
 use kiln_types::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::accept::free_key;
 use super::dead;
 use super::event::{self, COLUMNS, Event};
 use super::key::{Key, Lane};
@@ -126,9 +129,14 @@ fn next(from: &Connection, lane: Lane) -> rusqlite::Result<Option<Timestamp>> {
     Ok(next.map(|id| Key(id).due()))
 }
 
+/// An event during which the process ended so often waits before it is tried again.
+const REDELIVERED_AT_ONCE: u32 = 2;
+/// How long, at most; at first a second, then twice as long each time.
+const REDELIVERY_WAIT_MAX: Duration = Duration::from_secs(300);
+
 /// What was running when the last process ended waits again; it was started once more than anybody
 /// knows the end of.
-pub(super) fn recover(to: &Connection) -> Result<Totals, Error> {
+pub(super) fn recover(to: &Connection, now: Timestamp) -> Result<Totals, Error> {
     let recover = || {
         let left: i64 = to.query_row("SELECT count(*) FROM running", [], |row| row.get(0))?;
         to.execute(
@@ -136,6 +144,7 @@ pub(super) fn recover(to: &Connection) -> Result<Totals, Error> {
              WHERE id IN (SELECT id FROM running)",
             [],
         )?;
+        postpone(to, now)?;
         to.execute("DELETE FROM running", [])?;
         lane::tidy(to)?;
         Ok(left)
@@ -147,4 +156,21 @@ pub(super) fn recover(to: &Connection) -> Result<Totals, Error> {
     };
     change.count(to)?;
     Totals::read(to)
+}
+
+/// What was running time after time when the process ended may be why it did: it must not have the next
+/// one end at once as well.
+fn postpone(to: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let mut again = to.prepare(
+        "SELECT id, redelivered FROM event
+         WHERE id IN (SELECT id FROM running) AND redelivered > ?1",
+    )?;
+    let again = again.query_map([REDELIVERED_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (id, redelivered) in again.collect::<rusqlite::Result<Vec<(i64, u32)>>>()? {
+        let doublings = (redelivered - REDELIVERED_AT_ONCE - 1).min(16);
+        let wait = Duration::from_secs(1 << doublings).min(REDELIVERY_WAIT_MAX);
+        let key = free_key(to, Key(id).lane(), now + wait)?;
+        to.execute("UPDATE event SET id = ?2 WHERE id = ?1", [id, key.0])?;
+    }
+    Ok(())
 }

@@ -468,6 +468,43 @@ async fn events_of_another_account_are_nobody_elses() {
     assert!(listed.await.unwrap().events.is_empty());
 }
 
+#[tokio::test]
+async fn what_is_due_too_late_is_brought_forward_and_nothing_else_is_moved() {
+    let sample = Sample::new();
+    let queue = sample.store.queue();
+    for name in ["sum", "other"] {
+        accept(&sample.store, name, 0).await;
+        accept(&sample.store, name, 50_000).await;
+    }
+    for number in 0..5_000 {
+        accept(&sample.store, "sum", 86_400_000 + number % 3).await;
+    }
+    accept(&sample.store, "other", 86_400_000).await;
+    assert_eq!(queue.hasten(at(60_000)).await.unwrap(), 5_001);
+    assert_eq!(queue.hasten(at(60_000)).await.unwrap(), 0);
+    assert_eq!(claim_all(&sample.store, at(49_990)).await.len(), 2);
+    assert_eq!(claim_all(&sample.store, at(59_990)).await.len(), 2);
+    let mut found = 0;
+    while let claimed @ 1.. = claim_all(&sample.store, at(60_100)).await.len() {
+        found += claimed;
+    }
+    assert_eq!(found, 5_001);
+}
+
+#[tokio::test]
+async fn what_ran_whenever_the_process_ended_waits_longer_each_time() {
+    let mut sample = Sample::new();
+    let start = NOW_MS as u64 - sample.clock.timestamp().as_millis() as u64;
+    sample.clock.advance(Duration::from_millis(start));
+    accept(&sample.store, "sum", 0).await;
+    for wait_secs in [0, 0, 1, 2, 4] {
+        assert_eq!(claim_all(&sample.store, at(60_000)).await.len(), 1);
+        sample = sample.reopened().await;
+        let due = sample.store.queue().lanes().await.unwrap()[0].due;
+        assert_eq!(due, at(wait_secs * 1_000));
+    }
+}
+
 /// Changes what lies in the queue's file, as a failing disk may.
 fn damage(sample: &Sample, sql: &str) {
     let file = sample.dir.path().join("queue.db");
