@@ -4,7 +4,8 @@
 //!
 //! 1. **Room for others.** A function may hold less than what is free, and the functions of an account
 //!    together may (the dynamic threshold of Choudhury and Hahne, 1998): however many events somebody
-//!    has, whoever comes next finds a place at once. One place each function has in any case.
+//!    has, whoever comes next finds a place at once. One place each account has in any case, and each
+//!    function while not all are taken.
 //! 2. **Least first.** Whoever holds least is next, of accounts first and then of the account's
 //!    functions; of equals whoever has waited longest.
 //! 3. **What the function bears.** Its window grows while its events run and halves when one is
@@ -315,9 +316,11 @@ impl Core {
             let left = free.saturating_sub(account.held);
             let mut ready = account.ready.iter();
             let bears = |id: &Lane| self.lanes.get(id).is_some_and(LaneState::may_ask);
+            // An account with many functions must not take all places by one for each.
+            let one_each = account.held == 0 || free > 0;
             let found = ready
                 .by_ref()
-                .take_while(|(held, ..)| *held == 0 || *held < left)
+                .take_while(|(held, ..)| (*held == 0 && one_each) || *held < left)
                 .find(|(.., id)| bears(id));
             found.map(|(.., id)| *id)
         };

@@ -133,6 +133,24 @@ fn a_function_without_events_in_flight_finds_a_place_even_when_all_are_taken() {
 }
 
 #[test]
+fn an_account_does_not_take_more_than_all_places_by_one_for_each_function() {
+    let mut core = Core::new(8);
+    for number in 0..8 {
+        core.on(Event::Arrived(arrival(1, number, at(0))), at(0));
+        core.on(claimed(number, 1, None), at(0));
+    }
+    assert_eq!(core.held(), 8);
+    let ninth = arrival(1, 9, at(0));
+    assert!(core.on(Event::Arrived(ninth), at(0)).is_empty());
+    // Another account finds a place still, and the ninth function when one ends.
+    let other = arrival(2, 10, at(0));
+    assert_eq!(core.on(Event::Arrived(other), at(0)).len(), 1);
+    core.on(claimed(10, 1, None), at(0));
+    core.on(ended(10, false), at(0));
+    assert_eq!(core.on(ended(0, false), at(0))[0].lane, Lane::new(9));
+}
+
+#[test]
 fn a_function_that_is_refused_is_asked_less_of() {
     let mut core = Core::new(300);
     flood(&mut core, 1, 1);
