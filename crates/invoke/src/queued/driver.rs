@@ -223,6 +223,7 @@ async fn claim(shared: Arc<Shared>, ask: Ask) {
             shared.tell(Event::Claimed {
                 lane: claimed.lane,
                 taken: claimed.events.len() as u32,
+                bytes: claimed.events.iter().map(|event| event.event.size()).sum(),
                 next: claimed.next,
             });
             for event in claimed.events {
@@ -243,7 +244,11 @@ async fn handle(shared: Arc<Shared>, event: Claimed) {
     if let Some(settlement) = settlement {
         settle(&shared, &event, settlement).await;
     }
-    shared.tell(Event::Ended { lane, was_refused });
+    shared.tell(Event::Ended {
+        lane,
+        bytes: event.event.size(),
+        was_refused,
+    });
 }
 
 /// Runs an event, if it may, and says what becomes of it; nothing when nobody can know.
