@@ -31,19 +31,20 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Admitted, Error>
         State::Pending if configuration.awaits_snapshot() => return Err(Error::AwaitsSnapshot),
         state @ (State::Pending | State::Failed) => return Err(Error::NotReady(state)),
     }
-    let bytes = request.payload.len();
-    if bytes > SYNC_PAYLOAD_BYTES_MAX {
-        return Err(Error::TooLarge {
-            bytes,
-            bytes_max: SYNC_PAYLOAD_BYTES_MAX,
-        });
-    }
     let mut trace = request.trace.as_deref().map(Trace::read);
     let hops = trace
         .as_mut()
         .map_or(0, |trace| trace.enter(&request.function));
     if function.recursive_loop.stops(hops) && request.kind != Kind::DryRun {
         return Err(Error::Recursive);
+    }
+    // After the loop: in one whose events grow with every turn it would hide that it is one.
+    let bytes = request.payload.len();
+    if bytes > SYNC_PAYLOAD_BYTES_MAX {
+        return Err(Error::TooLarge {
+            bytes,
+            bytes_max: SYNC_PAYLOAD_BYTES_MAX,
+        });
     }
     Ok(Admitted {
         configuration,

@@ -456,3 +456,20 @@ async fn invocation_during_shutdown_is_unavailable_not_throttled() {
     ));
     fixture.close().await;
 }
+
+#[tokio::test]
+async fn a_loop_whose_events_grow_is_seen_as_one() {
+    let fixture = Fixture::new(Behaviour::default(), vec![function("sum")]).await;
+    let mut trace = kiln_types::Trace::read("Root=1");
+    for _ in 0..limits::RECURSION_HOPS_MAX {
+        trace.enter(&id("sum"));
+    }
+    let large = Request {
+        trace: Some(trace.to_string()),
+        payload: vec![b'1'; limits::SYNC_PAYLOAD_BYTES_MAX + 1].into(),
+        ..request("sum")
+    };
+    let stopped = fixture.invoker.invoke(large).await;
+    assert!(matches!(stopped, Err(Error::Recursive)), "{stopped:?}");
+    fixture.close().await;
+}

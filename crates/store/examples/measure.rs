@@ -178,12 +178,18 @@ async fn settle_all(store: &Store, clock: &SystemClock) -> Result<usize, Error> 
     let mut settled = 0;
     loop {
         let lanes = store.queue().lanes().await?;
-        let ask = |lane| Ask {
-            lane,
-            count_max: 40,
-        };
-        let asks = lanes.iter().map(|arrival| ask(arrival.lane)).collect();
-        let claimed = store.queue().claim(asks, clock.timestamp()).await?;
+        let mut claims = JoinSet::new();
+        for arrival in lanes {
+            let (store, now) = (store.clone(), clock.timestamp());
+            let ask = Ask {
+                lane: arrival.lane,
+                count_max: 40,
+                bytes_max: u64::MAX,
+            };
+            claims.spawn(async move { store.queue().claim(ask, now).await });
+        }
+        let claimed = claims.join_all().await;
+        let claimed = claimed.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut settling = JoinSet::new();
         for event in claimed.into_iter().flat_map(|one| one.events) {
             let (store, now) = (store.clone(), clock.timestamp());

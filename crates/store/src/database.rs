@@ -3,6 +3,10 @@
 //! Changes are jobs on a channel. The writer runs all that are waiting in one transaction, each in
 //! a savepoint of its own so that one that fails takes no other with it, commits once, and only
 //! then completes them in order. A job that refuses or panics leaves no trace.
+//!
+//! When SQLite itself gives a transaction up (the disk is full), all of its group have failed. When
+//! the disk fails under a commit the writer stops for good: after a sync that failed the kernel may
+//! have dropped what it did not write, and a later one that succeeds proves nothing.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Doing, Error};
@@ -25,7 +29,7 @@ mod tests;
 
 pub(crate) use checkpoint::Checkpoint;
 use checkpoint::Checkpointer;
-use job::{Job, Lazy, Urgent};
+use job::{Failure, Job, Lazy, Urgent};
 
 /// Changes that may wait at once; further callers wait before they are queued.
 const JOBS_MAX: usize = 4_096;
@@ -99,6 +103,7 @@ impl Database {
             connection,
             durability: spec.durability,
             waits_for: spec.durability,
+            is_stopped: false,
         };
         let writer = thread::Builder::new()
             .name(format!("store {}", spec.file))
@@ -151,6 +156,7 @@ impl Database {
         &self,
         doing: &'static str,
         work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        publish: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -158,7 +164,7 @@ impl Database {
     {
         let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let job = Urgent::new(doing, work, |_: &T| (), reply);
+        let job = Urgent::new(doing, work, publish, reply);
         self.submit(Box::new(job.for_the_kernel()))?;
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }
@@ -282,6 +288,8 @@ struct Writer {
     /// What the database's commits wait for, and what they wait for at the moment.
     durability: Durability,
     waits_for: Durability,
+    /// Whether the disk failed under a commit: nothing more is written.
+    is_stopped: bool,
 }
 
 fn write_until_closed(
@@ -293,11 +301,16 @@ fn write_until_closed(
     while let Ok(first) = jobs.recv() {
         let group = gather(first, jobs, linger);
         writer.commit(group);
-        if let Some(checkpointer) = &checkpointer {
+        if let Some(checkpointer) = &checkpointer
+            && !writer.is_stopped
+        {
             checkpointer.committed(&writer.connection);
         }
     }
     drop(checkpointer);
+    if writer.is_stopped {
+        return;
+    }
     let connection = writer.connection;
     // Whatever `synchronous` says, a checkpoint syncs: nothing is left to chance at shutdown.
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -327,18 +340,43 @@ fn gather(
 
 impl Writer {
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
-        let committed = self.prepare(&group).and_then(|()| {
-            let begin = TransactionBehavior::Immediate;
-            let mut transaction = self.connection.transaction_with_behavior(begin)?;
-            for job in &mut group {
-                job.run(&mut transaction);
-            }
-            transaction.commit()
-        });
-        let failure = committed.err().map(|error| error.to_string());
-        for job in group {
-            job.finish(failure.as_deref());
+        let failure = match self.is_stopped {
+            true => Some(Failure::Stopped),
+            false => self.run(&mut group).err(),
+        };
+        if failure == Some(Failure::Stopped) && !self.is_stopped {
+            self.is_stopped = true;
+            tracing::error!(
+                file = self.connection.path(),
+                "the disk failed under a change: nothing more is written to this file; \
+                 see to the disk and start Kiln again"
+            );
         }
+        for job in group {
+            job.finish(failure.as_ref());
+        }
+    }
+
+    fn run(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        let failed = |error: rusqlite::Error| Failure::Commit(error.to_string());
+        self.prepare(group).map_err(failed)?;
+        let begin = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(begin);
+        let mut transaction = transaction.map_err(failed)?;
+        for job in group {
+            job.run(&mut transaction);
+            // Else what the next ones write would be committed, each by itself.
+            if transaction.is_autocommit() {
+                let why = "the database gave the transaction up, which a full disk has it do";
+                return Err(Failure::Commit(why.to_owned()));
+            }
+        }
+        transaction
+            .commit()
+            .map_err(|error| match error.sqlite_error_code() {
+                Some(ErrorCode::SystemIoFailure) => Failure::Stopped,
+                _ => failed(error),
+            })
     }
 
     /// Has the commit of a group wait for what its jobs need. A later commit that waits for the disk has

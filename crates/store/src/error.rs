@@ -77,6 +77,12 @@ pub enum Error {
     /// No randomness for a new key.
     #[error("draw random bytes: {0}")]
     Random(String),
+    /// The disk failed under a change, now or earlier: nothing more is written to that file until the
+    /// next start. Whether the change under which it failed was made shows only then.
+    #[error(
+        "{0}: the disk failed under a change and nothing more is written; see to the disk and start Kiln again"
+    )]
+    Stopped(&'static str),
     /// The store has been closed. The change was not made.
     #[error("the store is closed")]
     Closed,

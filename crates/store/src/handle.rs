@@ -63,7 +63,7 @@ impl Store {
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
-            queue: Queue::open(&dir, config.queue_bytes_max)?,
+            queue: Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
             buckets: Buckets::open(&dir)?,

@@ -36,6 +36,7 @@ mod arrivals;
 mod claim;
 mod dead;
 mod event;
+mod hasten;
 mod key;
 mod lane;
 mod list;
@@ -48,7 +49,8 @@ pub use dead::Selection;
 pub use event::{DeadLetter, Event, NewEvent, Reason};
 pub use key::{Key, Lane};
 pub use list::{ListQuery, Listed, Place, Shown};
-pub use settle::{Again, Settlement};
+use settle::Settled;
+pub use settle::{Again, Settlement, Told};
 use totals::Change;
 pub use totals::Totals;
 
@@ -57,7 +59,8 @@ const QUEUE: Spec = Spec {
     durability: Durability::Disk,
     linger: Duration::ZERO,
     checkpoint: Checkpoint::Beside,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE lane (
             no INTEGER PRIMARY KEY,
             account TEXT NOT NULL,
@@ -109,7 +112,12 @@ const QUEUE: Spec = Spec {
             bytes INTEGER NOT NULL
         ) STRICT;
         INSERT INTO total VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-    "],
+    ",
+        "
+        CREATE INDEX dead_of ON dead (account, name);
+        CREATE INDEX dead_by_request ON dead (request_id);
+    ",
+    ],
 };
 
 /// Asynchronous events that wait or run, and dead letters.
@@ -177,8 +185,10 @@ pub enum AcceptError {
 
 impl Queue {
     /// Opens the queue. What was running when the last process ended waits again, at once.
-    pub(crate) fn open(dir: &Path, bytes_max: u64) -> Result<Self, Error> {
-        let (database, totals) = Database::open_with(dir, &QUEUE, claim::recover)?;
+    /// One during which the process ended more than once waits a while: it may be the reason.
+    pub(crate) fn open(dir: &Path, bytes_max: u64, now: Timestamp) -> Result<Self, Error> {
+        let recover = |to: &rusqlite::Connection| claim::recover(to, now);
+        let (database, totals) = Database::open_with(dir, &QUEUE, recover)?;
         Ok(Self {
             database: Arc::new(database),
             counted: Arc::new(Mutex::new(Counted {
@@ -215,23 +225,30 @@ impl Queue {
         }
     }
 
-    /// Takes events that are due: for each lane at most so many, those due first first. That they were
-    /// started once more is known before this returns to whoever comes after a crash of the process.
+    /// Takes events of a function that are due, those due first first. That they were started once more is
+    /// known before this returns to whoever comes after a crash of the process.
     /// The disk is not waited for: after a power cut an event may have been started without being
     /// counted, and is there all the same.
-    pub async fn claim(&self, asks: Vec<Ask>, now: Timestamp) -> Result<Vec<Claimed>, Error> {
-        let work = move |to: &rusqlite::Connection| {
-            let claimed = asks.iter().map(|ask| claim::claim(to, ask, now));
-            claimed.collect::<Result<Vec<_>, _>>()
-        };
-        self.database.write_to_kernel("claim events", work).await
+    pub async fn claim(&self, ask: Ask, now: Timestamp) -> Result<Claimed, Error> {
+        let work = move |to: &rusqlite::Connection| claim::claim(to, &ask, now);
+        let queue = self.clone();
+        let publish = move |(_, change): &(Claimed, Change)| queue.publish(*change, &[]);
+        let claimed = self.database.write_to_kernel("claim events", work, publish);
+        claimed.await.map(|(claimed, _)| claimed)
     }
 
     /// Ends what a claim began; it is on disk when this returns.
     pub async fn settle(&self, key: Key, settlement: Settlement) -> Result<(), Error> {
-        let work = move |to: &rusqlite::Connection| settle::settle(to, key, &settlement);
         let queue = self.clone();
-        let publish = move |settled: &settle::Settled| {
+        let work = move |to: &rusqlite::Connection| {
+            // What is on its way here has its room already.
+            let bytes_max = queue
+                .bytes_max
+                .saturating_sub(queue.counted().promised_bytes);
+            settle::settle(to, key, &settlement, bytes_max)
+        };
+        let queue = self.clone();
+        let publish = move |settled: &Settled| {
             queue.publish(settled.change, &settled.arrivals);
         };
         self.database
@@ -243,6 +260,27 @@ impl Queue {
     /// Every function that has events, and when the first of each is due. Reads an entry a function.
     pub async fn lanes(&self) -> Result<Vec<Arrival>, Error> {
         self.database.read("list lanes", lane::all).await
+    }
+
+    /// Makes events that are due later than `latest` due at about that time; returns how many.
+    pub async fn hasten(&self, latest: Timestamp) -> Result<u64, Error> {
+        let (mut count, mut from) = (0, hasten::Cursor::new(latest));
+        // In parts, so that accepts come in between.
+        loop {
+            let work = move |to: &rusqlite::Connection| hasten::hasten(to, latest, from);
+            let queue = self.clone();
+            let publish =
+                move |part: &hasten::Part| queue.publish(Change::default(), &part.arrivals);
+            let part = self
+                .database
+                .write_then::<_, Error>("hasten events", work, publish);
+            let part = part.await?;
+            count += part.arrivals.len() as u64;
+            match part.next {
+                Some(next) => from = next,
+                None => return Ok(count),
+            }
+        }
     }
 
     /// Tells of events that come due earlier than was known, by their functions.
@@ -281,43 +319,46 @@ impl Queue {
             .await
     }
 
-    /// Makes dead letters events again, as if just accepted; returns how many. They keep their ids.
+    /// Makes dead letters events again, as if just accepted; returns how many. They keep their ids. One
+    /// that cannot be read stays what it is.
     pub async fn redrive(&self, selection: Selection, now: Timestamp) -> Result<u64, Error> {
-        let mut count = 0;
+        let (mut count, mut after) = (0, dead::Cursor::default());
         // In parts, so that accepts come in between.
         loop {
             let selection = selection.clone();
-            let work = move |to: &rusqlite::Connection| dead::redrive(to, &selection, now);
+            let work = move |to: &rusqlite::Connection| dead::redrive(to, &selection, &after, now);
             let queue = self.clone();
-            let publish = move |settled: &settle::Settled| {
+            let publish = move |(settled, _): &(Settled, _)| {
                 queue.publish(settled.change, &settled.arrivals);
             };
-            let done: settle::Settled = self
+            let done = self
                 .database
-                .write_then("redrive dead letters", work, publish)
-                .await?;
-            count += done.arrivals.len() as u64;
-            if done.arrivals.len() < dead::PART_MAX {
-                return Ok(count);
+                .write_then::<_, Error>("redrive dead letters", work, publish);
+            let (settled, next) = done.await?;
+            count += settled.arrivals.len() as u64;
+            match next {
+                Some(next) => after = next,
+                None => return Ok(count),
             }
         }
     }
 
     /// Forgets dead letters for good; returns how many.
     pub async fn purge(&self, selection: Selection) -> Result<u64, Error> {
-        let mut count = 0;
+        let (mut count, mut after) = (0, dead::Cursor::default());
         loop {
             let selection = selection.clone();
-            let work = move |to: &rusqlite::Connection| dead::purge(to, &selection);
+            let work = move |to: &rusqlite::Connection| dead::purge(to, &selection, &after);
             let queue = self.clone();
-            let publish = move |(_, change): &(usize, Change)| queue.publish(*change, &[]);
-            let (part, _) = self
+            let publish = move |(change, _): &(Change, _)| queue.publish(*change, &[]);
+            let done = self
                 .database
-                .write_then::<_, Error>("purge dead letters", work, publish)
-                .await?;
-            count += part as u64;
-            if part < dead::PART_MAX {
-                return Ok(count);
+                .write_then::<_, Error>("purge dead letters", work, publish);
+            let (change, next) = done.await?;
+            count += change.dropped.unsigned_abs();
+            match next {
+                Some(next) => after = next,
+                None => return Ok(count),
             }
         }
     }

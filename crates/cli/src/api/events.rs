@@ -41,14 +41,16 @@ impl Client {
         self.send(call).await?.json()
     }
 
-    /// Redrives or purges dead letters: `what` says which of it. Returns how many.
+    /// Redrives or purges dead letters: `what` says which of it; all of them without a function and an id.
+    /// Returns how many.
     pub(crate) async fn change_dead_letters(
         &self,
         what: &str,
         function: Option<&str>,
         id: Option<&str>,
     ) -> Result<u64> {
-        let parameters = [("function", function), ("id", id)];
+        let all = (function.is_none() && id.is_none()).then_some("true");
+        let parameters = [("function", function), ("id", id), ("all", all)];
         let query: Vec<String> = parameters
             .into_iter()
             .filter_map(|(name, value)| Some(format!("{name}={}", encode(value?))))

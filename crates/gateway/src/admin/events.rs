@@ -6,7 +6,7 @@ use kiln_types::{FunctionName, RequestId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::parameter;
+use super::{parameter, percent};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 
@@ -113,12 +113,25 @@ pub(super) async fn purge(context: &Context, query: &str) -> Result<Changed> {
     Ok(Changed { count })
 }
 
-/// All that died up to now.
+/// All that are meant and died up to now. Which are meant must be said: a parameter that is misspelt or
+/// forgotten must not mean all of them.
 fn selection(context: &Context, query: &str) -> Result<Selection> {
+    const HOW: &str = "say which dead letters: id=ID, function=NAME or all=true";
+    if let Some((name, _)) =
+        percent::pairs(query).find(|(name, _)| !["id", "function", "all"].contains(&name.as_ref()))
+    {
+        return Err(wrong(format!("There is no parameter '{name}'; {HOW}.")));
+    }
     let id = parameter(query, "id");
+    let of_function = function(query)?;
+    match parameter(query, "all").as_deref() {
+        Some("true") if id.is_none() && of_function.is_none() => {}
+        None if id.is_some() || of_function.is_some() => {}
+        _ => return Err(wrong(format!("Please {HOW}, and nothing else."))),
+    }
     Ok(Selection {
         account: context.caller.account.clone(),
-        function: function(query)?,
+        function: of_function,
         request_id: id.map(|id| request_id(&id)).transpose()?,
         died_before: context.now + std::time::Duration::from_millis(1),
     })
@@ -226,6 +239,24 @@ mod tests {
             (Method::GET, "/_kiln/events", "function=a.b", 400),
             (Method::GET, "/_kiln/events/7", "", 400),
             (Method::POST, "/_kiln/events/purge", "id=7", 400),
+            (Method::POST, "/_kiln/events/purge", "", 400),
+            (Method::POST, "/_kiln/events/purge", "all", 400),
+            (Method::POST, "/_kiln/events/purge", "all=false", 400),
+            (
+                Method::POST,
+                "/_kiln/events/purge",
+                "all=true&function=sum",
+                400,
+            ),
+            (Method::POST, "/_kiln/events/purge", "funktion=sum", 400),
+            (
+                Method::POST,
+                "/_kiln/events/redrive",
+                "all=true&functions=sum",
+                400,
+            ),
+            (Method::POST, "/_kiln/events/purge", "all=true", 200),
+            (Method::POST, "/_kiln/events/redrive", "function=sum", 200),
             (
                 Method::GET,
                 "/_kiln/events/7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11",

@@ -72,6 +72,7 @@ impl Change {
             ));
         }
         let destinations = destinations.unwrap_or_default();
+        check_services(&destinations)?;
         let read = |arn: Option<String>| {
             let read = |arn: String| destination(context, target, &arn);
             arn.map(read).transpose()
@@ -100,13 +101,40 @@ impl Change {
     }
 }
 
+/// The services that AWS delivers to.
+const SERVICES: [&str; 5] = ["lambda", "sqs", "sns", "events", "s3"];
+
+/// Refuses destinations of services that are none, in AWS's words.
+fn check_services(config: &wire::DestinationConfig) -> Result<()> {
+    let on_success = config.on_success.as_ref();
+    let on_success = on_success.and_then(|to| to.destination.as_deref());
+    let on_failure = config.on_failure.as_ref();
+    let on_failure = on_failure.and_then(|to| to.destination.as_deref());
+    let is_none = |text: &str| !text.is_empty() && !SERVICES.contains(&service(text));
+    if ![on_success, on_failure].into_iter().flatten().any(is_none) {
+        return Ok(());
+    }
+    let shown = |name: &str, to: Option<&str>| match to {
+        Some(to) => format!("{name}(destination={to})"),
+        None => "null".to_owned(),
+    };
+    Err(invalid(format!(
+        "The provided destination config DestinationConfig(onSuccess={}, onFailure={}) is invalid.",
+        shown("OnSuccess", on_success),
+        shown("OnFailure", on_failure)
+    )))
+}
+
+fn service(arn: &str) -> &str {
+    arn.split(':').nth(2).unwrap_or(arn)
+}
+
 /// Reads a destination; an empty text is none.
 fn destination(context: &Context, target: &Target, text: &str) -> Result<Option<Destination>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let service = text.split(':').nth(2).unwrap_or(text);
-    if service != "lambda" {
+    if service(text) != "lambda" {
         return Err(invalid(format!(
             "The destination {text} is not supported: Kiln tells functions only of the ends of asynchronous invocations, as it has no queues, topics, buses and buckets yet."
         )));

@@ -4,11 +4,14 @@
 //!
 //! 1. **Room for others.** A function may hold less than what is free, and the functions of an account
 //!    together may (the dynamic threshold of Choudhury and Hahne, 1998): however many events somebody
-//!    has, whoever comes next finds a place at once. One place each function has in any case.
+//!    has, whoever comes next finds a place at once. One place each account has in any case, and each
+//!    function while not all are taken.
 //! 2. **Least first.** Whoever holds least is next, of accounts first and then of the account's
 //!    functions; of equals whoever has waited longest.
 //! 3. **What the function bears.** Its window grows while its events run and halves when one is
 //!    refused, so that a limit is found and not run into again and again.
+//!
+//! The first rule holds of the bytes of the events as it does of their number: those in flight are in memory.
 //!
 //! A lane (a function's place in the queue) is in one of four states:
 //!
@@ -33,6 +36,11 @@ use lane::{LaneState, Stage};
 
 /// A lane asks for this many at first; for twice as many when it got all it asked for.
 const ASK_FIRST: u32 = 4;
+/// What the payloads of events in flight take in memory, about: an account's first event is claimed in any
+/// case. Whoever's events find no room there wait until others have ended.
+const IN_FLIGHT_BYTES_MAX: u64 = 256 << 20;
+/// What one claim brings at most, but for a single event that is larger; kept free until it is back.
+const CLAIM_BYTES_MAX: u64 = 2 << 20;
 /// How long a lane rests whose claim failed.
 const REST: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -47,6 +55,8 @@ pub(super) enum Event {
         lane: Lane,
         /// How many.
         taken: u32,
+        /// What they take.
+        bytes: u64,
         /// When the next is due.
         next: Option<Timestamp>,
     },
@@ -59,6 +69,8 @@ pub(super) enum Event {
     Ended {
         /// Whose.
         lane: Lane,
+        /// What it took.
+        bytes: u64,
         /// Whether a limit or a failure kept it from running.
         was_refused: bool,
     },
@@ -80,6 +92,8 @@ pub(super) struct Core {
     order: BTreeSet<(u32, u64, AccountId)>,
     /// What all hold.
     held: u32,
+    /// What that takes in memory.
+    bytes: u64,
     /// Counts turns, so that of equals whoever had none for longest is next.
     turn: u64,
     is_stopped: bool,
@@ -88,6 +102,7 @@ pub(super) struct Core {
 #[derive(Debug, Default)]
 struct Account {
     held: u32,
+    bytes: u64,
     turn: u64,
     /// Its ready lanes, by what they hold and since when they wait.
     ready: BTreeSet<(u32, u64, Lane)>,
@@ -102,6 +117,7 @@ impl Core {
             timers: BTreeSet::new(),
             order: BTreeSet::new(),
             held: 0,
+            bytes: 0,
             turn: 0,
             is_stopped: false,
         }
@@ -111,9 +127,18 @@ impl Core {
     pub(super) fn on(&mut self, event: Event, now: Timestamp) -> Vec<Ask> {
         match event {
             Event::Arrived(arrival) => self.arrived(arrival),
-            Event::Claimed { lane, taken, next } => self.claimed(lane, taken, next),
-            Event::ClaimFailed { lane } => self.claimed(lane, 0, Some(now + REST)),
-            Event::Ended { lane, was_refused } => self.ended(lane, was_refused),
+            Event::Claimed {
+                lane,
+                taken,
+                bytes,
+                next,
+            } => self.claimed(lane, taken, bytes, next),
+            Event::ClaimFailed { lane } => self.claimed(lane, 0, 0, Some(now + REST)),
+            Event::Ended {
+                lane,
+                bytes,
+                was_refused,
+            } => self.ended(lane, bytes, was_refused),
             Event::Tick => {}
             Event::Stop => self.is_stopped = true,
         }
@@ -149,9 +174,9 @@ impl Core {
         let known = self.lanes.get(&id);
         // It was reused: nothing of the function before is left but what is on its way here.
         if let Some(old) = known.filter(|known| known.function != function) {
-            let (account, held) = (old.function.account.clone(), old.held);
+            let (account, held, bytes) = (old.function.account.clone(), old.held, old.bytes);
             self.leave_queue(id);
-            self.release(&account, id, held);
+            self.release(&account, id, held, bytes);
             self.lanes.remove(&id);
         }
         let fresh = || LaneState::new(function, self.in_flight_max);
@@ -165,34 +190,54 @@ impl Core {
         }
     }
 
-    fn claimed(&mut self, id: Lane, taken: u32, next: Option<Timestamp>) {
+    fn claimed(&mut self, id: Lane, taken: u32, bytes: u64, next: Option<Timestamp>) {
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
         let (asked, account) = (lane.asked, lane.function.account.clone());
+        let kept_free = std::mem::take(&mut lane.asked_bytes);
         lane.claimed(taken);
         // What arrived while the claim was under way may or may not be what it tells of.
         let next = [next, lane.next].into_iter().flatten().min();
         lane.next = next;
-        self.release(&account, id, asked - taken.min(asked));
+        if asked > 0 {
+            self.occupy(&account, id, bytes);
+        }
+        self.release(&account, id, asked - taken.min(asked), kept_free);
         match next {
             Some(due) => self.wait_for(id, due),
             None => self.forget_if_empty(id),
         }
     }
 
-    fn ended(&mut self, id: Lane, was_refused: bool) {
-        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.held > 0) else {
+    fn ended(&mut self, id: Lane, bytes: u64, was_refused: bool) {
+        // The end may be that of an event whose function had the lane before.
+        let lane = self.lanes.get_mut(&id);
+        let Some(lane) = lane.filter(|lane| lane.held > lane.asked) else {
             return;
         };
         lane.window.ended(was_refused);
+        let left = lane.bytes - lane.asked_bytes;
+        let bytes = match lane.held - lane.asked {
+            1 => left,
+            _ => bytes.min(left),
+        };
         let account = lane.function.account.clone();
-        self.release(&account, id, 1);
+        self.release(&account, id, 1, bytes);
         self.forget_if_empty(id);
     }
 
-    /// Gives places back.
-    fn release(&mut self, account: &AccountId, id: Lane, count: u32) {
+    /// Takes room in memory.
+    fn occupy(&mut self, account: &AccountId, id: Lane, bytes: u64) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.bytes += bytes;
+        }
+        self.bytes += bytes;
+        self.with_account(account, |account| account.bytes += bytes);
+    }
+
+    /// Gives places and room in memory back.
+    fn release(&mut self, account: &AccountId, id: Lane, count: u32, bytes: u64) {
         let stage = self.lanes.get(&id).map(|lane| lane.stage);
         let is_ready = stage == Some(Stage::Ready);
         if is_ready {
@@ -200,9 +245,14 @@ impl Core {
         }
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.held -= count;
+            lane.bytes -= bytes;
         }
         self.held -= count;
-        self.with_account(account, |account| account.held -= count);
+        self.bytes -= bytes;
+        self.with_account(account, |account| {
+            account.held -= count;
+            account.bytes -= bytes;
+        });
         if is_ready {
             self.enter_queue(id);
         }
@@ -298,6 +348,7 @@ impl Core {
                 asks.push(Ask {
                     lane: id,
                     count_max: lane.claims(),
+                    bytes_max: CLAIM_BYTES_MAX,
                 });
             }
         }
@@ -311,13 +362,21 @@ impl Core {
             return None;
         }
         let free = self.in_flight_max.saturating_sub(self.held);
+        let free_bytes = IN_FLIGHT_BYTES_MAX.saturating_sub(self.bytes);
         let next_of = |account: &Account| {
             let left = free.saturating_sub(account.held);
             let mut ready = account.ready.iter();
-            let bears = |id: &Lane| self.lanes.get(id).is_some_and(LaneState::may_ask);
+            let left_bytes = free_bytes.saturating_sub(account.bytes);
+            let bears = |id: &Lane| {
+                let has_room = |lane: &&LaneState| account.held == 0 || lane.bytes < left_bytes;
+                let lane = self.lanes.get(id).filter(has_room);
+                lane.is_some_and(LaneState::may_ask)
+            };
+            // An account with many functions must not take all places by one for each.
+            let one_each = account.held == 0 || free > 0;
             let found = ready
                 .by_ref()
-                .take_while(|(held, ..)| *held == 0 || *held < left)
+                .take_while(|(held, ..)| (*held == 0 && one_each) || *held < left)
                 .find(|(.., id)| bears(id));
             found.map(|(.., id)| *id)
         };
@@ -336,12 +395,18 @@ impl Core {
         lane.held += 1;
         lane.wanted += 1;
         lane.turn = turn;
+        let bytes = match lane.asked_bytes {
+            0 => CLAIM_BYTES_MAX,
+            _ => 0,
+        };
+        lane.asked_bytes += bytes;
         let account = lane.function.account.clone();
         self.held += 1;
         self.with_account(&account, |account| {
             account.held += 1;
             account.turn = turn;
         });
+        self.occupy(&account, id, bytes);
         self.enter_queue(id);
     }
 }

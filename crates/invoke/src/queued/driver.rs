@@ -135,8 +135,9 @@ impl Shared {
 
     fn hear(self: &Arc<Self>, event: Event) {
         let asks = self.core().on(event, self.calendar.now().due);
-        if !asks.is_empty() {
-            self.tracker.spawn(claim(self.clone(), asks));
+        // One by one, so that a claim that fails takes no other with it; they are committed together.
+        for ask in asks {
+            self.tracker.spawn(claim(self.clone(), ask));
         }
     }
 
@@ -156,6 +157,7 @@ impl Shared {
 
 async fn drive(shared: Arc<Shared>, mut told: UnboundedReceiver<Event>) {
     let arrivals = shared.store.queue().arrivals().clone();
+    hasten(&shared).await;
     for arrival in first_arrivals(&shared).await {
         shared.hear(Event::Arrived(arrival));
     }
@@ -181,6 +183,22 @@ async fn drive(shared: Arc<Shared>, mut told: UnboundedReceiver<Event>) {
     shared.hear(Event::Stop);
 }
 
+/// Due times of an earlier run may lie far ahead: its calendar may have been ahead and corrected since.
+async fn hasten(shared: &Shared) {
+    let latest = shared.calendar.now().due + plan::wait_max(&shared.config);
+    match shared.store.queue().hasten(latest).await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(
+            count,
+            "events were due later than any wait is long; they are due sooner now. Was the calendar set back?"
+        ),
+        Err(error) => tracing::error!(
+            %error,
+            "due times could not be looked at; an event may wait longer than it should"
+        ),
+    }
+}
+
 /// What was in the queue before: asked until the store answers.
 async fn first_arrivals(shared: &Shared) -> Vec<Arrival> {
     loop {
@@ -198,31 +216,23 @@ async fn first_arrivals(shared: &Shared) -> Vec<Arrival> {
     }
 }
 
-async fn claim(shared: Arc<Shared>, asks: Vec<Ask>) {
-    let lanes: Vec<_> = asks.iter().map(|ask| ask.lane).collect();
-    match shared
-        .store
-        .queue()
-        .claim(asks, shared.calendar.now().due)
-        .await
-    {
+async fn claim(shared: Arc<Shared>, ask: Ask) {
+    let now = shared.calendar.now().due;
+    match shared.store.queue().claim(ask, now).await {
         Ok(claimed) => {
-            for claimed in claimed {
-                shared.tell(Event::Claimed {
-                    lane: claimed.lane,
-                    taken: claimed.events.len() as u32,
-                    next: claimed.next,
-                });
-                for event in claimed.events {
-                    shared.tracker.spawn(handle(shared.clone(), event));
-                }
+            shared.tell(Event::Claimed {
+                lane: claimed.lane,
+                taken: claimed.events.len() as u32,
+                bytes: claimed.events.iter().map(|event| event.event.size()).sum(),
+                next: claimed.next,
+            });
+            for event in claimed.events {
+                shared.tracker.spawn(handle(shared.clone(), event));
             }
         }
         Err(error) => {
             tracing::error!(%error, "events cannot be taken from the queue; trying again");
-            for lane in lanes {
-                shared.tell(Event::ClaimFailed { lane });
-            }
+            shared.tell(Event::ClaimFailed { lane: ask.lane });
         }
     }
 }
@@ -234,7 +244,11 @@ async fn handle(shared: Arc<Shared>, event: Claimed) {
     if let Some(settlement) = settlement {
         settle(&shared, &event, settlement).await;
     }
-    shared.tell(Event::Ended { lane, was_refused });
+    shared.tell(Event::Ended {
+        lane,
+        bytes: event.event.size(),
+        was_refused,
+    });
 }
 
 /// Runs an event, if it may, and says what becomes of it; nothing when nobody can know.
@@ -319,7 +333,7 @@ async fn settle(shared: &Shared, event: &Claimed, settlement: Settlement) {
         let settled = shared.store.queue().settle(event.key, settlement.clone());
         match settled.await {
             Ok(()) => return,
-            Err(kiln_store::Error::Closed) => return,
+            Err(kiln_store::Error::Closed | kiln_store::Error::Stopped(_)) => return,
             Err(error @ kiln_store::Error::Damaged { .. }) => {
                 tracing::error!(
                     %error, function = %event.event.function, request = %event.event.request_id,

@@ -1,11 +1,12 @@
 //! How an event's end is kept, and who is told of it. Pure.
 
-use kiln_store::queue::{DeadLetter, Event, NewEvent, Reason, Settlement};
+use bytes::Bytes;
+use kiln_store::queue::{DeadLetter, Event, NewEvent, Reason, Settlement, Told};
 use kiln_types::{
     Destination, EventInvokeConfig, FunctionId, Outcome, RequestId, Timestamp, Trace, limits,
 };
 
-use super::record::record;
+use super::record::{Record, record};
 
 /// Text of an error that is kept with a dead letter, at most.
 const ERROR_BYTES_MAX: usize = 4_096;
@@ -30,25 +31,41 @@ pub(super) fn settlement(event: &Event, config: &EventInvokeConfig, ending: Endi
     let now = ending.now;
     let Some(reason) = ending.reason else {
         let told = config.on_success.as_ref();
-        return Settlement::Succeeded(told.map(|to| tell(event, to, &ending)), now);
+        let told = told.map(|to| {
+            let Record { full, brief } = written(event, &ending);
+            Told {
+                event: tell(event, to, &ending, full.unwrap_or_else(|| brief.clone())),
+                brief,
+            }
+        });
+        return Settlement::Succeeded(told, now);
     };
     let to = config.on_failure.as_ref();
-    match to.filter(|to| !leads_on(event, to, reason)) {
-        Some(to) => Settlement::Failed(tell(event, to, &ending), now),
+    let to = to.filter(|to| ending.outcome.is_some() || !leads_on(event, to));
+    // An event too large to be told of is kept, as nobody else has its payload.
+    let told = to.and_then(|to| Some(tell(event, to, &ending, written(event, &ending).full?)));
+    let was_started = ending.outcome.is_some();
+    let letter = DeadLetter {
+        reason,
+        error: shortened(ending.error),
+        died: now,
+    };
+    match told {
+        Some(told) => Settlement::Failed {
+            told,
+            letter,
+            was_started,
+        },
         None => Settlement::Dead {
-            was_started: ending.outcome.is_some(),
-            letter: DeadLetter {
-                reason,
-                error: shortened(ending.error),
-                died: now,
-            },
+            letter,
+            was_started,
         },
     }
 }
 
-/// Whether telling of a loop would be part of it: two functions that are each other's destination
-/// could go on telling each other that they were stopped.
-fn leads_on(event: &Event, to: &Destination, reason: Reason) -> bool {
+/// Whether telling of an event that did not run would be part of a loop: two functions that are each
+/// other's destination could go on telling each other that nothing ran.
+fn leads_on(event: &Event, to: &Destination) -> bool {
     let Destination::Function(arn) = to;
     let hops = || {
         left(event).hops(&FunctionId {
@@ -56,14 +73,18 @@ fn leads_on(event: &Event, to: &Destination, reason: Reason) -> bool {
             name: arn.name.clone(),
         })
     };
-    reason == Reason::RecursiveInvocation && hops() >= limits::RECURSION_HOPS_MAX
+    hops() >= limits::RECURSION_HOPS_MAX
 }
 
-/// The event that tells a destination.
-fn tell(event: &Event, to: &Destination, ending: &Ending) -> NewEvent {
+fn written(event: &Event, ending: &Ending) -> Record {
     let condition = ending.reason.map_or("Success", Reason::as_str);
     let invokes = event.starts - u32::from(ending.outcome.is_none());
     let outcome = ending.outcome.as_ref();
+    record(event, condition, invokes, outcome, ending.now)
+}
+
+/// The event that tells a destination.
+fn tell(event: &Event, to: &Destination, ending: &Ending, payload: Bytes) -> NewEvent {
     let Destination::Function(arn) = to;
     NewEvent {
         request_id: ending.telling,
@@ -75,7 +96,7 @@ fn tell(event: &Event, to: &Destination, ending: &Ending) -> NewEvent {
         invoked_arn: arn.clone(),
         client_context: None,
         trace: Some(left(event).to_string()),
-        payload: record(event, condition, invokes, outcome, ending.now),
+        payload,
     }
 }
 

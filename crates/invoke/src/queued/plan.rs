@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use kiln_scheduler::ThrottleReason;
 use kiln_store::queue::{Again, Event, Reason};
-use kiln_types::{EventInvokeConfig, Function, RequestId, Timestamp};
+use kiln_types::{EventInvokeConfig, Function, RequestId, Timestamp, limits};
 
 use super::QueueConfig;
 use crate::error::Error;
@@ -76,6 +76,13 @@ impl Policy {
         let ms = end.as_millis() - now.shown.as_millis();
         Duration::from_millis(ms.try_into().unwrap_or(0))
     }
+}
+
+/// The longest wait that any attempt can lead to.
+pub(super) fn wait_max(settings: &QueueConfig) -> Duration {
+    let doublings = limits::EVENT_RETRIES_MAX - 1;
+    let retry = settings.retry_after.saturating_mul(1 << doublings);
+    DELAY_MAX.max(retry.saturating_add(retry.mul_f64(RETRY_JITTER)))
 }
 
 /// Whether an event is too old to be tried.

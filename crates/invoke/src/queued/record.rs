@@ -2,7 +2,8 @@
 //! records of Lambda asynchronous invocations").
 //!
 //! AWS differs: its records for functions have at most 1 MB and lose payloads that are larger; here a
-//! record has the 6 MiB of any event, and only a response beyond that is left out.
+//! record has the 6 MiB of any event. A response beyond that is left out; where the request alone is
+//! beyond it, it is left out of the record of a success, and a failure is kept in the place of telling of it.
 
 use bytes::Bytes;
 use kiln_store::queue::Event;
@@ -11,13 +12,22 @@ use kiln_types::{InvocationReport, Outcome, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// The record, as large as it may be.
+pub(super) struct Record {
+    /// With the request, and with the response if that has room; none when the request has none.
+    pub(super) full: Option<Bytes>,
+    /// Without payloads.
+    pub(super) brief: Bytes,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Record<'a> {
+struct Written<'a> {
     version: &'static str,
     timestamp: String,
     request_context: RequestContext<'a>,
-    request_payload: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_payload: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_context: Option<ResponseContext>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,12 +60,12 @@ pub(super) fn record(
     invokes: u32,
     outcome: Option<&Outcome>,
     now: Timestamp,
-) -> Bytes {
+) -> Record {
     let report = outcome.and_then(|outcome| outcome.report.as_ref());
     let arn = event.event.invoked_arn.clone();
     let qualifier = event.event.qualifier.clone();
     let latest = kiln_types::Qualifier::Version(kiln_types::Version::Latest);
-    let mut record = Record {
+    let mut record = Written {
         version: "1.0",
         timestamp: now.to_string(),
         request_context: RequestContext {
@@ -64,16 +74,17 @@ pub(super) fn record(
             condition,
             approximate_invoke_count: invokes,
         },
-        request_payload: raw(&event.event.payload),
+        request_payload: Some(raw(&event.event.payload)),
         response_context: outcome.zip(report).map(response_context),
         response_payload: report.map(|report| raw(&report.payload)),
     };
-    let written = write(&record);
-    if written.len() <= SYNC_PAYLOAD_BYTES_MAX {
-        return written;
-    }
+    let fits = |written: &Bytes| written.len() <= SYNC_PAYLOAD_BYTES_MAX;
+    let mut full = Some(write(&record)).filter(fits);
     record.response_payload = None;
-    write(&record)
+    full = full.or_else(|| Some(write(&record)).filter(fits));
+    record.request_payload = None;
+    let brief = write(&record);
+    Record { full, brief }
 }
 
 fn response_context((outcome, report): (&Outcome, &InvocationReport)) -> ResponseContext {
@@ -85,7 +96,7 @@ fn response_context((outcome, report): (&Outcome, &InvocationReport)) -> Respons
     }
 }
 
-fn write(record: &Record<'_>) -> Bytes {
+fn write(record: &Written<'_>) -> Bytes {
     serde_json::to_vec(record)
         .expect("texts, numbers and JSON are JSON")
         .into()

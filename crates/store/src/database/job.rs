@@ -7,6 +7,27 @@ use tokio::sync::oneshot;
 
 use crate::error::{Doing, Error};
 
+/// Why none of a group was committed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The database refused, for this reason.
+    Commit(String),
+    /// The disk failed, now or earlier; nothing is written any more.
+    Stopped,
+}
+
+impl Failure {
+    fn error(&self, doing: &'static str) -> Error {
+        match self {
+            Failure::Commit(why) => Error::Database {
+                doing,
+                source: why.clone().into(),
+            },
+            Failure::Stopped => Error::Stopped(doing),
+        }
+    }
+}
+
 /// A change: run inside a transaction, finished after its commit.
 pub(super) trait Job: Send {
     /// Whether somebody waits for it.
@@ -15,7 +36,7 @@ pub(super) trait Job: Send {
     fn needs_disk(&self) -> bool;
     fn run(&mut self, transaction: &mut Transaction<'_>);
     /// `failure` says why the commit failed, if it did.
-    fn finish(self: Box<Self>, failure: Option<&str>);
+    fn finish(self: Box<Self>, failure: Option<&Failure>);
 }
 
 /// A change whose caller waits for the commit.
@@ -96,20 +117,12 @@ where
             .map(|work| in_savepoint(self.doing, transaction, work));
     }
 
-    fn finish(self: Box<Self>, failure: Option<&str>) {
-        let lost = |why: &str| {
-            let source = why.to_owned().into();
-            Err(Error::Database {
-                doing: self.doing,
-                source,
-            }
-            .into())
-        };
+    fn finish(self: Box<Self>, failure: Option<&Failure>) {
+        let not_run = Failure::Commit("the change was not run".to_owned());
         let result = match (self.result, failure) {
             (Some(Err(refusal)), _) => Err(refusal),
             (Some(Ok(value)), None) => Ok(value),
-            (_, Some(failure)) => lost(failure),
-            (None, None) => lost("the change was not run"),
+            (_, failure) => Err(failure.unwrap_or(&not_run).error(self.doing).into()),
         };
         if let Ok(value) = &result {
             (self.publish)(value);
@@ -138,11 +151,11 @@ where
         }
     }
 
-    fn finish(self: Box<Self>, failure: Option<&str>) {
+    fn finish(self: Box<Self>, failure: Option<&Failure>) {
         let error = match (self.result, failure) {
             (Ok(()), None) => return,
             (Err(error), _) => error.to_string(),
-            (Ok(()), Some(failure)) => failure.to_owned(),
+            (Ok(()), Some(failure)) => failure.error(self.doing).to_string(),
         };
         tracing::error!(
             doing = self.doing,

@@ -142,9 +142,99 @@ async fn what_is_for_the_kernel_does_not_wait_for_the_disk_and_the_next_change_d
         synchronous.doing("ask")
     };
     for _ in 0..2 {
-        let waits: Result<i64, Error> = database.write_to_kernel("ask", ask).await;
+        let waits: Result<i64, Error> = database.write_to_kernel("ask", ask, |_| ()).await;
         assert_eq!(waits.unwrap(), 1);
         let waits: Result<i64, Error> = database.write("ask", ask).await;
         assert_eq!(waits.unwrap(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_transaction_that_the_database_gives_up_takes_its_whole_group_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Arc::new(Database::open(dir.path(), &SPEC).unwrap());
+    let release = hold(&database);
+    // As on a full disk: the statement fails, and with it all of the transaction.
+    let fills = |to: &Connection| {
+        to.pragma_update(None, "max_page_count", 20)
+            .doing("limit")?;
+        let table = "CREATE TABLE filled (bytes BLOB NOT NULL) STRICT";
+        to.execute_batch(table).doing("fill")?;
+        insert("INSERT INTO filled VALUES (zeroblob(10000000))")(to)
+    };
+    let before = database.write("before", insert("INSERT INTO parent VALUES (1)"));
+    let fills = database.write("fills", fills);
+    let after = database.write("after", insert("INSERT INTO parent VALUES (2)"));
+    let (before, fills, after, ()) =
+        tokio::join!(before, fills, after, async move { drop(release) });
+    assert!(before.is_err() && fills.is_err() && after.is_err());
+    assert_eq!(
+        count(&database).await,
+        0,
+        "what is told to fail is not made"
+    );
+    let again = insert("INSERT INTO parent VALUES (3)");
+    database.write("again", again).await.unwrap();
+}
+
+const FAILING_DIR: &str = "KILN_STORE_FAILING_DIR";
+
+#[test]
+fn a_disk_that_fails_under_a_commit_stops_the_writer_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    // The kernel refuses to write beyond so many blocks, and not for want of room.
+    let limited = "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\"";
+    let child = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "database::tests::child_whose_disk_fails",
+            "--exact",
+            "--ignored",
+        ])
+        .env(FAILING_DIR, dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && told.contains("1 passed"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "the process that a_disk_that_fails_under_a_commit_stops_the_writer_for_good starts"]
+async fn child_whose_disk_fails() {
+    let dir = std::env::var(FAILING_DIR).expect("started by the test above");
+    let database = Database::open(Path::new(&dir), &SPEC).unwrap();
+    let table = |to: &Connection| {
+        let table = "CREATE TABLE filled (bytes BLOB NOT NULL) STRICT";
+        to.execute_batch(table).doing("fill")
+    };
+    database.write("fill", table).await.unwrap();
+    let fill = || {
+        database.write(
+            "fill",
+            insert("INSERT INTO filled VALUES (zeroblob(100000))"),
+        )
+    };
+    let mut kept = 0;
+    let failed = loop {
+        match fill().await {
+            Ok(_) => kept += 1,
+            Err(failed) => break failed,
+        }
+    };
+    assert!(matches!(failed, Error::Stopped("fill")), "{failed:?}");
+    // There would be room for this one.
+    let small = database.write("small", insert("INSERT INTO parent VALUES (1)"));
+    let small = small.await;
+    assert!(matches!(small, Err(Error::Stopped("small"))), "{small:?}");
+    let count = |from: &Connection| {
+        from.query_row("SELECT count(*) FROM filled", [], |row| {
+            row.get::<_, u32>(0)
+        })
+    };
+    assert_eq!(database.read("count", count).await.unwrap(), kept);
+    assert!(kept > 0);
 }

@@ -12,8 +12,8 @@ use crate::error::{Doing, Error};
 /// again; larger ones in a table of their own, in the same file: one transaction covers both, and no
 /// file can be left behind.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
-/// What an event takes besides its payload, about: its head, its entry, and its part of half-empty
-/// pages.
+/// What an event takes besides what its caller gave, about: the rest of its head, its entry, and its
+/// part of half-empty pages.
 const OVERHEAD_BYTES: u64 = 512;
 
 /// An event to be kept.
@@ -124,8 +124,10 @@ impl Reason {
 
 impl NewEvent {
     /// What it counts against the size of the queue.
-    pub(super) fn size(&self) -> u64 {
-        self.payload.len() as u64 + OVERHEAD_BYTES
+    pub fn size(&self) -> u64 {
+        let head =
+            [&self.client_context, &self.trace].map(|part| part.as_ref().map_or(0, String::len));
+        (self.payload.len() + head[0] + head[1]) as u64 + OVERHEAD_BYTES
     }
 
     pub(super) fn head(&self) -> String {
@@ -159,6 +161,17 @@ impl NewEvent {
             payload,
         })
     }
+}
+
+/// The head of an event of which no more is known than its function.
+pub(super) fn head_of(arn: &FunctionArn) -> String {
+    let head = Head {
+        qualifier: None,
+        arn: arn.to_string().into(),
+        client_context: None,
+        trace: None,
+    };
+    serde_json::to_string(&head).expect("texts are always JSON")
 }
 
 /// Where a payload is put.

@@ -135,7 +135,7 @@ pub(super) fn show(
     if event.is_some() {
         return Ok(event);
     }
-    let letters = format!("{LETTERS} WHERE account = ?1 AND request_id = ?2");
+    let letters = format!("{LETTERS} WHERE +account = ?1 AND request_id = ?2");
     from.prepare(&letters)?
         .query_row(by, |row| letter(row, with_body(row, 13)?))
         .optional()

@@ -74,10 +74,12 @@ impl Change {
         }
     }
 
-    pub(super) fn dead() -> Self {
+    /// Kept with so many bytes of an error.
+    pub(super) fn dead(error_bytes: i64) -> Self {
         Self {
             dead: 1,
             queued: -1,
+            bytes: error_bytes,
             ..Default::default()
         }
     }

@@ -20,6 +20,7 @@ mod model;
 mod open;
 mod queue;
 mod queue_crash;
+mod queue_trouble;
 mod raw_zip;
 mod sample;
 mod usage;

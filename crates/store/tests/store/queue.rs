@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use kiln_store::Store;
 use kiln_store::queue::{
-    AcceptError, Again, Ask, Claimed, DeadLetter, Event, ListQuery, NewEvent, Place, Reason,
-    Selection, Settlement, Totals,
+    Again, Ask, Claimed, DeadLetter, Event, Lane, ListQuery, NewEvent, Place, Reason, Selection,
+    Settlement, Told, Totals,
 };
-use kiln_store::{Config, Store};
 use kiln_types::{FunctionArn, FunctionName, Region, RequestId, Timestamp};
 use proptest::prelude::*;
 
 use crate::sample::{Sample, account, id};
 
 /// Some day in 2026.
-const NOW_MS: i64 = 1_795_440_180_000;
+pub const NOW_MS: i64 = 1_795_440_180_000;
 
-fn at(ms: i64) -> Timestamp {
+pub fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(NOW_MS + ms)
 }
 
@@ -32,7 +32,7 @@ pub fn event(function: &str, payload: impl Into<Bytes>) -> NewEvent {
     }
 }
 
-async fn accept(store: &Store, function: &str, ms: i64) -> RequestId {
+pub async fn accept(store: &Store, function: &str, ms: i64) -> RequestId {
     let event = event(function, "{}");
     let request_id = event.request_id;
     store.queue().accept(event, at(ms)).await.unwrap();
@@ -42,23 +42,46 @@ async fn accept(store: &Store, function: &str, ms: i64) -> RequestId {
 /// Everything that can be claimed of all functions.
 async fn claim(store: &Store, now: Timestamp, count_max: u32) -> Vec<Claimed> {
     let lanes = store.queue().lanes().await.unwrap();
-    let ask = |lane| Ask { lane, count_max };
-    let asks = lanes.iter().map(|arrival| ask(arrival.lane)).collect();
-    store.queue().claim(asks, now).await.unwrap()
+    let mut claimed = Vec::new();
+    for arrival in lanes {
+        let ask = ask(arrival.lane, count_max);
+        claimed.push(store.queue().claim(ask, now).await.unwrap());
+    }
+    claimed
 }
 
-async fn claim_all(store: &Store, now: Timestamp) -> Vec<Event> {
+pub fn ask(lane: Lane, count_max: u32) -> Ask {
+    Ask {
+        lane,
+        count_max,
+        bytes_max: u64::MAX,
+    }
+}
+
+pub async fn claim_all(store: &Store, now: Timestamp) -> Vec<Event> {
     let claimed = claim(store, now, 1_000).await;
     claimed.into_iter().flat_map(|one| one.events).collect()
 }
 
-fn dead(reason: Reason, died: Timestamp) -> Settlement {
+pub fn dead(reason: Reason, died: Timestamp) -> Settlement {
     Settlement::Dead {
-        letter: DeadLetter {
-            reason,
-            error: "it said so".to_owned(),
-            died,
-        },
+        letter: letter(reason, died),
+        was_started: true,
+    }
+}
+
+fn letter(reason: Reason, died: Timestamp) -> DeadLetter {
+    DeadLetter {
+        reason,
+        error: "it said so".to_owned(),
+        died,
+    }
+}
+
+pub fn failed(told: NewEvent, now: Timestamp) -> Settlement {
+    Settlement::Failed {
+        told,
+        letter: letter(Reason::RetriesExhausted, now),
         was_started: true,
     }
 }
@@ -72,7 +95,7 @@ fn again(due: Timestamp) -> Settlement {
     })
 }
 
-fn assert_conserved(totals: Totals) {
+pub fn assert_conserved(totals: Totals) {
     let Totals {
         received,
         succeeded,
@@ -182,9 +205,13 @@ async fn who_is_told_of_an_end_has_an_event_in_the_same_transaction() {
     accept(&sample.store, "sum", 0).await;
     let claimed = claim_all(&sample.store, at(0)).await;
     let queue = sample.store.queue();
-    let told = Settlement::Succeeded(Some(event("told", "1")), at(5));
+    let told = Told {
+        event: event("told", "1"),
+        brief: Bytes::new(),
+    };
+    let told = Settlement::Succeeded(Some(told), at(5));
     queue.settle(claimed[0].key, told).await.unwrap();
-    let told = Settlement::Failed(event("told", "2"), at(5));
+    let told = failed(event("told", "2"), at(5));
     queue.settle(claimed[1].key, told).await.unwrap();
     let totals = queue.totals();
     assert_eq!(
@@ -230,46 +257,7 @@ async fn arrivals_are_told_by_function_and_earliest_time() {
     assert_eq!(told, [(id("other"), at(0)), (id("sum"), at(10))]);
 }
 
-#[tokio::test]
-async fn a_full_queue_refuses_before_it_accepts() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = Config {
-        queue_bytes_max: 10_000,
-        ..Config::new(dir.path())
-    };
-    let clock = std::sync::Arc::new(kiln_types::ManualClock::default());
-    let store = Store::open(config, clock).unwrap();
-    let queue = store.queue();
-    let kilobyte = || event("sum", vec![b'1'; 1_000]);
-    let mut accepted = 0;
-    let refused = loop {
-        match queue.accept(kilobyte(), at(0)).await {
-            Ok(()) => accepted += 1,
-            Err(refused) => break refused,
-        }
-    };
-    assert!(matches!(refused, AcceptError::Full { .. }), "{refused}");
-    let totals = queue.totals();
-    assert!(
-        accepted > 3 && totals.received == accepted,
-        "{accepted} {totals:?}"
-    );
-    assert!(totals.bytes <= 10_000);
-    // A dead letter takes as much; only what is gone makes room.
-    let claimed = claim_all(&store, at(0)).await;
-    queue
-        .settle(claimed[0].key, dead(Reason::RetriesExhausted, at(1)))
-        .await
-        .unwrap();
-    assert!(queue.accept(kilobyte(), at(0)).await.is_err());
-    queue
-        .settle(claimed[1].key, Settlement::Succeeded(None, at(1)))
-        .await
-        .unwrap();
-    assert!(queue.accept(kilobyte(), at(0)).await.is_ok());
-}
-
-fn selection(function: Option<&str>, request_id: Option<RequestId>) -> Selection {
+pub fn selection(function: Option<&str>, request_id: Option<RequestId>) -> Selection {
     let function: Option<FunctionName> = function.map(|name| name.parse().unwrap());
     Selection {
         account: account(),
@@ -436,7 +424,7 @@ async fn perform(mut sample: Sample, steps: Vec<Step>) {
                 None
             }
             Step::Succeed => Some(Settlement::Succeeded(None, now)),
-            Step::Fail => Some(Settlement::Failed(event("told", "1"), now)),
+            Step::Fail => Some(failed(event("told", "1"), now)),
             Step::Die => Some(dead(Reason::RetriesExhausted, now)),
             Step::Again => Some(again(now + Duration::from_millis(40))),
             Step::Redrive => {

@@ -151,9 +151,13 @@ async fn accept(store: &Store, clock: SystemClock) {
 async fn run(store: &Store, clock: SystemClock) {
     loop {
         let lanes = store.queue().lanes().await.unwrap();
-        let ask = |lane| Ask { lane, count_max: 3 };
-        let asks = lanes.iter().map(|arrival| ask(arrival.lane)).collect();
-        for claimed in store.queue().claim(asks, clock.timestamp()).await.unwrap() {
+        for arrival in lanes {
+            let ask = Ask {
+                lane: arrival.lane,
+                count_max: 3,
+                bytes_max: u64::MAX,
+            };
+            let claimed = store.queue().claim(ask, clock.timestamp()).await.unwrap();
             for event in &claimed.events {
                 println!("claimed {}.", event.event.request_id);
             }

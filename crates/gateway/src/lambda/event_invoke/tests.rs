@@ -170,6 +170,17 @@ async fn what_cannot_be_told_is_refused() {
             told.message
         );
     }
+    let iam = "arn:aws:iam:us-east-1:000000000000:function:told";
+    let told = refused(wire::PutFunctionEventInvokeConfigRequest {
+        destination_config: to(Some(iam), None),
+        ..put("sum")
+    });
+    assert_eq!(
+        told.await.message,
+        format!(
+            "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination={iam}), onFailure=null) is invalid."
+        )
+    );
 }
 
 #[tokio::test]

@@ -27,6 +27,10 @@ pub(super) struct LaneState {
     pub(super) next: Option<Timestamp>,
     /// Its events that run or are being claimed.
     pub(super) held: u32,
+    /// What they take in memory.
+    pub(super) bytes: u64,
+    /// What of that is kept free for those that are being claimed.
+    pub(super) asked_bytes: u64,
     /// When it had its last turn.
     pub(super) turn: u64,
     pub(super) window: Window,
@@ -45,6 +49,8 @@ impl LaneState {
             stage: Stage::Empty,
             next: None,
             held: 0,
+            bytes: 0,
+            asked_bytes: 0,
             turn: 0,
             window: Window::new(in_flight_max),
             wanted: 0,

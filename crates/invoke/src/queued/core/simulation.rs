@@ -86,6 +86,7 @@ impl World {
                 Event::Claimed {
                     lane: Lane::new(lane),
                     taken: taken as u32,
+                    bytes: taken as u64,
                     next: first,
                 }
             }
@@ -93,6 +94,7 @@ impl World {
                 self.ended += 1;
                 Event::Ended {
                     lane: Lane::new(lane),
+                    bytes: 1,
                     was_refused: false,
                 }
             }

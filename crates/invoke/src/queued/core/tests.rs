@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const EVENT_BYTES: u64 = 1_000;
+
 pub(super) fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(1_795_440_180_000 + ms)
 }
@@ -25,6 +27,7 @@ fn claimed(lane: u16, taken: u32, next: Option<Timestamp>) -> Event {
     Event::Claimed {
         lane: Lane::new(lane),
         taken,
+        bytes: u64::from(taken) * EVENT_BYTES,
         next,
     }
 }
@@ -32,6 +35,7 @@ fn claimed(lane: u16, taken: u32, next: Option<Timestamp>) -> Event {
 fn ended(lane: u16, was_refused: bool) -> Event {
     Event::Ended {
         lane: Lane::new(lane),
+        bytes: EVENT_BYTES,
         was_refused,
     }
 }
@@ -133,6 +137,69 @@ fn a_function_without_events_in_flight_finds_a_place_even_when_all_are_taken() {
 }
 
 #[test]
+fn an_account_does_not_take_more_than_all_places_by_one_for_each_function() {
+    let mut core = Core::new(8);
+    for number in 0..8 {
+        core.on(Event::Arrived(arrival(1, number, at(0))), at(0));
+        core.on(claimed(number, 1, None), at(0));
+    }
+    assert_eq!(core.held(), 8);
+    let ninth = arrival(1, 9, at(0));
+    assert!(core.on(Event::Arrived(ninth), at(0)).is_empty());
+    // Another account finds a place still, and the ninth function when one ends.
+    let other = arrival(2, 10, at(0));
+    assert_eq!(core.on(Event::Arrived(other), at(0)).len(), 1);
+    core.on(claimed(10, 1, None), at(0));
+    core.on(ended(10, false), at(0));
+    assert_eq!(core.on(ended(0, false), at(0))[0].lane, Lane::new(9));
+}
+
+#[test]
+fn large_events_leave_room_in_memory_for_those_of_others() {
+    let mut core = Core::new(1_000);
+    let mut asks = core.on(Event::Arrived(arrival(1, 1, at(0))), at(0));
+    let mut taken = 0;
+    // Each claim brings one event, as large as they get.
+    let bytes = 6 << 20;
+    while let Some(ask) = asks.pop() {
+        let one = Event::Claimed {
+            lane: ask.lane,
+            taken: 1,
+            bytes,
+            next: Some(at(0)),
+        };
+        taken += 1;
+        asks.extend(core.on(one, at(0)));
+        // So that its window is not what stops it.
+        let lane = core.lanes.get_mut(&ask.lane).unwrap();
+        (0..2).for_each(|_| lane.window.ended(false));
+    }
+    let third = IN_FLIGHT_BYTES_MAX / 3;
+    assert!((third..third + bytes).contains(&(taken * bytes)), "{taken}");
+    for (account, number) in [(1, 2), (2, 3)] {
+        let asks = core.on(Event::Arrived(arrival(account, number, at(0))), at(0));
+        assert_eq!(asks.len(), 1, "of {account}");
+    }
+    let one = Event::Ended {
+        lane: Lane::new(1),
+        bytes,
+        was_refused: false,
+    };
+    core.on(claimed(2, 1, None), at(0));
+    core.on(claimed(3, 1, None), at(0));
+    for _ in 0..taken {
+        core.on(one.clone(), at(0));
+    }
+    core.on(ended(2, false), at(0));
+    core.on(ended(3, false), at(0));
+    let asked = CLAIM_BYTES_MAX;
+    assert_eq!(
+        (core.held(), core.bytes),
+        (core.lanes[&Lane::new(1)].asked, asked)
+    );
+}
+
+#[test]
 fn a_function_that_is_refused_is_asked_less_of() {
     let mut core = Core::new(300);
     flood(&mut core, 1, 1);
@@ -162,6 +229,8 @@ fn a_place_in_the_queue_that_became_another_functions_is_theirs() {
     other.function.name = "other".parse().unwrap();
     assert_eq!(core.on(Event::Arrived(other), at(0)).len(), 1);
     // The end of the first function's event is on its way still.
+    core.on(ended(1, false), at(0));
+    assert_eq!(core.held(), 4, "what the other asked for");
     core.on(claimed(1, 0, None), at(0));
     core.on(ended(1, false), at(0));
     assert_eq!(core.held(), 0);
@@ -235,7 +304,7 @@ proptest! {
             model.asked.extend(core.on(event, at(now)));
         }
         prop_assert!(model.waiting.values().all(Vec::is_empty), "{:?}", model);
-        prop_assert_eq!(core.held(), 0);
+        prop_assert_eq!((core.held(), core.bytes), (0, 0));
         prop_assert!(core.lanes.is_empty() && core.accounts.is_empty() && core.order.is_empty());
     }
 }

@@ -277,3 +277,24 @@ async fn many_events_of_many_functions_all_run_once() {
     assert_eq!(fixture.queued.statistics(), Statistics::default());
     fixture.close().await;
 }
+
+#[tokio::test]
+async fn a_retry_that_was_planned_by_a_calendar_ahead_comes_after_the_next_start() {
+    let fixture = Fixture::new();
+    fixture.clock.advance(Duration::from_secs(86_400));
+    fixture.answers("f", [Ok(InvocationStatus::Error)]);
+    fixture.accept("f").await;
+    fixture.until(|totals| totals.retried == 1).await;
+    let (dir, told, _) = fixture.close().await;
+    // The calendar is right again: a day earlier.
+    let clock = Arc::new(ManualClock::default());
+    clock.advance(Duration::from_millis(NOW_MS));
+    let fixture = Fixture::open(dir, told, clock);
+    let latest = fixture.clock.timestamp() + Duration::from_secs(301);
+    while fixture.store.queue().lanes().await.unwrap()[0].due > latest {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    fixture.clock.advance(Duration::from_secs(301));
+    fixture.until(|totals| totals.succeeded == 1).await;
+    fixture.close().await;
+}

@@ -87,7 +87,7 @@ fn a_failure_is_told_in_awss_record() {
     let failed = outcome(InvocationStatus::Error, "{\"errorType\":\"E\"}");
     let end = ending(Some(Reason::RetriesExhausted), Some(failed));
     let telling = end.telling;
-    let Settlement::Failed(told, NOW) = settlement(&event("Root=1"), &both(), end) else {
+    let Settlement::Failed { told, .. } = settlement(&event("Root=1"), &both(), end) else {
         panic!("somebody is told");
     };
     assert_eq!((told.function, told.request_id), (id("failed"), telling));
@@ -120,7 +120,7 @@ fn a_failure_is_told_in_awss_record() {
 fn a_success_is_told_without_an_error() {
     let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
     let settled = settlement(&event("Root=1"), &both(), end);
-    let Settlement::Succeeded(Some(told), _) = settled else {
+    let Settlement::Succeeded(Some(Told { event: told, brief }), _) = settled else {
         panic!("{settled:?}");
     };
     assert_eq!(told.function, id("succeeded"));
@@ -131,6 +131,12 @@ fn a_success_is_told_without_an_error() {
         record["responseContext"],
         json!({"statusCode": 200, "executedVersion": "7"})
     );
+    let brief: Value = serde_json::from_slice(&brief).unwrap();
+    assert_eq!(brief["requestContext"], record["requestContext"]);
+    assert_eq!(
+        (brief.get("requestPayload"), brief.get("responsePayload")),
+        (None, None)
+    );
     let none = EventInvokeConfig::default();
     let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
     let settled = settlement(&event("Root=1"), &none, end);
@@ -140,7 +146,7 @@ fn a_success_is_told_without_an_error() {
 #[test]
 fn what_did_not_run_has_no_response_and_was_not_started() {
     let end = ending(Some(Reason::EventAgeExceeded), None);
-    let Settlement::Failed(told, _) = settlement(&event("Root=1"), &both(), end) else {
+    let Settlement::Failed { told, .. } = settlement(&event("Root=1"), &both(), end) else {
         panic!("somebody is told");
     };
     let record: Value = serde_json::from_slice(&told.payload).unwrap();
@@ -172,7 +178,9 @@ fn a_failure_that_nobody_is_told_of_is_kept() {
 fn a_response_that_makes_the_record_too_large_is_left_out() {
     let large = format!("\"{}\"", "x".repeat(limits::SYNC_PAYLOAD_BYTES_MAX - 2));
     let end = ending(None, Some(outcome(InvocationStatus::Success, large)));
-    let Settlement::Succeeded(Some(told), _) = settlement(&event("Root=1"), &both(), end) else {
+    let Settlement::Succeeded(Some(Told { event: told, .. }), _) =
+        settlement(&event("Root=1"), &both(), end)
+    else {
         panic!("somebody is told");
     };
     let record: Value = serde_json::from_slice(&told.payload).unwrap();
@@ -183,7 +191,9 @@ fn a_response_that_makes_the_record_too_large_is_left_out() {
 #[test]
 fn a_response_that_is_no_json_is_told_as_text() {
     let end = ending(None, Some(outcome(InvocationStatus::Success, "<html>")));
-    let Settlement::Succeeded(Some(told), _) = settlement(&event("Root=1"), &both(), end) else {
+    let Settlement::Succeeded(Some(Told { event: told, .. }), _) =
+        settlement(&event("Root=1"), &both(), end)
+    else {
         panic!("somebody is told");
     };
     let record: Value = serde_json::from_slice(&told.payload).unwrap();
@@ -193,7 +203,9 @@ fn a_response_that_is_no_json_is_told_as_text() {
 #[test]
 fn the_chain_goes_on_in_what_is_told() {
     let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
-    let Settlement::Succeeded(Some(told), _) = settlement(&event("Root=1"), &both(), end) else {
+    let Settlement::Succeeded(Some(Told { event: told, .. }), _) =
+        settlement(&event("Root=1"), &both(), end)
+    else {
         panic!("somebody is told");
     };
     let trace = Trace::read(&told.trace.unwrap());
@@ -211,5 +223,41 @@ fn two_functions_do_not_go_on_telling_each_other_that_they_were_stopped() {
     let stopped = settlement(&event(&chain.to_string()), &both(), end());
     assert!(matches!(stopped, Settlement::Dead { .. }), "{stopped:?}");
     let stopped = settlement(&event("Root=1"), &both(), end());
-    assert!(matches!(stopped, Settlement::Failed(..)), "{stopped:?}");
+    assert!(matches!(stopped, Settlement::Failed { .. }), "{stopped:?}");
+}
+
+#[test]
+fn a_loop_in_which_nothing_runs_ends_whatever_the_reason() {
+    let mut chain = Trace::read("Root=1");
+    for _ in 0..limits::RECURSION_HOPS_MAX {
+        chain.enter(&id("f"));
+        chain.enter(&id("failed"));
+    }
+    for reason in [Reason::NotInvocable, Reason::ZeroReservedConcurrency] {
+        let end = ending(Some(reason), None);
+        let stopped = settlement(&event(&chain.to_string()), &both(), end);
+        assert!(matches!(stopped, Settlement::Dead { .. }), "{stopped:?}");
+    }
+}
+
+#[test]
+fn a_failed_event_that_no_record_can_hold_is_kept_and_a_success_is_told_without_it() {
+    let large = format!("\"{}\"", "x".repeat(limits::SYNC_PAYLOAD_BYTES_MAX - 2));
+    let mut event = event("Root=1");
+    event.event.payload = large.into();
+    let failed = outcome(InvocationStatus::Error, "1");
+    let end = ending(Some(Reason::RetriesExhausted), Some(failed));
+    let settled = settlement(&event, &both(), end);
+    assert!(matches!(
+        settled,
+        Settlement::Dead {
+            was_started: true,
+            ..
+        }
+    ));
+    let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
+    let Settlement::Succeeded(Some(told), _) = settlement(&event, &both(), end) else {
+        panic!("somebody is told");
+    };
+    assert_eq!(told.event.payload, told.brief);
 }

@@ -184,6 +184,31 @@ fn a_calendar_that_was_set_back_neither_ends_an_event_nor_has_it_tried_without_a
     assert!(again.due >= now.due + Duration::from_secs(60));
 }
 
+#[test]
+fn no_wait_is_longer_than_the_longest() {
+    for retry_after in [1, 60, 3_600].map(Duration::from_secs) {
+        let settings = QueueConfig {
+            retry_after,
+            ..QueueConfig::default()
+        };
+        let policy = Policy::of(None, &EventInvokeConfig::default(), &settings);
+        for id in (0..100).map(|_| RequestId::random()) {
+            for next in [
+                after_failure(&event(1, 0, id), &policy, at(ACCEPTED)),
+                after_refusal(
+                    &Error::AwaitsSnapshot,
+                    &event(0, 20, id),
+                    &policy,
+                    at(ACCEPTED),
+                ),
+            ] {
+                assert!(wait(next).0 <= wait_max(&settings), "{retry_after:?}");
+            }
+        }
+    }
+    assert_eq!(wait_max(&QueueConfig::default()), DELAY_MAX);
+}
+
 proptest! {
     #[test]
     fn the_same_attempt_has_the_same_plan(bytes in any::<[u8; 16]>(), attempt in any::<u32>()) {
