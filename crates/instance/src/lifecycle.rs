@@ -174,7 +174,7 @@ impl Lifecycle {
             Event::Freeze => self.on_freeze(),
             Event::Stop => self.on_stop(now),
             Event::Kill => self.on_kill(now),
-            Event::Leased => self.on_leased(),
+            Event::Leased => self.on_leased(now),
             Event::LeaseFailed => self.on_lease_failed(),
             Event::CannotStart(failure) => self.on_cannot_start(failure, now),
             Event::ExtensionFailed => {
@@ -281,7 +281,9 @@ impl Lifecycle {
         }
     }
 
-    fn on_leased(&mut self) -> Vec<Action> {
+    /// Init begins. How long a sandbox was waited for is the server's affair: it is neither charged nor
+    /// taken from the time for init.
+    fn on_leased(&mut self, now: Moment) -> Vec<Action> {
         let State::Starting {
             phase,
             since,
@@ -289,6 +291,10 @@ impl Lifecycle {
         } = self.state
         else {
             return Vec::new();
+        };
+        let since = match phase {
+            Phase::Init => now,
+            Phase::Invoke => since,
         };
         self.state = State::Initialising {
             phase,

@@ -173,7 +173,7 @@ mod tests {
 
     fn idle(farewell: Farewell) -> Lifecycle {
         let mut life = Lifecycle::new(Duration::from_secs(10), TIMEOUT, at(0));
-        life.on(Event::Leased, at(1));
+        life.on(Event::Leased, at(0));
         life.on(Event::InitDone, at(100));
         life.set_farewell(farewell);
         life

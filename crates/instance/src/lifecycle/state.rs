@@ -20,7 +20,7 @@ pub(crate) enum State {
     Initialising {
         /// On whose time.
         phase: Phase,
-        /// Since when, the lease included.
+        /// Since when; on the time of an invocation, since it came.
         since: Moment,
         /// The invocation that comes first; the runtime has it already.
         waiting: Option<RequestId>,

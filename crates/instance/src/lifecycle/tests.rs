@@ -21,7 +21,7 @@ fn new() -> Lifecycle {
 /// An instance whose init is done, idle since 100 ms.
 fn idle() -> Lifecycle {
     let mut life = new();
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     life.on(Event::InitDone, at(100));
     life
 }
@@ -35,12 +35,27 @@ fn finish(ending: Ending, millis: u64, init_millis: Option<u64>) -> Action {
 }
 
 #[test]
+fn waiting_for_a_sandbox_is_no_part_of_init() {
+    let mut life = new();
+    let id = RequestId::random();
+    life.on(Event::Invoke(id), at(0));
+    let leased = life.on(Event::Leased, at(3_000));
+    assert_eq!(leased.last(), Some(&Action::Alarm(at(13_000))));
+    life.on(Event::InitDone, at(3_005));
+    let answered = life.on(Event::Answered(id), at(3_006));
+    assert!(
+        answered.contains(&finish(Ending::Answered, 1, Some(5))),
+        "{answered:?}"
+    );
+}
+
+#[test]
 fn the_first_invocation_travels_with_init_and_reports_it() {
     let mut life = new();
     let id = RequestId::random();
     assert_eq!(life.on(Event::Invoke(id), at(0)), []);
     assert_eq!(
-        life.on(Event::Leased, at(1)),
+        life.on(Event::Leased, at(0)),
         [
             Action::Initialise,
             Action::DeliverAfterInit,
@@ -76,7 +91,7 @@ fn what_fails_after_a_restore_is_told_to_who_waits_and_not_tried_again() {
         let mut life = Lifecycle::new(Duration::from_secs(900), TIMEOUT, at(0));
         life.set_restoring(true);
         life.on(Event::Invoke(RequestId::random()), at(0));
-        let leased = life.on(Event::Leased, at(1));
+        let leased = life.on(Event::Leased, at(0));
         assert_eq!(leased.last(), Some(&Action::Alarm(at(10_000))));
         let actions = life.on(event, at(millis));
         let report = Action::ReportInit {
@@ -96,7 +111,7 @@ fn what_fails_after_a_restore_is_told_to_who_waits_and_not_tried_again() {
 fn a_hook_that_fails_without_a_snapshot_is_charged_with_its_init() {
     let mut life = new();
     life.on(Event::Invoke(RequestId::random()), at(0));
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     let actions = life.on(Event::HookFailed, at(30));
     let end = finish(Ending::InitFailed(InitFailure::Hook), 30, None);
     assert_eq!(actions.last(), Some(&end));
@@ -106,7 +121,7 @@ fn a_hook_that_fails_without_a_snapshot_is_charged_with_its_init() {
 fn a_hook_that_fails_while_nobody_waits_is_tried_for_the_first_invocation() {
     let mut life = new();
     life.set_restoring(true);
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     let actions = life.on(Event::HookFailed, at(30));
     assert_eq!(actions.last(), Some(&Action::Discard));
     assert_eq!(*life.state(), State::Unloaded);
@@ -116,7 +131,7 @@ fn a_hook_that_fails_while_nobody_waits_is_tried_for_the_first_invocation() {
 fn an_instance_that_is_initialised_after_all_has_the_time_of_init() {
     let mut life = Lifecycle::new(Duration::from_secs(900), TIMEOUT, at(0));
     life.set_restoring(true);
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     life.set_restoring(false);
     let actions = life.on(Event::Alarm, at(10_000));
     assert_eq!(actions, [Action::Alarm(at(900_000))]);
@@ -145,7 +160,7 @@ fn a_failed_init_runs_once_more_within_the_invocation() {
         let mut life = new();
         let id = RequestId::random();
         life.on(Event::Invoke(id), at(0));
-        life.on(Event::Leased, at(1));
+        life.on(Event::Leased, at(0));
         let duration = INIT_TIMEOUT;
         let report = Action::ReportInit {
             phase: Phase::Init,
@@ -179,7 +194,7 @@ fn a_failed_init_runs_once_more_within_the_invocation() {
 #[test]
 fn an_init_that_fails_before_its_invocation_came_runs_again_for_it() {
     let mut life = new();
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     let actions = life.on(Event::Exited, at(50));
     let report = Action::ReportInit {
         phase: Phase::Init,
@@ -213,7 +228,7 @@ fn a_second_init_that_succeeds_leaves_the_rest_of_the_time() {
     let mut life = new();
     let id = RequestId::random();
     life.on(Event::Invoke(id), at(0));
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     life.on(Event::Alarm, at(10_000));
     life.on(Event::Leased, at(10_001));
     let actions = life.on(Event::InitDone, at(12_000));
@@ -284,7 +299,7 @@ fn a_kill_ends_every_state_and_answers_who_waits() {
     assert_eq!(*starting.state(), State::Stopped);
     let mut initialising = new();
     initialising.on(Event::Invoke(id), at(0));
-    initialising.on(Event::Leased, at(1));
+    initialising.on(Event::Leased, at(0));
     let mut idle_one = idle();
     let mut busy = idle();
     busy.on(Event::Invoke(id), at(200));

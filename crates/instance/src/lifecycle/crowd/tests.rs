@@ -22,7 +22,7 @@ fn new(slots: u64) -> Lifecycle {
 /// An instance whose init is done, idle since 100 ms.
 fn idle(slots: u64) -> Lifecycle {
     let mut life = new(slots);
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     life.on(Event::InitDone, at(100));
     life
 }
@@ -92,7 +92,7 @@ fn those_that_wait_for_init_begin_with_its_end_and_the_first_reports_it() {
     let mut life = new(3);
     let [first, second] = [RequestId::random(), RequestId::random()];
     life.on(Event::Invoke(first), at(0));
-    let leased = life.on(Event::Leased, at(1));
+    let leased = life.on(Event::Leased, at(0));
     let deliver = [Action::About(first), Action::DeliverAfterInit];
     assert_eq!(leased[1..3], deliver);
     assert_eq!(
@@ -123,7 +123,7 @@ fn an_init_that_fails_twice_fails_all_that_wait() {
     for id in ids {
         life.on(Event::Invoke(id), at(0));
     }
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     let again = life.on(Event::Exited, at(40));
     assert_eq!(again[1..], [Action::Discard, Action::Lease]);
     let leased = life.on(Event::Leased, at(50));
@@ -374,7 +374,7 @@ proptest! {
 #[test]
 fn the_phase_of_init_that_waits_is_that_of_the_first_time() {
     let mut life = new(2);
-    life.on(Event::Leased, at(1));
+    life.on(Event::Leased, at(0));
     life.on(Event::Exited, at(50));
     assert!(!life.initialises_for_invocations());
     life.on(Event::Invoke(RequestId::random()), at(60));
