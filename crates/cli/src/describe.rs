@@ -23,7 +23,10 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
             args.name
         )
     })?;
-    let url = client.function_url(&args.name).await?;
+    let url = match is_version(&args.name) {
+        true => None,
+        false => client.function_url(&args.name).await?,
+    };
     match format {
         Format::Json => {
             function["FunctionUrlConfig"] = url.unwrap_or(Value::Null);
@@ -32,6 +35,12 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         Format::Table => output::print(&table(&function, url.as_ref()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether it is a published version, which has no URL of its own.
+fn is_version(name: &str) -> bool {
+    let qualifier = name.rsplit_once(':').map(|(_, qualifier)| qualifier);
+    qualifier.is_some_and(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn table(function: &Value, url: Option<&Value>) -> String {
@@ -46,6 +55,9 @@ fn table(function: &Value, url: Option<&Value>) -> String {
         ("Role", "Role"),
     ] {
         rows.push([title.to_owned(), show(&configuration[member])]);
+    }
+    if let Some(image) = function["Code"]["ImageUri"].as_str() {
+        rows.push(["Image".to_owned(), image.to_owned()]);
     }
     rows.push([
         "Memory".to_owned(),
@@ -71,6 +83,15 @@ fn table(function: &Value, url: Option<&Value>) -> String {
         let (path, arn) = (show(&mount["LocalMountPath"]), show(&mount["Arn"]));
         rows.push(["File system".to_owned(), format!("{path} {arn}")]);
     }
+    let snap_start = &configuration["SnapStart"];
+    rows.push([
+        "SnapStart".to_owned(),
+        format!(
+            "{}, {}",
+            show(&snap_start["ApplyOn"]),
+            show(&snap_start["OptimizationStatus"])
+        ),
+    ]);
     rows.push(["State".to_owned(), state(configuration)]);
     rows.push(["Modified".to_owned(), show(&configuration["LastModified"])]);
     rows.push([
@@ -101,8 +122,11 @@ fn table(function: &Value, url: Option<&Value>) -> String {
 /// State and last update, with the reason where one is given.
 fn state(configuration: &Value) -> String {
     let mut text = show(&configuration["State"]);
-    for member in ["StateReason", "LastUpdateStatusReason"] {
-        if let Some(reason) = configuration[member].as_str() {
+    let reasons = ["StateReason", "LastUpdateStatusReason"].map(|member| &configuration[member]);
+    for (index, reason) in reasons.iter().enumerate() {
+        // A function that could not be made has the same reason twice.
+        let is_new = !reasons[..index].contains(reason);
+        if let Some(reason) = reason.as_str().filter(|_| is_new) {
             text = format!("{text}: {reason}");
         }
     }
@@ -117,6 +141,28 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn versions_have_no_url() {
+        for version in ["sum:3", "arn:aws:lambda:r:000000000000:function:sum:12"] {
+            assert!(is_version(version), "{version}");
+        }
+        for other in ["sum", "sum:live", "sum:$LATEST", "123", "sum:"] {
+            assert!(!is_version(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_said_once() {
+        let same = json!({
+            "State": "Failed", "StateReason": "no image", "LastUpdateStatusReason": "no image",
+        });
+        assert_eq!(state(&same), "Failed: no image");
+        let two = json!({
+            "State": "Active", "StateReason": "a", "LastUpdateStatusReason": "b",
+        });
+        assert_eq!(state(&two), "Active: a: b");
+    }
 
     #[test]
     fn table_shows_configuration_concurrency_url_and_variables() {

@@ -281,8 +281,7 @@ impl Lifecycle {
         }
     }
 
-    /// Init begins. How long a sandbox was waited for is the server's affair: it is neither charged nor
-    /// taken from the time for init.
+    /// Init begins. Waiting for a sandbox is neither charged nor taken from the time for init.
     fn on_leased(&mut self, now: Moment) -> Vec<Action> {
         let State::Starting {
             phase,
@@ -292,22 +291,18 @@ impl Lifecycle {
         else {
             return Vec::new();
         };
-        let since = match phase {
-            Phase::Init => now,
-            Phase::Invoke => since,
-        };
+        let since = if phase == Phase::Init { now } else { since };
         self.state = State::Initialising {
             phase,
             since,
             waiting,
         };
-        let limit = self.init_limit(phase);
         let mut actions = vec![Action::Initialise];
         match self.deliver_crowd() {
             Some(deliver) => actions.extend(deliver),
             None => actions.extend(waiting.map(|_| Action::DeliverAfterInit)),
         }
-        actions.push(Action::Alarm(since + limit));
+        actions.push(Action::Alarm(since + self.init_limit(phase)));
         actions
     }
 

@@ -81,7 +81,10 @@ impl Refusal {
             "RequestEntityTooLargeException" | "RequestTooLargeException" => {
                 "leave files out with a .kilnignore, or send less"
             }
-            "ResourceConflictException" => "wait until the other change is done and try again",
+            "ResourceConflictException" => {
+                "if another change is in the way, wait until it is done and try again; \
+                 `kiln describe NAME` shows the state"
+            }
             _ if self.status == StatusCode::NOT_IMPLEMENTED => {
                 "this version of Kiln does not have it; docs/reference lists what it has"
             }
