@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::request::Limits;
 
 pub(crate) use meters::Meters;
@@ -27,14 +29,14 @@ const FROZEN_PAUSE_MIN: Duration = Duration::from_micros(50);
 const FROZEN_PAUSE_MAX: Duration = Duration::from_millis(5);
 
 /// Which interface a directory speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Version {
     V1,
     V2,
 }
 
 /// Where one controller of this machine is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub version: Version,
     pub mount: PathBuf,
@@ -58,6 +60,19 @@ pub(crate) struct Tree {
     cpu_time: Place,
     pids: Place,
     freezer: Place,
+}
+
+/// How a process gets into the control groups of a sandbox.
+///
+/// Not by `cgroup.procs`: to move a process the kernel stops every fork and exit of the machine, for
+/// which it waits until each processor has been through its scheduler, about 10 ms. A lone thread that
+/// moves itself and a process that is born in its group wait for nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entrance {
+    /// Files of version 1 to which a process of one thread writes `0`.
+    pub tasks: Vec<PathBuf>,
+    /// The directory of version 2 for `clone3`. There is at most one such tree.
+    pub birth: Option<PathBuf>,
 }
 
 /// The control groups of one sandbox. Cheap to clone; holds no descriptors.
@@ -125,19 +140,19 @@ impl Layout {
 }
 
 impl Tree {
-    /// The distinct directories, in which each sandbox has a directory named for its id.
-    pub fn directories(&self) -> Vec<PathBuf> {
-        let places = [
+    /// The distinct places, in which each sandbox has a directory named for its id.
+    pub fn places(&self) -> Vec<Place> {
+        let all = [
             &self.memory,
             &self.cpu,
             &self.cpu_time,
             &self.pids,
             &self.freezer,
         ];
-        let mut found: Vec<PathBuf> = Vec::new();
-        for place in places {
-            if !found.contains(&place.mount) {
-                found.push(place.mount.clone());
+        let mut found: Vec<Place> = Vec::new();
+        for place in all {
+            if !found.contains(place) {
+                found.push(place.clone());
             }
         }
         found
@@ -145,8 +160,8 @@ impl Tree {
 
     /// Makes the directories.
     pub fn create(&self) -> io::Result<()> {
-        for directory in self.directories() {
-            match fs::create_dir(&directory) {
+        for place in self.places() {
+            match fs::create_dir(&place.mount) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
@@ -166,7 +181,8 @@ impl Tree {
 
     /// Kills what an earlier server of this name left running and removes its directories.
     pub fn remove_leftovers(&self) -> io::Result<usize> {
-        leftovers::remove(&self.directories())
+        let directories: Vec<_> = self.places().into_iter().map(|p| p.mount).collect();
+        leftovers::remove(&directories)
     }
 
     /// The groups of one sandbox.
@@ -264,13 +280,17 @@ impl Group {
         }
     }
 
-    /// The files to which a process writes `0` to join.
-    pub fn join_files(&self) -> Vec<PathBuf> {
-        let directories = self.tree.directories();
-        directories
-            .iter()
-            .map(|d| d.join(self.id.to_string()).join("cgroup.procs"))
-            .collect()
+    /// How a process gets in.
+    pub fn entrance(&self) -> Entrance {
+        let (mut tasks, mut birth) = (Vec::new(), None);
+        for place in self.tree.places() {
+            let directory = self.directory(&place);
+            match place.version {
+                Version::V1 => tasks.push(directory.join("tasks")),
+                Version::V2 => birth = Some(directory),
+            }
+        }
+        Entrance { tasks, birth }
     }
 
     fn directory(&self, place: &Place) -> PathBuf {

@@ -1,5 +1,6 @@
 //! How sandboxes come into being: shells by the spawner, main processes by a zygote or by init.
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::net::{UnixStream, unix::pipe};
 use tokio::time::timeout;
 
+use crate::cgroup::Entrance;
 use crate::config::{Image, Mount};
 use crate::error::Error;
 use crate::injector::Injection;
@@ -22,6 +24,7 @@ use crate::request::{Limits, Program, Request, Volume};
 use crate::sandbox::Body;
 use crate::server::Server;
 use crate::wire::{self, Link};
+use crate::zygote::Child;
 
 /// What a pooled sandbox may use until it is leased: enough to boot any interpreter.
 pub(crate) const POOLED_TMP_BYTES: u64 = 512 << 20;
@@ -135,7 +138,7 @@ impl Server {
         let zygote = self.zygote(&image.name)?.running().await?;
         let pipes = Pipes::new().map_err(Error::system("make a channel"))?;
         let id = shell.body.id;
-        let groups = open_all(&shell.body.group.join_files())
+        let (birth, tasks) = open(&shell.body.group.entrance())
             .map_err(Error::system("open the control groups of a sandbox"))?;
         let mut fds = vec![
             shell.body.init.as_fd(),
@@ -143,10 +146,15 @@ impl Server {
             pipes.their_output.as_fd(),
         ];
         fds.extend(shell.ruleset.as_ref().map(AsFd::as_fd));
-        fds.extend(groups.iter().map(AsFd::as_fd));
-        let pid = zygote
-            .fork(id, shell.body.uid, shell.ruleset.is_some(), warm, &fds)
-            .await?;
+        fds.extend(birth.as_ref().map(AsFd::as_fd));
+        fds.extend(tasks.iter().map(AsFd::as_fd));
+        let child = Child {
+            uid: shell.body.uid,
+            landlock: shell.ruleset.is_some(),
+            birth: birth.is_some(),
+            warm,
+        };
+        let pid = zygote.fork(id, child, &fds).await?;
         self.registry.set_main(id, pid);
         let Pipes {
             channel,
@@ -318,10 +326,16 @@ async fn in_time<T>(reason: &str, step: impl Future<Output = T>) -> Result<T, Er
     waited.map_err(|_| Error::Shell(format!("{reason} within {} s", STEP_MAX.as_secs())))
 }
 
-fn open_all(paths: &[PathBuf]) -> io::Result<Vec<OwnedFd>> {
-    let open = |path: &PathBuf| std::fs::OpenOptions::new().write(true).open(path);
-    paths
+/// The group to be born in, and the files of those to join.
+fn open(entrance: &Entrance) -> io::Result<(Option<OwnedFd>, Vec<OwnedFd>)> {
+    let directory = entrance.birth.as_ref().map(File::open).transpose()?;
+    let open = |path: &PathBuf| OpenOptions::new().write(true).open(path);
+    let tasks = entrance
+        .tasks
         .iter()
-        .map(|path| open(path).map(OwnedFd::from))
-        .collect()
+        .map(|path| open(path).map(OwnedFd::from));
+    Ok((
+        directory.map(OwnedFd::from),
+        tasks.collect::<io::Result<_>>()?,
+    ))
 }

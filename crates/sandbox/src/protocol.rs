@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Place;
 use crate::config::LayersOff;
 use crate::network::QueueKind;
 use crate::sandbox::Exit;
@@ -20,7 +21,7 @@ pub(crate) enum ToSpawner {
         /// An empty directory over which the root of all sandboxes is built.
         root: PathBuf,
         /// In each of them every sandbox gets a control group named for its id.
-        cgroups: Vec<PathBuf>,
+        cgroups: Vec<Place>,
         /// The users that sandboxes run as: each has an entry in `/etc/passwd`.
         uids: Range<u32>,
         /// Where every sandbox is listened on.
@@ -122,11 +123,12 @@ pub(crate) enum FromInit {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ToZygote {
     /// Beside it: the sandbox's init (a pidfd), the channel, the output, with `landlock` the
-    /// ruleset, then the `cgroup.procs` files to join.
+    /// ruleset, with `birth` the control group to be born in, then the `tasks` files of those to join.
     Fork {
         id: u64,
         uid: u32,
         landlock: bool,
+        birth: bool,
         warm: bool,
         /// What the child limits itself to.
         files_max: u64,

@@ -25,6 +25,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use seccompiler::sock_filter;
 
+use crate::cgroup::{Place, Version};
 use crate::config::LayersOff;
 use crate::network::QueueKind;
 use crate::protocol::{FromSpawner, ToSpawner};
@@ -41,6 +42,7 @@ const FINAL_ATTEMPTS_MAX: usize = 500;
 /// One directory in which every sandbox gets a control group. Held open: its path is not reachable
 /// from the spawner's root.
 struct CgroupDirectory {
+    version: Version,
     parent: OwnedFd,
     name: PathBuf,
     directory: OwnedFd,
@@ -320,8 +322,9 @@ impl Spawner {
 }
 
 impl CgroupDirectory {
-    fn open(path: &PathBuf) -> io::Result<Self> {
+    fn open(place: &Place) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let path = &place.mount;
         let parent = path
             .parent()
             .ok_or_else(|| io::Error::other("a cgroup has a parent"))?;
@@ -329,6 +332,7 @@ impl CgroupDirectory {
             .file_name()
             .ok_or_else(|| io::Error::other("a cgroup has a name"))?;
         Ok(Self {
+            version: place.version,
             parent: rustix::fs::open(parent, flags, Mode::empty())?,
             name: name.into(),
             directory: rustix::fs::open(path, flags, Mode::empty())?,

@@ -116,7 +116,7 @@ impl Server {
         let link = Link::new(ours).map_err(Error::system("register a connection"))?;
         let message = ToSpawner::Prepare {
             root,
-            cgroups: self.tree.directories(),
+            cgroups: self.tree.places(),
             uids: self.config.uids().expect("checked at start"),
             listeners: self.config.listeners.clone(),
             uplink: self.uplink,

@@ -6,6 +6,9 @@ use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
+/// libc has it as an `int`, in which nothing is left of it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Which side of a fork this is.
 pub(crate) enum Fork {
     /// The new process.
@@ -28,10 +31,26 @@ fn check(result: libc::c_long) -> io::Result<libc::c_long> {
 /// The calling process must have a single thread: only then is the child's copy of memory (locks,
 /// allocator) in a usable state.
 pub(crate) unsafe fn fork(flags: libc::c_int) -> io::Result<Fork> {
+    // SAFETY: what the caller vouches for is the same.
+    unsafe { fork_into(flags, None) }
+}
+
+/// The same, with a child that is born in a control group of version 2.
+///
+/// # Safety
+/// As [`fork`].
+pub(crate) unsafe fn fork_into(
+    flags: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> io::Result<Fork> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid clone_args: no flags, no pointers.
     let mut arguments: libc::clone_args = unsafe { mem::zeroed() };
     arguments.flags = (flags | libc::CLONE_PIDFD) as u32 as u64;
+    if let Some(cgroup) = cgroup {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = cgroup.as_raw_fd() as u64;
+    }
     arguments.pidfd = ptr::from_mut(&mut pidfd) as u64;
     arguments.exit_signal = libc::SIGCHLD as u64;
     // SAFETY: without CLONE_VM the child runs on a copy of this stack; the caller vouches for the

@@ -38,6 +38,14 @@ enum State {
     Failed(String),
 }
 
+/// What a child of a zygote is to be.
+pub(crate) struct Child {
+    pub uid: u32,
+    pub landlock: bool,
+    pub birth: bool,
+    pub warm: bool,
+}
+
 /// A zygote's process that answers.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -81,14 +89,7 @@ impl Zygote {
 
 impl Running {
     /// Has a child made in a sandbox; gives its pid on the host.
-    pub async fn fork(
-        &self,
-        id: u64,
-        uid: u32,
-        landlock: bool,
-        warm: bool,
-        fds: &[BorrowedFd<'_>],
-    ) -> Result<i32, Error> {
+    pub async fn fork(&self, id: u64, child: Child, fds: &[BorrowedFd<'_>]) -> Result<i32, Error> {
         let (sender, answer) = oneshot::channel();
         self.waiting().insert(id, sender);
         let failed = |reason: String| Error::ZygoteFailed {
@@ -97,9 +98,10 @@ impl Running {
         };
         let message = ToZygote::Fork {
             id,
-            uid,
-            landlock,
-            warm,
+            uid: child.uid,
+            landlock: child.landlock,
+            birth: child.birth,
+            warm: child.warm,
             files_max: limits::OPEN_FILES_MAX,
             processes_max: limits::PROCESSES_MAX,
         };

@@ -27,7 +27,7 @@ import select  # noqa: E402
 import signal  # noqa: E402
 import socket  # noqa: E402
 
-from kiln_runtime import lockdown, pages, snapshot  # noqa: E402
+from kiln_runtime import birth, lockdown, pages, snapshot  # noqa: E402
 
 _CONTROL = 3
 _FILTER = 4
@@ -80,12 +80,27 @@ def main():
     children.serve()
 
 
+class Stem:
+    """The descriptors that a child needs to become a stem."""
+
+    __slots__ = ("init", "channel", "output", "ruleset", "tasks")
+
+    def __init__(self, init, channel, output, ruleset, tasks):
+        self.init = init
+        self.channel = channel
+        self.output = output
+        self.ruleset = ruleset
+        # Of control groups of version 1: a process with one thread writes ``0`` to join.
+        self.tasks = tasks
+
+
 class Children:
     """The children of this process and the requests for more."""
 
     def __init__(self, control, lock):
         self._control = control
         self._lock = lock
+        self._birth = birth.Birth()
         # Sandbox ids by pid.
         self._ids = {}
         # What children write to in any case.
@@ -127,42 +142,43 @@ class Children:
         return True
 
     def _fork(self, request, fds):
-        """Forks into the pid namespace of the sandbox's init, ``fds[0]``."""
-        self._lock.enter(fds[0], lockdown.CLONE_NEWPID)
+        """Forks into the pid namespace of the sandbox's init, ``fds[0]``, and its control groups."""
+        init, channel, output, *rest = fds
+        ruleset = rest.pop(0) if request["landlock"] else None
+        group = rest.pop(0) if request["birth"] else None
+        self._lock.enter(init, lockdown.CLONE_NEWPID)
         try:
-            pid = os.fork()
+            pid = self._birth.fork(group)
         except BaseException:
             self._lock.enter(self._own_namespace, lockdown.CLONE_NEWPID)
             raise
         if pid == 0:
-            self._become_stem(request, fds)
+            self._become_stem(request, Stem(init, channel, output, ruleset, rest))
         # Only children of this process were meant to go there.
         self._lock.enter(self._own_namespace, lockdown.CLONE_NEWPID)
         return pid
 
-    def _become_stem(self, request, fds):
+    def _become_stem(self, request, stem):
         """The child's life; never returns."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            init, channel, output = fds[:3]
-            ruleset = fds[3] if request["landlock"] else None
             # First of all, so that what goes wrong from here on is told to the sandbox's owner.
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            for group in fds[4 if request["landlock"] else 3:]:
-                os.write(group, b"0")
+            os.dup2(stem.output, 1)
+            os.dup2(stem.output, 2)
+            for tasks in stem.tasks:
+                os.write(tasks, b"0")
             # In its own group: that is who pays for memory.
             is_warm = self.pages.copy()
-            self._lock.enter(init, lockdown.SANDBOX)
+            self._lock.enter(stem.init, lockdown.SANDBOX)
             os.chdir("/")
-            os.dup2(channel, _CHANNEL)
+            os.dup2(stem.channel, _CHANNEL)
             # The object must not close what is another's now.
             self._control.detach()
             self._wakeup.detach()
             self._wakeup_end.detach()
             self._lock.down(
-                request["uid"], ruleset, request["files_max"], request["processes_max"]
+                request["uid"], stem.ruleset, request["files_max"], request["processes_max"]
             )
             snapshot.reseed()
             gc.enable()

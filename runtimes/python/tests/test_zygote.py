@@ -81,7 +81,7 @@ class Children(unittest.TestCase):
             control.close()
 
     def fork(self, control, sandbox):
-        request = {"id": sandbox, "uid": 1, "landlock": False, "warm": False}
+        request = {"id": sandbox, "uid": 1, "landlock": False, "birth": False, "warm": False}
         with open(os.devnull, "r+b") as null:
             socket.send_fds(control, [json.dumps({"fork": request}).encode()], [null.fileno()] * 3)
         return json.loads(control.recv(65536))

@@ -50,8 +50,8 @@ fn pure_v2_machine_uses_one_directory_for_everything() {
     });
     let tree = layout.tree("test").expect("every controller is there");
     assert_eq!(
-        tree.directories(),
-        [PathBuf::from("/sys/fs/cgroup/kiln-test")]
+        tree.places(),
+        [place(Version::V2, "/sys/fs/cgroup/kiln-test").unwrap()]
     );
     assert_eq!(layout.freezer, place(Version::V2, "/sys/fs/cgroup"));
 }
@@ -65,7 +65,7 @@ fn pure_v1_machine_freezes_with_the_v1_freezer() {
         layout
             .tree("a")
             .expect("every controller is there")
-            .directories()
+            .places()
             .len(),
         4
     );

@@ -12,7 +12,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_w
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
-use super::{Setting, init, step};
+use super::{CgroupDirectory, Setting, init, step};
+use crate::cgroup::Version;
 use crate::protocol::FromInit;
 use crate::sys::Fork;
 use crate::volume::VOLUMES;
@@ -64,8 +65,9 @@ pub(super) struct Made {
 
 /// Forks the init of a new shell.
 pub(super) fn spawn(setting: &Setting, plan: Plan) -> io::Result<(i32, OwnedFd)> {
+    let birth = birth_group(setting, plan.id)?;
     // SAFETY: the spawner has a single thread.
-    match unsafe { sys::fork(NAMESPACES) }? {
+    match unsafe { sys::fork_into(NAMESPACES, birth.as_ref().map(AsFd::as_fd)) }? {
         Fork::Parent(pid, pidfd) => Ok((pid, pidfd)),
         Fork::Child => child(setting, plan),
     }
@@ -143,9 +145,23 @@ fn listener(address: &SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// The control group of version 2 that init is born in, where there is one.
+fn birth_group(setting: &Setting, id: u64) -> io::Result<Option<OwnedFd>> {
+    let mut groups = setting.cgroups.iter();
+    let group = groups.find(|cgroup| cgroup.version == Version::V2);
+    let open = |group: &CgroupDirectory| {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let opened = rustix::fs::openat(&group.directory, id.to_string(), flags, Mode::empty());
+        opened.map_err(io::Error::from)
+    };
+    group.map(open).transpose()
+}
+
+/// Moves this process, which has one thread, into the control groups of version 1.
 fn join(setting: &Setting, id: u64) -> io::Result<()> {
-    for cgroup in &setting.cgroups {
-        let file = format!("{id}/cgroup.procs");
+    let groups = setting.cgroups.iter();
+    for cgroup in groups.filter(|cgroup| cgroup.version == Version::V1) {
+        let file = format!("{id}/tasks");
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(&cgroup.directory, file, flags, Mode::empty())?;
         rustix::io::write(file, b"0")?;

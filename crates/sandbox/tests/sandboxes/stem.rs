@@ -24,6 +24,7 @@ pub fn image(directory: &Path) -> Image {
         "zygote.py",
         "channel.py",
         "lockdown.py",
+        "birth.py",
         "pages.py",
         "snapshot.py",
         "descriptors.py",
