@@ -46,7 +46,8 @@ pub struct Args {
     /// on the server's disk
     #[arg(long, value_name = "URI", conflicts_with_all = ["path", "runtime", "handler", "layer"], requires = "name")]
     image: Option<String>,
-    /// The function's name [default: the name of the directory or file]
+    /// The function's name [default: the name of the directory or file; of a file called app,
+    /// index or the like the name of its directory]
     #[arg(long)]
     name: Option<String>,
     /// The runtime, such as python3.11 [default: the newest the server has for this code]

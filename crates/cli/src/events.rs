@@ -81,7 +81,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
                 Format::Table => output::print(&table(&events))?,
             }
         }
-        What::Show { id } => output::print_json(&client.event(id).await?)?,
+        What::Show { id } => output::print_json(&readable(client.event(id).await?))?,
         What::Redrive(which) => change(client, format, "redrive", which).await?,
         What::Purge(which) => change(client, format, "purge", which).await?,
     }
@@ -107,6 +107,9 @@ async fn change(client: &Client, format: Format, what: &str, which: &Which) -> R
 }
 
 fn sentence(what: &str, count: u64) -> String {
+    if count == 0 {
+        return "no dead letter is meant; `kiln events list` shows them, and with --queued what waits".to_owned();
+    }
     let letters = match count {
         1 => "1 dead letter".to_owned(),
         many => format!("{many} dead letters"),
@@ -123,7 +126,8 @@ fn table(events: &[Value]) -> String {
         "FUNCTION",
         "STATE",
         "ACCEPTED",
-        ">STARTS",
+        // Starts that have ended: one that runs counts when its end is known.
+        ">ENDED STARTS",
         "NEXT OR WHY",
     ]);
     for event in events {
@@ -143,6 +147,16 @@ fn table(events: &[Value]) -> String {
         ]);
     }
     rows.render()
+}
+
+/// The event with its times as a person reads them.
+fn readable(mut event: Value) -> Value {
+    for name in ["accepted", "due", "died"] {
+        if let Some(ms) = event[name].as_i64() {
+            event[name] = Value::String(time(ms));
+        }
+    }
+    event
 }
 
 fn time(ms: i64) -> String {
@@ -171,8 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn times_of_one_event_are_texts() {
+        let shown =
+            readable(json!({ "requestId": "a", "accepted": 0, "died": 60_000, "starts": 3 }));
+        let expected = json!({
+            "requestId": "a", "accepted": "1970-01-01T00:00:00.000Z",
+            "died": "1970-01-01T00:01:00.000Z", "starts": 3,
+        });
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
     fn what_was_done_is_one_sentence() {
         assert_eq!(sentence("redrive", 1), "1 dead letter will be tried again");
         assert_eq!(sentence("purge", 2), "2 dead letters forgotten");
+        assert!(sentence("purge", 0).contains("--queued"));
     }
 }

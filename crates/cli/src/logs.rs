@@ -41,7 +41,7 @@ pub struct Args {
 }
 
 pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
-    let group = group(client, &args.name).await?;
+    let (group, exists) = group(client, &args.name).await?;
     let since_ms = duration::before(client.clock.timestamp().as_millis(), args.since);
     let mut follower = Follower::new(since_ms);
     let mut query = LogQuery {
@@ -56,10 +56,12 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         let events = client.log_events(&query).await?;
         if events.is_none() && !told {
             told = true;
-            eprintln!(
-                "no logs yet in {}: the group appears with the first invocation",
-                query.group
-            );
+            let why = if exists {
+                "the group appears with the first invocation"
+            } else {
+                "and there is no such function; `kiln list` shows what exists"
+            };
+            eprintln!("no logs yet in {}: {why}", query.group);
         }
         let text: String = follower
             .take(events.unwrap_or_default())
@@ -80,13 +82,15 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
     }
 }
 
-/// The function's log group; a deleted function's logs stay under the usual name.
-async fn group(client: &Client, name: &str) -> Result<String> {
+/// The function's log group, and whether there is such a function; a deleted one's logs stay under the
+/// usual name.
+async fn group(client: &Client, name: &str) -> Result<(String, bool)> {
     let configuration = client.configuration(name).await?;
     let named = configuration
         .as_ref()
         .and_then(|c| c["LoggingConfig"]["LogGroup"].as_str());
-    Ok(named.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned))
+    let group = named.map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned);
+    Ok((group, configuration.is_some()))
 }
 
 fn line(event: &LogEvent, format: Format) -> String {

@@ -34,10 +34,14 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         Format::Table => {
             let functions = usage["functions"].as_array().map_or(&[][..], Vec::as_slice);
             if functions.is_empty() {
-                eprintln!(
-                    "nothing was used since {}",
-                    Timestamp::from_millis(since_ms)
-                );
+                let since = Timestamp::from_millis(since_ms);
+                match &args.name {
+                    Some(name) if client.configuration(name).await?.is_none() => eprintln!(
+                        "there is no function {name}, and nothing was used by one of this name since {since}; \
+                         `kiln list` shows what exists"
+                    ),
+                    _ => eprintln!("nothing was used since {since}"),
+                }
             } else {
                 output::print(&table(functions))?;
             }

@@ -63,6 +63,9 @@ impl Refusal {
 
     fn advice(&self) -> Option<&'static str> {
         Some(match self.code.as_str() {
+            "ResourceNotFoundException" if self.operation == "Event" => {
+                "`kiln events list` shows dead letters, and with --queued what waits or runs"
+            }
             "ResourceNotFoundException" => "`kiln list` shows what exists",
             "InvalidClientTokenId" | "UnrecognizedClientException" => {
                 "this server does not know the access key; set the variables that `kiln serve` \
