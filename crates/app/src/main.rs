@@ -2,6 +2,7 @@
 //!
 //! Start reading at [`serve`]: it wires everything in boot order.
 
+mod aws;
 mod doctor;
 mod housekeeping;
 mod machine;

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+use crate::aws::Aws;
 use crate::packs::{self, Pack};
 use crate::ready_file::Ready;
 use crate::settings::{LogFormat, Settings};
@@ -78,7 +79,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
             "no runtime pack is installed, so only custom runtimes can run; make one with runtimes/python/build-pack"
         );
     }
-    let parts = Parts::open(&settings, &packs).await?;
+    let parts = Parts::open(&settings, mode, &packs).await?;
     let listener = listen(&settings).await?;
     let address = listener
         .local_addr()
@@ -92,6 +93,9 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         stop: stop.clone(),
     };
     let gateway = parts.gateway(&settings, mode, address.port(), &packs, doors)?;
+    if let Some(aws) = &parts.aws {
+        aws.open(gateway.function_door());
+    }
 
     let key = parts.store.keys().administrator(&settings.account).await?;
     let ready = Ready {
@@ -141,6 +145,8 @@ struct Parts {
     scheduler: Scheduler,
     meter: Meter,
     wasm: Option<Wasm>,
+    /// What functions call, if they may.
+    aws: Option<Arc<Aws>>,
 }
 
 /// What the gateway leads to, and when it closes.
@@ -152,7 +158,7 @@ struct Doors {
 
 impl Parts {
     /// Starts everything, lowest layer first.
-    async fn open(settings: &Settings, packs: &[Pack]) -> anyhow::Result<Self> {
+    async fn open(settings: &Settings, mode: Mode, packs: &[Pack]) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let tracker = TaskTracker::new();
         let config = kiln_store::Config {
@@ -161,7 +167,7 @@ impl Parts {
         };
         let store = Store::open(config, clock.clone())?;
         let wasm = Wasm::find(&settings.places.data_dir)?;
-        let config = wiring::sandbox(settings, packs, wasm.as_ref());
+        let config = wiring::sandbox(settings, mode, packs, wasm.as_ref());
         let sandboxes = Sandboxes::start(config, clock.clone()).await?;
         let host = LocalHost::new(kiln_instance::Host::new(
             wiring::instance(settings, packs, wasm.as_ref())?,
@@ -170,6 +176,11 @@ impl Parts {
             clock.clone(),
             tracker.clone(),
         ));
+        let aws = settings.has_function_access(mode);
+        let aws = aws.then(|| Arc::new(Aws::new(store.keys().clone())));
+        if let Some(aws) = &aws {
+            host.set_aws(aws.clone());
+        }
         let scheduler = Scheduler::new(
             wiring::scheduler(settings)?,
             host.clone(),
@@ -186,6 +197,7 @@ impl Parts {
             scheduler,
             meter,
             wasm,
+            aws,
         })
     }
 
@@ -282,6 +294,9 @@ impl Parts {
             () = async { abandon.await; std::future::pending().await } => {}
         }
         drop(queued);
+        if let Some(aws) = &self.aws {
+            aws.close();
+        }
         drop((self.scheduler, self.host));
         self.meter.flush().await?;
         drop(self.meter);

@@ -16,6 +16,7 @@ use kiln_scheduler::PolicyName;
 use kiln_types::{AccountId, FileSystem, Region, limits};
 
 use crate::machine;
+use crate::serve::Mode;
 
 mod events;
 mod images;
@@ -79,6 +80,12 @@ pub(crate) struct Settings {
         conflicts_with = "url_host"
     )]
     pub(crate) url_base: Option<Endpoint>,
+    /// Whether functions can call this server's APIs. With `account` they find it at
+    /// `AWS_ENDPOINT_URL` with keys of their own, whatever their network is, and may do all that a key
+    /// of their account may: their roles' policies are not looked at yet. [default: none; account with
+    /// `kiln dev`]
+    #[arg(long, env = "KILN_FUNCTION_ACCESS", value_enum)]
+    function_access: Option<FunctionAccess>,
     /// How instances of built-in runtimes start unless the function says otherwise.
     #[arg(long, env = "KILN_START", value_enum, default_value_t = Start::Zygote)]
     pub(crate) start: Start,
@@ -137,6 +144,15 @@ pub(crate) struct Settings {
     /// The shape of Kiln's own log records on standard error.
     #[arg(long, env = "KILN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+}
+
+/// What functions may do at this server's APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FunctionAccess {
+    /// They do not find it.
+    None,
+    /// Everything in their account.
+    Account,
 }
 
 /// Where things are; `kiln doctor` is told the same.
@@ -292,6 +308,14 @@ impl From<KeepAlive> for PolicyName {
 }
 
 impl Settings {
+    /// Whether functions can call this server's APIs.
+    pub(crate) fn has_function_access(&self, mode: Mode) -> bool {
+        match self.function_access {
+            Some(access) => access == FunctionAccess::Account,
+            None => mode == Mode::Development,
+        }
+    }
+
     /// The region. Text on the command line, because the client verbs' flag of this name, which is
     /// known to every verb, is text.
     pub(crate) fn region(&self) -> anyhow::Result<Region> {

@@ -21,9 +21,12 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 pub(crate) fn sandbox(
     settings: &Settings,
+    mode: Mode,
     packs: &[Pack],
     wasm: Option<&Wasm>,
 ) -> kiln_sandbox::Config {
+    let aws = settings.has_function_access(mode);
+    let aws = aws.then_some(kiln_instance::AWS_ENDPOINT);
     kiln_sandbox::Config {
         exe: "/proc/self/exe".into(),
         state_dir: settings.places.data_dir.join("sandboxes"),
@@ -40,7 +43,10 @@ pub(crate) fn sandbox(
             shells: settings.shells,
             stems_per_image: settings.stems,
         },
-        listeners: vec![kiln_instance::RUNTIME_API],
+        listeners: [kiln_instance::RUNTIME_API]
+            .into_iter()
+            .chain(aws)
+            .collect(),
         network: true,
         layers_off: kiln_sandbox::LayersOff::default(),
     }

@@ -10,12 +10,10 @@
 //! Sources: the IAM user guide, "Signature Version 4 for API requests"; the texts of refusals are
 //! AWS's own, see [`refusal`].
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::request::Parts;
 use kiln_store::{AccessKey, Keys};
-use kiln_types::{AccountId, Region, Timestamp};
+use kiln_types::{AccountId, FunctionCaller, Region, Timestamp};
 
 use crate::config::{Auth, Config};
 use crate::context::Caller;
@@ -23,6 +21,7 @@ use crate::error::Result;
 
 mod chunked;
 mod claim;
+mod function_keys;
 mod payload;
 mod presign;
 mod refusal;
@@ -32,6 +31,7 @@ mod tests;
 mod time;
 
 pub(crate) use claim::Claim;
+pub use function_keys::FunctionKeys;
 pub(crate) use presign::presign_get;
 
 /// Decides who a caller is.
@@ -45,7 +45,8 @@ pub(crate) struct Authenticator {
 /// A claim whose key, time and scope are right; its signature is yet to be verified.
 pub(crate) struct Admitted {
     claim: Claim,
-    key: Arc<AccessKey>,
+    secret: String,
+    caller: Caller,
 }
 
 /// Who asks, and the body without the framing it may have travelled in.
@@ -71,25 +72,49 @@ impl Authenticator {
 
     /// Checks what can be checked before the body is there. `None` when any credentials will do.
     ///
-    /// `service` is what the request is for; its scope must say the same.
+    /// `service` is what the request is for; its scope must say the same. `function` is whose
+    /// connection it came by.
     pub(crate) fn admit(
         &self,
         claim: Result<Claim>,
         service: &str,
+        function: Option<&FunctionCaller>,
         now: Timestamp,
     ) -> Result<Option<Admitted>> {
         if self.auth == Auth::AnyCredentials {
             return Ok(None);
         }
         let claim = claim?;
-        // Kiln hands out no session tokens yet, so one that is sent is not one of ours.
-        let key = self.keys.get(&claim.access_key_id).filter(|key| key.active);
-        let Some(key) = key.filter(|_| claim.session_token.is_none()) else {
-            return Err(refusal::unrecognized());
+        let (secret, caller) = match claim.session_token {
+            None => {
+                let key = self.keys.get(&claim.access_key_id);
+                let key = key.filter(|key| key.active);
+                let key = key.ok_or_else(refusal::unrecognized)?;
+                (key.secret.clone(), caller(&key))
+            }
+            // The only temporary keys are those of functions.
+            Some(_) => {
+                let function = function.ok_or_else(refusal::unrecognized)?;
+                let keys = self.function_keys(function);
+                if !keys.are_claimed(&claim) {
+                    return Err(refusal::unrecognized());
+                }
+                let principal = function_keys::principal(function, &keys);
+                (keys.secret_access_key, principal)
+            }
         };
         claim.check_scope(&self.region, service)?;
         claim.check_time(now)?;
-        Ok(Some(Admitted { claim, key }))
+        Ok(Some(Admitted {
+            claim,
+            secret,
+            caller,
+        }))
+    }
+
+    /// The keys that a function's clients sign with.
+    fn function_keys(&self, function: &FunctionCaller) -> FunctionKeys {
+        FunctionKeys::derive(self.keys.function_secret(), function)
     }
 
     /// Checks the signature and the body.
@@ -99,15 +124,15 @@ impl Authenticator {
         head: &Parts,
         body: Bytes,
     ) -> Result<Verified> {
-        let Some(Admitted { claim, key }) = admitted else {
+        let Some(admitted) = admitted else {
             return Ok(Verified {
                 caller: self.anybody(head),
                 body: payload::unframed(head, body)?,
             });
         };
-        let body = check(&claim, &key.secret, head, body)?;
+        let body = check(&admitted.claim, &admitted.secret, head, body)?;
         Ok(Verified {
-            caller: caller(&key),
+            caller: admitted.caller,
             body,
         })
     }

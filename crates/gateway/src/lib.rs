@@ -25,9 +25,10 @@ mod urls;
 mod wire;
 
 pub use admin::status;
+pub use auth::FunctionKeys;
 pub use compile::{Compile, Compiling, NotCompiled};
 pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Fetches, Limits};
 pub use coverage::{Coverage, coverage};
 pub use error::Error;
 pub use invoke::{Invoke, Invoking};
-pub use server::Gateway;
+pub use server::{FunctionDoor, Gateway};

@@ -24,9 +24,13 @@ use crate::error::Error;
 use crate::lambda::function::prepare;
 
 mod body;
+mod door;
 mod respond;
 #[cfg(test)]
 mod tests;
+
+pub use door::FunctionDoor;
+pub(crate) use door::Peer;
 
 /// How long the listener rests when a connection could not be accepted.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -92,9 +96,10 @@ impl Gateway {
                     Err(error) => break Err(error),
                 },
             };
-            let connection = connection(shared.clone(), stream, peer, permit);
+            let connection = connection(shared.clone(), stream, Peer::Outside(peer));
             let cut = cut.clone();
             connections.spawn(async move {
+                let _permit = permit;
                 tokio::select! {
                     () = connection => {}
                     () = cut.cancelled() => {}
@@ -150,12 +155,7 @@ async fn accept(
     }
 }
 
-async fn connection(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    _permit: OwnedSemaphorePermit,
-) {
+async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
     // Answers are small and written at once; Nagle's algorithm would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "set TCP_NODELAY");
@@ -170,7 +170,7 @@ async fn connection(
     if limits.headers_max != HYPER_HEADERS_MAX {
         builder.max_headers(limits.headers_max);
     }
-    let service = service_fn(|request| respond::respond(shared.clone(), peer, request));
+    let service = service_fn(|request| respond::respond(shared.clone(), peer.clone(), request));
     let served = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     let result = tokio::select! {
@@ -181,6 +181,6 @@ async fn connection(
         }
     };
     if let Err(error) = result {
-        debug!(%error, %peer, "a connection ended early");
+        debug!(%error, peer = %peer.address(), "a connection ended early");
     }
 }

@@ -13,14 +13,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use kiln_invoke::{Error, Kind, Request};
 use kiln_types::url::UrlConfig;
-use kiln_types::{Function, FunctionArn, Qualifier, RequestId, UrlId, limits};
+use kiln_types::{Function, FunctionArn, FunctionCaller, Qualifier, RequestId, UrlId, limits};
 use serde_json::json;
 
 use crate::auth::Authenticator;
 use crate::config::{Config, Deps};
 use crate::context::Caller;
 use crate::lambda::invocation::{new_trace, run, whole_seconds};
-use crate::server::Shared;
+use crate::server::{Peer, Shared};
 
 mod access;
 mod cors;
@@ -47,6 +47,8 @@ struct Door<'a> {
     config: &'a Config,
     deps: &'a Deps,
     authenticator: &'a Authenticator,
+    /// Whose connection the request came by.
+    function: Option<&'a FunctionCaller>,
 }
 
 /// The function behind a URL.
@@ -65,10 +67,15 @@ pub(crate) struct Entry {
 /// Decides on a request by its head alone, or answers it.
 pub(crate) fn admit(
     gateway: &Shared,
+    peer: &Peer,
     id: &UrlId,
     head: &Parts,
 ) -> Result<Entry, Box<Response<Bytes>>> {
-    enter(Door::of(gateway), id, head)
+    let door = Door {
+        function: peer.function(),
+        ..Door::of(gateway)
+    };
+    enter(door, id, head)
 }
 
 /// Answers a request to a function URL.
@@ -82,6 +89,7 @@ impl<'a> Door<'a> {
             config: &gateway.config,
             deps: &gateway.deps,
             authenticator: &gateway.authenticator,
+            function: None,
         }
     }
 }

@@ -19,9 +19,6 @@ pub struct Config {
     pub init_timeout: Duration,
     /// The same for instances that are kept ready: nobody waits for them, so AWS gives 15 minutes.
     pub provisioned_init_timeout: Duration,
-    /// Where the function's AWS clients find this server (`AWS_ENDPOINT_URL`), when they can
-    /// reach it.
-    pub endpoint: Option<String>,
     /// Where snapshots of functions are kept; emptied at start. None: there are none.
     pub snapshots_dir: Option<PathBuf>,
     /// What the networks of all functions have in common.
@@ -58,7 +55,6 @@ impl Default for Config {
             region: Region::default(),
             init_timeout: Duration::from_secs(limits::INIT_TIMEOUT_SECS),
             provisioned_init_timeout: Duration::from_secs(limits::PROVISIONED_INIT_TIMEOUT_SECS),
-            endpoint: None,
             snapshots_dir: None,
             network: kiln_network::Config::default(),
             runtimes: BTreeMap::new(),

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Sleep;
 
 use crate::ensemble::Word;
-use crate::environment;
+use crate::environment::{self, Facts};
 use crate::error::Error;
 use crate::failure::{INVALID_ENTRYPOINT, INVALID_WORKING_DIRECTORY};
 use crate::handle::{Command, Other, Shared};
@@ -159,7 +159,13 @@ impl Driver {
             restored: None,
             failed_restore: None,
             evidence: Evidence::default(),
-            variables: environment::variables(&context.config, &spec, &stream, how),
+            variables: environment::variables(&Facts {
+                config: &context.config,
+                spec: &spec,
+                credentials: context.credentials(&spec).as_ref(),
+                stream: &stream,
+                how,
+            }),
             journal: Journal::new(Arc::clone(&context.logs), Arc::clone(&stream), now),
             reporter: Reporter::new(
                 &configuration.logging,

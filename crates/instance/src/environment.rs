@@ -10,9 +10,10 @@ use kiln_types::log::LogStream;
 use kiln_types::{Image, Initialization, Language, LogFormat, RESERVED_VARIABLES, Runtime};
 
 use crate::api::RUNTIME_API;
+use crate::aws::AWS_ENDPOINT;
 use crate::config::Config;
 use crate::interpreter;
-use crate::spec::Spec;
+use crate::spec::{Credentials, Spec};
 
 const TASK_ROOT: &str = "/var/task";
 const RUNTIME_DIR: &str = "/var/runtime";
@@ -22,18 +23,28 @@ pub const LIBRARY_PATH: &str = "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/va
 /// The sandbox image of custom runtimes: the machine's own software and nothing else.
 pub const CUSTOM_IMAGE: &str = "provided";
 
+/// What the environment of an instance is made of.
+pub(crate) struct Facts<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) spec: &'a Spec,
+    /// The keys of its AWS clients, where it has an endpoint for them.
+    pub(crate) credentials: Option<&'a Credentials>,
+    pub(crate) stream: &'a LogStream,
+    pub(crate) how: Initialization,
+}
+
 /// Everything the process of an instance finds in its environment.
-pub(crate) fn variables(
-    config: &Config,
-    spec: &Spec,
-    stream: &LogStream,
-    how: Initialization,
-) -> BTreeMap<String, String> {
+pub(crate) fn variables(facts: &Facts<'_>) -> BTreeMap<String, String> {
+    let Facts { spec, .. } = facts;
     let container = spec.configuration.container.as_ref();
     let mut variables = match container {
-        Some(container) => of_image(config, &container.image),
-        None => defaults(config, spec.configuration.runtime.as_ref()),
+        Some(container) => of_image(&container.image),
+        None => defaults(spec.configuration.runtime.as_ref()),
     };
+    if facts.credentials.is_some() {
+        let url = format!("http://{AWS_ENDPOINT}");
+        variables.insert("AWS_ENDPOINT_URL".to_owned(), url);
+    }
     // Where the code is, an image knows better.
     let places = ["LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"];
     let places = places.map(|name| variables.get(name).cloned().map(|place| (name, place)));
@@ -42,22 +53,21 @@ pub(crate) fn variables(
         .iter()
         .filter(|(name, _)| !RESERVED_VARIABLES.contains(&name.as_str()));
     variables.extend(allowed.map(|(name, value)| (name.clone(), value.clone())));
-    let of_platform = reserved(config, spec, stream, how).chain(places.into_iter().flatten());
+    let of_platform = reserved(facts).chain(places.into_iter().flatten());
     variables.extend(of_platform.map(|(name, value)| (name.to_owned(), value)));
     variables
 }
 
 /// What the function of a container image may replace: the image's own variables, and what Docker gives
 /// to images that say nothing.
-fn of_image(config: &Config, image: &Image) -> BTreeMap<String, String> {
+fn of_image(image: &Image) -> BTreeMap<String, String> {
     let search = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let fixed = [("PATH", search), ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR")];
-    let endpoint = config.endpoint.iter();
-    let all = fixed
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    fixed
         .into_iter()
-        .chain(endpoint.map(|url| ("AWS_ENDPOINT_URL", url.as_str())));
-    let all = all.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    all.chain(image.environment.iter().cloned()).collect()
+        .chain(image.environment.iter().cloned())
+        .collect()
 }
 
 fn is_custom(spec: &Spec) -> bool {
@@ -85,7 +95,7 @@ pub(crate) fn of_extensions(variables: &BTreeMap<String, String>) -> Vec<(String
 }
 
 /// What a function may replace.
-fn defaults(config: &Config, runtime: Option<&Runtime>) -> BTreeMap<String, String> {
+fn defaults(runtime: Option<&Runtime>) -> BTreeMap<String, String> {
     let fixed = [
         ("LANG", "en_US.UTF-8"),
         ("TZ", ":UTC"),
@@ -96,30 +106,28 @@ fn defaults(config: &Config, runtime: Option<&Runtime>) -> BTreeMap<String, Stri
         ("LD_LIBRARY_PATH", LIBRARY_PATH),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
     ];
-    let endpoint = config
-        .endpoint
-        .iter()
-        .map(|url| ("AWS_ENDPOINT_URL", url.as_str()));
-    let all = fixed.into_iter().chain(endpoint);
     let search_path = runtime.and_then(|runtime| interpreter::search_path(runtime.language()));
-    all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    fixed
+        .into_iter()
         .chain(search_path.map(|(name, value)| (name.to_owned(), value)))
         .collect()
 }
 
 /// What only the platform sets.
-fn reserved(
-    config: &Config,
-    spec: &Spec,
-    stream: &LogStream,
-    how: Initialization,
-) -> impl Iterator<Item = (&'static str, String)> {
+fn reserved(facts: &Facts<'_>) -> impl Iterator<Item = (&'static str, String)> + use<> {
+    let Facts {
+        config,
+        spec,
+        credentials,
+        stream,
+        how,
+    } = *facts;
     let configuration = &spec.configuration;
     let logging = &configuration.logging;
     let level = logging
         .application_level
         .filter(|_| logging.format == LogFormat::Json);
-    let credentials = spec.credentials.as_ref();
     let token = credentials.and_then(|keys| keys.session_token.clone());
     // AWS leaves the name out for custom runtimes.
     let built_in = configuration.runtime.as_ref().filter(|_| !is_custom(spec));
@@ -191,8 +199,15 @@ pub(crate) fn image(runtime: &Runtime) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Credentials;
     use crate::testing;
+
+    fn keys() -> Credentials {
+        Credentials {
+            access_key_id: "AKID".to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: None,
+        }
+    }
 
     fn variables_of(change: impl FnOnce(&mut Spec)) -> BTreeMap<String, String> {
         variables_with("python3.11", change)
@@ -201,12 +216,22 @@ mod tests {
     fn variables_with(runtime: &str, change: impl FnOnce(&mut Spec)) -> BTreeMap<String, String> {
         let mut spec = testing::spec(runtime);
         change(&mut spec);
+        variables_for(&spec, None)
+    }
+
+    fn variables_for(spec: &Spec, credentials: Option<&Credentials>) -> BTreeMap<String, String> {
         let stream = LogStream {
             account: spec.id.account.clone(),
             group: "/aws/lambda/sum".to_owned(),
             name: "2026/11/23/[$LATEST]0".to_owned(),
         };
-        variables(&Config::default(), &spec, &stream, Initialization::OnDemand)
+        variables(&Facts {
+            config: &Config::default(),
+            spec,
+            credentials,
+            stream: &stream,
+            how: Initialization::OnDemand,
+        })
     }
 
     #[test]
@@ -285,20 +310,15 @@ mod tests {
 
     #[test]
     fn a_function_extends_some_variables_and_never_the_reserved_ones() {
-        let variables = variables_of(|spec| {
-            let own = [
-                ("TZ", "Asia/Tokyo"),
-                ("AWS_REGION", "moon-1"),
-                ("AWS_SESSION_TOKEN", "x"),
-            ];
-            let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            std::sync::Arc::make_mut(&mut spec.configuration).environment = own.into();
-            spec.credentials = Some(Credentials {
-                access_key_id: "AKID".to_owned(),
-                secret_access_key: "secret".to_owned(),
-                session_token: None,
-            });
-        });
+        let mut spec = testing::spec("python3.11");
+        let own = [
+            ("TZ", "Asia/Tokyo"),
+            ("AWS_REGION", "moon-1"),
+            ("AWS_SESSION_TOKEN", "x"),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        std::sync::Arc::make_mut(&mut spec.configuration).environment = own.into();
+        let variables = variables_for(&spec, Some(&keys()));
         assert_eq!(variables["TZ"], "Asia/Tokyo");
         assert_eq!(variables["AWS_REGION"], "us-east-1");
         assert_eq!(variables["AWS_ACCESS_KEY_ID"], "AKID");
@@ -306,16 +326,32 @@ mod tests {
     }
 
     #[test]
+    fn clients_find_the_server_unless_the_function_says_where_else() {
+        let mut spec = testing::spec("python3.11");
+        let url = |spec: &Spec| variables_for(spec, Some(&keys())).remove("AWS_ENDPOINT_URL");
+        assert_eq!(url(&spec).as_deref(), Some("http://127.0.0.1:4566"));
+        let own = [(
+            "AWS_ENDPOINT_URL".to_owned(),
+            "https://elsewhere".to_owned(),
+        )];
+        std::sync::Arc::make_mut(&mut spec.configuration).environment = own.into();
+        assert_eq!(url(&spec).as_deref(), Some("https://elsewhere"));
+        assert!(!variables_of(|_| {}).contains_key("AWS_ENDPOINT_URL"));
+    }
+
+    #[test]
     fn every_variable_that_the_platform_alone_sets_is_reserved() {
         for runtime in ["python3.11", "provided.al2"] {
             let spec = testing::spec(runtime);
             let stream = log_stream_of(&spec);
-            for (name, _) in reserved(
-                &Config::default(),
-                &spec,
-                &stream,
-                Initialization::Provisioned,
-            ) {
+            let of_platform = reserved(&Facts {
+                config: &Config::default(),
+                spec: &spec,
+                credentials: Some(&keys()),
+                stream: &stream,
+                how: Initialization::Provisioned,
+            });
+            for (name, _) in of_platform {
                 assert!(RESERVED_VARIABLES.contains(&name), "{name}");
             }
         }

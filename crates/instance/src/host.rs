@@ -9,12 +9,13 @@ use tokio::sync::{Semaphore, broadcast, mpsc};
 use tokio_util::task::TaskTracker;
 
 use crate::api::server::SPARE_CONNECTIONS_MAX;
+use crate::aws::{self, ALL_CONNECTIONS_MAX, AwsEndpoint};
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::handle::Handle;
 use crate::isolation::Isolation;
 use crate::snapshots::{Key, Next, SnapshotNews, Snapshots};
-use crate::spec::Spec;
+use crate::spec::{Credentials, Spec};
 use crate::template::{self, NoSnapshot};
 
 /// Snapshots that may be taken at once: each has a processor busy.
@@ -45,6 +46,10 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     /// Connections of custom runtimes beyond their first ones.
     pub(crate) spare_connections: Arc<Semaphore>,
+    /// Connections of functions to their AWS endpoint.
+    pub(crate) aws_connections: Arc<Semaphore>,
+    /// What serves it; none: functions have none.
+    aws: OnceLock<Arc<dyn AwsEndpoint>>,
     pub(crate) snapshots: Snapshots,
     /// Which versions there are; none: all that are asked for.
     has_version: OnceLock<HasVersion>,
@@ -54,6 +59,17 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// What serves the AWS clients of functions, if anything does.
+    pub(crate) fn aws(&self) -> Option<&Arc<dyn AwsEndpoint>> {
+        self.aws.get()
+    }
+
+    /// The keys of a function's AWS clients, if it has any.
+    pub(crate) fn credentials(&self, spec: &Spec) -> Option<Credentials> {
+        let endpoint = self.aws()?;
+        Some(endpoint.credentials(&aws::caller(spec)))
+    }
+
     fn has_version(&self, (function, version, revision): &Key) -> bool {
         let known = self.has_version.get();
         known.is_none_or(|has_version| has_version(function, *version, *revision))
@@ -103,6 +119,8 @@ impl Host {
             logs,
             clock,
             spare_connections: Arc::new(Semaphore::new(SPARE_CONNECTIONS_MAX)),
+            aws_connections: Arc::new(Semaphore::new(ALL_CONNECTIONS_MAX)),
+            aws: OnceLock::new(),
             snapshots,
             has_version: OnceLock::new(),
             taking: Semaphore::new(TAKING_MAX),
@@ -151,6 +169,12 @@ impl Host {
     /// one that is gone. Only the first of these is heard.
     pub fn set_has_version(&self, has_version: HasVersion) {
         let _ = self.context.has_version.set(has_version);
+    }
+
+    /// Gives functions an AWS endpoint of their own. The sandboxes must listen at
+    /// [`AWS_ENDPOINT`](crate::AWS_ENDPOINT). Only the first of these is heard.
+    pub fn set_aws(&self, endpoint: Arc<dyn AwsEndpoint>) {
+        let _ = self.context.aws.set(endpoint);
     }
 
     /// Says where this server itself listens: functions are kept from there.

@@ -11,6 +11,7 @@
 //! Start reading at `lifecycle`, then `driver`.
 
 mod api;
+mod aws;
 mod channel;
 mod compile;
 mod config;
@@ -39,6 +40,7 @@ mod template;
 mod testing;
 
 pub use api::RUNTIME_API;
+pub use aws::{AWS_ENDPOINT, AwsEndpoint};
 pub use compile::{Compiler, NotCompiled};
 pub use config::{Config, Installed};
 pub use environment::{CUSTOM_IMAGE, LIBRARY_PATH};

@@ -35,8 +35,6 @@ pub struct Spec {
     pub start: StartMode,
     /// What it may reach over the network.
     pub network: Network,
-    /// The keys of its execution role, when it has any.
-    pub credentials: Option<Credentials>,
 }
 
 impl Spec {

@@ -10,7 +10,7 @@ use tokio::net::unix::pipe;
 
 use crate::channel::Channel;
 use crate::driver::launch;
-use crate::environment;
+use crate::environment::{self, Facts};
 use crate::host::Context;
 use crate::isolation::{Cell, NoCell, Unfit};
 use crate::journal::Journal;
@@ -64,9 +64,14 @@ pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Sna
     let dir = context.snapshots.new_dir().zip(code);
     let (dir, code) = dir.ok_or_else(|| NoSnapshot::Unfit("this server has none".to_owned()))?;
     let stream = log_stream::new(spec, context.clock.timestamp());
-    let variables =
-        environment::variables(&context.config, spec, &stream, Initialization::SnapStart);
-    let request = launch::template_request(spec)
+    let variables = environment::variables(&Facts {
+        config: &context.config,
+        spec,
+        credentials: context.credentials(spec).as_ref(),
+        stream: &stream,
+        how: Initialization::SnapStart,
+    });
+    let request = launch::template_request(context, spec)
         .ok_or_else(|| NoSnapshot::Unfit("its runtime cannot be started so".to_owned()))?;
     let mut cell = context
         .isolation
@@ -81,6 +86,10 @@ pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Sna
     // Init may connect; what it leaves open is closed in every copy.
     let uplink = cell.take_uplink();
     let _line = uplink.map(|uplink| context.networks.open(uplink, &spec.network));
+    let _door = launch::open_door(context, spec, &mut *cell).map_err(|why| match why {
+        NoCell::Other(why) => NoSnapshot::Other(why),
+        other => NoSnapshot::Other(format!("{other:?}")),
+    })?;
     let now = context.clock.now();
     let mut template = Template {
         context,

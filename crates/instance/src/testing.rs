@@ -75,7 +75,6 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         network: kiln_types::Network::None,
-        credentials: None,
     }
 }
 

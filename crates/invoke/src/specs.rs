@@ -102,7 +102,6 @@ impl Specs {
                 .network
                 .clone()
                 .unwrap_or_else(|| self.config.network.clone()),
-            credentials: None,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_instance::{Error, Handle, HasVersion, NoSnapshot, SnapshotNews, Spec};
+use kiln_instance::{AwsEndpoint, Error, Handle, HasVersion, NoSnapshot, SnapshotNews, Spec};
 use kiln_types::{
     FunctionId, Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, RevisionId,
     Slots, Version,
@@ -28,6 +28,11 @@ impl LocalHost {
     /// Says where this server itself listens: functions are kept from there.
     pub fn set_own_port(&self, port: u16) {
         self.host.set_own_port(port);
+    }
+
+    /// Gives functions an AWS endpoint of their own.
+    pub fn set_aws(&self, endpoint: Arc<dyn AwsEndpoint>) {
+        self.host.set_aws(endpoint);
     }
 
     /// Takes a snapshot of a version that is to start from one.

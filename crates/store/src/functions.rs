@@ -52,6 +52,7 @@ pub(crate) const META: Spec = Spec {
         ) STRICT, WITHOUT ROWID;
     ",
         crate::layers::TABLES,
+        crate::keys::TABLES,
     ],
 };
 

@@ -16,6 +16,11 @@ use rusqlite::{Connection, Row, params};
 use crate::database::Database;
 use crate::error::{Doing, Error};
 
+/// One row, made with the database.
+pub(crate) const TABLES: &str = "
+    CREATE TABLE function_secret (bytes BLOB NOT NULL) STRICT;
+    INSERT INTO function_secret VALUES (randomblob(32));
+";
 /// The name of the keys that [`Keys::administrator`] makes.
 const ADMINISTRATOR: &str = "administrator";
 /// The alphabet of key ids after `AKIA`: AWS's are base32.
@@ -43,6 +48,7 @@ pub struct AccessKey {
 pub struct Keys {
     database: Arc<Database>,
     keys: Arc<RwLock<HashMap<String, Arc<AccessKey>>>>,
+    function_secret: [u8; 32],
     clock: Arc<dyn Clock>,
 }
 
@@ -54,6 +60,9 @@ impl Keys {
             let rows = statement.query_map([], key_of)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         })?;
+        let function_secret = database.read_now("read the secret of functions", |connection| {
+            connection.query_row("SELECT bytes FROM function_secret", [], |row| row.get(0))
+        })?;
         let keys = stored
             .into_iter()
             .map(|key| (key.id.clone(), Arc::new(key)))
@@ -61,6 +70,7 @@ impl Keys {
         Ok(Self {
             database,
             keys: Arc::new(RwLock::new(keys)),
+            function_secret,
             clock,
         })
     }
@@ -84,6 +94,11 @@ impl Keys {
         self.database
             .write_then("create access key", move |to| insert(to, key), publish)
             .await
+    }
+
+    /// What the keys of functions are derived from; the same for as long as there is this store.
+    pub fn function_secret(&self) -> &[u8; 32] {
+        &self.function_secret
     }
 
     /// The key with this id, active or not. From memory.

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod alias;
 pub mod arn;
+mod caller;
 pub mod clock;
 pub mod digest;
 pub mod environment;
@@ -30,6 +31,7 @@ pub mod usage;
 pub use account::{AccountId, Region};
 pub use alias::AliasConfig;
 pub use arn::{FunctionArn, FunctionRef};
+pub use caller::FunctionCaller;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use digest::Sha256;
 pub use environment::RESERVED_VARIABLES;

@@ -18,6 +18,7 @@ mod custom_runtimes;
 mod events;
 mod extensions;
 mod file_systems;
+mod function_access;
 mod function_urls;
 mod hostile;
 mod hostile_runtime;

@@ -13,7 +13,7 @@ const SOURCE: &str = "import time, uuid\nfrom snapshot_restore_py import registe
                       def handler(event, context):\n    time.sleep(event.get('sleep', 0))\n    \
                       return INIT\n";
 
-fn publish(server: &Server, name: &str) {
+pub(crate) fn publish(server: &Server, name: &str) {
     let path = format!("/2015-03-31/functions/{name}/versions");
     server
         .lambda("POST", &path)

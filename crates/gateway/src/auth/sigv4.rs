@@ -23,13 +23,13 @@ use crate::error::Result;
 
 /// What the canonicaliser writes itself, so it must not be given them.
 const WRITTEN_HEADERS: [&str; 2] = ["x-amz-date", "x-amz-security-token"];
-/// The same for presigned URLs. `X-Amz-Security-Token` is not here: a claim that has one was
-/// refused before.
-const WRITTEN_PARAMETERS: [&str; 6] = [
+/// The same for presigned URLs.
+const WRITTEN_PARAMETERS: [&str; 7] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
     "X-Amz-Date",
     "X-Amz-Expires",
+    "X-Amz-Security-Token",
     "X-Amz-SignedHeaders",
     "X-Amz-Signature",
 ];
@@ -55,7 +55,8 @@ fn signature(
     head: &Parts,
     payload: SignableBody<'_>,
 ) -> Option<String> {
-    let credentials = Credentials::new(&claim.access_key_id, secret, None, None, "kiln");
+    let token = claim.session_token.clone();
+    let credentials = Credentials::new(&claim.access_key_id, secret, token, None, "kiln");
     let identity = credentials.into();
     let mut settings = SigningSettings::default();
     // The caller says which headers are signed; nothing is left out besides.
@@ -97,8 +98,10 @@ fn signed_headers<'r>(claim: &'r Claim, head: &'r Parts) -> Option<Vec<(&'r str,
         }
     }
     // What the canonicaliser writes counts as signed: the caller must have signed it too.
-    let signs_date = claim.signed_headers.iter().any(|name| name == "x-amz-date");
-    (claim.expires.is_some() || signs_date).then_some(headers)
+    let signs = |written: &str| claim.signed_headers.iter().any(|name| name == written);
+    let signs_token = claim.session_token.is_none() || signs("x-amz-security-token");
+    let signs_written = signs("x-amz-date") && signs_token;
+    (claim.expires.is_some() || signs_written).then_some(headers)
 }
 
 /// The canonicaliser wants an absolute URI. Its authority is not used, because `host` is among the

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use kiln_types::{ManualClock, Timestamp};
+use kiln_types::{FunctionCaller, ManualClock, Timestamp};
 use serde::Deserialize;
 
 use super::{Authenticator, Claim, check, chunked, time};
@@ -379,7 +379,7 @@ async fn only_active_keys_without_session_tokens_are_ours() {
     };
     let admit = |vector: &Vector| {
         authenticator
-            .admit(Claim::read(&vector.head()), "lambda", golden().0)
+            .admit(Claim::read(&vector.head()), "lambda", None, golden().0)
             .map(|_| ())
     };
     let unrecognized = "The security token included in the request is invalid.";
@@ -398,6 +398,43 @@ async fn only_active_keys_without_session_tokens_are_ours() {
     );
     keys.set_active(&key.id, false).await.unwrap();
     assert_eq!(admit(&claim(&key.id)).unwrap_err().message, unrecognized);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_function_s_keys_are_of_use_on_its_own_connections_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = kiln_store::Config::new(dir.path());
+    let store = kiln_store::Store::open(config, Arc::new(ManualClock::default())).unwrap();
+    let config = gateway_config(Auth::Enforce);
+    let authenticator = Authenticator::new(&config, store.keys().clone());
+    let function = |name: &str| FunctionCaller {
+        function: kiln_types::FunctionId {
+            account: "000000000000".parse().unwrap(),
+            name: name.parse().unwrap(),
+        },
+        role: "arn:aws:iam::000000000000:role/any".to_owned(),
+    };
+    let keys = authenticator.function_keys(&function("sum"));
+    let (_, mut vector) = vector("invoke by name");
+    let authorization = vector.headers.get_mut("Authorization").unwrap();
+    *authorization = authorization.replace(ID, &keys.access_key_id);
+    let token = keys.session_token.clone();
+    vector.headers.insert("X-Amz-Security-Token".into(), token);
+    let admit = |vector: &Vector, from: Option<&FunctionCaller>| {
+        let claim = Claim::read(&vector.head());
+        authenticator.admit(claim, "lambda", from, golden().0)
+    };
+    let admitted = admit(&vector, Some(&function("sum"))).unwrap().unwrap();
+    let arn = "arn:aws:sts::000000000000:assumed-role/any/sum";
+    assert_eq!(admitted.caller.arn, arn);
+    for from in [None, Some(&function("product"))] {
+        let error = admit(&vector, from).err().unwrap();
+        assert_eq!(error.exception, Exception::UnrecognizedClient);
+    }
+    let token = vector.headers.get_mut("X-Amz-Security-Token").unwrap();
+    token.replace_range(..1, "_");
+    assert!(admit(&vector, Some(&function("sum"))).is_err());
     store.close().await.unwrap();
 }
 

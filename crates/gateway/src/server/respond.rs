@@ -1,7 +1,7 @@
 //! From an HTTP request to its response: what is it for, who asks, run it, render it.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,11 +11,11 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use kiln_types::{RequestId, UrlId, limits};
+use kiln_types::{FunctionCaller, RequestId, UrlId, limits};
 use tracing::error;
 
-use super::Shared;
 use super::body::{self, Buffered, Room, Unread};
+use super::{Peer, Shared};
 use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
 use crate::context::Context;
@@ -40,17 +40,17 @@ const TRACE_BYTES_MAX: usize = 2_048;
 /// Answers one request.
 pub(super) async fn respond(
     shared: Arc<Shared>,
-    peer: SocketAddr,
+    peer: Peer,
     request: http::Request<Incoming>,
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     let request_id = RequestId::random();
     let (head, body) = request.into_parts();
     let mut response = if let Some(id) = router::url_id(&head) {
-        url(&shared, peer, id, head, body).await
+        url(&shared, &peer, id, head, body).await
     } else if head.uri.path() == health::PATH && head.method == Method::GET {
         health::answer(!shared.stopping.is_cancelled())
     } else {
-        api(&shared, request_id, head, body).await
+        api(&shared, &peer, request_id, head, body).await
     };
     let id = HeaderValue::from_str(&request_id.to_string()).expect("a UUID is a header value");
     response
@@ -63,13 +63,13 @@ pub(super) async fn respond(
 /// A request to a function URL. The caller may leave; the function is not told.
 async fn url(
     shared: &Arc<Shared>,
-    peer: SocketAddr,
+    peer: &Peer,
     id: UrlId,
     head: Parts,
     body: Incoming,
 ) -> Response<Bytes> {
     // Before the body is there, so that a stranger cannot make us keep one.
-    let entry = match urls::admit(shared, &id, &head) {
+    let entry = match urls::admit(shared, peer, &id, &head) {
         Ok(entry) => entry,
         Err(refused) => return *refused,
     };
@@ -82,7 +82,7 @@ async fn url(
         id,
         head,
         body: bytes,
-        peer,
+        peer: peer.address(),
     };
     let gateway = shared.clone();
     let task = shared.deps.tracker.spawn(async move {
@@ -101,6 +101,7 @@ async fn url(
 /// A request to an AWS API, or to Kiln's own.
 async fn api(
     shared: &Arc<Shared>,
+    peer: &Peer,
     request_id: RequestId,
     head: Parts,
     body: Incoming,
@@ -113,23 +114,44 @@ async fn api(
         Err(_) => router::form_of_unknown(&head, scope),
     };
     let answered = match service {
-        Ok(service) => call(shared, request_id, service, claim, head, body).await,
+        Ok(service) => {
+            let asked = Asked {
+                request_id,
+                service,
+                function: peer.function(),
+            };
+            call(shared, asked, claim, head, body).await
+        }
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| fault::response(&error, form, request_id))
 }
 
-async fn call(
-    shared: &Arc<Shared>,
+/// A request before it is read.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
     request_id: RequestId,
     service: Service,
+    /// Whose connection it came by.
+    function: Option<&'a FunctionCaller>,
+}
+
+async fn call(
+    shared: &Arc<Shared>,
+    asked: Asked<'_>,
     claim: Result<Claim>,
     head: Parts,
     body: Incoming,
 ) -> Result<Response<Bytes>> {
+    let Asked {
+        request_id,
+        service,
+        function,
+    } = asked;
     refuse_web_pages(&shared.config, &head)?;
     let now = shared.deps.clock.timestamp();
-    let admitted = shared.authenticator.admit(claim, service.name(), now)?;
+    let authenticator = &shared.authenticator;
+    let admitted = authenticator.admit(claim, service.name(), function, now)?;
     let found = service.find(&head)?;
     let bytes_max = router::body_bytes_max(found.as_ref());
     let body = body::read(body, bytes_max, &shared.config.limits, &shared.bodies).await;

@@ -46,7 +46,10 @@ pub(super) fn admit(door: Door<'_>, found: &Found, head: &Parts) -> Result<Entry
     let claim = Claim::read(head);
     let is_unsigned = claim.is_err();
     let now = door.deps.clock.timestamp();
-    match door.authenticator.admit(claim, "lambda", now) {
+    match door
+        .authenticator
+        .admit(claim, "lambda", door.function, now)
+    {
         Ok(admitted) => Ok(Entry::Signer(admitted.map(Box::new))),
         Err(_) if is_unsigned => Err(Refused::NotGranted),
         Err(error) => Err(Refused::Signature(error.message)),

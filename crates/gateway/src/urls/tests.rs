@@ -94,6 +94,7 @@ impl Site {
             config: &context.config,
             deps: &context.deps,
             authenticator: &authenticator,
+            function: None,
         };
         match enter(door, &request.id, &request.head) {
             Ok(entry) => answer(door, entry, request).await,

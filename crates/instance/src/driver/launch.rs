@@ -1,5 +1,6 @@
 //! What is started for a function, and how it is talked to.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,12 +13,14 @@ use super::process::Process;
 use crate::api::RUNTIME_API;
 use crate::api::desk::Desk;
 use crate::api::server::Server;
+use crate::aws::{self, AWS_ENDPOINT, Door};
 use crate::channel::Channel;
 use crate::config::Installed;
 use crate::ensemble::Ensemble;
 use crate::environment;
 use crate::extensions;
 use crate::extensions::external::{self, External};
+use crate::host::Context;
 use crate::interpreter;
 use crate::isolation::{Cell, Future, NoCell};
 use crate::runtime::Runtime;
@@ -87,8 +90,11 @@ impl Driver {
             limits: limits_of(&self.spec),
             mounts: mounts(&self.spec, self.restoring.as_deref()),
             volumes: self.volumes(),
-            // Extensions of either kind need it, whatever the runtime.
-            listeners: vec![RUNTIME_API],
+            // Extensions of either kind need the first, whatever the runtime.
+            listeners: [RUNTIME_API]
+                .into_iter()
+                .chain(aws_listener(&self.context))
+                .collect(),
             network: self.spec.network != Network::None,
             companions: false,
         })
@@ -115,8 +121,9 @@ impl Driver {
         let line = uplink.map(|uplink| networks.open(uplink, &self.spec.network));
         let how = self.reporter.how();
         let telemetry = Telemetry::new(cell.network(), Arc::clone(&clock), spec, how);
+        let door = open_door(&self.context, &self.spec, &mut *cell)?;
         let ensemble = Ensemble::new(runtime, desk, server, externals, telemetry, clock);
-        Ok(Process::new(cell, ensemble, line))
+        Ok(Process::new(cell, ensemble, line, door))
     }
 
     fn runtime(&self, cell: &mut dyn Cell, desk: &Arc<Desk>) -> Box<dyn Runtime> {
@@ -217,7 +224,7 @@ impl Driver {
 }
 
 /// A sandbox in which a snapshot of this version is taken.
-pub(crate) fn template_request(spec: &Spec) -> Option<Request> {
+pub(crate) fn template_request(context: &Context, spec: &Spec) -> Option<Request> {
     let runtime = spec.configuration.runtime.as_ref()?;
     spec.snapshot_key()?;
     Some(Request {
@@ -226,10 +233,34 @@ pub(crate) fn template_request(spec: &Spec) -> Option<Request> {
         limits: limits_of(spec),
         mounts: mounts(spec, None),
         volumes: Vec::new(),
-        listeners: Vec::new(),
+        listeners: aws_listener(context).into_iter().collect(),
         companions: false,
         network: spec.network != Network::None,
     })
+}
+
+/// Where to listen for the function's AWS clients, if that is served.
+fn aws_listener(context: &Context) -> Option<SocketAddr> {
+    context.aws().map(|_| AWS_ENDPOINT)
+}
+
+/// Serves the function's AWS clients, if anything does.
+pub(crate) fn open_door(
+    context: &Context,
+    spec: &Spec,
+    cell: &mut dyn Cell,
+) -> Result<Option<Door>, NoCell> {
+    let Some(endpoint) = context.aws() else {
+        return Ok(None);
+    };
+    let listener = cell.take_listener(AWS_ENDPOINT).map_err(NoCell::Other)?;
+    Ok(Some(Door::open(
+        listener,
+        Arc::clone(endpoint),
+        aws::caller(spec),
+        Arc::clone(&context.aws_connections),
+        &context.tracker,
+    )))
 }
 
 /// What a function may use while it is initialised.

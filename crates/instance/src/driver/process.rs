@@ -6,6 +6,7 @@ use kiln_network::Line;
 use kiln_types::Traffic;
 use tokio::net::unix::pipe;
 
+use crate::aws::Door;
 use crate::ensemble::Ensemble;
 use crate::isolation::Cell;
 use crate::output::Splitter;
@@ -16,6 +17,8 @@ pub(super) struct Process {
     pub(super) ensemble: Ensemble,
     /// Its network, where it has one.
     pub(super) line: Option<Line>,
+    /// Serves its AWS clients, where anything does.
+    _door: Option<Door>,
     /// Whether anybody can still be heard.
     pub(super) listening: bool,
     /// Whether the main process has ended, which is told once.
@@ -48,7 +51,12 @@ pub(super) struct Output {
 }
 
 impl Process {
-    pub(super) fn new(mut cell: Box<dyn Cell>, ensemble: Ensemble, line: Option<Line>) -> Self {
+    pub(super) fn new(
+        mut cell: Box<dyn Cell>,
+        ensemble: Ensemble,
+        line: Option<Line>,
+        door: Option<Door>,
+    ) -> Self {
         let pipe = cell.take_output();
         let output = Output {
             pipe,
@@ -60,6 +68,7 @@ impl Process {
             cell,
             ensemble,
             line,
+            _door: door,
             listening: true,
             has_ended: false,
             stray_replies: 0,

@@ -170,7 +170,6 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         network: kiln_types::Network::None,
-        credentials: None,
     }
 }
 

@@ -1,0 +1,58 @@
+//! The door for functions: connections that come out of their sandboxes.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use kiln_types::FunctionCaller;
+use tokio::net::TcpStream;
+
+use super::{Gateway, Shared, connection};
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+pub(crate) enum Peer {
+    /// Somebody who called the public port.
+    Outside(SocketAddr),
+    /// A program of this function.
+    Function(Arc<FunctionCaller>),
+}
+
+/// Serves functions: the same APIs as the public port has, and nothing but them accepts their keys.
+#[derive(Clone)]
+pub struct FunctionDoor {
+    shared: Arc<Shared>,
+}
+
+impl Peer {
+    /// Where requests come from.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Peer::Outside(address) => *address,
+            Peer::Function(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
+    }
+
+    /// The function, if it is one.
+    pub(crate) fn function(&self) -> Option<&FunctionCaller> {
+        match self {
+            Peer::Outside(_) => None,
+            Peer::Function(function) => Some(function),
+        }
+    }
+}
+
+impl Gateway {
+    /// The door for functions, which is open for as long as anybody holds it.
+    pub fn function_door(&self) -> FunctionDoor {
+        FunctionDoor {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl FunctionDoor {
+    /// Serves a connection of a function until either side ends it.
+    pub async fn serve(&self, caller: Arc<FunctionCaller>, stream: TcpStream) {
+        connection(Arc::clone(&self.shared), stream, Peer::Function(caller)).await;
+    }
+}
