@@ -2,9 +2,12 @@
 //!
 //! Everything here is a function of its arguments: no files, no network, no tasks, no clock. Whoever
 //! calls brings the time. Start reading at [`pattern`], the language that EventBridge rules, event
-//! source mappings and SNS subscriptions share.
+//! source mappings ([`filter`]) and SNS subscriptions ([`filter_policy`]) share; then [`transform`],
+//! [`schedule`] and [`envelope`].
 //!
 //! Invariants: whatever text comes in, parsing and evaluation end after a bounded amount of work; a value
 //! that parsed cannot fail later.
 
+pub mod filter;
+pub mod filter_policy;
 pub mod pattern;

@@ -39,6 +39,8 @@ const RESERVED: &[&str] = &[
 const OR: &str = "$or";
 /// `{"exists": false}` beside other tests of a field doubles the alternatives; so many times at most.
 const DOUBLINGS_MAX: u32 = 10;
+/// Leaves of all alternatives together: what a pattern may take of memory.
+const LEAVES_MAX: usize = 50_000;
 const TOO_MANY: &str = "Rule is too complex - it has more combinations than are allowed";
 
 /// One way in which an event can match: all of these. By path, as the matcher needs them.
@@ -82,10 +84,16 @@ pub(super) fn compile(text: &str, alternatives_max: usize) -> Result<Vec<Alterna
         return Err(compiler.reader.error("Filter is not an object"));
     }
     compiler.object("", false)?;
+    compiler.reader.end()?;
     let mut alternatives = Vec::new();
+    let mut leaves = 0;
     for fork in compiler.forks {
-        expression::check_complexity(fork.values().map(|tests| &**tests))?;
-        alternatives.extend(split(&fork)?);
+        let split = split(&fork)?;
+        leaves += split.len() * fork.len();
+        if leaves > LEAVES_MAX {
+            return Err(Error(TOO_MANY.to_owned()));
+        }
+        alternatives.extend(split);
     }
     Ok(alternatives)
 }
@@ -94,11 +102,7 @@ impl Compiler<'_> {
     /// The fields of an object whose start was read.
     fn object(&mut self, path: &str, is_below_or: bool) -> Result<(), Error> {
         let mut is_empty = true;
-        loop {
-            let name = match self.reader.token()? {
-                Token::Name(name) => name,
-                _ => break,
-            };
+        while let Token::Name(name) = self.reader.token()? {
             is_empty = false;
             if name == OR {
                 self.or(path)?;
@@ -154,7 +158,8 @@ impl Compiler<'_> {
             };
             self.object(path, true)?;
             after.append(&mut self.forks);
-            if after.len() > self.forks_max {
+            let leaves: usize = after.iter().map(Fork::len).sum();
+            if after.len() > self.forks_max || leaves > LEAVES_MAX {
                 return Err(Error(TOO_MANY.to_owned()));
             }
         }
@@ -190,6 +195,7 @@ impl Compiler<'_> {
         if tests.is_empty() {
             return Err(self.reader.error("Empty arrays are not allowed"));
         }
+        expression::check_complexity(&tests)?;
         if self.forks.is_empty() {
             self.forks.push(Fork::new());
         }
@@ -199,7 +205,11 @@ impl Compiler<'_> {
             // The last one wins, as in AWS, where a path is named twice.
             fork.insert(path.clone(), tests.clone());
         }
-        Ok(())
+        let leaves = self.forks.len() * self.forks[0].len();
+        match leaves > LEAVES_MAX {
+            true => Err(Error(TOO_MANY.to_owned())),
+            false => Ok(()),
+        }
     }
 }
 

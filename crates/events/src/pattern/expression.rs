@@ -51,31 +51,27 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Option<Test>, Error> {
 }
 
 /// Refuses wildcards of one field that together could make too much work.
-pub(super) fn check_complexity<'a>(
-    fields: impl Iterator<Item = &'a [Option<Test>]>,
-) -> Result<(), Error> {
-    for tests in fields {
-        let wildcards: Vec<&Wildcard> = tests
-            .iter()
-            .flatten()
-            .flat_map(|test| match test {
-                Test::AnythingBut(tests) => tests.as_slice(),
-                test => std::slice::from_ref(test),
-            })
-            .filter_map(|test| match test {
-                Test::Wildcard(wildcard) => Some(wildcard),
-                _ => None,
-            })
-            .collect();
-        if !wildcards.is_empty() && wildcard::are_too_complex(&wildcards) {
-            return Err(Error(
-                "Rule is too complex - try using fewer wildcard characters or fewer repeating \
-                 character sequences after a wildcard character"
-                    .to_owned(),
-            ));
-        }
+pub(super) fn check_complexity(tests: &[Option<Test>]) -> Result<(), Error> {
+    let wildcards: Vec<&Wildcard> = tests
+        .iter()
+        .flatten()
+        .flat_map(|test| match test {
+            Test::AnythingBut(tests) => tests.as_slice(),
+            test => std::slice::from_ref(test),
+        })
+        .filter_map(|test| match test {
+            Test::Wildcard(wildcard) => Some(wildcard),
+            _ => None,
+        })
+        .collect();
+    match !wildcards.is_empty() && wildcard::are_too_complex(&wildcards) {
+        true => Err(Error(
+            "Rule is too complex - try using fewer wildcard characters or fewer repeating \
+             character sequences after a wildcard character"
+                .to_owned(),
+        )),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 fn text(reader: &mut Reader<'_>, otherwise: &str) -> Result<String, Error> {

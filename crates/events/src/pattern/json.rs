@@ -8,8 +8,8 @@ use super::Error;
 
 /// How much of a source an error shows.
 const SHOWN_MAX: usize = 500;
-/// Deeper is refused: whoever reads the tokens recurses.
-const DEPTH_MAX: usize = 128;
+/// Deeper is refused: whoever reads the tokens recurses, and serde_json goes little deeper.
+const DEPTH_MAX: usize = 100;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +90,15 @@ impl<'a> Reader<'a> {
         let (token, shown) = self.value(may_end)?;
         self.shown = shown;
         Ok(token)
+    }
+
+    /// Makes sure that nothing follows. AWS differs: it does not look.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        self.skip_space();
+        match self.peek() {
+            Some(_) => Err(self.unexpected("was expecting the end")),
+            None => Ok(()),
+        }
     }
 
     /// Says that the text of the string just read was looked at.

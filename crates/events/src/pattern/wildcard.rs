@@ -5,8 +5,9 @@ use std::collections::HashSet;
 /// How many beginnings of the wildcards of one field may match a text at once. The rule is that of
 /// event-ruler's complexity evaluator; the number is AWS's as far as published errors tell.
 const COMPLEXITY_MAX: usize = 10;
-/// States looked at before a set of wildcards counts as too complex.
-const STATES_MAX: usize = 20_000;
+/// States looked at before a set of wildcards counts as too complex: about two for each of their characters and each
+/// `*`, so this takes thousands of characters.
+const STATES_MAX: usize = 4_000;
 
 /// A wildcard, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -246,6 +246,22 @@ fn every_limit_is_an_error_not_a_long_wait() {
     assert_eq!(error(&long), "Event pattern is longer than 4096 characters");
     let stars = format!(r#"{{"a": [{{"wildcard": "{}"}}]}}"#, "*a".repeat(1500));
     assert!(error(&stars).starts_with("Rule is too complex"));
+    let mut state = 1u32;
+    let letters: String = (0..1900)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + (state >> 24) as u8 % 26)
+        })
+        .collect();
+    let long = format!(r#"{{"a": [{{"wildcard": "*{letters}*{letters}"}}]}}"#);
+    super::pattern(&long);
+    let longer = long.replace(&letters, &letters.repeat(2));
+    let limits = Limits {
+        length_max: longer.len(),
+        ..Limits::default()
+    };
+    let refused = Pattern::parse(&longer, &limits).unwrap_err();
+    assert!(refused.to_string().starts_with("Rule is too complex"));
     let deep = format!("{}1", r#"{"a":"#.repeat(600));
     assert!(error(&deep).starts_with("Depth exceeds the maximum allowed"));
     let ors: Vec<String> = (0..10)
@@ -253,6 +269,9 @@ fn every_limit_is_an_error_not_a_long_wait() {
         .collect();
     assert!(error(&format!("{{{}}}", ors.join(","))).starts_with("Rule is too complex"));
     super::pattern(&format!("{{{}}}", ors[..9].join(",")));
+    let wide: Vec<String> = (0..140).map(|i| format!(r#""f{i}": [1]"#)).collect();
+    let wide = format!("{{{}, {}}}", wide.join(","), ors[..9].join(","));
+    assert!(error(&wide).starts_with("Rule is too complex"));
     let either: Vec<String> = (0..11)
         .map(|i| format!(r#""k{i}": [1, {{"exists": false}}]"#))
         .collect();
@@ -307,6 +326,8 @@ fn text_that_is_no_json_is_refused() {
         "{\"a\":[\"\n\"]}",
         r#"{"a":[1 2]}"#,
         r#"{"a":[1]"b":[2]}"#,
+        r#"{"a":[1]} {}"#,
+        r#"{"a":[1]}]"#,
         "nul",
         "\"a\"",
         "7",
