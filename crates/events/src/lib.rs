@@ -8,6 +8,8 @@
 //! Invariants: whatever text comes in, parsing and evaluation end after a bounded amount of work; a value
 //! that parsed cannot fail later.
 
+pub mod envelope;
 pub mod filter;
 pub mod filter_policy;
 pub mod pattern;
+pub mod transform;
