@@ -12,4 +12,5 @@ pub mod envelope;
 pub mod filter;
 pub mod filter_policy;
 pub mod pattern;
+pub mod schedule;
 pub mod transform;
