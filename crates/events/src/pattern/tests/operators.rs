@@ -383,3 +383,16 @@ fn a_dot_in_a_name_is_the_dot_between_names() {
         ),
     ]);
 }
+
+#[test]
+fn names_with_dots_cost_no_more_than_their_tries() {
+    let path = |length: usize| format!("{}a", "a.".repeat(length - 1));
+    let mut event = json!({"a": {"a": "x"}});
+    for length in 3..=100 {
+        event = json!({"a": event, "a.a": {path(length - 2): "x"}});
+    }
+    // Each place is looked at before one is chosen: without a limit 2^98 steps.
+    let text = |value: &str| format!(r#"{{"{}": ["{value}"]}}"#, path(100));
+    assert!(pattern(&text("x")).matches(&event));
+    assert!(!pattern(&text("y")).matches(&event));
+}
