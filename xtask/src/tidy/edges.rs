@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-sandbox", &[]),
     ("kiln-store", &[]),
     ("kiln-image", &[]),
+    ("kiln-events", &[]),
     ("kiln-cli", &[]),
     ("kiln-wasm", &[]),
     ("kiln-network", &["kiln-sandbox"]),
@@ -29,9 +30,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "kiln-gateway",
-        &["kiln-invoke", "kiln-image", "kiln-store", "kiln-metering"],
+        &[
+            "kiln-invoke",
+            "kiln-image",
+            "kiln-events",
+            "kiln-store",
+            "kiln-metering",
+        ],
     ),
-    ("kiln-triggers", &["kiln-invoke", "kiln-store"]),
+    (
+        "kiln-triggers",
+        &["kiln-invoke", "kiln-events", "kiln-store"],
+    ),
     (
         "kiln-app",
         &[
