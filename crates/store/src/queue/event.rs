@@ -175,13 +175,13 @@ pub(super) fn head_of(arn: &FunctionArn) -> String {
 }
 
 /// Where a payload is put.
-pub(super) struct Body<'a> {
-    pub(super) id: Option<i64>,
-    pub(super) inline: Option<&'a [u8]>,
+pub(crate) struct Body<'a> {
+    pub(crate) id: Option<i64>,
+    pub(crate) inline: Option<&'a [u8]>,
 }
 
 /// Puts a payload where its size says.
-pub(super) fn put_body<'a>(to: &Connection, payload: &'a [u8]) -> Result<Body<'a>, Error> {
+pub(crate) fn put_body<'a>(to: &Connection, payload: &'a [u8]) -> Result<Body<'a>, Error> {
     if payload.len() <= INLINE_BYTES_MAX {
         return Ok(Body {
             id: None,

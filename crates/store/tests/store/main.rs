@@ -9,6 +9,7 @@ mod artifacts;
 mod attacks;
 mod buckets;
 mod crash;
+mod deliver;
 mod functions;
 mod image_layers;
 mod keys;
