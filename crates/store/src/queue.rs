@@ -51,15 +51,15 @@ pub use claim::{Ask, Claimed};
 pub use dead::Selection;
 use deliver::Delivered;
 pub use deliver::{DeliverError, Delivery};
-pub(crate) use event::put_body;
 pub use event::{DeadLetter, Event, NewEvent, Reason};
+pub(crate) use event::{drop_body, put_body, read_body};
 pub use key::{Key, Lane};
 pub use list::{ListQuery, Listed, Place, Shown};
 pub use room::Full;
-use room::Held;
+pub(crate) use room::{Held, Room};
 pub use settle::{Again, Settlement, Told};
 use settle::{Settled, Settling};
-use totals::Change;
+pub(crate) use totals::Change;
 pub use totals::Totals;
 
 const QUEUE: Spec = Spec {
@@ -153,13 +153,17 @@ impl Queue {
     /// Opens the queue. What was running when the last process ended waits again, at once.
     /// One during which the process ended more than once waits a while: it may be the reason.
     pub(crate) fn open(dir: &Path, bytes_max: u64, now: Timestamp) -> Result<Self, Error> {
-        let recover = |to: &rusqlite::Connection| claim::recover(to, now);
+        let recover = |to: &rusqlite::Connection| {
+            messages::recover(to, now)?;
+            claim::recover(to, now)
+        };
         let (database, totals) = Database::open_with(dir, &QUEUE, recover)?;
         let database = Arc::new(database);
+        let held = Held::new(totals, bytes_max);
         Ok(Self {
-            messages: Messages::open(database.clone())?,
+            messages: Messages::open(database.clone(), held.clone(), now)?,
             database,
-            held: Held::new(totals, bytes_max),
+            held,
             arrivals: Arrivals::default(),
         })
     }
@@ -203,7 +207,7 @@ impl Queue {
         let queue = self.clone();
         let publish = move |delivered: &Delivered| {
             queue.publish(delivered.change, &delivered.arrivals);
-            queue.messages.publish(&delivered.sent);
+            queue.messages.publish(&delivered.effects);
             drop(room);
         };
         let delivered = self.database.write_then("deliver", work, publish);
@@ -244,7 +248,7 @@ impl Queue {
         let queue = self.clone();
         let publish = move |settled: &Settled| {
             queue.publish(settled.change, &settled.arrivals);
-            queue.messages.publish(&settled.sent);
+            queue.messages.publish(&settled.effects);
         };
         self.database
             .write_then("settle event", work, publish)

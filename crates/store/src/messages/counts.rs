@@ -1,6 +1,5 @@
 //! How many messages a queue has, and how many of them nobody gets at the moment: known at any time
 //! without asking the database. Pure.
-#![allow(dead_code, reason = "receiving, which uses it, is the next change")]
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,6 @@
 //! A standard queue has one lane, a FIFO queue one for each group with messages: 4,194,304 of both
 //! together. Numbers are a queue's own and never used again: 20,000 a second last for three years and a
 //! half.
-#![allow(dead_code, reason = "receiving, which uses it, is the next change")]
 
 const NUMBER_BITS: u32 = 41;
 const LANE_BITS: u32 = 22;

@@ -1,15 +1,16 @@
-//! Which message queues there are: kept, and in memory.
+//! Which message queues there are, in memory.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
+use kiln_types::account::AccountId;
 use kiln_types::{QueueId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Notify;
 
-use super::counts::Counts;
+use super::counts::{Count, Counts};
+use super::receive::Attempts;
 use super::settings::Settings;
-use crate::error::{Doing, Error};
 
 /// A message queue as of the last change that was made durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,128 +33,100 @@ pub struct MessageQueue {
 #[derive(Clone)]
 pub(super) struct Live {
     pub(super) queue: Arc<MessageQueue>,
-    pub(super) counts: Arc<Mutex<Counts>>,
     pub(super) arrivals: Arc<Notify>,
+    pub(super) epoch: Arc<Epoch>,
 }
 
-/// All queues, in memory.
+/// What is known of the messages between two purges.
+#[derive(Default)]
+pub(super) struct Epoch {
+    counts: Mutex<Counts>,
+    /// In a standard queue no message before this number is fresh: where a receive begins to look.
+    pub(super) first_fresh: Arc<AtomicI64>,
+    pub(super) attempts: Mutex<Attempts>,
+}
+
+/// All queues.
 #[derive(Default)]
 pub(super) struct Registry {
-    queues: RwLock<HashMap<QueueId, Live>>,
+    queues: RwLock<HashMap<AccountId, BTreeMap<QueueId, Live>>>,
+}
+
+impl MessageQueue {
+    /// Whether it keeps the order of its messages.
+    pub fn is_fifo(&self) -> bool {
+        self.settings.fifo.is_some()
+    }
+}
+
+impl Live {
+    pub(super) fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.epoch.counts.lock().expect("no holder panics")
+    }
+
+    pub(super) fn count(&self, now: Timestamp) -> Count {
+        self.counts().count(now)
+    }
+}
+
+impl Epoch {
+    pub(super) fn new(counts: Counts) -> Self {
+        Self {
+            counts: Mutex::new(counts),
+            ..Default::default()
+        }
+    }
 }
 
 impl Registry {
-    /// Reads all there are.
-    pub(super) fn read(from: &Connection) -> rusqlite::Result<Self> {
-        let mut select = from.prepare(&format!("{QUEUES} JOIN message_epoch e ON e.id = epoch"))?;
-        let rows = select.query_map([], |row| Ok((queue(row)?, row.get::<_, i64>(8)?)))?;
-        let registry = Self::default();
-        for row in rows {
-            let (queue, messages) = row?;
-            registry.put(queue, Counts::new(messages.max(0) as u64));
-        }
-        Ok(registry)
-    }
-
     pub(super) fn get(&self, id: &QueueId) -> Option<Live> {
-        self.queues
-            .read()
-            .expect("no holder panics")
-            .get(id)
-            .cloned()
+        let queues = self.queues.read().expect("no holder panics");
+        queues.get(&id.account)?.get(id).cloned()
     }
 
-    /// Makes a queue known that is new.
-    pub(super) fn put(&self, queue: MessageQueue, counts: Counts) {
-        let id = queue.id.clone();
+    /// An account's queues, by name.
+    pub(super) fn list(&self, account: &AccountId) -> Vec<Arc<MessageQueue>> {
+        let queues = self.queues.read().expect("no holder panics");
+        let own = queues.get(account).into_iter().flat_map(BTreeMap::values);
+        own.map(|live| live.queue.clone()).collect()
+    }
+
+    /// All queues of all accounts.
+    pub(super) fn all(&self) -> Vec<Arc<MessageQueue>> {
+        let queues = self.queues.read().expect("no holder panics");
+        let all = queues.values().flat_map(BTreeMap::values);
+        all.map(|live| live.queue.clone()).collect()
+    }
+
+    /// Makes a queue known that is new, or begins a new epoch of one that is known: whoever waits for its
+    /// messages goes on waiting.
+    pub(super) fn begin(&self, queue: MessageQueue, counts: Counts) {
+        let mut queues = self.queues.write().expect("no holder panics");
+        let own = queues.entry(queue.id.account.clone()).or_default();
+        let known = own.get(&queue.id);
         let live = Live {
+            arrivals: known.map(|live| live.arrivals.clone()).unwrap_or_default(),
+            epoch: Arc::new(Epoch::new(counts)),
             queue: Arc::new(queue),
-            counts: Arc::new(Mutex::new(counts)),
-            arrivals: Arc::default(),
         };
-        self.queues
-            .write()
-            .expect("no holder panics")
-            .insert(id, live);
+        own.insert(live.queue.id.clone(), live);
     }
-}
 
-const QUEUES: &str = "SELECT q.id, account, name, epoch, created, modified, settings, tags,
-    e.messages FROM message_queue q";
+    /// Shows a queue's new settings.
+    pub(super) fn change(&self, queue: Arc<MessageQueue>) {
+        let mut queues = self.queues.write().expect("no holder panics");
+        let own = queues.get_mut(&queue.id.account);
+        if let Some(live) = own.and_then(|own| own.get_mut(&queue.id)) {
+            live.queue = queue;
+        }
+    }
 
-fn queue(row: &Row<'_>) -> rusqlite::Result<MessageQueue> {
-    let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error)
-    };
-    let (account, name): (String, String) = (row.get(1)?, row.get(2)?);
-    let (settings, tags): (String, String) = (row.get(6)?, row.get(7)?);
-    Ok(MessageQueue {
-        id: QueueId {
-            account: account
-                .parse()
-                .map_err(|error: kiln_types::InvalidName| invalid(error.into()))?,
-            name: name
-                .parse()
-                .map_err(|error: kiln_types::InvalidName| invalid(error.into()))?,
-        },
-        settings: serde_json::from_str(&settings).map_err(|error| invalid(error.into()))?,
-        tags: serde_json::from_str(&tags).map_err(|error| invalid(error.into()))?,
-        created: Timestamp::from_millis(row.get(4)?),
-        modified: Timestamp::from_millis(row.get(5)?),
-        number: row.get(0)?,
-        epoch: row.get(3)?,
-    })
-}
-
-/// The queue as the changes before this one left it.
-pub(super) fn find(from: &Connection, id: &QueueId) -> Result<Option<MessageQueue>, Error> {
-    let select =
-        format!("{QUEUES} JOIN message_epoch e ON e.id = epoch WHERE account = ?1 AND name = ?2");
-    from.prepare_cached(&select)
-        .and_then(|mut select| {
-            select
-                .query_row([id.account.as_str(), id.name.as_str()], queue)
-                .optional()
-        })
-        .doing("find message queue")
-}
-
-/// Keeps a queue that is new.
-pub(super) fn insert(
-    to: &Connection,
-    id: QueueId,
-    settings: Settings,
-    tags: BTreeMap<String, String>,
-    now: Timestamp,
-) -> Result<MessageQueue, Error> {
-    let insert = || {
-        to.execute(
-            "INSERT INTO message_epoch (is_current, next, messages) VALUES (1, 1, 0)",
-            [],
-        )?;
-        let epoch = to.last_insert_rowid();
-        to.execute(
-            "INSERT INTO message_queue (account, name, epoch, created, modified, settings, tags)
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)",
-            params![
-                id.account.as_str(),
-                id.name.as_str(),
-                epoch,
-                now.as_millis(),
-                serde_json::to_string(&settings).expect("settings are always JSON"),
-                serde_json::to_string(&tags).expect("texts are always JSON"),
-            ],
-        )?;
-        Ok((to.last_insert_rowid(), epoch))
-    };
-    let (number, epoch) = insert().doing("keep message queue")?;
-    Ok(MessageQueue {
-        id,
-        settings,
-        tags,
-        created: now,
-        modified: now,
-        number,
-        epoch,
-    })
+    /// Forgets a queue; whoever waits for its messages is told.
+    pub(super) fn remove(&self, id: &QueueId) {
+        let mut queues = self.queues.write().expect("no holder panics");
+        let removed = queues.get_mut(&id.account).and_then(|own| own.remove(id));
+        if let Some(live) = removed {
+            live.arrivals.notify_waiters();
+        }
+    }
 }

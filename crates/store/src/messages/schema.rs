@@ -41,13 +41,15 @@ pub(crate) const TABLES: &str = "
         body_id INTEGER,
         body BLOB
     ) STRICT;
-    -- Messages that were received, or are delayed: until when nobody gets them.
+    -- Messages that were received, or are delayed: until when nobody gets them, how often they were
+    -- received, and when first and last.
     CREATE TABLE message_held (
         id INTEGER PRIMARY KEY,
         lane INTEGER NOT NULL,
         due INTEGER NOT NULL,
         received INTEGER NOT NULL,
-        first INTEGER NOT NULL
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX message_held_due ON message_held (lane, due);
     -- What was sent to FIFO queues, to know it when it is sent again: by spans of time, so that what is

@@ -78,7 +78,7 @@ pub(super) fn redrive(
     let settled = Settled {
         change,
         arrivals,
-        sent: Vec::new(),
+        effects: Default::default(),
     };
     Ok((settled, end(&letters)))
 }

@@ -10,7 +10,7 @@ use super::event::NewEvent;
 use super::room::Full;
 use super::totals::Change;
 use crate::error::Error;
-use crate::messages::{self, Messages, NewMessage, Refusal, SendError, Sent};
+use crate::messages::{self, Effects, Messages, NewMessage, NotSent, Refusal};
 
 /// What goes to one receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) struct Delivered {
     /// Not yet counted.
     pub(super) change: Change,
     pub(super) arrivals: Vec<Arrival>,
-    pub(super) sent: Vec<Sent>,
+    pub(super) effects: Effects,
 }
 
 impl Delivery {
@@ -64,11 +64,11 @@ impl Delivery {
     }
 }
 
-impl From<SendError> for DeliverError {
-    fn from(error: SendError) -> Self {
+impl From<NotSent> for DeliverError {
+    fn from(error: NotSent) -> Self {
         match error {
-            SendError::Refused(refusal) => Self::Refused(refusal),
-            SendError::Store(error) => Self::Store(error),
+            NotSent::Refused(refusal) => Self::Refused(refusal),
+            NotSent::Store(error) => Self::Store(error),
         }
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn deliver<'a>(
     messages: &Messages,
     deliveries: impl IntoIterator<Item = &'a Delivery>,
     now: Timestamp,
-) -> Result<Delivered, SendError> {
+) -> Result<Delivered, NotSent> {
     let mut delivered = Delivered::default();
     for delivery in deliveries {
         match delivery {
@@ -88,11 +88,10 @@ pub(super) fn deliver<'a>(
                 delivered.arrivals.push(insert(to, event, now)?);
             }
             Delivery::Message(message) => {
-                let sent = messages::send(to, messages, message, now)?;
-                delivered.change.bytes += sent.bytes();
-                delivered.sent.push(sent);
+                messages::send(to, messages, message, now, &mut delivered.effects)?;
             }
         }
     }
+    delivered.change.bytes += delivered.effects.bytes;
     Ok(delivered)
 }

@@ -11,7 +11,7 @@ use super::event::{self, DeadLetter};
 use super::key::Key;
 use super::totals::Change;
 use crate::error::{Doing, Error};
-use crate::messages::{Messages, Refusal, SendError, Sent};
+use crate::messages::{Effects, Messages, NotSent, Refusal};
 
 /// What tells somebody of the end of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Again {
 pub(super) struct Settled {
     pub(super) change: Change,
     pub(super) arrivals: Vec<Arrival>,
-    pub(super) sent: Vec<Sent>,
+    pub(super) effects: Effects,
 }
 
 /// Where the changes of a settlement are made.
@@ -169,8 +169,8 @@ impl Settling<'_> {
         batch("RELEASE deliver")?;
         match delivered {
             Ok(delivered) => Ok(Ok(delivered)),
-            Err(SendError::Refused(refusal)) => Ok(Err(refusal)),
-            Err(SendError::Store(error)) => Err(error),
+            Err(NotSent::Refused(refusal)) => Ok(Err(refusal)),
+            Err(NotSent::Store(error)) => Err(error),
         }
     }
 
@@ -222,7 +222,7 @@ fn finish(to: &Connection, change: Change, delivered: Delivered) -> Result<Settl
     Ok(Settled {
         change,
         arrivals: delivered.arrivals,
-        sent: delivered.sent,
+        effects: delivered.effects,
     })
 }
 
@@ -294,6 +294,6 @@ fn put_back(to: &Connection, key: Key, again: &Again) -> Result<Settled, Error> 
     Ok(Settled {
         change: change.count(to)?,
         arrivals: vec![arrival],
-        sent: Vec::new(),
+        effects: Effects::default(),
     })
 }

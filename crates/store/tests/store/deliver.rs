@@ -1,50 +1,16 @@
 //! What goes to functions and message queues together: all of it or nothing, after any crash.
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
-use kiln_store::messages::{Count, Fifo, NewMessage, Refusal, Settings};
-use kiln_store::queue::{DeliverError, Delivery, Settlement, Told};
-use kiln_store::{Config, Store};
-use kiln_types::{ManualClock, MessageId, QueueId};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use kiln_store::messages::{Count, NewMessage, Refusal};
+use kiln_store::queue::{DeliverError, Delivery, Settlement, Told};
+use kiln_store::{Config, Store};
+use kiln_types::ManualClock;
+
+use crate::messages::{make, message, queue_id};
 use crate::queue::{accept, assert_conserved, at, claim_all, event, failed};
-use crate::sample::{Sample, account};
-
-pub fn queue_id(name: &str) -> QueueId {
-    QueueId {
-        account: account(),
-        name: name.parse().unwrap(),
-    }
-}
-
-pub fn message(queue: &str, body: impl Into<String>) -> NewMessage {
-    NewMessage {
-        id: MessageId::random(),
-        queue: queue_id(queue),
-        body: body.into(),
-        attributes: BTreeMap::new(),
-        trace: None,
-        sender: "test".to_owned(),
-        group: None,
-        deduplication: None,
-        delay: None,
-    }
-}
-
-pub async fn make(store: &Store, queue: &str) {
-    let id = queue_id(queue);
-    let fifo = id.name.is_fifo().then(Fifo::default);
-    let settings = Settings {
-        fifo,
-        ..Settings::default()
-    };
-    let made = store
-        .messages()
-        .create(id, settings, BTreeMap::new(), at(0));
-    made.await.unwrap();
-}
+use crate::sample::Sample;
 
 fn visible(store: &Store, queue: &str) -> u64 {
     let count = store.messages().count(&queue_id(queue), at(0));

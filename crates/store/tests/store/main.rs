@@ -17,6 +17,7 @@ mod layers;
 mod log_filter;
 mod log_groups;
 mod logs;
+mod messages;
 mod model;
 mod open;
 mod queue;
