@@ -34,6 +34,12 @@ impl Sample {
         Self { store, clock, dir }
     }
 
+    /// The clock's calendar time.
+    pub fn clock_ms(&self) -> i64 {
+        use kiln_types::Clock;
+        self.clock.timestamp().as_millis()
+    }
+
     /// The same directory, opened again.
     pub async fn reopened(self) -> Self {
         let Self { store, clock, dir } = self;

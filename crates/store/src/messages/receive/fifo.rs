@@ -37,13 +37,20 @@ impl Receiver<'_> {
 
     fn take_of_group(&mut self, group: Lane) -> Result<(), Error> {
         let before = self.taken.len();
-        let wanted = self.wanted - before;
-        let first = first(self.to, group, wanted).doing("look for messages")?;
-        for one in first {
-            if one.is_hidden(self.now) {
+        let mut after = group.keys().0 - 1;
+        while !self.has_enough() {
+            let wanted = self.wanted - self.taken.len();
+            let found = next_of(self.to, group, after, wanted).doing("look for messages")?;
+            let is_all = found.len() < wanted;
+            let visible = found.iter().take_while(|one| !one.is_hidden(self.now));
+            let visible = visible.copied().collect::<Vec<_>>();
+            for one in &visible {
+                self.receive(*one)?;
+                after = one.key.0;
+            }
+            if is_all || visible.len() < found.len() {
                 break;
             }
-            self.receive(one)?;
         }
         if self.taken.len() > before {
             let hold = lane::set_ready(self.to, group, self.due, self.now);
@@ -109,14 +116,19 @@ impl Groups {
     }
 }
 
-/// The first messages of a group.
-fn first(from: &Connection, group: Lane, count: usize) -> rusqlite::Result<Vec<Candidate>> {
+/// The next messages of a group.
+fn next_of(
+    from: &Connection,
+    group: Lane,
+    after: i64,
+    count: usize,
+) -> rusqlite::Result<Vec<Candidate>> {
     let select = "SELECT m.id, m.sent, h.due, h.received, h.first
         FROM message m LEFT JOIN message_held h ON h.id = m.id
-        WHERE m.id BETWEEN ?1 AND ?2 ORDER BY m.id LIMIT ?3";
-    let (first, last) = group.keys();
+        WHERE m.id > ?1 AND m.id <= ?2 ORDER BY m.id LIMIT ?3";
+    let last = group.keys().1;
     let mut select = from.prepare_cached(select)?;
-    let rows = select.query_map(params![first, last, count as i64], Candidate::of_row)?;
+    let rows = select.query_map(params![after, last, count as i64], Candidate::of_row)?;
     rows.collect()
 }
 
