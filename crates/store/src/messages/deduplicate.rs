@@ -71,7 +71,7 @@ pub(super) fn find(
     now: Timestamp,
 ) -> Result<Option<Known>, Error> {
     let select = "SELECT message_id, number FROM message_sent
-        WHERE span BETWEEN ?1 - 1 AND ?1 AND queue = ?2 AND digest = ?3 AND sent > ?4
+        WHERE span IN (?1 - 1, ?1) AND queue = ?2 AND digest = ?3 AND sent > ?4
         ORDER BY sent DESC LIMIT 1";
     let since = now.as_millis() - KNOWN_FOR.as_millis() as i64;
     let by = params![span(now), queue.number, identity.digest, since];

@@ -87,22 +87,38 @@ fn delete(
     if receipt.epoch != queue.epoch {
         return Ok(Receipted::Done);
     }
-    match held(to, receipt).doing("look for a received message")? {
-        Some(held) if held.due <= now && queue.is_fifo() => Ok(Receipted::Expired),
-        Some(held) => {
-            remove(to, queue, receipt.key, Place::Received(held.due), effects)?;
-            if queue.is_fifo() {
+    let is_fifo = queue.is_fifo();
+    let until = release(to, receipt, is_fifo.then_some(now)).doing("release message")?;
+    match until {
+        Some(until) => {
+            remove_released(to, queue, receipt.key, Place::Received(until), effects)?;
+            if is_fifo {
                 lane::settle(to, receipt.key.lane(), now)?;
                 effects.wakes(queue);
             }
             Ok(Receipted::Done)
         }
         // Numbers are never used again: what has no such message had one that is gone.
-        None if queue.is_fifo() && exists(to, receipt).doing("look for a message")? => {
+        None if is_fifo && exists(to, receipt).doing("look for a message")? => {
             Ok(Receipted::Expired)
         }
         None => Ok(Receipted::Done),
     }
+}
+
+/// Gives up the hold of a receipt, if it is the last there was and, where that counts, the message is
+/// hidden still; tells until when it was.
+fn release(
+    to: &Connection,
+    receipt: &Receipt,
+    hidden_at: Option<Timestamp>,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let delete = "DELETE FROM message_held WHERE id = ?1 AND received = ?2
+        AND (SELECT epoch FROM message_lane l WHERE l.id = lane) = ?3 AND due > ?4 RETURNING due";
+    let hidden_at = hidden_at.map_or(i64::MIN, Timestamp::as_millis);
+    let by = params![receipt.key.0, receipt.received, receipt.epoch, hidden_at];
+    let due = |row: &rusqlite::Row<'_>| row.get(0).map(Timestamp::from_millis);
+    to.prepare_cached(delete)?.query_row(by, due).optional()
 }
 
 /// The message, when nobody received it since. Lanes are used again, by other queues too: an epoch has
@@ -128,8 +144,24 @@ fn exists(from: &Connection, receipt: &Receipt) -> rusqlite::Result<bool> {
     from.prepare_cached(select)?.exists(by)
 }
 
-/// Removes a message; the caller counts it.
+/// Removes a message, held or not; the caller counts it.
 pub(super) fn remove(
+    to: &Connection,
+    queue: &MessageQueue,
+    key: Key,
+    from: Place,
+    effects: &mut Effects,
+) -> Result<(), Error> {
+    if from != Place::Fresh {
+        let delete = "DELETE FROM message_held WHERE id = ?1";
+        to.prepare_cached(delete)
+            .and_then(|mut delete| delete.execute([key.0]))
+            .doing("release message")?;
+    }
+    remove_released(to, queue, key, from, effects)
+}
+
+fn remove_released(
     to: &Connection,
     queue: &MessageQueue,
     key: Key,
@@ -142,10 +174,6 @@ pub(super) fn remove(
             .prepare_cached(delete)?
             .query_row([key.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
         drop_body(to, body)?;
-        if from != Place::Fresh {
-            let delete = "DELETE FROM message_held WHERE id = ?1";
-            to.prepare_cached(delete)?.execute([key.0])?;
-        }
         Ok(bytes)
     };
     effects.bytes -= remove().doing("remove message")?;

@@ -18,6 +18,7 @@ mod log_filter;
 mod log_groups;
 mod logs;
 mod messages;
+mod messages_crash;
 mod messages_fifo;
 mod messages_model;
 mod messages_moves;
