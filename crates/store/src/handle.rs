@@ -21,6 +21,7 @@ use crate::images::Images;
 use crate::keys::Keys;
 use crate::layers::Layers;
 use crate::logs::Logs;
+use crate::messages::Messages;
 use crate::queue::Queue;
 use crate::usage::Usage;
 
@@ -216,6 +217,11 @@ impl Store {
     /// Asynchronous events and dead letters.
     pub fn queue(&self) -> &Queue {
         &self.parts.queue
+    }
+
+    /// Message queues.
+    pub fn messages(&self) -> &Messages {
+        self.parts.queue.messages()
     }
 
     /// Access keys.

@@ -22,7 +22,7 @@
 //! Start reading at [`Queue`], then `accept.rs`, `claim.rs` and `settle.rs`.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_types::account::AccountId;
@@ -30,28 +30,36 @@ use kiln_types::{FunctionId, RequestId, Timestamp};
 
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
+use crate::messages::{self, Messages};
 
 mod accept;
 mod arrivals;
 mod claim;
 mod dead;
+mod deliver;
 mod event;
 mod hasten;
 mod key;
 mod lane;
 mod list;
+mod room;
 mod settle;
 mod totals;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use claim::{Ask, Claimed};
 pub use dead::Selection;
+use deliver::Delivered;
+pub use deliver::{DeliverError, Delivery};
 pub use event::{DeadLetter, Event, NewEvent, Reason};
+pub(crate) use event::{drop_body, put_body, read_body};
 pub use key::{Key, Lane};
 pub use list::{ListQuery, Listed, Place, Shown};
-use settle::Settled;
+pub use room::Full;
+pub(crate) use room::{Held, Room};
 pub use settle::{Again, Settlement, Told};
-use totals::Change;
+use settle::{Settled, Settling};
+pub(crate) use totals::Change;
 pub use totals::Totals;
 
 const QUEUE: Spec = Spec {
@@ -117,6 +125,7 @@ const QUEUE: Spec = Spec {
         CREATE INDEX dead_of ON dead (account, name);
         CREATE INDEX dead_by_request ON dead (request_id);
     ",
+        messages::TABLES,
     ],
 };
 
@@ -124,60 +133,17 @@ const QUEUE: Spec = Spec {
 #[derive(Clone)]
 pub struct Queue {
     database: Arc<Database>,
-    counted: Arc<Mutex<Counted>>,
+    held: Held,
     arrivals: Arrivals,
-    bytes_max: u64,
-}
-
-/// What the queue holds, and what events take that are on their way to disk.
-struct Counted {
-    totals: Totals,
-    promised_bytes: u64,
-}
-
-/// The room of an event on its way to disk; given back when dropped.
-struct Room {
-    queue: Queue,
-    bytes: u64,
-}
-
-impl Room {
-    fn take(queue: &Queue, bytes: u64) -> Result<Self, AcceptError> {
-        let mut counted = queue.counted();
-        let taken = counted.totals.bytes + counted.promised_bytes;
-        if taken + bytes > queue.bytes_max {
-            return Err(AcceptError::Full {
-                bytes: taken,
-                bytes_max: queue.bytes_max,
-            });
-        }
-        counted.promised_bytes += bytes;
-        Ok(Self {
-            queue: queue.clone(),
-            bytes,
-        })
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.queue.counted().promised_bytes -= self.bytes;
-    }
+    messages: Messages,
 }
 
 /// Why an event was not accepted. It is not in the queue.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {
     /// The queue has no room.
-    #[error(
-        "the queue of asynchronous events is full: events and dead letters take {bytes} of {bytes_max} bytes"
-    )]
-    Full {
-        /// What is taken.
-        bytes: u64,
-        /// What may be taken.
-        bytes_max: u64,
-    },
+    #[error(transparent)]
+    Full(#[from] Full),
     /// The store could not keep it.
     #[error(transparent)]
     Store(#[from] Error),
@@ -187,16 +153,18 @@ impl Queue {
     /// Opens the queue. What was running when the last process ended waits again, at once.
     /// One during which the process ended more than once waits a while: it may be the reason.
     pub(crate) fn open(dir: &Path, bytes_max: u64, now: Timestamp) -> Result<Self, Error> {
-        let recover = |to: &rusqlite::Connection| claim::recover(to, now);
+        let recover = |to: &rusqlite::Connection| {
+            messages::recover(to, now)?;
+            claim::recover(to, now)
+        };
         let (database, totals) = Database::open_with(dir, &QUEUE, recover)?;
+        let database = Arc::new(database);
+        let held = Held::new(totals, bytes_max);
         Ok(Self {
-            database: Arc::new(database),
-            counted: Arc::new(Mutex::new(Counted {
-                totals,
-                promised_bytes: 0,
-            })),
+            messages: Messages::open(database.clone(), held.clone(), now)?,
+            database,
+            held,
             arrivals: Arrivals::default(),
-            bytes_max,
         })
     }
 
@@ -205,7 +173,7 @@ impl Queue {
     /// # Errors
     /// [`AcceptError::Full`] when it would take the queue above its size.
     pub async fn accept(&self, event: NewEvent, now: Timestamp) -> Result<(), AcceptError> {
-        let room = Room::take(self, event.size())?;
+        let room = self.held.take(event.size())?;
         let work = move |to: &rusqlite::Connection| accept::accept(to, &event, now);
         let queue = self.clone();
         let publish = move |(arrival, change): &(Arrival, Change)| {
@@ -217,9 +185,38 @@ impl Queue {
         accepted.await.map(|_| ()).map_err(AcceptError::Store)
     }
 
+    /// Keeps all that is given, due from `now` on, or nothing of it; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`DeliverError::Full`] when it would take the queue above its size, and
+    /// [`DeliverError::Refused`] when a message queue does not take its message.
+    pub async fn deliver(
+        &self,
+        deliveries: Vec<Delivery>,
+        now: Timestamp,
+    ) -> Result<(), DeliverError> {
+        let room = self
+            .held
+            .take(deliveries.iter().map(Delivery::size).sum())?;
+        let messages = self.messages.clone();
+        let work = move |to: &rusqlite::Connection| {
+            let mut delivered = deliver::deliver(to, &messages, &deliveries, now)?;
+            delivered.change = delivered.change.count(to)?;
+            Ok::<_, DeliverError>(delivered)
+        };
+        let queue = self.clone();
+        let publish = move |delivered: &Delivered| {
+            queue.publish(delivered.change, &delivered.arrivals);
+            queue.messages.publish(&delivered.effects);
+            drop(room);
+        };
+        let delivered = self.database.write_then("deliver", work, publish);
+        delivered.await.map(|_| ())
+    }
+
     /// What was committed shows in the totals, and whoever runs events hears of it.
     fn publish(&self, change: Change, arrivals: &[Arrival]) {
-        self.counted().totals.apply(change);
+        self.held.apply(change);
         for arrival in arrivals {
             self.arrivals.tell(arrival.clone());
         }
@@ -241,15 +238,17 @@ impl Queue {
     pub async fn settle(&self, key: Key, settlement: Settlement) -> Result<(), Error> {
         let queue = self.clone();
         let work = move |to: &rusqlite::Connection| {
-            // What is on its way here has its room already.
-            let bytes_max = queue
-                .bytes_max
-                .saturating_sub(queue.counted().promised_bytes);
-            settle::settle(to, key, &settlement, bytes_max)
+            let at = Settling {
+                to,
+                messages: &queue.messages,
+                bytes_max: queue.held.unpromised_bytes(),
+            };
+            settle::settle(&at, key, &settlement)
         };
         let queue = self.clone();
         let publish = move |settled: &Settled| {
             queue.publish(settled.change, &settled.arrivals);
+            queue.messages.publish(&settled.effects);
         };
         self.database
             .write_then("settle event", work, publish)
@@ -290,11 +289,12 @@ impl Queue {
 
     /// What became of all events ever accepted.
     pub fn totals(&self) -> Totals {
-        self.counted().totals
+        self.held.totals()
     }
 
-    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
-        self.counted.lock().expect("no holder panics")
+    /// Message queues.
+    pub fn messages(&self) -> &Messages {
+        &self.messages
     }
 
     /// A page of an account's events or dead letters. Reads the heads of all that come before.

@@ -14,6 +14,10 @@ use crate::name::InvalidName;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(Uuid);
 
+/// Names one message of a message queue, from when it is sent to when it is deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(Uuid);
+
 /// Changes whenever a function, alias or policy changes; callers state it to avoid lost updates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RevisionId(Uuid);
@@ -43,6 +47,18 @@ impl RequestId {
         // The first half of a random UUID's bits before its version are random.
         let bits = (self.0.as_u128() >> 96) as u32;
         f64::from(bits) / 4_294_967_296.0
+    }
+}
+
+impl MessageId {
+    /// The id with these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
     }
 }
 
@@ -136,4 +152,5 @@ macro_rules! uuid_type {
 }
 
 uuid_type!(RequestId, "request id");
+uuid_type!(MessageId, "message id");
 uuid_type!(RevisionId, "revision id");

@@ -19,6 +19,7 @@ pub mod invocation;
 pub mod layer;
 pub mod limits;
 pub mod log;
+pub mod message;
 pub mod name;
 pub mod network;
 pub mod policy;
@@ -41,13 +42,14 @@ pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, NotReady, SnapStart, State,
     UpdateStatus,
 };
-pub use id::{InstanceId, RequestId, RevisionId, UrlId};
+pub use id::{InstanceId, MessageId, RequestId, RevisionId, UrlId};
 pub use image::{Container, Image, ImageConfig};
 pub use invocation::{
     FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome, Restore,
 };
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};
+pub use message::{AttributeValue, MessageAttribute, QueueArn, QueueId, QueueName};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};

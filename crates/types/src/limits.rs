@@ -1,6 +1,7 @@
 //! Every limit of the platform, with AWS's value and where it is documented.
 //!
-//! Sources: the Lambda quotas page, and the constraints of the `lambda` service model (botocore).
+//! Sources: the Lambda quotas page, and the constraints of the `lambda` service model (botocore); for
+//! message queues the quotas pages and the API reference of SQS.
 
 /// Longest function name (service model, `FunctionName`).
 pub const FUNCTION_NAME_LENGTH_MAX: usize = 64;
@@ -93,3 +94,7 @@ pub const UNRESERVED_CONCURRENCY_MIN: u32 = 100;
 pub const SCALING_BURST: u32 = 1_000;
 /// Starts that a function regains each second, the same limit refilled continuously.
 pub const SCALING_PER_SECOND: u32 = 100;
+/// Longest name of a message queue, `.fifo` included (SQS quotas page).
+pub const QUEUE_NAME_LENGTH_MAX: usize = 80;
+/// Largest message, attributes included, and all messages of a batch together: 1 MiB (SQS quotas page).
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;

@@ -44,7 +44,9 @@ pub async fn accept(store: &Store, request: Request, now: Timestamp) -> Result<(
     };
     let accepted = store.queue().accept(event, now).await;
     accepted.map_err(|error| match error {
-        AcceptError::Full { bytes_max, .. } => Error::QueueFull { bytes_max },
+        AcceptError::Full(full) => Error::QueueFull {
+            bytes_max: full.bytes_max,
+        },
         AcceptError::Store(error) => Error::NotKept(error.to_string()),
     })
 }

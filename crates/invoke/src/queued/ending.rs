@@ -1,7 +1,7 @@
 //! How an event's end is kept, and who is told of it. Pure.
 
 use bytes::Bytes;
-use kiln_store::queue::{DeadLetter, Event, NewEvent, Reason, Settlement, Told};
+use kiln_store::queue::{DeadLetter, Delivery, Event, NewEvent, Reason, Settlement, Told};
 use kiln_types::{
     Destination, EventInvokeConfig, FunctionId, Outcome, RequestId, Timestamp, Trace, limits,
 };
@@ -34,7 +34,7 @@ pub(super) fn settlement(event: &Event, config: &EventInvokeConfig, ending: Endi
         let told = told.map(|to| {
             let Record { full, brief } = written(event, &ending);
             Told {
-                event: tell(event, to, &ending, full.unwrap_or_else(|| brief.clone())),
+                delivery: tell(event, to, &ending, full.unwrap_or_else(|| brief.clone())),
                 brief,
             }
         });
@@ -52,7 +52,7 @@ pub(super) fn settlement(event: &Event, config: &EventInvokeConfig, ending: Endi
     };
     match told {
         Some(told) => Settlement::Failed {
-            told,
+            told: vec![told],
             letter,
             was_started,
         },
@@ -83,10 +83,10 @@ fn written(event: &Event, ending: &Ending) -> Record {
     record(event, condition, invokes, outcome, ending.now)
 }
 
-/// The event that tells a destination.
-fn tell(event: &Event, to: &Destination, ending: &Ending, payload: Bytes) -> NewEvent {
+/// What tells a destination.
+fn tell(event: &Event, to: &Destination, ending: &Ending, payload: Bytes) -> Delivery {
     let Destination::Function(arn) = to;
-    NewEvent {
+    Delivery::Event(NewEvent {
         request_id: ending.telling,
         function: FunctionId {
             account: arn.account.clone(),
@@ -97,7 +97,7 @@ fn tell(event: &Event, to: &Destination, ending: &Ending, payload: Bytes) -> New
         client_context: None,
         trace: Some(left(event).to_string()),
         payload,
-    }
+    })
 }
 
 /// The tracing header as the event's function had it.

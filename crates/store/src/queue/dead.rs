@@ -75,7 +75,12 @@ pub(super) fn redrive(
     change.dead = -count;
     change.queued = count;
     let change = change.count(to)?;
-    Ok((Settled { change, arrivals }, end(&letters)))
+    let settled = Settled {
+        change,
+        arrivals,
+        effects: Default::default(),
+    };
+    Ok((settled, end(&letters)))
 }
 
 /// Forgets the next dead letters of a selection; tells where those left begin, if any may be.

@@ -175,13 +175,13 @@ pub(super) fn head_of(arn: &FunctionArn) -> String {
 }
 
 /// Where a payload is put.
-pub(super) struct Body<'a> {
-    pub(super) id: Option<i64>,
-    pub(super) inline: Option<&'a [u8]>,
+pub(crate) struct Body<'a> {
+    pub(crate) id: Option<i64>,
+    pub(crate) inline: Option<&'a [u8]>,
 }
 
 /// Puts a payload where its size says.
-pub(super) fn put_body<'a>(to: &Connection, payload: &'a [u8]) -> Result<Body<'a>, Error> {
+pub(crate) fn put_body<'a>(to: &Connection, payload: &'a [u8]) -> Result<Body<'a>, Error> {
     if payload.len() <= INLINE_BYTES_MAX {
         return Ok(Body {
             id: None,
@@ -198,7 +198,7 @@ pub(super) fn put_body<'a>(to: &Connection, payload: &'a [u8]) -> Result<Body<'a
 }
 
 /// Reads a payload from where it lies.
-pub(super) fn read_body(
+pub(crate) fn read_body(
     from: &Connection,
     id: Option<i64>,
     inline: Option<Vec<u8>>,
@@ -216,7 +216,7 @@ pub(super) fn read_body(
 }
 
 /// Forgets a payload that lies apart.
-pub(super) fn drop_body(to: &Connection, id: Option<i64>) -> rusqlite::Result<()> {
+pub(crate) fn drop_body(to: &Connection, id: Option<i64>) -> rusqlite::Result<()> {
     if let Some(id) = id {
         to.prepare_cached("DELETE FROM body WHERE id = ?1")?
             .execute([id])?;

@@ -4,32 +4,34 @@ use bytes::Bytes;
 use kiln_types::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::accept::{free_key, insert};
+use super::accept::free_key;
 use super::arrivals::Arrival;
-use super::event::{self, DeadLetter, NewEvent};
+use super::deliver::{Delivered, Delivery, deliver};
+use super::event::{self, DeadLetter};
 use super::key::Key;
 use super::totals::Change;
 use crate::error::{Doing, Error};
+use crate::messages::{Effects, Messages, NotSent, Refusal};
 
-/// An event that tells somebody of the end of another.
+/// What tells somebody of the end of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// The event.
-    pub event: NewEvent,
-    /// What it says instead when the queue has no room for all of it.
+    /// It.
+    pub delivery: Delivery,
+    /// What it says instead when there is no room for all of it.
     pub brief: Bytes,
 }
 
 /// What becomes of an event that was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    /// It succeeded. Somebody may be told by an event of their own.
+    /// It succeeded. Somebody may be told; nobody is where their queue does not take it.
     Succeeded(Option<Told>, Timestamp),
-    /// It is given up, and somebody is told by an event of their own.
+    /// It is given up, and others are told.
     Failed {
-        /// The event that tells them.
-        told: NewEvent,
-        /// As what the first one is kept when the queue has no room for the other.
+        /// What tells them: all, or none.
+        told: Vec<Delivery>,
+        /// As what it is kept when there is no room for that, or a queue does not take it.
         letter: DeadLetter,
         /// Whether it was run this time.
         was_started: bool,
@@ -63,17 +65,25 @@ pub struct Again {
 pub(super) struct Settled {
     pub(super) change: Change,
     pub(super) arrivals: Vec<Arrival>,
+    pub(super) effects: Effects,
 }
 
-/// Ends a claim. What is made of the event never takes the queue above `bytes_max`, but for the few
-/// hundred bytes of a record without payloads: the event that ended was accepted.
+/// Where the changes of a settlement are made.
+pub(super) struct Settling<'a> {
+    pub(super) to: &'a Connection,
+    pub(super) messages: &'a Messages,
+    /// What is made of the event never takes the queue above this, but for the few hundred bytes of a
+    /// record without payloads: the event that ended was accepted.
+    pub(super) bytes_max: u64,
+}
+
+/// Ends a claim.
 pub(super) fn settle(
-    to: &Connection,
+    at: &Settling<'_>,
     key: Key,
     settlement: &Settlement,
-    bytes_max: u64,
 ) -> Result<Settled, Error> {
-    let has_room = |bytes, freed| has_room(to, bytes, freed, bytes_max).doing("look for room");
+    let to = at.to;
     let ended = to
         .prepare_cached("DELETE FROM running WHERE id = ?1")
         .and_then(|mut statement| statement.execute([key.0]))
@@ -87,37 +97,107 @@ pub(super) fn settle(
     match settlement {
         Settlement::Succeeded(told, now) => {
             let bytes = remove(to, key)?;
-            let mut told = told.clone();
-            if let Some(told) = &mut told
-                && !has_room(told.event.size() as i64, bytes)?
-            {
-                told.event.payload = told.brief.clone();
-            }
-            let told = told.map(|told| told.event);
-            finish(to, Change::succeeded(bytes), told.as_ref(), *now)
-        }
-        Settlement::Failed { told, letter, .. }
-            if has_room(told.size() as i64, size(to, key).doing("measure event")?)? =>
-        {
-            let bytes = remove(to, key)?;
-            finish(to, Change::failed(bytes), Some(told), letter.died)
+            let delivered = match told {
+                Some(told) => at.tell_of_success(told, bytes, *now)?,
+                None => Delivered::default(),
+            };
+            finish(to, Change::succeeded(bytes), delivered)
         }
         Settlement::Failed {
+            told,
             letter,
             was_started,
-            ..
-        }
-        | Settlement::Dead {
+        } => match at.tell_of_failure(key, told, letter.died)? {
+            Some(delivered) => {
+                let bytes = remove(to, key)?;
+                finish(to, Change::failed(bytes), delivered)
+            }
+            None => at.keep(key, letter, *was_started),
+        },
+        Settlement::Dead {
             letter,
             was_started,
-        } => {
-            let has_room = has_room(letter.error.len() as i64, 0)?;
-            let error = if has_room { letter.error.as_str() } else { "" };
-            bury(to, key, letter, error, *was_started).doing("keep dead letter")?;
-            finish(to, Change::dead(error.len() as i64), None, letter.died)
-        }
+        } => at.keep(key, letter, *was_started),
         Settlement::Again(again) => put_back(to, key, again),
     }
+}
+
+impl Settling<'_> {
+    /// In brief where there is no room for more.
+    fn tell_of_success(&self, told: &Told, freed: i64, now: Timestamp) -> Result<Delivered, Error> {
+        let mut delivery = told.delivery.clone();
+        if !self.has_room(delivery.size() as i64, freed)? {
+            delivery.shorten(&told.brief);
+        }
+        match self.try_deliver(std::slice::from_ref(&delivery), now)? {
+            Err(Refusal::TooLarge { .. }) => delivery.shorten(&told.brief),
+            Err(refusal) => return Ok(untold(&refusal)),
+            Ok(delivered) => return Ok(delivered),
+        }
+        let delivered = self.try_deliver(std::slice::from_ref(&delivery), now)?;
+        Ok(delivered.unwrap_or_else(|refusal| untold(&refusal)))
+    }
+
+    /// Nothing when there is no room, or a queue does not take it.
+    fn tell_of_failure(
+        &self,
+        key: Key,
+        told: &[Delivery],
+        now: Timestamp,
+    ) -> Result<Option<Delivered>, Error> {
+        let bytes: u64 = told.iter().map(Delivery::size).sum();
+        let freed = size(self.to, key).doing("measure event")?;
+        if !self.has_room(bytes as i64, freed)? {
+            return Ok(None);
+        }
+        let delivered = self.try_deliver(told, now)?;
+        Ok(delivered.map_err(|refusal| warn(&refusal)).ok())
+    }
+
+    /// Delivers all or nothing.
+    fn try_deliver(
+        &self,
+        deliveries: &[Delivery],
+        now: Timestamp,
+    ) -> Result<Result<Delivered, Refusal>, Error> {
+        let batch = |sql| self.to.execute_batch(sql).doing("deliver");
+        batch("SAVEPOINT deliver")?;
+        let delivered = deliver(self.to, self.messages, deliveries, now);
+        if delivered.is_err() {
+            batch("ROLLBACK TO deliver")?;
+        }
+        batch("RELEASE deliver")?;
+        match delivered {
+            Ok(delivered) => Ok(Ok(delivered)),
+            Err(NotSent::Refused(refusal)) => Ok(Err(refusal)),
+            Err(NotSent::Store(error)) => Err(error),
+        }
+    }
+
+    fn keep(&self, key: Key, letter: &DeadLetter, was_started: bool) -> Result<Settled, Error> {
+        let has_room = self.has_room(letter.error.len() as i64, 0)?;
+        let error = if has_room { letter.error.as_str() } else { "" };
+        bury(self.to, key, letter, error, was_started).doing("keep dead letter")?;
+        finish(
+            self.to,
+            Change::dead(error.len() as i64),
+            Delivered::default(),
+        )
+    }
+
+    fn has_room(&self, bytes: i64, freed: i64) -> Result<bool, Error> {
+        has_room(self.to, bytes, freed, self.bytes_max).doing("look for room")
+    }
+}
+
+/// The event succeeded, which its destination's queue cannot change.
+fn untold(refusal: &Refusal) -> Delivered {
+    warn(refusal);
+    Delivered::default()
+}
+
+fn warn(refusal: &Refusal) {
+    tracing::warn!(%refusal, "a message queue does not take what tells of an event's end");
 }
 
 /// Whether the queue may take so many bytes, when so many others are given back.
@@ -136,21 +216,14 @@ fn size(to: &Connection, key: Key) -> rusqlite::Result<i64> {
         .query_row([key.0], |row| row.get(0))
 }
 
-/// Counts the end and keeps the event of whoever is told.
-fn finish(
-    to: &Connection,
-    change: Change,
-    told: Option<&NewEvent>,
-    now: Timestamp,
-) -> Result<Settled, Error> {
-    let mut change = change;
-    let mut arrivals = Vec::new();
-    if let Some(told) = told {
-        change = change + Change::received(told);
-        arrivals.push(insert(to, told, now)?);
-    }
-    let change = change.count(to)?;
-    Ok(Settled { change, arrivals })
+/// Counts the end, and what was delivered of it.
+fn finish(to: &Connection, change: Change, delivered: Delivered) -> Result<Settled, Error> {
+    let change = (change + delivered.change).count(to)?;
+    Ok(Settled {
+        change,
+        arrivals: delivered.arrivals,
+        effects: delivered.effects,
+    })
 }
 
 /// Forgets an event; tells how large it was.
@@ -221,5 +294,6 @@ fn put_back(to: &Connection, key: Key, again: &Again) -> Result<Settled, Error> 
     Ok(Settled {
         change: change.count(to)?,
         arrivals: vec![arrival],
+        effects: Effects::default(),
     })
 }

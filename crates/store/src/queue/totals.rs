@@ -33,7 +33,7 @@ pub struct Totals {
 
 /// How they change.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Change {
+pub(crate) struct Change {
     pub(super) received: i64,
     pub(super) succeeded: i64,
     pub(super) failed: i64,
@@ -43,10 +43,18 @@ pub(super) struct Change {
     pub(super) redriven: i64,
     pub(super) queued: i64,
     pub(super) dead: i64,
-    pub(super) bytes: i64,
+    pub(crate) bytes: i64,
 }
 
 impl Change {
+    /// Messages take so many bytes more.
+    pub(crate) fn bytes(bytes: i64) -> Self {
+        Self {
+            bytes,
+            ..Default::default()
+        }
+    }
+
     pub(super) fn received(event: &NewEvent) -> Self {
         Self {
             received: 1,
@@ -106,7 +114,7 @@ impl std::ops::Add for Change {
 
 impl Change {
     /// Counts it, in the transaction of what it counts.
-    pub(super) fn count(self, to: &Connection) -> Result<Self, Error> {
+    pub(crate) fn count(self, to: &Connection) -> Result<Self, Error> {
         let update = "UPDATE total SET
             received = received + ?1, succeeded = succeeded + ?2, failed = failed + ?3,
             dropped = dropped + ?4, retried = retried + ?5, redelivered = redelivered + ?6,

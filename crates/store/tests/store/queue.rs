@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use kiln_store::Store;
 use kiln_store::queue::{
-    Again, Ask, Claimed, DeadLetter, Event, Lane, ListQuery, NewEvent, Place, Reason, Selection,
-    Settlement, Told, Totals,
+    Again, Ask, Claimed, DeadLetter, Delivery, Event, Lane, ListQuery, NewEvent, Place, Reason,
+    Selection, Settlement, Told, Totals,
 };
 use kiln_types::{FunctionArn, FunctionName, Region, RequestId, Timestamp};
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ fn letter(reason: Reason, died: Timestamp) -> DeadLetter {
 
 pub fn failed(told: NewEvent, now: Timestamp) -> Settlement {
     Settlement::Failed {
-        told,
+        told: vec![Delivery::Event(told)],
         letter: letter(Reason::RetriesExhausted, now),
         was_started: true,
     }
@@ -206,7 +206,7 @@ async fn who_is_told_of_an_end_has_an_event_in_the_same_transaction() {
     let claimed = claim_all(&sample.store, at(0)).await;
     let queue = sample.store.queue();
     let told = Told {
-        event: event("told", "1"),
+        delivery: Delivery::Event(event("told", "1")),
         brief: Bytes::new(),
     };
     let told = Settlement::Succeeded(Some(told), at(5));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_store::queue::{AcceptError, Ask, ListQuery, Place, Reason, Settlement, Told};
+use kiln_store::queue::{AcceptError, Ask, Delivery, ListQuery, Place, Reason, Settlement, Told};
 use kiln_store::{Config, Store};
 use kiln_types::Clock as _;
 
@@ -38,7 +38,7 @@ async fn a_full_queue_refuses_before_it_accepts() {
             Err(refused) => break refused,
         }
     };
-    assert!(matches!(refused, AcceptError::Full { .. }), "{refused}");
+    assert!(matches!(refused, AcceptError::Full(_)), "{refused}");
     let totals = queue.totals();
     assert!(
         accepted > 3 && totals.received == accepted,
@@ -83,7 +83,7 @@ async fn a_full_queue_takes_no_payload_of_whoever_is_told_and_loses_none() {
     assert!(matches!(kept.place, Place::Dead(_)), "{kept:?}");
     assert_eq!(kept.event.payload, kilobyte().payload);
     let told = Told {
-        event: large(),
+        delivery: Delivery::Event(large()),
         brief: Bytes::from_static(b"2"),
     };
     queue

@@ -22,11 +22,22 @@ pub struct Sample {
 
 impl Sample {
     pub fn new() -> Self {
+        Self::at(Timestamp::from_millis(1_000_000_000))
+    }
+
+    /// The same at some time.
+    pub fn at(now: Timestamp) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let clock = Arc::new(ManualClock::default());
-        clock.advance(Duration::from_secs(1_000_000));
+        clock.advance(Duration::from_millis(now.as_millis() as u64));
         let store = open(dir.path(), clock.clone()).expect("an empty directory can be opened");
         Self { store, clock, dir }
+    }
+
+    /// The clock's calendar time.
+    pub fn clock_ms(&self) -> i64 {
+        use kiln_types::Clock;
+        self.clock.timestamp().as_millis()
     }
 
     /// The same directory, opened again.

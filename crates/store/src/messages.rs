@@ -1,0 +1,145 @@
+//! Message queues: standard ones, and FIFO ones that keep an order.
+//!
+//! Their tables stand in the database of the queue of events, so that one transaction can put an event
+//! for a function and messages for queues together ([`Queue::deliver`](crate::Queue::deliver)), and share
+//! its size. What was sent and what was deleted is on disk before the caller is told; what was received
+//! is hidden by a short row of its own, which only the kernel has for a while.
+//!
+//! ```text
+//!  send ──► delayed ──┐                      ┌──delete──► gone
+//!    └──────────────► visible ──receive──► in flight
+//!                        ▲                   │      (too often) ──► another queue
+//!                        └──time, visibility─┘
+//! ```
+//!
+//! Messages lie in one b-tree by lane and number (`key.rs`), in the order in which they were sent; where
+//! they were received or delayed, `message_held` says until when they are hidden. A standard queue is one
+//! lane; of a FIFO queue each group is one, and says from when on it may be received from.
+//!
+//! How many are visible, in flight and delayed is known in memory at any time (`counts.rs`): an empty
+//! queue is polled without the database, and a full queue is counted without reading it.
+//!
+//! A purge, and a queue's end, begin a new epoch; what is of an epoch that is over is removed bit by bit.
+//! Start reading at `send.rs`, `receive.rs` and `remove.rs`.
+
+use std::sync::Arc;
+
+use kiln_types::{QueueId, Timestamp};
+use rusqlite::{Connection, params};
+use tokio::sync::Notify;
+
+use crate::database::Database;
+use crate::error::{Doing, Error};
+use crate::queue::{Change, Held};
+
+mod counts;
+mod dead_letter;
+mod deduplicate;
+mod definition;
+mod delay;
+mod effects;
+mod key;
+mod lane;
+mod message;
+mod moves;
+mod poll;
+mod queues;
+mod receipt;
+mod receive;
+mod registry;
+mod remove;
+mod schema;
+mod send;
+mod settings;
+mod sweep;
+mod visibility;
+
+pub use counts::Count;
+pub(crate) use effects::Effects;
+pub use message::{Message, NewMessage};
+pub use moves::{MOVES_RUNNING_MAX, Move, MoveError, MoveFailure, MoveState, MovedPart};
+pub use queues::{Made, QueueError};
+pub use receipt::{InvalidReceipt, Receipt};
+pub use receive::{IN_FLIGHT_MAX, Receive, ReceiveError, Received};
+pub use registry::MessageQueue;
+use registry::Registry;
+pub use remove::{ReceiptError, Receipted};
+pub(crate) use schema::TABLES;
+pub(crate) use send::{NotSent, send};
+pub use send::{SendError, Sent};
+pub use settings::{Encryption, Fifo, Redrive, RedriveAllow, Settings};
+pub use visibility::{Changed, VISIBILITY_MAX};
+
+/// Message queues and their messages. Clones share them.
+#[derive(Clone)]
+pub struct Messages {
+    database: Arc<Database>,
+    held: Held,
+    registry: Arc<Registry>,
+    /// A queue was purged or deleted.
+    over: Arc<Notify>,
+    /// A task that moves messages was started.
+    moves: Arc<Notify>,
+}
+
+/// Why a queue does not take a message. It is in no queue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such queue.
+    #[error("message queue {0} does not exist")]
+    NoQueue(QueueId),
+    /// It is larger than the queue allows.
+    #[error("the message is larger than {bytes_max} bytes, the most that its queue takes")]
+    TooLarge {
+        /// What it allows.
+        bytes_max: u32,
+    },
+    /// The queue keeps an order, and the message belongs to no group.
+    #[error("the queue is a FIFO queue and the message has no group")]
+    NoGroup,
+    /// The queue must know messages again, and cannot know this one.
+    #[error("the queue is a FIFO queue and the message has no deduplication id")]
+    NoDeduplication,
+}
+
+impl Messages {
+    pub(crate) fn open(database: Arc<Database>, held: Held, now: Timestamp) -> Result<Self, Error> {
+        let read = |from: &Connection| definition::read(from, now);
+        let registry = database.read_now("read message queues", read)?;
+        Ok(Self {
+            database,
+            held,
+            registry: Arc::new(registry),
+            over: Arc::default(),
+            moves: Arc::default(),
+        })
+    }
+
+    /// Counts what a change took, in it.
+    fn count_bytes(&self, to: &Connection, effects: &Effects) -> Result<(), Error> {
+        if effects.bytes != 0 {
+            Change::bytes(effects.bytes).count(to)?;
+        }
+        Ok(())
+    }
+
+    /// Shows a change that was committed, and what it took.
+    fn publish_all(&self, effects: &Effects) {
+        self.held.apply(Change::bytes(effects.bytes));
+        self.publish(effects);
+    }
+}
+
+/// What is hidden longer than any message can be, after a calendar that was ahead was corrected, is hidden
+/// as long as one can.
+pub(crate) fn recover(to: &Connection, now: Timestamp) -> Result<(), Error> {
+    let latest = now + VISIBILITY_MAX;
+    let latest = params![latest.as_millis()];
+    for update in [
+        "UPDATE message_held SET due = ?1 WHERE due > ?1",
+        "UPDATE message_lane SET ready = ?1 WHERE ready > ?1",
+    ] {
+        to.execute(update, latest).doing("recover message queues")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! From a standard queue: what can be received longest comes first, more or less.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::{Connection, params};
+
+use super::{Candidate, Receiver};
+use crate::error::{Doing, Error};
+use crate::messages::key::Lane;
+use crate::messages::lane;
+
+/// Those of a queue that can be received, and from where on fresh ones were looked for.
+struct Found {
+    first: Vec<Candidate>,
+    /// Whether there are no fresh ones but these.
+    all_fresh: bool,
+}
+
+impl Receiver<'_> {
+    pub(super) fn take_any(&mut self, first_fresh: &AtomicI64) -> Result<(), Error> {
+        let lane = lane::only(self.to, self.queue.epoch).doing("find lane of messages")?;
+        let Some(lane) = lane else {
+            return Ok(());
+        };
+        while !self.has_enough() {
+            let disposed = self.disposed;
+            let from = first_fresh.load(Ordering::Relaxed).max(lane.keys().0);
+            let found = self.find(lane, from).doing("look for messages")?;
+            for one in &found.first {
+                // With no visibility timeout it can be received again at once, and not twice at a time.
+                let is_taken = self.taken.iter().any(|taken| taken.receipt.key == one.key);
+                if !is_taken {
+                    self.receive(*one)?;
+                }
+            }
+            let fresh = found.first.iter().filter(|one| one.held.is_none());
+            let after = fresh.map(|one| one.key.0 + 1).max();
+            let after = match found.all_fresh {
+                true => Some(end(self.to, lane).doing("look for messages")?),
+                false => after,
+            };
+            if let Some(after) = after {
+                first_fresh.store(after, Ordering::Relaxed);
+            }
+            if self.disposed == disposed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next ones, as many as are still wanted.
+    fn find(&self, lane: Lane, from: i64) -> rusqlite::Result<Found> {
+        let wanted = self.wanted - self.taken.len();
+        let fresh = fresh(self.to, lane, from, wanted)?;
+        let was_all = fresh.len() < wanted;
+        let mut first = returned(self.to, lane, self.now.as_millis(), wanted)?;
+        let fresh_count = fresh.len();
+        first.extend(fresh);
+        first.sort_by_key(Candidate::available);
+        first.truncate(wanted);
+        let fresh_left = first.iter().filter(|one| one.held.is_none()).count();
+        Ok(Found {
+            all_fresh: was_all && fresh_left == fresh_count,
+            first,
+        })
+    }
+}
+
+/// Those that were delayed or received, and are no longer hidden.
+fn returned(
+    from: &Connection,
+    lane: Lane,
+    now_ms: i64,
+    count: usize,
+) -> rusqlite::Result<Vec<Candidate>> {
+    let select = "SELECT h.id, m.sent, h.due, h.received, h.first
+        FROM message_held h CROSS JOIN message m ON m.id = h.id
+        WHERE h.lane = ?1 AND h.due <= ?2 ORDER BY h.due LIMIT ?3";
+    let mut select = from.prepare_cached(select)?;
+    let rows = select.query_map(params![lane.0, now_ms, count as i64], Candidate::of_row)?;
+    rows.collect()
+}
+
+/// Those that nobody ever received.
+fn fresh(
+    from: &Connection,
+    lane: Lane,
+    first: i64,
+    count: usize,
+) -> rusqlite::Result<Vec<Candidate>> {
+    let select = "SELECT id, sent, NULL FROM message WHERE id BETWEEN ?1 AND ?2
+        AND NOT EXISTS (SELECT 1 FROM message_held WHERE message_held.id = message.id)
+        ORDER BY id LIMIT ?3";
+    let mut select = from.prepare_cached(select)?;
+    let last = lane.keys().1;
+    let rows = select.query_map(params![first, last, count as i64], Candidate::of_row)?;
+    rows.collect()
+}
+
+/// After the last message of a lane.
+fn end(from: &Connection, lane: Lane) -> rusqlite::Result<i64> {
+    let (first, last) = lane.keys();
+    let select = "SELECT max(id) FROM message WHERE id BETWEEN ?1 AND ?2";
+    let max: Option<i64> = from
+        .prepare_cached(select)?
+        .query_row([first, last], |row| row.get(0))?;
+    Ok(max.map_or(first, |max| max + 1))
+}

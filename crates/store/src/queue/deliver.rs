@@ -1,0 +1,97 @@
+//! Keeps what goes to several receivers: all of it, or none.
+
+use bytes::Bytes;
+use kiln_types::Timestamp;
+use rusqlite::Connection;
+
+use super::accept::insert;
+use super::arrivals::Arrival;
+use super::event::NewEvent;
+use super::room::Full;
+use super::totals::Change;
+use crate::error::Error;
+use crate::messages::{self, Effects, Messages, NewMessage, NotSent, Refusal};
+
+/// What goes to one receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// To a function.
+    Event(NewEvent),
+    /// To a message queue.
+    Message(NewMessage),
+}
+
+/// Why nothing was delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// The queue has no room.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// A message queue does not take its message.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The store could not keep it.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// What was delivered.
+#[derive(Debug, Default)]
+pub(super) struct Delivered {
+    /// Not yet counted.
+    pub(super) change: Change,
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) effects: Effects,
+}
+
+impl Delivery {
+    /// What it counts against the size of the queue.
+    pub fn size(&self) -> u64 {
+        match self {
+            Delivery::Event(event) => event.size(),
+            Delivery::Message(message) => message.size(),
+        }
+    }
+
+    /// Has it say something else.
+    pub(super) fn shorten(&mut self, brief: &Bytes) {
+        match self {
+            Delivery::Event(event) => event.payload = brief.clone(),
+            Delivery::Message(message) => {
+                message.body = String::from_utf8_lossy(brief).into_owned();
+            }
+        }
+    }
+}
+
+impl From<NotSent> for DeliverError {
+    fn from(error: NotSent) -> Self {
+        match error {
+            NotSent::Refused(refusal) => Self::Refused(refusal),
+            NotSent::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// Keeps everything; the caller counts it, or gives the transaction up.
+pub(super) fn deliver<'a>(
+    to: &Connection,
+    messages: &Messages,
+    deliveries: impl IntoIterator<Item = &'a Delivery>,
+    now: Timestamp,
+) -> Result<Delivered, NotSent> {
+    let mut delivered = Delivered::default();
+    for delivery in deliveries {
+        match delivery {
+            Delivery::Event(event) => {
+                delivered.change = delivered.change + Change::received(event);
+                delivered.arrivals.push(insert(to, event, now)?);
+            }
+            Delivery::Message(message) => {
+                messages::send(to, messages, message, now, &mut delivered.effects)?;
+            }
+        }
+    }
+    delivered.change.bytes += delivered.effects.bytes;
+    Ok(delivered)
+}

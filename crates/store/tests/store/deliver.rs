@@ -1,0 +1,164 @@
+//! What goes to functions and message queues together: all of it or nothing, after any crash.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kiln_store::messages::{Count, NewMessage, Refusal};
+use kiln_store::queue::{DeliverError, Delivery, Settlement, Told};
+use kiln_store::{Config, Store};
+use kiln_types::ManualClock;
+
+use crate::messages::{make, message, queue_id};
+use crate::queue::{accept, assert_conserved, at, claim_all, event, failed};
+use crate::sample::Sample;
+
+fn visible(store: &Store, queue: &str) -> u64 {
+    let count = store.messages().count(&queue_id(queue), at(0));
+    let Count { visible, .. } = count.unwrap();
+    visible
+}
+
+#[tokio::test]
+async fn all_of_a_delivery_is_kept_and_both_sides_are_told() {
+    let sample = Sample::new();
+    make(&sample.store, "orders").await;
+    let deliveries = vec![
+        Delivery::Event(event("sum", "1")),
+        Delivery::Message(message("orders", "2")),
+        Delivery::Event(event("other", "3")),
+        Delivery::Message(message("orders", "4")),
+    ];
+    let bytes: u64 = deliveries.iter().map(Delivery::size).sum();
+    let queue = sample.store.queue();
+    queue.deliver(deliveries, at(0)).await.unwrap();
+    assert_eq!(queue.arrivals().take().await.len(), 2);
+    assert_eq!(visible(&sample.store, "orders"), 2);
+    let totals = queue.totals();
+    assert_eq!((totals.queued, totals.bytes), (2, bytes));
+    let sample = sample.reopened().await;
+    assert_eq!(visible(&sample.store, "orders"), 2);
+    assert_eq!(claim_all(&sample.store, at(0)).await.len(), 2);
+    assert_eq!(sample.store.queue().totals().bytes, bytes);
+    assert_conserved(sample.store.queue().totals());
+}
+
+#[tokio::test]
+async fn nothing_of_a_delivery_is_kept_when_one_queue_refuses_its_message() {
+    let sample = Sample::new();
+    make(&sample.store, "orders").await;
+    make(&sample.store, "ordered.fifo").await;
+    let large = "x".repeat(1024 * 1024 + 1);
+    let refusals = [
+        (
+            message("nowhere", "2"),
+            Refusal::NoQueue(queue_id("nowhere")),
+        ),
+        (
+            message("orders", large),
+            Refusal::TooLarge {
+                bytes_max: 1_048_576,
+            },
+        ),
+        (message("ordered.fifo", "2"), Refusal::NoGroup),
+        (
+            NewMessage {
+                group: Some("g".to_owned()),
+                ..message("ordered.fifo", "2")
+            },
+            Refusal::NoDeduplication,
+        ),
+    ];
+    let queue = sample.store.queue();
+    for (refused, expected) in refusals {
+        let deliveries = vec![
+            Delivery::Event(event("sum", "1")),
+            Delivery::Message(message("orders", "2")),
+            Delivery::Message(refused),
+        ];
+        let error = queue.deliver(deliveries, at(0)).await.unwrap_err();
+        assert!(
+            matches!(&error, DeliverError::Refused(why) if *why == expected),
+            "{error}"
+        );
+    }
+    assert_eq!(visible(&sample.store, "orders"), 0);
+    assert_eq!((queue.totals().received, queue.totals().bytes), (0, 0));
+}
+
+#[tokio::test]
+async fn messages_take_of_the_room_of_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        queue_bytes_max: 10_000,
+        ..Config::new(dir.path())
+    };
+    let store = Store::open(config, Arc::new(ManualClock::default())).unwrap();
+    make(&store, "orders").await;
+    let kilobyte = || message("orders", "x".repeat(1_000));
+    let mut kept = 0;
+    let full = loop {
+        let delivered = store
+            .queue()
+            .deliver(vec![Delivery::Message(kilobyte())], at(0));
+        match delivered.await {
+            Ok(()) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, DeliverError::Full(_)), "{full}");
+    assert_eq!(visible(&store, "orders"), kept);
+    assert!((5..10).contains(&kept), "{kept}");
+    let refused = store.queue().accept(event("sum", vec![b'1'; 1_000]), at(0));
+    assert!(refused.await.is_err());
+}
+
+#[tokio::test]
+async fn the_end_of_an_event_and_the_message_that_tells_of_it_are_one_change() {
+    let sample = Sample::new();
+    make(&sample.store, "ends").await;
+    accept(&sample.store, "sum", 0).await;
+    accept(&sample.store, "sum", 0).await;
+    let claimed = claim_all(&sample.store, at(0)).await;
+    let queue = sample.store.queue();
+    let told = Told {
+        delivery: Delivery::Message(message("ends", "1")),
+        brief: Bytes::new(),
+    };
+    let settled = queue.settle(claimed[0].key, Settlement::Succeeded(Some(told), at(1)));
+    settled.await.unwrap();
+    let mut both = failed(event("told", "2"), at(1));
+    let Settlement::Failed { told, .. } = &mut both else {
+        unreachable!("it failed");
+    };
+    told.push(Delivery::Message(message("ends", "2")));
+    queue.settle(claimed[1].key, both).await.unwrap();
+    assert_eq!(visible(&sample.store, "ends"), 2);
+    assert_conserved(queue.totals());
+    let sample = sample.reopened().await;
+    assert_eq!(visible(&sample.store, "ends"), 2);
+    assert_eq!(claim_all(&sample.store, at(20)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_whose_failure_a_queue_does_not_take_is_kept_and_nobody_is_told() {
+    let sample = Sample::new();
+    accept(&sample.store, "sum", 0).await;
+    accept(&sample.store, "sum", 0).await;
+    let claimed = claim_all(&sample.store, at(0)).await;
+    let queue = sample.store.queue();
+    let mut gone = failed(event("told", "2"), at(1));
+    let Settlement::Failed { told, .. } = &mut gone else {
+        unreachable!("it failed");
+    };
+    told.push(Delivery::Message(message("nowhere", "2")));
+    queue.settle(claimed[0].key, gone).await.unwrap();
+    let told = Told {
+        delivery: Delivery::Message(message("nowhere", "1")),
+        brief: Bytes::new(),
+    };
+    let settled = queue.settle(claimed[1].key, Settlement::Succeeded(Some(told), at(1)));
+    settled.await.unwrap();
+    let totals = queue.totals();
+    assert_eq!((totals.dead, totals.succeeded, totals.queued), (1, 1, 0));
+    assert_conserved(totals);
+}
