@@ -21,7 +21,7 @@ use snapshot::Snapshot;
 /// Changes that a subscriber may fall behind.
 const CHANGES_MAX: usize = 1_024;
 
-/// `meta.db`: functions, the index of their URLs, access keys, and layers.
+/// `meta.db`: functions, the index of their URLs, access keys, layers and mappings.
 pub(crate) const META: Spec = Spec {
     file: "meta.db",
     durability: Durability::Disk,
@@ -52,6 +52,7 @@ pub(crate) const META: Spec = Spec {
         ) STRICT, WITHOUT ROWID;
     ",
         crate::layers::TABLES,
+        crate::mappings::TABLE,
     ],
 };
 

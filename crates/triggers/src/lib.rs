@@ -7,10 +7,12 @@
 //! trigger that fails touches no other.
 //! Start reading at [`Triggers::start`].
 
+mod batch;
 mod config;
 mod error;
 mod handle;
 mod invocation;
+mod record;
 
 pub use config::Config;
 pub use error::Error;

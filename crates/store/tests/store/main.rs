@@ -16,6 +16,7 @@ mod layers;
 mod log_filter;
 mod log_groups;
 mod logs;
+mod mappings;
 mod model;
 mod open;
 mod queue;

@@ -1,6 +1,8 @@
 //! A PostgreSQL database as an event source: where it is, which tables, and who asks.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -55,10 +57,12 @@ pub enum TlsMode {
     VerifyFull,
 }
 
-/// A table with its schema: `public.orders`. Both are meant as written, upper case included.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// A table with its schema: `public.orders`, or `orders` of the schema `public`. Both are meant as written,
+/// upper case included. Two that mean the same table are equal.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TableName {
+    text: Arc<str>,
     /// The schema.
     pub schema: String,
     /// The table.
@@ -179,6 +183,7 @@ impl FromStr for TableName {
             .all(|name| is_name(name) && is_known(name))
         {
             return Ok(Self {
+                text: text.into(),
                 schema: schema.to_owned(),
                 table: table.to_owned(),
             });
@@ -189,9 +194,53 @@ impl FromStr for TableName {
     }
 }
 
+impl TableName {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        (&self.schema, &self.table)
+    }
+}
+
+impl PartialEq for TableName {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for TableName {}
+
+impl Hash for TableName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialOrd for TableName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for TableName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+/// With its schema.
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+impl fmt::Debug for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -205,7 +254,7 @@ impl TryFrom<String> for TableName {
 
 impl From<TableName> for String {
     fn from(name: TableName) -> String {
-        name.to_string()
+        name.text.to_string()
     }
 }
 
