@@ -126,6 +126,7 @@ pub(crate) fn invoke(
 pub(crate) fn triggers(settings: &Settings) -> anyhow::Result<kiln_triggers::Config> {
     Ok(kiln_triggers::Config {
         region: settings.region()?,
+        ..Default::default()
     })
 }
 

@@ -39,6 +39,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::back_off::fraction;
 pub(crate) use self::core::Core;
 pub(crate) use self::window::Part;
 

@@ -144,6 +144,11 @@ impl MappingId {
     pub fn simple(self) -> String {
         self.0.as_simple().to_string()
     }
+
+    /// A number that differs between mappings, for what must not be random.
+    pub fn seed(self) -> u64 {
+        self.0.as_u64_pair().1
+    }
 }
 
 uuid_type!(RequestId, "request id");

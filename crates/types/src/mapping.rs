@@ -40,6 +40,9 @@ pub struct Mapping {
     pub state: MappingState,
     /// How its work went last, in words.
     pub last_result: String,
+    /// Whether it may have made something at its source, to be removed with it.
+    #[serde(default)]
+    pub has_made: bool,
     /// When its caller last changed it.
     pub modified: Timestamp,
     /// Counts its caller's changes: whoever carries one out says which.

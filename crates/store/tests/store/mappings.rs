@@ -40,6 +40,7 @@ fn mapping(function: &str, table: &str) -> Mapping {
         is_enabled: true,
         state: MappingState::Creating,
         last_result: NOTHING_PROCESSED.to_owned(),
+        has_made: false,
         modified: Timestamp::from_millis(7),
         revision: 1,
         tags: Default::default(),

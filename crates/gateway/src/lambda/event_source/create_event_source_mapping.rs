@@ -26,6 +26,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         is_enabled: asked.enabled.unwrap_or(true),
         state: MappingState::Creating,
         last_result: NOTHING_PROCESSED.to_owned(),
+        has_made: false,
         modified: context.now,
         revision: 1,
         tags,

@@ -30,11 +30,12 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         let wanted = wanted.clone();
         move |mapping: &mut Mapping| {
             check_at_rest(mapping, Doing::Update)?;
-            let last_result = std::mem::take(&mut mapping.last_result);
-            *mapping = Mapping {
-                last_result,
+            let now = Mapping {
+                last_result: std::mem::take(&mut mapping.last_result),
+                has_made: mapping.has_made,
                 ..wanted
             };
+            *mapping = now;
             Ok(())
         }
     };
