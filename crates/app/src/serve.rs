@@ -13,6 +13,7 @@ use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
 use kiln_store::Store;
+use kiln_triggers::Triggers;
 use kiln_types::{Clock, LogRecord, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -87,6 +88,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     parts.host.set_own_port(address.port());
     let invoker = parts.invoker(&settings)?;
     let queued = parts.queued(&settings, invoker.clone(), &stop);
+    let triggers = parts.triggers(&settings, invoker.clone(), &stop)?;
     let doors = Doors {
         invoker,
         queued: queued.clone(),
@@ -128,7 +130,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     drop(ready_files);
     let waited = parts.clock.now().since(stopped_at);
     parts
-        .stop(settings.drain().saturating_sub(waited), queued)
+        .stop(settings.drain().saturating_sub(waited), queued, triggers)
         .await?;
     served?;
     info!("stopped");
@@ -223,6 +225,23 @@ impl Parts {
         )
     }
 
+    /// Starts what listens to event sources.
+    fn triggers(
+        &self,
+        settings: &Settings,
+        invoker: Invoker,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Triggers> {
+        let deps = kiln_triggers::Deps {
+            store: self.store.clone(),
+            invoke: Arc::new(invoker),
+            clock: self.clock.clone(),
+            tracker: self.tracker.clone(),
+            stop: stop.clone(),
+        };
+        Ok(Triggers::start(deps, wiring::triggers(settings)?))
+    }
+
     fn gateway(
         &self,
         settings: &Settings,
@@ -283,17 +302,23 @@ impl Parts {
     }
 
     /// Stops everything, highest layer first. Invocations in flight have this long to end.
-    async fn stop(self, patience: Duration, queued: Queued) -> anyhow::Result<()> {
+    async fn stop(
+        self,
+        patience: Duration,
+        queued: Queued,
+        triggers: Triggers,
+    ) -> anyhow::Result<()> {
         // What the scheduler ends is no failure of a function's: who runs events must know before.
         let abandon = async {
             tokio::time::sleep(patience.saturating_sub(ABANDON_BEFORE)).await;
             queued.abandon();
+            triggers.abandon();
         };
         tokio::select! {
             () = self.scheduler.drain(patience) => {}
             () = async { abandon.await; std::future::pending().await } => {}
         }
-        drop(queued);
+        drop((queued, triggers));
         if let Some(aws) = &self.aws {
             aws.close();
         }

@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             (handled("lambda"), handled("logs"), handled("sts")),
-            (51, 8, 1)
+            (56, 8, 1)
         );
     }
 }

@@ -159,6 +159,8 @@ exceptions! {
     ResourceAlreadyExists = "ResourceAlreadyExistsException", 400, Lower;
     /// It exists already or is being changed.
     ResourceConflict = "ResourceConflictException", 409, Lower;
+    /// It is being changed.
+    ResourceInUse = "ResourceInUseException", 400, Upper;
     /// It does not exist.
     ResourceNotFound = "ResourceNotFoundException", 404, Upper;
     /// The request cannot be read.

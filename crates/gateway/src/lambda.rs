@@ -10,6 +10,7 @@ pub(crate) mod account;
 pub(crate) mod alias;
 pub(crate) mod concurrency;
 pub(crate) mod event_invoke;
+pub(crate) mod event_source;
 pub(crate) mod function;
 pub(crate) mod invocation;
 pub(crate) mod layer;
@@ -31,9 +32,11 @@ crate::wire::dispatch! {
     AddLayerVersionPermission => layer::add_layer_version_permission::handle,
     AddPermission => permission::add_permission::handle,
     CreateAlias => alias::create_alias::handle,
+    CreateEventSourceMapping => event_source::create_event_source_mapping::handle,
     CreateFunction => function::create_function::handle,
     CreateFunctionUrlConfig => url::create_function_url_config::handle,
     DeleteAlias => alias::delete_alias::handle,
+    DeleteEventSourceMapping => event_source::delete_event_source_mapping::handle,
     DeleteFunction => function::delete_function::handle,
     DeleteFunctionConcurrency => concurrency::delete_function_concurrency::handle,
     DeleteFunctionEventInvokeConfig => event_invoke::delete_function_event_invoke_config::handle,
@@ -42,6 +45,7 @@ crate::wire::dispatch! {
     DeleteProvisionedConcurrencyConfig => provisioned::delete_provisioned_concurrency_config::handle,
     GetAccountSettings => account::get_account_settings::handle,
     GetAlias => alias::get_alias::handle,
+    GetEventSourceMapping => event_source::get_event_source_mapping::handle,
     GetFunction => function::get_function::handle,
     GetFunctionConcurrency => concurrency::get_function_concurrency::handle,
     GetFunctionConfiguration => function::get_function_configuration::handle,
@@ -56,6 +60,7 @@ crate::wire::dispatch! {
     Invoke => invocation::invoke::handle,
     InvokeAsync => invocation::invoke_async::handle,
     ListAliases => alias::list_aliases::handle,
+    ListEventSourceMappings => event_source::list_event_source_mappings::handle,
     ListFunctionEventInvokeConfigs => event_invoke::list_function_event_invoke_configs::handle,
     ListFunctionUrlConfigs => url::list_function_url_configs::handle,
     ListFunctions => function::list_functions::handle,
@@ -75,6 +80,7 @@ crate::wire::dispatch! {
     TagResource => tag::tag_resource::handle,
     UntagResource => tag::untag_resource::handle,
     UpdateAlias => alias::update_alias::handle,
+    UpdateEventSourceMapping => event_source::update_event_source_mapping::handle,
     UpdateFunctionCode => function::update_function_code::handle,
     UpdateFunctionConfiguration => function::update_function_configuration::handle,
     UpdateFunctionEventInvokeConfig => event_invoke::update_function_event_invoke_config::handle,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kiln_types::{FunctionId, LayerName, UrlId};
+use kiln_types::{FunctionId, LayerName, MappingId, UrlId};
 
 /// Why a method of the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,12 @@ pub enum Error {
         /// The version.
         version: u64,
     },
+    /// There is no such event source mapping. Nothing was changed.
+    #[error("event source mapping {0} does not exist")]
+    NoMapping(MappingId),
+    /// Another mapping brings the same events to the same function. Nothing was changed.
+    #[error("event source mapping {0} brings the same events to the same function")]
+    MappingExists(MappingId),
     /// Another function has this URL id. Nothing was changed.
     #[error("URL id {0} belongs to another function")]
     UrlTaken(UrlId),

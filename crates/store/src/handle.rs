@@ -21,6 +21,7 @@ use crate::images::Images;
 use crate::keys::Keys;
 use crate::layers::Layers;
 use crate::logs::Logs;
+use crate::mappings::Mappings;
 use crate::messages::Messages;
 use crate::queue::Queue;
 use crate::usage::Usage;
@@ -36,6 +37,7 @@ pub struct Store {
 struct Parts {
     functions: Functions,
     layers: Layers,
+    mappings: Mappings,
     keys: Keys,
     logs: Logs,
     usage: Usage,
@@ -61,6 +63,7 @@ impl Store {
         let parts = Parts {
             functions: Functions::open(meta.clone())?,
             layers: Layers::open(meta.clone())?,
+            mappings: Mappings::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
@@ -159,6 +162,11 @@ impl Store {
     /// Layers.
     pub fn layers(&self) -> &Layers {
         &self.parts.layers
+    }
+
+    /// Event source mappings.
+    pub fn mappings(&self) -> &Mappings {
+        &self.parts.mappings
     }
 
     /// What functions run on and layers hold: all that [`Artifacts::collect`] must keep. From

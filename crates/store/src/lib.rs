@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, access keys        (every commit is synced)
+//! <dir>/meta.db                  functions, layers, mappings, access keys (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues   (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -34,6 +34,7 @@ mod images;
 mod keys;
 mod layers;
 mod logs;
+mod mappings;
 pub mod messages;
 pub mod queue;
 mod shelf;
@@ -51,6 +52,7 @@ pub use logs::{
     EventQuery, Events, FilterQuery, Filtered, LogError, LogEvent, LogGroup, Logs, Page, Paged,
     StreamOrder, StreamQuery, StreamSelection, StreamSummary,
 };
+pub use mappings::Mappings;
 pub use messages::Messages;
 pub use queue::Queue;
 pub use usage::{Usage, UsageSummary};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::account::{AccountId, Region};
 use crate::name::{FunctionId, FunctionName, InvalidName, Qualifier};
 
@@ -41,6 +43,14 @@ impl FunctionArn {
             account: id.account.clone(),
             name: id.name.clone(),
             qualifier: None,
+        }
+    }
+
+    /// The key under which the function is kept.
+    pub fn id(&self) -> FunctionId {
+        FunctionId {
+            account: self.account.clone(),
+            name: self.name.clone(),
         }
     }
 
@@ -125,6 +135,20 @@ impl FromStr for FunctionArn {
             }),
             _ => Err(InvalidName::new("function ARN", text, "is not a full ARN")),
         }
+    }
+}
+
+/// Kept and shown as its text.
+impl Serialize for FunctionArn {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FunctionArn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -22,6 +22,10 @@ pub struct MessageId(Uuid);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RevisionId(Uuid);
 
+/// Names an event source mapping.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MappingId(Uuid);
+
 /// Names one execution environment for as long as this process lives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InstanceId(pub u64);
@@ -151,6 +155,19 @@ macro_rules! uuid_type {
     };
 }
 
+impl MappingId {
+    /// Its 32 hexadecimal digits, for names that take no hyphens.
+    pub fn simple(self) -> String {
+        self.0.as_simple().to_string()
+    }
+
+    /// A number that differs between mappings, for what must not be random.
+    pub fn seed(self) -> u64 {
+        self.0.as_u64_pair().1
+    }
+}
+
 uuid_type!(RequestId, "request id");
 uuid_type!(MessageId, "message id");
+uuid_type!(MappingId, "UUID of an event source mapping");
 uuid_type!(RevisionId, "revision id");

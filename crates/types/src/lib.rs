@@ -19,11 +19,13 @@ pub mod invocation;
 pub mod layer;
 pub mod limits;
 pub mod log;
+pub mod mapping;
 pub mod message;
 pub mod name;
 pub mod network;
 pub mod policy;
 pub mod runtime;
+pub mod secret;
 pub mod trace;
 pub mod units;
 pub mod url;
@@ -42,17 +44,19 @@ pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, NotReady, SnapStart, State,
     UpdateStatus,
 };
-pub use id::{InstanceId, MessageId, RequestId, RevisionId, UrlId};
+pub use id::{InstanceId, MappingId, MessageId, RequestId, RevisionId, UrlId};
 pub use image::{Container, Image, ImageConfig};
 pub use invocation::{
     FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome, Restore,
 };
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};
+pub use mapping::{EventSource, Mapping, MappingSettings, MappingState};
 pub use message::{AttributeValue, MessageAttribute, QueueArn, QueueId, QueueName};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
+pub use secret::SecretArn;
 pub use trace::Trace;
 pub use units::{EphemeralMb, EventAgeSecs, InvalidUnit, MemoryMb, Retries, Slots, TimeoutSecs};
 pub use usage::{ProvisionedRecord, RestoreUsage, UsageRecord};

@@ -22,6 +22,9 @@ pub struct Selection {
     /// Where recorded answers of AWS overrule the model.
     #[serde(default)]
     pub recorded: Recorded,
+    /// Where Kiln takes more than AWS does.
+    #[serde(default)]
+    pub extended: Extended,
 }
 
 /// Recorded answers of AWS that differ from the model, by shape.
@@ -40,6 +43,21 @@ pub struct Recorded {
     /// Values of enumerations, in the order of the message.
     #[serde(default)]
     pub values: BTreeMap<String, Vec<String>>,
+}
+
+/// What Kiln takes beyond the model, by shape.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extended {
+    /// Regular expressions.
+    #[serde(default)]
+    pub patterns: BTreeMap<String, String>,
+    /// Further values of enumerations.
+    #[serde(default)]
+    pub values: BTreeMap<String, Vec<String>>,
+    /// Greatest lengths.
+    #[serde(default)]
+    pub length_max: BTreeMap<String, u64>,
 }
 
 /// A service model.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anyhow::{Context, bail};
 use serde_json::Number;
 
-use super::model::{Model, Recorded, Reference, Selection, Shape};
+use super::model::{Extended, Model, Recorded, Reference, Selection, Shape};
 use super::names;
 use super::reach::Reached;
 use super::types::wire_name;
@@ -16,8 +16,9 @@ pub fn write(model: &Model, selection: &Selection, reached: &Reached) -> anyhow:
     let tables = Tables {
         model,
         recorded: &selection.recorded,
+        extended: &selection.extended,
     };
-    tables.check_recorded()?;
+    tables.check_lists()?;
     let mut code = String::new();
     for (name, directions) in reached {
         if directions.input {
@@ -30,21 +31,25 @@ pub fn write(model: &Model, selection: &Selection, reached: &Reached) -> anyhow:
 struct Tables<'a> {
     model: &'a Model,
     recorded: &'a Recorded,
+    extended: &'a Extended,
 }
 
 impl Tables<'_> {
-    /// A recording of a shape that the model no longer has is a mistake in our list.
-    fn check_recorded(&self) -> anyhow::Result<()> {
-        let recorded = self.recorded;
+    /// A shape that the model no longer has is a mistake in our list.
+    fn check_lists(&self) -> anyhow::Result<()> {
+        let (recorded, extended) = (self.recorded, self.extended);
         let lists = recorded.unchecked.iter().chain(&recorded.nullable_members);
         let names = lists
             .chain(recorded.patterns.keys())
-            .chain(recorded.values.keys());
+            .chain(recorded.values.keys())
+            .chain(extended.patterns.keys())
+            .chain(extended.values.keys())
+            .chain(extended.length_max.keys());
         for name in names.collect::<BTreeSet<_>>() {
             self.model
                 .shapes
                 .get(name)
-                .with_context(|| format!("recorded {name}: no such shape"))?;
+                .with_context(|| format!("operations.toml: {name}: no such shape"))?;
         }
         Ok(())
     }
@@ -143,6 +148,10 @@ impl Tables<'_> {
         // A number's bounds are not lengths, and need not be whole.
         let length = || -> anyhow::Result<String> {
             let (min, max) = (whole(&shape.min)?, whole(&shape.max)?);
+            let max = match self.extended.length_max.get(name) {
+                Some(longer) => format!("Some({longer})"),
+                None => max,
+            };
             Ok(format!("Length::new({min}, {max})"))
         };
         let part = |part: &Option<Reference>| match part {
@@ -155,7 +164,8 @@ impl Tables<'_> {
                 let (min, max) = (whole(&shape.min)?, whole(&shape.max)?);
                 format!("Shape::Integer(Range::new({min}, {max}))")
             }
-            "float" | "double" => {
+            // Seconds since 1970 and their fractions.
+            "float" | "double" | "timestamp" => {
                 let (min, max) = (decimal(&shape.min)?, decimal(&shape.max)?);
                 format!("Shape::Float(Range::new({min}, {max}))")
             }
@@ -206,26 +216,24 @@ impl Tables<'_> {
 
     fn pattern(&self, name: &str) -> Option<&str> {
         let modelled = self.model.shape(name).pattern.as_deref();
-        self.recorded
-            .patterns
-            .get(name)
+        let ours = self.extended.patterns.get(name);
+        ours.or_else(|| self.recorded.patterns.get(name))
             .map(String::as_str)
             .or(modelled)
     }
 
-    fn values<'s>(&'s self, name: &str, shape: &'s Shape) -> &'s [String] {
+    fn values(&self, name: &str, shape: &Shape) -> Vec<String> {
         if self
             .recorded
             .unchecked
             .iter()
             .any(|unchecked| unchecked == name)
         {
-            return &[];
+            return Vec::new();
         }
-        self.recorded
-            .values
-            .get(name)
-            .map_or(&shape.values, |values| values)
+        let known = self.recorded.values.get(name).unwrap_or(&shape.values);
+        let ours = self.extended.values.get(name).into_iter().flatten();
+        known.iter().chain(ours).cloned().collect()
     }
 }
 

@@ -111,7 +111,7 @@ fn rust_type(model: &Model, name: &str) -> anyhow::Result<String> {
         "string" => "String".to_owned(),
         "integer" | "long" => "i64".to_owned(),
         "float" | "double" => "f64".to_owned(),
-        // Seconds since 1970, as JSON has it. Only answers hold times so far.
+        // Seconds since 1970, as JSON has it.
         "timestamp" => "f64".to_owned(),
         "boolean" => "bool".to_owned(),
         "blob" => "Bytes".to_owned(),

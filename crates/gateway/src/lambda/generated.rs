@@ -139,6 +139,17 @@ pub(crate) struct AliasRoutingConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct AmazonManagedKafkaEventSourceConfig {
+    #[serde(rename = "ConsumerGroupId", skip_serializing_if = "Option::is_none")]
+    pub(crate) consumer_group_id: Option<String>,
+    #[serde(
+        rename = "SchemaRegistryConfig",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct CapacityProviderConfig {
     #[serde(rename = "LambdaManagedInstancesCapacityProviderConfig")]
     pub(crate) lambda_managed_instances_capacity_provider_config:
@@ -182,6 +193,67 @@ pub(crate) struct CreateAliasRequest {
     pub(crate) description: Option<String>,
     #[serde(rename = "RoutingConfig")]
     pub(crate) routing_config: Option<AliasRoutingConfiguration>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct CreateEventSourceMappingRequest {
+    #[serde(rename = "EventSourceArn")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Enabled")]
+    pub(crate) enabled: Option<bool>,
+    #[serde(rename = "BatchSize")]
+    pub(crate) batch_size: Option<i64>,
+    #[serde(rename = "FilterCriteria")]
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    #[serde(rename = "KMSKeyArn")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "MetricsConfig")]
+    pub(crate) metrics_config: Option<EventSourceMappingMetricsConfig>,
+    #[serde(rename = "LoggingConfig")]
+    pub(crate) logging_config: Option<EventSourceMappingLoggingConfig>,
+    #[serde(rename = "ScalingConfig")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    #[serde(rename = "MaximumBatchingWindowInSeconds")]
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    #[serde(rename = "ParallelizationFactor")]
+    pub(crate) parallelization_factor: Option<i64>,
+    #[serde(rename = "StartingPosition")]
+    pub(crate) starting_position: Option<String>,
+    #[serde(rename = "StartingPositionTimestamp")]
+    pub(crate) starting_position_timestamp: Option<f64>,
+    #[serde(rename = "DestinationConfig")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+    #[serde(rename = "MaximumRecordAgeInSeconds")]
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    #[serde(rename = "BisectBatchOnFunctionError")]
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    #[serde(rename = "MaximumRetryAttempts")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "Tags")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    #[serde(rename = "TumblingWindowInSeconds")]
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
+    #[serde(rename = "Topics")]
+    pub(crate) topics: Option<Vec<String>>,
+    #[serde(rename = "Queues")]
+    pub(crate) queues: Option<Vec<String>>,
+    #[serde(rename = "SourceAccessConfigurations")]
+    pub(crate) source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    #[serde(rename = "SelfManagedEventSource")]
+    pub(crate) self_managed_event_source: Option<SelfManagedEventSource>,
+    #[serde(rename = "FunctionResponseTypes")]
+    pub(crate) function_response_types: Option<Vec<String>>,
+    #[serde(rename = "AmazonManagedKafkaEventSourceConfig")]
+    pub(crate) amazon_managed_kafka_event_source_config:
+        Option<AmazonManagedKafkaEventSourceConfig>,
+    #[serde(rename = "SelfManagedKafkaEventSourceConfig")]
+    pub(crate) self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    #[serde(rename = "DocumentDBEventSourceConfig")]
+    pub(crate) document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    #[serde(rename = "ProvisionedPollerConfig")]
+    pub(crate) provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -293,6 +365,12 @@ pub(crate) struct DeleteAliasRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteEventSourceMappingRequest {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct DeleteFunctionConcurrencyRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -353,6 +431,16 @@ pub(crate) struct DestinationConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct DocumentDBEventSourceConfig {
+    #[serde(rename = "DatabaseName", skip_serializing_if = "Option::is_none")]
+    pub(crate) database_name: Option<String>,
+    #[serde(rename = "CollectionName", skip_serializing_if = "Option::is_none")]
+    pub(crate) collection_name: Option<String>,
+    #[serde(rename = "FullDocument", skip_serializing_if = "Option::is_none")]
+    pub(crate) full_document: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct DurableConfig {
     #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub(crate) kms_key_arn: Option<String>,
@@ -393,6 +481,143 @@ pub(crate) struct EphemeralStorage {
     pub(crate) size: i64,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct EventSourceMappingConfiguration {
+    #[serde(rename = "UUID", skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+    #[serde(rename = "StartingPosition", skip_serializing_if = "Option::is_none")]
+    pub(crate) starting_position: Option<String>,
+    #[serde(
+        rename = "StartingPositionTimestamp",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) starting_position_timestamp: Option<f64>,
+    #[serde(rename = "BatchSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) batch_size: Option<i64>,
+    #[serde(
+        rename = "MaximumBatchingWindowInSeconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    #[serde(
+        rename = "ParallelizationFactor",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) parallelization_factor: Option<i64>,
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "FilterCriteria", skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    #[serde(
+        rename = "FilterCriteriaError",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) filter_criteria_error: Option<FilterCriteriaError>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "MetricsConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_config: Option<EventSourceMappingMetricsConfig>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_config: Option<EventSourceMappingLoggingConfig>,
+    #[serde(rename = "ScalingConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_modified: Option<f64>,
+    #[serde(
+        rename = "LastProcessingResult",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) last_processing_result: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(
+        rename = "StateTransitionReason",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) state_transition_reason: Option<String>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+    #[serde(rename = "Topics", skip_serializing_if = "Option::is_none")]
+    pub(crate) topics: Option<Vec<String>>,
+    #[serde(rename = "Queues", skip_serializing_if = "Option::is_none")]
+    pub(crate) queues: Option<Vec<String>>,
+    #[serde(
+        rename = "SourceAccessConfigurations",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    #[serde(
+        rename = "SelfManagedEventSource",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) self_managed_event_source: Option<SelfManagedEventSource>,
+    #[serde(
+        rename = "MaximumRecordAgeInSeconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    #[serde(
+        rename = "BisectBatchOnFunctionError",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    #[serde(
+        rename = "MaximumRetryAttempts",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(
+        rename = "TumblingWindowInSeconds",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
+    #[serde(
+        rename = "FunctionResponseTypes",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) function_response_types: Option<Vec<String>>,
+    #[serde(
+        rename = "AmazonManagedKafkaEventSourceConfig",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) amazon_managed_kafka_event_source_config:
+        Option<AmazonManagedKafkaEventSourceConfig>,
+    #[serde(
+        rename = "SelfManagedKafkaEventSourceConfig",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    #[serde(
+        rename = "DocumentDBEventSourceConfig",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    #[serde(
+        rename = "EventSourceMappingArn",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) event_source_mapping_arn: Option<String>,
+    #[serde(
+        rename = "ProvisionedPollerConfig",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) provisioned_poller_config: Option<ProvisionedPollerConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct EventSourceMappingLoggingConfig {
+    #[serde(rename = "SystemLogLevel", skip_serializing_if = "Option::is_none")]
+    pub(crate) system_log_level: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct EventSourceMappingMetricsConfig {
+    #[serde(rename = "Metrics", skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics: Option<Vec<String>>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct FileSystemConfig {
     #[serde(rename = "Arn")]
@@ -401,6 +626,26 @@ pub(crate) struct FileSystemConfig {
     pub(crate) local_mount_path: String,
     #[serde(rename = "S3FilesConfig", skip_serializing_if = "Option::is_none")]
     pub(crate) s3_files_config: Option<S3FilesConfig>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Filter {
+    #[serde(rename = "Pattern", skip_serializing_if = "Option::is_none")]
+    pub(crate) pattern: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct FilterCriteria {
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub(crate) filters: Option<Vec<Filter>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct FilterCriteriaError {
+    #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
+    pub(crate) error_code: Option<String>,
+    #[serde(rename = "Message", skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -616,6 +861,12 @@ pub(crate) struct GetAliasRequest {
     pub(crate) function_name: String,
     #[serde(rename = "Name")]
     pub(crate) name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetEventSourceMappingRequest {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -890,6 +1141,35 @@ pub(crate) struct InvokeAsyncResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct KafkaSchemaRegistryAccessConfig {
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub(crate) type_: Option<String>,
+    #[serde(rename = "URI", skip_serializing_if = "Option::is_none")]
+    pub(crate) uri: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct KafkaSchemaRegistryConfig {
+    #[serde(rename = "SchemaRegistryURI", skip_serializing_if = "Option::is_none")]
+    pub(crate) schema_registry_uri: Option<String>,
+    #[serde(rename = "EventRecordFormat", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_record_format: Option<String>,
+    #[serde(rename = "AccessConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) access_configs: Option<Vec<KafkaSchemaRegistryAccessConfig>>,
+    #[serde(
+        rename = "SchemaValidationConfigs",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) schema_validation_configs: Option<Vec<KafkaSchemaValidationConfig>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct KafkaSchemaValidationConfig {
+    #[serde(rename = "Attribute", skip_serializing_if = "Option::is_none")]
+    pub(crate) attribute: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct LambdaManagedInstancesCapacityProviderConfig {
     #[serde(rename = "CapacityProviderArn")]
     pub(crate) capacity_provider_arn: String,
@@ -1005,6 +1285,29 @@ pub(crate) struct ListAliasesResponse {
     pub(crate) next_marker: Option<String>,
     #[serde(rename = "Aliases", skip_serializing_if = "Option::is_none")]
     pub(crate) aliases: Option<Vec<AliasConfiguration>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListEventSourceMappingsRequest {
+    #[serde(rename = "EventSourceArn")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListEventSourceMappingsResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(
+        rename = "EventSourceMappings",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) event_source_mappings: Option<Vec<EventSourceMappingConfiguration>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1213,6 +1516,16 @@ pub(crate) struct ProvisionedConcurrencyConfigListItem {
     pub(crate) last_modified: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct ProvisionedPollerConfig {
+    #[serde(rename = "MinimumPollers", skip_serializing_if = "Option::is_none")]
+    pub(crate) minimum_pollers: Option<i64>,
+    #[serde(rename = "MaximumPollers", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_pollers: Option<i64>,
+    #[serde(rename = "PollerGroupName", skip_serializing_if = "Option::is_none")]
+    pub(crate) poller_group_name: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct PublishLayerVersionRequest {
     #[serde(rename = "LayerName")]
@@ -1395,6 +1708,31 @@ pub(crate) struct S3FilesConfig {
     pub(crate) direct_s3_read: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct ScalingConfig {
+    #[serde(rename = "MaximumConcurrency", skip_serializing_if = "Option::is_none")]
+    pub(crate) maximum_concurrency: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct SelfManagedEventSource {
+    #[serde(rename = "Endpoints", skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoints: Option<BTreeMap<String, Vec<String>>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct SelfManagedKafkaEventSourceConfig {
+    #[serde(rename = "ConsumerGroupId", skip_serializing_if = "Option::is_none")]
+    pub(crate) consumer_group_id: Option<String>,
+    #[serde(
+        rename = "SchemaRegistryConfig",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) schema_registry_config: Option<KafkaSchemaRegistryConfig>,
+    #[serde(rename = "ConsumptionMode", skip_serializing_if = "Option::is_none")]
+    pub(crate) consumption_mode: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct SnapStart {
     #[serde(rename = "ApplyOn")]
@@ -1407,6 +1745,14 @@ pub(crate) struct SnapStartResponse {
     pub(crate) apply_on: Option<String>,
     #[serde(rename = "OptimizationStatus", skip_serializing_if = "Option::is_none")]
     pub(crate) optimization_status: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct SourceAccessConfiguration {
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub(crate) type_: Option<String>,
+    #[serde(rename = "URI", skip_serializing_if = "Option::is_none")]
+    pub(crate) uri: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1465,6 +1811,55 @@ pub(crate) struct UpdateAliasRequest {
     pub(crate) routing_config: Option<AliasRoutingConfiguration>,
     #[serde(rename = "RevisionId")]
     pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct UpdateEventSourceMappingRequest {
+    #[serde(rename = "UUID")]
+    pub(crate) uuid: String,
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: Option<String>,
+    #[serde(rename = "Enabled")]
+    pub(crate) enabled: Option<bool>,
+    #[serde(rename = "BatchSize")]
+    pub(crate) batch_size: Option<i64>,
+    #[serde(rename = "FilterCriteria")]
+    pub(crate) filter_criteria: Option<FilterCriteria>,
+    #[serde(rename = "KMSKeyArn")]
+    pub(crate) kms_key_arn: Option<String>,
+    #[serde(rename = "MetricsConfig")]
+    pub(crate) metrics_config: Option<EventSourceMappingMetricsConfig>,
+    #[serde(rename = "LoggingConfig")]
+    pub(crate) logging_config: Option<EventSourceMappingLoggingConfig>,
+    #[serde(rename = "ScalingConfig")]
+    pub(crate) scaling_config: Option<ScalingConfig>,
+    #[serde(rename = "MaximumBatchingWindowInSeconds")]
+    pub(crate) maximum_batching_window_in_seconds: Option<i64>,
+    #[serde(rename = "ParallelizationFactor")]
+    pub(crate) parallelization_factor: Option<i64>,
+    #[serde(rename = "DestinationConfig")]
+    pub(crate) destination_config: Option<DestinationConfig>,
+    #[serde(rename = "MaximumRecordAgeInSeconds")]
+    pub(crate) maximum_record_age_in_seconds: Option<i64>,
+    #[serde(rename = "BisectBatchOnFunctionError")]
+    pub(crate) bisect_batch_on_function_error: Option<bool>,
+    #[serde(rename = "MaximumRetryAttempts")]
+    pub(crate) maximum_retry_attempts: Option<i64>,
+    #[serde(rename = "TumblingWindowInSeconds")]
+    pub(crate) tumbling_window_in_seconds: Option<i64>,
+    #[serde(rename = "SourceAccessConfigurations")]
+    pub(crate) source_access_configurations: Option<Vec<SourceAccessConfiguration>>,
+    #[serde(rename = "FunctionResponseTypes")]
+    pub(crate) function_response_types: Option<Vec<String>>,
+    #[serde(rename = "AmazonManagedKafkaEventSourceConfig")]
+    pub(crate) amazon_managed_kafka_event_source_config:
+        Option<AmazonManagedKafkaEventSourceConfig>,
+    #[serde(rename = "SelfManagedKafkaEventSourceConfig")]
+    pub(crate) self_managed_kafka_event_source_config: Option<SelfManagedKafkaEventSourceConfig>,
+    #[serde(rename = "DocumentDBEventSourceConfig")]
+    pub(crate) document_db_event_source_config: Option<DocumentDBEventSourceConfig>,
+    #[serde(rename = "ProvisionedPollerConfig")]
+    pub(crate) provisioned_poller_config: Option<ProvisionedPollerConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -2029,6 +2424,38 @@ impl Output for GetLayerVersionPolicyResponse {
 impl Input for RemoveLayerVersionPermissionRequest {
     const STRUCTURE: &'static Structure = &REMOVE_LAYER_VERSION_PERMISSION_REQUEST;
 }
+
+impl Input for CreateEventSourceMappingRequest {
+    const STRUCTURE: &'static Structure = &CREATE_EVENT_SOURCE_MAPPING_REQUEST;
+}
+
+impl Output for EventSourceMappingConfiguration {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetEventSourceMappingRequest {
+    const STRUCTURE: &'static Structure = &GET_EVENT_SOURCE_MAPPING_REQUEST;
+}
+
+impl Input for ListEventSourceMappingsRequest {
+    const STRUCTURE: &'static Structure = &LIST_EVENT_SOURCE_MAPPINGS_REQUEST;
+}
+
+impl Output for ListEventSourceMappingsResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for UpdateEventSourceMappingRequest {
+    const STRUCTURE: &'static Structure = &UPDATE_EVENT_SOURCE_MAPPING_REQUEST;
+}
+
+impl Input for DeleteEventSourceMappingRequest {
+    const STRUCTURE: &'static Structure = &DELETE_EVENT_SOURCE_MAPPING_REQUEST;
+}
 static ACCELERATOR_CONFIG: Structure = Structure {
     members: &[Member::new("AcceleratorMemorySize", At::Body, &shape::INTEGER).required()],
 };
@@ -2121,6 +2548,19 @@ static ALLOW_ORIGINS_LIST: Shape = Shape::List(List {
     says_not_null: true,
 });
 
+static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Structure = Structure {
+    members: &[
+        Member::new("ConsumerGroupId", At::Body, &URI),
+        Member::new(
+            "SchemaRegistryConfig",
+            At::Body,
+            &KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE,
+        ),
+    ],
+};
+static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE: Shape =
+    Shape::Structure(&AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG);
+
 static APPLICATION_LOG_LEVEL: Shape = Shape::Text(Text {
     values: &["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"],
     ..Text::ANY
@@ -2145,6 +2585,8 @@ static ARN: Shape = Shape::Text(Text {
     pattern: Some(&ARN_REGEX),
     ..Text::ANY
 });
+
+static BATCH_SIZE: Shape = Shape::Integer(Range::new(Some(1), Some(10000)));
 
 static CAPACITY_PROVIDER_ARN_REGEX: Pattern = Pattern::new(
     r"arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:capacity-provider:[a-zA-Z0-9-_]+",
@@ -2171,6 +2613,13 @@ static CODE_SIGNING_CONFIG_ARN_REGEX: Pattern = Pattern::new(
 static CODE_SIGNING_CONFIG_ARN: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(200)),
     pattern: Some(&CODE_SIGNING_CONFIG_ARN_REGEX),
+    ..Text::ANY
+});
+
+static COLLECTION_NAME_REGEX: Pattern = Pattern::new(r"(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)");
+static COLLECTION_NAME: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(57)),
+    pattern: Some(&COLLECTION_NAME_REGEX),
     ..Text::ANY
 });
 
@@ -2208,6 +2657,91 @@ static CREATE_ALIAS_REQUEST: Structure = Structure {
             "RoutingConfig",
             At::Body,
             &ALIAS_ROUTING_CONFIGURATION_SHAPE,
+        ),
+    ],
+};
+
+static CREATE_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("EventSourceArn", At::Body, &ARN),
+        Member::new("FunctionName", At::Body, &NAMESPACED_FUNCTION_NAME).required(),
+        Member::new("Enabled", At::Body, &shape::BOOLEAN),
+        Member::new("BatchSize", At::Body, &BATCH_SIZE),
+        Member::new("FilterCriteria", At::Body, &FILTER_CRITERIA_SHAPE),
+        Member::new("KMSKeyArn", At::Body, &KMS_KEY_ARN),
+        Member::new(
+            "MetricsConfig",
+            At::Body,
+            &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "LoggingConfig",
+            At::Body,
+            &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE,
+        ),
+        Member::new("ScalingConfig", At::Body, &SCALING_CONFIG_SHAPE),
+        Member::new(
+            "MaximumBatchingWindowInSeconds",
+            At::Body,
+            &MAXIMUM_BATCHING_WINDOW_IN_SECONDS,
+        ),
+        Member::new("ParallelizationFactor", At::Body, &PARALLELIZATION_FACTOR),
+        Member::new("StartingPosition", At::Body, &EVENT_SOURCE_POSITION),
+        Member::new("StartingPositionTimestamp", At::Body, &DATE),
+        Member::new("DestinationConfig", At::Body, &DESTINATION_CONFIG_SHAPE),
+        Member::new(
+            "MaximumRecordAgeInSeconds",
+            At::Body,
+            &MAXIMUM_RECORD_AGE_IN_SECONDS,
+        ),
+        Member::new("BisectBatchOnFunctionError", At::Body, &shape::BOOLEAN),
+        Member::new(
+            "MaximumRetryAttempts",
+            At::Body,
+            &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING,
+        ),
+        Member::new("Tags", At::Body, &TAGS),
+        Member::new(
+            "TumblingWindowInSeconds",
+            At::Body,
+            &TUMBLING_WINDOW_IN_SECONDS,
+        ),
+        Member::new("Topics", At::Body, &TOPICS),
+        Member::new("Queues", At::Body, &QUEUES),
+        Member::new(
+            "SourceAccessConfigurations",
+            At::Body,
+            &SOURCE_ACCESS_CONFIGURATIONS,
+        ),
+        Member::new(
+            "SelfManagedEventSource",
+            At::Body,
+            &SELF_MANAGED_EVENT_SOURCE_SHAPE,
+        ),
+        Member::new(
+            "FunctionResponseTypes",
+            At::Body,
+            &FUNCTION_RESPONSE_TYPE_LIST,
+        ),
+        Member::new(
+            "AmazonManagedKafkaEventSourceConfig",
+            At::Body,
+            &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "SelfManagedKafkaEventSourceConfig",
+            At::Body,
+            &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "DocumentDBEventSourceConfig",
+            At::Body,
+            &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "ProvisionedPollerConfig",
+            At::Body,
+            &PROVISIONED_POLLER_CONFIG_SHAPE,
         ),
     ],
 };
@@ -2266,6 +2800,15 @@ static CREATE_FUNCTION_URL_CONFIG_REQUEST: Structure = Structure {
     ],
 };
 
+static DATABASE_NAME_REGEX: Pattern = Pattern::new(r"[^ /\.$\x22]*");
+static DATABASE_NAME: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(63)),
+    pattern: Some(&DATABASE_NAME_REGEX),
+    ..Text::ANY
+});
+
+static DATE: Shape = Shape::Float(Range::new(None, None));
+
 static DEAD_LETTER_CONFIG: Structure = Structure {
     members: &[Member::new("TargetArn", At::Body, &RESOURCE_ARN)],
 };
@@ -2276,6 +2819,10 @@ static DELETE_ALIAS_REQUEST: Structure = Structure {
         Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
         Member::new("Name", At::Path("Name"), &ALIAS).required(),
     ],
+};
+
+static DELETE_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure {
+    members: &[Member::new("UUID", At::Path("UUID"), &UUID_STRING).required()],
 };
 
 static DELETE_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
@@ -2367,6 +2914,16 @@ static DIRECT_S3_READ: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static DOCUMENT_DB_EVENT_SOURCE_CONFIG: Structure = Structure {
+    members: &[
+        Member::new("DatabaseName", At::Body, &DATABASE_NAME),
+        Member::new("CollectionName", At::Body, &COLLECTION_NAME),
+        Member::new("FullDocument", At::Body, &FULL_DOCUMENT),
+    ],
+};
+static DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE: Shape =
+    Shape::Structure(&DOCUMENT_DB_EVENT_SOURCE_CONFIG);
+
 static DURABLE_CONFIG: Structure = Structure {
     members: &[
         Member::new("KMSKeyArn", At::Body, &KMS_KEY_ARN),
@@ -2381,6 +2938,33 @@ static DURABLE_EXECUTION_NAME: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(64)),
     pattern: Some(&DURABLE_EXECUTION_NAME_REGEX),
     ..Text::ANY
+});
+
+static END_POINT_TYPE: Shape = Shape::Text(Text {
+    values: &["KAFKA_BOOTSTRAP_SERVERS", "POSTGRESQL"],
+    ..Text::ANY
+});
+
+static ENDPOINT_REGEX: Pattern = Pattern::new(
+    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|postgres(ql)?://\S+",
+);
+static ENDPOINT: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(300)),
+    pattern: Some(&ENDPOINT_REGEX),
+    ..Text::ANY
+});
+
+static ENDPOINT_LISTS: Shape = Shape::List(List {
+    length: Length::new(Some(1), Some(10)),
+    member: &ENDPOINT,
+    says_not_null: true,
+});
+
+static ENDPOINTS: Shape = Shape::Map(Map {
+    length: Length::new(Some(1), Some(2)),
+    key: &END_POINT_TYPE,
+    value: &ENDPOINT_LISTS,
+    sensitive: false,
 });
 
 static ENVIRONMENT: Structure = Structure {
@@ -2413,6 +2997,47 @@ static EPHEMERAL_STORAGE: Structure = Structure {
 static EPHEMERAL_STORAGE_SHAPE: Shape = Shape::Structure(&EPHEMERAL_STORAGE);
 
 static EPHEMERAL_STORAGE_SIZE: Shape = Shape::Integer(Range::new(Some(512), Some(32768)));
+
+static EVENT_SOURCE_MAPPING_LOGGING_CONFIG: Structure = Structure {
+    members: &[Member::new(
+        "SystemLogLevel",
+        At::Body,
+        &EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL,
+    )],
+};
+static EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE: Shape =
+    Shape::Structure(&EVENT_SOURCE_MAPPING_LOGGING_CONFIG);
+
+static EVENT_SOURCE_MAPPING_METRIC: Shape = Shape::Text(Text {
+    values: &["EventCount", "ErrorCount", "KafkaMetrics"],
+    ..Text::ANY
+});
+
+static EVENT_SOURCE_MAPPING_METRIC_LIST: Shape = Shape::List(List {
+    length: Length::new(Some(0), Some(3)),
+    member: &EVENT_SOURCE_MAPPING_METRIC,
+    says_not_null: true,
+});
+
+static EVENT_SOURCE_MAPPING_METRICS_CONFIG: Structure = Structure {
+    members: &[Member::new(
+        "Metrics",
+        At::Body,
+        &EVENT_SOURCE_MAPPING_METRIC_LIST,
+    )],
+};
+static EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE: Shape =
+    Shape::Structure(&EVENT_SOURCE_MAPPING_METRICS_CONFIG);
+
+static EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL: Shape = Shape::Text(Text {
+    values: &["DEBUG", "INFO", "WARN"],
+    ..Text::ANY
+});
+
+static EVENT_SOURCE_POSITION: Shape = Shape::Text(Text {
+    values: &["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"],
+    ..Text::ANY
+});
 
 static EVENT_SOURCE_TOKEN_REGEX: Pattern = Pattern::new(r"[a-zA-Z0-9._\-]+");
 static EVENT_SOURCE_TOKEN: Shape = Shape::Text(Text {
@@ -2450,6 +3075,27 @@ static FILE_SYSTEM_CONFIG_LIST: Shape = Shape::List(List {
     says_not_null: true,
 });
 
+static FILTER: Structure = Structure {
+    members: &[Member::new("Pattern", At::Body, &PATTERN)],
+};
+static FILTER_SHAPE: Shape = Shape::Structure(&FILTER);
+
+static FILTER_CRITERIA: Structure = Structure {
+    members: &[Member::new("Filters", At::Body, &FILTER_LIST)],
+};
+static FILTER_CRITERIA_SHAPE: Shape = Shape::Structure(&FILTER_CRITERIA);
+
+static FILTER_LIST: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &FILTER_SHAPE,
+    says_not_null: true,
+});
+
+static FULL_DOCUMENT: Shape = Shape::Text(Text {
+    values: &["UpdateLookup", "Default"],
+    ..Text::ANY
+});
+
 static FUNCTION_CODE: Structure = Structure {
     members: &[
         Member::new("ZipFile", At::Body, &shape::BLOB),
@@ -2470,6 +3116,17 @@ static FUNCTION_NAME: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(140)),
     pattern: Some(&FUNCTION_NAME_REGEX),
     ..Text::ANY
+});
+
+static FUNCTION_RESPONSE_TYPE: Shape = Shape::Text(Text {
+    values: &["ReportBatchItemFailures"],
+    ..Text::ANY
+});
+
+static FUNCTION_RESPONSE_TYPE_LIST: Shape = Shape::List(List {
+    length: Length::new(Some(0), Some(1)),
+    member: &FUNCTION_RESPONSE_TYPE,
+    says_not_null: true,
 });
 
 static FUNCTION_RUNTIME_ALIAS: Shape = Shape::Text(Text {
@@ -2531,6 +3188,10 @@ static GET_ALIAS_REQUEST: Structure = Structure {
         Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
         Member::new("Name", At::Path("Name"), &ALIAS).required(),
     ],
+};
+
+static GET_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure {
+    members: &[Member::new("UUID", At::Path("UUID"), &UUID_STRING).required()],
 };
 
 static GET_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
@@ -2739,6 +3400,79 @@ static KMS_KEY_ARN: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE: Shape = Shape::Text(Text {
+    values: &["Stream", "Queue"],
+    ..Text::ANY
+});
+
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG: Structure = Structure {
+    members: &[
+        Member::new("Type", At::Body, &KAFKA_SCHEMA_REGISTRY_AUTH_TYPE),
+        Member::new("URI", At::Body, &ARN),
+    ],
+};
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_SHAPE: Shape =
+    Shape::Structure(&KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG);
+
+static KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_SHAPE,
+    says_not_null: true,
+});
+
+static KAFKA_SCHEMA_REGISTRY_AUTH_TYPE: Shape = Shape::Text(Text {
+    values: &[
+        "BASIC_AUTH",
+        "CLIENT_CERTIFICATE_TLS_AUTH",
+        "SERVER_ROOT_CA_CERTIFICATE",
+        "OAUTHBEARER_AUTH",
+    ],
+    ..Text::ANY
+});
+
+static KAFKA_SCHEMA_REGISTRY_CONFIG: Structure = Structure {
+    members: &[
+        Member::new("SchemaRegistryURI", At::Body, &SCHEMA_REGISTRY_URI),
+        Member::new(
+            "EventRecordFormat",
+            At::Body,
+            &SCHEMA_REGISTRY_EVENT_RECORD_FORMAT,
+        ),
+        Member::new(
+            "AccessConfigs",
+            At::Body,
+            &KAFKA_SCHEMA_REGISTRY_ACCESS_CONFIG_LIST,
+        ),
+        Member::new(
+            "SchemaValidationConfigs",
+            At::Body,
+            &KAFKA_SCHEMA_VALIDATION_CONFIG_LIST,
+        ),
+    ],
+};
+static KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE: Shape = Shape::Structure(&KAFKA_SCHEMA_REGISTRY_CONFIG);
+
+static KAFKA_SCHEMA_VALIDATION_ATTRIBUTE: Shape = Shape::Text(Text {
+    values: &["KEY", "VALUE"],
+    ..Text::ANY
+});
+
+static KAFKA_SCHEMA_VALIDATION_CONFIG: Structure = Structure {
+    members: &[Member::new(
+        "Attribute",
+        At::Body,
+        &KAFKA_SCHEMA_VALIDATION_ATTRIBUTE,
+    )],
+};
+static KAFKA_SCHEMA_VALIDATION_CONFIG_SHAPE: Shape =
+    Shape::Structure(&KAFKA_SCHEMA_VALIDATION_CONFIG);
+
+static KAFKA_SCHEMA_VALIDATION_CONFIG_LIST: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &KAFKA_SCHEMA_VALIDATION_CONFIG_SHAPE,
+    says_not_null: true,
+});
+
 static LAMBDA_MANAGED_INSTANCES_CAPACITY_PROVIDER_CONFIG: Structure = Structure {
     members: &[
         Member::new("CapacityProviderArn", At::Body, &CAPACITY_PROVIDER_ARN).required(),
@@ -2821,6 +3555,19 @@ static LIST_ALIASES_REQUEST: Structure = Structure {
             "FunctionVersion",
             At::Query("FunctionVersion"),
             &VERSION_WITH_LATEST_PUBLISHED,
+        ),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
+    ],
+};
+
+static LIST_EVENT_SOURCE_MAPPINGS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("EventSourceArn", At::Query("EventSourceArn"), &ARN),
+        Member::new(
+            "FunctionName",
+            At::Query("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
         ),
         Member::new("Marker", At::Query("Marker"), &shape::TEXT),
         Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
@@ -2990,9 +3737,20 @@ static MAX_LIST_ITEMS: Shape = Shape::Integer(Range::new(Some(1), Some(10000)));
 static MAX_PROVISIONED_CONCURRENCY_CONFIG_LIST_ITEMS: Shape =
     Shape::Integer(Range::new(Some(1), Some(50)));
 
+static MAXIMUM_BATCHING_WINDOW_IN_SECONDS: Shape = Shape::Integer(Range::new(Some(0), Some(300)));
+
+static MAXIMUM_CONCURRENCY: Shape = Shape::Integer(Range::new(Some(2), Some(1000)));
+
 static MAXIMUM_EVENT_AGE_IN_SECONDS: Shape = Shape::Integer(Range::new(Some(60), Some(21600)));
 
+static MAXIMUM_NUMBER_OF_POLLERS: Shape = Shape::Integer(Range::new(Some(1), Some(10000)));
+
+static MAXIMUM_RECORD_AGE_IN_SECONDS: Shape = Shape::Integer(Range::new(Some(-1), Some(604800)));
+
 static MAXIMUM_RETRY_ATTEMPTS: Shape = Shape::Integer(Range::new(Some(0), Some(2)));
+
+static MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING: Shape =
+    Shape::Integer(Range::new(Some(-1), Some(10000)));
 
 static MEMORY_SIZE: Shape = Shape::Integer(Range::new(Some(128), Some(32768)));
 
@@ -3002,6 +3760,8 @@ static METHOD: Shape = Shape::Text(Text {
     pattern: Some(&METHOD_REGEX),
     ..Text::ANY
 });
+
+static MINIMUM_NUMBER_OF_POLLERS: Shape = Shape::Integer(Range::new(Some(1), Some(200)));
 
 static NAMESPACED_FUNCTION_NAME_REGEX: Pattern = Pattern::new(
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
@@ -3056,6 +3816,15 @@ static PACKAGE_TYPE: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static PARALLELIZATION_FACTOR: Shape = Shape::Integer(Range::new(Some(1), Some(10)));
+
+static PATTERN_REGEX: Pattern = Pattern::new(r"[\s\S]*");
+static PATTERN: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(4096)),
+    pattern: Some(&PATTERN_REGEX),
+    ..Text::ANY
+});
+
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Shape =
     Shape::Integer(Range::new(Some(1), Some(1600)));
 
@@ -3072,6 +3841,22 @@ static PRINCIPAL_ORG_ID_REGEX: Pattern = Pattern::new(r"o-[a-z0-9]{10,32}");
 static PRINCIPAL_ORG_ID: Shape = Shape::Text(Text {
     length: Length::new(Some(12), Some(34)),
     pattern: Some(&PRINCIPAL_ORG_ID_REGEX),
+    ..Text::ANY
+});
+
+static PROVISIONED_POLLER_CONFIG: Structure = Structure {
+    members: &[
+        Member::new("MinimumPollers", At::Body, &MINIMUM_NUMBER_OF_POLLERS),
+        Member::new("MaximumPollers", At::Body, &MAXIMUM_NUMBER_OF_POLLERS),
+        Member::new("PollerGroupName", At::Body, &PROVISIONED_POLLER_GROUP_NAME),
+    ],
+};
+static PROVISIONED_POLLER_CONFIG_SHAPE: Shape = Shape::Structure(&PROVISIONED_POLLER_CONFIG);
+
+static PROVISIONED_POLLER_GROUP_NAME_REGEX: Pattern = Pattern::new(r"[a-zA-Z0-9-_]*");
+static PROVISIONED_POLLER_GROUP_NAME: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(128)),
+    pattern: Some(&PROVISIONED_POLLER_GROUP_NAME_REGEX),
     ..Text::ANY
 });
 
@@ -3167,6 +3952,19 @@ static QUALIFIER: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static QUEUE_REGEX: Pattern = Pattern::new(r"[\s\S]*");
+static QUEUE: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(1000)),
+    pattern: Some(&QUEUE_REGEX),
+    ..Text::ANY
+});
+
+static QUEUES: Shape = Shape::List(List {
+    length: Length::new(Some(1), Some(1)),
+    member: &QUEUE,
+    says_not_null: true,
+});
+
 static RECURSIVE_LOOP: Shape = Shape::Text(Text {
     values: &["Terminate", "Allow"],
     ..Text::ANY
@@ -3254,6 +4052,27 @@ static S3_OBJECT_VERSION: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static SCALING_CONFIG: Structure = Structure {
+    members: &[Member::new(
+        "MaximumConcurrency",
+        At::Body,
+        &MAXIMUM_CONCURRENCY,
+    )],
+};
+static SCALING_CONFIG_SHAPE: Shape = Shape::Structure(&SCALING_CONFIG);
+
+static SCHEMA_REGISTRY_EVENT_RECORD_FORMAT: Shape = Shape::Text(Text {
+    values: &["JSON", "SOURCE"],
+    ..Text::ANY
+});
+
+static SCHEMA_REGISTRY_URI_REGEX: Pattern = Pattern::new(r"[a-zA-Z0-9-\/*:_+=.@-]*");
+static SCHEMA_REGISTRY_URI: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(10000)),
+    pattern: Some(&SCHEMA_REGISTRY_URI_REGEX),
+    ..Text::ANY
+});
+
 static SECURITY_GROUP_ID_REGEX: Pattern = Pattern::new(r"sg-[0-9a-zA-Z]*");
 static SECURITY_GROUP_ID: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(1024)),
@@ -3267,6 +4086,29 @@ static SECURITY_GROUP_IDS: Shape = Shape::List(List {
     says_not_null: false,
 });
 
+static SELF_MANAGED_EVENT_SOURCE: Structure = Structure {
+    members: &[Member::new("Endpoints", At::Body, &ENDPOINTS)],
+};
+static SELF_MANAGED_EVENT_SOURCE_SHAPE: Shape = Shape::Structure(&SELF_MANAGED_EVENT_SOURCE);
+
+static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Structure = Structure {
+    members: &[
+        Member::new("ConsumerGroupId", At::Body, &URI),
+        Member::new(
+            "SchemaRegistryConfig",
+            At::Body,
+            &KAFKA_SCHEMA_REGISTRY_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "ConsumptionMode",
+            At::Body,
+            &KAFKA_EVENT_SOURCE_MAPPING_CONSUMPTION_MODE,
+        ),
+    ],
+};
+static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE: Shape =
+    Shape::Structure(&SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG);
+
 static SNAP_START: Structure = Structure {
     members: &[Member::new("ApplyOn", At::Body, &SNAP_START_APPLY_ON)],
 };
@@ -3274,6 +4116,41 @@ static SNAP_START_SHAPE: Shape = Shape::Structure(&SNAP_START);
 
 static SNAP_START_APPLY_ON: Shape = Shape::Text(Text {
     values: &["PublishedVersions", "None"],
+    ..Text::ANY
+});
+
+static SOURCE_ACCESS_CONFIGURATION: Structure = Structure {
+    members: &[
+        Member::new("Type", At::Body, &SOURCE_ACCESS_TYPE),
+        Member::new("URI", At::Body, &URI),
+    ],
+};
+static SOURCE_ACCESS_CONFIGURATION_SHAPE: Shape = Shape::Structure(&SOURCE_ACCESS_CONFIGURATION);
+
+static SOURCE_ACCESS_CONFIGURATIONS: Shape = Shape::List(List {
+    length: Length::new(Some(0), Some(23)),
+    member: &SOURCE_ACCESS_CONFIGURATION_SHAPE,
+    says_not_null: true,
+});
+
+static SOURCE_ACCESS_TYPE: Shape = Shape::Text(Text {
+    values: &[
+        "BASIC_AUTH",
+        "VPC_SUBNET",
+        "VPC_SECURITY_GROUP",
+        "SASL_SCRAM_512_AUTH",
+        "SASL_SCRAM_256_AUTH",
+        "VIRTUAL_HOST",
+        "CLIENT_CERTIFICATE_TLS_AUTH",
+        "SERVER_ROOT_CA_CERTIFICATE",
+        "OAUTHBEARER_AUTH",
+        "OAUTHBEARER_SCOPE",
+        "OAUTHBEARER_AUDIENCE",
+        "OAUTHBEARER_LOGICAL_CLUSTER",
+        "OAUTHBEARER_IDENTITY_POOL",
+        "IAM_AUTH",
+        "IAM_OAUTHBEARER_AUTH",
+    ],
     ..Text::ANY
 });
 
@@ -3377,6 +4254,19 @@ static TENANT_ISOLATION_MODE: Shape = Shape::Text(Text {
 
 static TIMEOUT: Shape = Shape::Integer(Range::new(Some(1), Some(5400)));
 
+static TOPIC_REGEX: Pattern = Pattern::new(r"[^.]([a-zA-Z0-9\-_.]+)");
+static TOPIC: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(249)),
+    pattern: Some(&TOPIC_REGEX),
+    ..Text::ANY
+});
+
+static TOPICS: Shape = Shape::List(List {
+    length: Length::new(Some(1), Some(100)),
+    member: &TOPIC,
+    says_not_null: true,
+});
+
 static TRACING_CONFIG: Structure = Structure {
     members: &[Member::new("Mode", At::Body, &TRACING_MODE)],
 };
@@ -3384,6 +4274,20 @@ static TRACING_CONFIG_SHAPE: Shape = Shape::Structure(&TRACING_CONFIG);
 
 static TRACING_MODE: Shape = Shape::Text(Text {
     values: &["Active", "PassThrough"],
+    ..Text::ANY
+});
+
+static TUMBLING_WINDOW_IN_SECONDS: Shape = Shape::Integer(Range::new(Some(0), Some(900)));
+
+static URI_REGEX: Pattern = Pattern::new(r"[ a-zA-Z0-9-\/*:_+=.@-]*");
+static URI: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(200)),
+    pattern: Some(&URI_REGEX),
+    ..Text::ANY
+});
+
+static UUID_STRING: Shape = Shape::Text(Text {
+    length: Length::new(Some(36), Some(36)),
     ..Text::ANY
 });
 
@@ -3415,6 +4319,81 @@ static UPDATE_ALIAS_REQUEST: Structure = Structure {
             &ALIAS_ROUTING_CONFIGURATION_SHAPE,
         ),
         Member::new("RevisionId", At::Body, &shape::TEXT),
+    ],
+};
+
+static UPDATE_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("UUID", At::Path("UUID"), &UUID_STRING).required(),
+        Member::new("FunctionName", At::Body, &NAMESPACED_FUNCTION_NAME),
+        Member::new("Enabled", At::Body, &shape::BOOLEAN),
+        Member::new("BatchSize", At::Body, &BATCH_SIZE),
+        Member::new("FilterCriteria", At::Body, &FILTER_CRITERIA_SHAPE),
+        Member::new("KMSKeyArn", At::Body, &KMS_KEY_ARN),
+        Member::new(
+            "MetricsConfig",
+            At::Body,
+            &EVENT_SOURCE_MAPPING_METRICS_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "LoggingConfig",
+            At::Body,
+            &EVENT_SOURCE_MAPPING_LOGGING_CONFIG_SHAPE,
+        ),
+        Member::new("ScalingConfig", At::Body, &SCALING_CONFIG_SHAPE),
+        Member::new(
+            "MaximumBatchingWindowInSeconds",
+            At::Body,
+            &MAXIMUM_BATCHING_WINDOW_IN_SECONDS,
+        ),
+        Member::new("ParallelizationFactor", At::Body, &PARALLELIZATION_FACTOR),
+        Member::new("DestinationConfig", At::Body, &DESTINATION_CONFIG_SHAPE),
+        Member::new(
+            "MaximumRecordAgeInSeconds",
+            At::Body,
+            &MAXIMUM_RECORD_AGE_IN_SECONDS,
+        ),
+        Member::new("BisectBatchOnFunctionError", At::Body, &shape::BOOLEAN),
+        Member::new(
+            "MaximumRetryAttempts",
+            At::Body,
+            &MAXIMUM_RETRY_ATTEMPTS_EVENT_SOURCE_MAPPING,
+        ),
+        Member::new(
+            "TumblingWindowInSeconds",
+            At::Body,
+            &TUMBLING_WINDOW_IN_SECONDS,
+        ),
+        Member::new(
+            "SourceAccessConfigurations",
+            At::Body,
+            &SOURCE_ACCESS_CONFIGURATIONS,
+        ),
+        Member::new(
+            "FunctionResponseTypes",
+            At::Body,
+            &FUNCTION_RESPONSE_TYPE_LIST,
+        ),
+        Member::new(
+            "AmazonManagedKafkaEventSourceConfig",
+            At::Body,
+            &AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "SelfManagedKafkaEventSourceConfig",
+            At::Body,
+            &SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "DocumentDBEventSourceConfig",
+            At::Body,
+            &DOCUMENT_DB_EVENT_SOURCE_CONFIG_SHAPE,
+        ),
+        Member::new(
+            "ProvisionedPollerConfig",
+            At::Body,
+            &PROVISIONED_POLLER_CONFIG_SHAPE,
+        ),
     ],
 };
 

@@ -56,8 +56,8 @@ pub(crate) fn stale_revision(operation: &str) -> ApiError {
 impl From<kiln_store::Error> for ApiError {
     fn from(error: kiln_store::Error) -> Self {
         // Handlers look first, so this one was deleted in between.
-        use kiln_store::Error::{NoLayer, NotFound};
-        if let NotFound(_) | NoLayer { .. } = error {
+        use kiln_store::Error::{NoLayer, NoMapping, NotFound};
+        if let NotFound(_) | NoLayer { .. } | NoMapping(_) = error {
             return resource_not_found();
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the store failed");

@@ -36,6 +36,14 @@ const VALUE_LENGTH_MAX: usize = 256;
 
 /// Checks a function's whole set of tags.
 pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
+    check_plain(tags)?;
+    start_mode(tags)?;
+    network(tags)?;
+    slots(tags).map(|_| ())
+}
+
+/// Checks a whole set of tags, of whatever they are: their number, and how long they are.
+pub(crate) fn check_plain(tags: &BTreeMap<String, String>) -> Result<()> {
     if tags.len() > limits::TAGS_MAX {
         return Err(invalid("Number of tags exceeds resource tag limit."));
     }
@@ -56,9 +64,7 @@ pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
             )));
         }
     }
-    start_mode(tags)?;
-    network(tags)?;
-    slots(tags).map(|_| ())
+    Ok(())
 }
 
 /// How instances of a function with these tags start; none means the server's default.

@@ -17,6 +17,7 @@ mod layers;
 mod log_filter;
 mod log_groups;
 mod logs;
+mod mappings;
 mod messages;
 mod messages_crash;
 mod messages_fifo;

@@ -1,0 +1,71 @@
+//! Operations on event source mappings, and what they have in common.
+//!
+//! Kiln's own: sources that AWS has no name for stand in `SelfManagedEventSource`, under an endpoint type of
+//! their own. `POSTGRESQL` has one endpoint, `postgres://host:port/database`, and tables as `Topics`.
+//!
+//! AWS differs: functions may be destinations of what is given up.
+
+use kiln_types::{Mapping, MappingId};
+
+use super::generated as wire;
+use super::refusal::{conflict, resource_not_found};
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+
+pub(crate) mod create_event_source_mapping;
+pub(crate) mod delete_event_source_mapping;
+pub(crate) mod get_event_source_mapping;
+pub(crate) mod list_event_source_mappings;
+pub(crate) mod update_event_source_mapping;
+
+mod destination;
+mod filters;
+mod settings;
+mod shown;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+/// What is wrong when a mapping is changed that is still changing.
+#[derive(Debug, Clone, Copy)]
+enum Doing {
+    Update,
+    Delete,
+}
+
+/// Which mapping a caller means, of those that the caller's account has.
+fn find(context: &Context, uuid: &str) -> Result<MappingId> {
+    let id: MappingId = uuid.parse().map_err(|_| resource_not_found())?;
+    let mapping = context.deps.store.mappings().get(id);
+    let own = mapping.filter(|mapping| mapping.account == context.caller.account);
+    own.map(|_| id).ok_or_else(resource_not_found)
+}
+
+/// Refuses to change what is being changed.
+fn check_at_rest(mapping: &Mapping, doing: Doing) -> Result<()> {
+    if mapping.state.is_at_rest() {
+        return Ok(());
+    }
+    let doing = match doing {
+        Doing::Update => "update",
+        Doing::Delete => "delete",
+    };
+    Err(ApiError::new(
+        Exception::ResourceInUse,
+        format!("Cannot {doing} the event source mapping because it is in use."),
+    ))
+}
+
+/// Says which mapping is in the way of another.
+fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError {
+    let (source, topics) = source::spoken(&wanted.source);
+    conflict(format!(
+        "An event source mapping with event source (\"{source}\"), function (\"{}\"), topics (\"{topics}\") \
+         already exists. Please update or delete the existing mapping with UUID {existing}",
+        wanted.function
+    ))
+}
+
+/// The answer of a change and of a look.
+type Shown = wire::EventSourceMappingConfiguration;

@@ -1,0 +1,210 @@
+//! Event source mappings: one document each, kept in `meta.db` and in memory.
+//!
+//! They are what the API and the triggers share: the one writes what a caller wants, the other what
+//! came of it. Whoever follows them hears of every change after it can be seen.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use kiln_types::{AccountId, Mapping, MappingId};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::broadcast;
+
+use crate::database::Database;
+use crate::error::{Doing, Error};
+
+/// The table, as a migration of `meta.db`.
+pub(crate) const TABLE: &str = "
+    CREATE TABLE event_source_mapping (
+        id TEXT NOT NULL PRIMARY KEY,
+        account TEXT NOT NULL,
+        document TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Changes that a subscriber may fall behind.
+const CHANGES_MAX: usize = 1_024;
+
+/// All mappings of all accounts. Clones share them.
+#[derive(Clone)]
+pub struct Mappings {
+    database: Arc<Database>,
+    snapshot: Arc<RwLock<Snapshot>>,
+    changes: broadcast::Sender<MappingId>,
+}
+
+type Snapshot = BTreeMap<MappingId, Arc<Mapping>>;
+
+impl Mappings {
+    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
+        let documents = database.read_now("read event source mappings", |connection| {
+            let mut statement = connection.prepare("SELECT document FROM event_source_mapping")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let mut snapshot = Snapshot::new();
+        for document in documents {
+            let mapping = decode(&document)?;
+            snapshot.insert(mapping.id, Arc::new(mapping));
+        }
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+        Ok(Self {
+            database,
+            snapshot: Arc::new(RwLock::new(snapshot)),
+            changes,
+        })
+    }
+
+    /// Keeps a new mapping. Fails with [`Error::MappingExists`] when another brings the same events to the
+    /// same function.
+    pub async fn create(&self, mapping: Mapping) -> Result<Arc<Mapping>, Error> {
+        let work = move |connection: &Connection| {
+            refuse_repeats(connection, &mapping)?;
+            write(connection, &mapping)?;
+            Ok(Arc::new(mapping))
+        };
+        self.database
+            .write_then("create event source mapping", work, self.publisher())
+            .await
+    }
+
+    /// One mapping. From memory.
+    pub fn get(&self, id: MappingId) -> Option<Arc<Mapping>> {
+        let snapshot = self.snapshot.read().expect("no holder panics");
+        snapshot.get(&id).cloned()
+    }
+
+    /// The mappings of an account, by their ids. From memory.
+    pub fn list(&self, account: &AccountId) -> Vec<Arc<Mapping>> {
+        let mut all = self.all();
+        all.retain(|mapping| mapping.account == *account);
+        all
+    }
+
+    /// All mappings of all accounts, by their ids. From memory.
+    pub fn all(&self) -> Vec<Arc<Mapping>> {
+        let snapshot = self.snapshot.read().expect("no holder panics");
+        snapshot.values().cloned().collect()
+    }
+
+    /// Reads a mapping, lets `change` alter it, and keeps the result; no other change of the mapping comes
+    /// in between. What `change` refuses is not kept. Id and account stay, and so does which
+    /// events the source has. Fails with
+    /// [`Error::NoMapping`] when there is none and with [`Error::MappingExists`] when it would become like
+    /// another.
+    ///
+    /// `change` runs on the store's writer thread: it must not block or do anything long.
+    pub async fn update<E, F>(&self, id: MappingId, change: F) -> Result<Arc<Mapping>, E>
+    where
+        F: FnOnce(&mut Mapping) -> Result<(), E> + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let work = move |connection: &Connection| {
+            let before = read(connection, id)?.ok_or(Error::NoMapping(id))?;
+            let mut mapping = before.clone();
+            change(&mut mapping)?;
+            let is_moved = mapping.function != before.function;
+            (mapping.id, mapping.account) = (before.id, before.account);
+            if !mapping.source.is_same(&before.source) {
+                mapping.source = before.source;
+            }
+            if is_moved {
+                refuse_repeats(connection, &mapping)?;
+            }
+            write(connection, &mapping)?;
+            Ok(Arc::new(mapping))
+        };
+        self.database
+            .write_then("update event source mapping", work, self.publisher())
+            .await
+    }
+
+    /// Forgets a mapping, if there is one. What it made at its source must be gone by then.
+    pub async fn remove(&self, id: MappingId) -> Result<(), Error> {
+        let work = move |connection: &Connection| {
+            let delete = "DELETE FROM event_source_mapping WHERE id = ?1";
+            let deleted = connection.execute(delete, [id.to_string()]);
+            deleted.doing("remove event source mapping")?;
+            Ok(())
+        };
+        let (snapshot, changes) = (self.snapshot.clone(), self.changes.clone());
+        let forget = move |(): &()| {
+            snapshot.write().expect("no holder panics").remove(&id);
+            let _ = changes.send(id);
+        };
+        self.database
+            .write_then("remove event source mapping", work, forget)
+            .await
+    }
+
+    /// Tells of every mapping that was created, changed or removed from now on, after the change is
+    /// visible. A receiver that falls 1,024 changes behind gets `Lagged` and must assume that every mapping
+    /// changed.
+    pub fn subscribe(&self) -> broadcast::Receiver<MappingId> {
+        self.changes.subscribe()
+    }
+
+    fn publisher(&self) -> impl FnOnce(&Arc<Mapping>) + Send + 'static {
+        let (snapshot, changes) = (self.snapshot.clone(), self.changes.clone());
+        move |mapping| {
+            let mut snapshot = snapshot.write().expect("no holder panics");
+            snapshot.insert(mapping.id, mapping.clone());
+            drop(snapshot);
+            // Fails when nobody listens, which is nobody's loss.
+            let _ = changes.send(mapping.id);
+        }
+    }
+}
+
+fn refuse_repeats(connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
+    let read = || {
+        let select = "SELECT document FROM event_source_mapping WHERE account = ?1 AND id <> ?2";
+        let mut statement = connection.prepare_cached(select)?;
+        let key = [mapping.account.as_str(), &mapping.id.to_string()];
+        let rows = statement.query_map(key, |row| row.get::<_, String>(0))?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    for document in read().doing("read event source mappings")? {
+        let other = decode(&document)?;
+        if other.repeats(mapping) {
+            return Err(Error::MappingExists(other.id));
+        }
+    }
+    Ok(())
+}
+
+fn read(connection: &Connection, id: MappingId) -> Result<Option<Mapping>, Error> {
+    let select = "SELECT document FROM event_source_mapping WHERE id = ?1";
+    let document = connection
+        .prepare_cached(select)
+        .and_then(|mut statement| {
+            let row = statement.query_row([id.to_string()], |row| row.get::<_, String>(0));
+            row.optional()
+        })
+        .doing("read event source mapping")?;
+    document.map(|document| decode(&document)).transpose()
+}
+
+fn write(connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
+    let document = serde_json::to_string(mapping).map_err(|error| Error::Damaged {
+        what: format!("event source mapping {}", mapping.id),
+        why: error.to_string(),
+    })?;
+    let put = "INSERT OR REPLACE INTO event_source_mapping (id, account, document)
+               VALUES (?1, ?2, ?3)";
+    connection
+        .prepare_cached(put)
+        .and_then(|mut statement| {
+            let account = mapping.account.as_str();
+            statement.execute(params![mapping.id.to_string(), account, document])
+        })
+        .doing("write event source mapping")?;
+    Ok(())
+}
+
+fn decode(document: &str) -> Result<Mapping, Error> {
+    serde_json::from_str(document).map_err(|error| Error::Damaged {
+        what: "an event source mapping".to_owned(),
+        why: error.to_string(),
+    })
+}

@@ -1,0 +1,31 @@
+//! What triggers are told at start.
+
+use std::path::PathBuf;
+
+use kiln_types::Region;
+
+/// Settings of all triggers.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The region in what events say of themselves.
+    pub region: Region,
+    /// Where the secrets of sources are: a JSON file each. Without it no source that needs one can be listened to.
+    pub secrets_dir: Option<PathBuf>,
+    /// How much of its log a source may hold back for a mapping before that counts as a problem.
+    pub lag_bytes_max: u64,
+}
+
+impl Config {
+    /// What a source may hold back unless told: 1 GiB.
+    pub const LAG_BYTES_MAX: u64 = 1 << 30;
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            region: Region::default(),
+            secrets_dir: None,
+            lag_bytes_max: Self::LAG_BYTES_MAX,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What a destination is told of a batch that is given up: AWS's record of streams (developer guide, "Retain
+//! discarded records for a DynamoDB event source").
+//!
+//! AWS differs: its record names the place of the records in the stream, where they can be read for a day. A source of
+//! Kiln's may keep nothing behind its position, so `payload` holds the event, as it does on AWS for buckets, but as
+//! JSON and not as a text. What is too large for one record is told in several.
+
+use bytes::Bytes;
+use kiln_store::Store;
+use kiln_store::queue::NewEvent;
+use kiln_types::{Destination, FunctionArn, RequestId, Timestamp, limits};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::batch::GivenUp;
+use crate::envelope::{self, Origin, seconds};
+use crate::record::Record;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    request_context: RequestContext<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_context: Option<ResponseContext>,
+    version: &'static str,
+    timestamp: String,
+    #[serde(rename = "KilnBatchInfo")]
+    batch_info: BatchInfo<'a>,
+    payload: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    request_id: String,
+    function_arn: String,
+    condition: &'a str,
+    approximate_invoke_count: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseContext {
+    status_code: u16,
+    executed_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_error: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BatchInfo<'a> {
+    shard_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_sequence_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_sequence_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approximate_arrival_of_first_record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approximate_arrival_of_last_record: Option<String>,
+    batch_size: usize,
+    stream_arn: &'a str,
+}
+
+/// Everything about a batch that is given up.
+pub(crate) struct Ending<'a> {
+    pub(crate) given_up: &'a GivenUp,
+    pub(crate) function: &'a FunctionArn,
+    pub(crate) origin: &'a Origin,
+    pub(crate) now: Timestamp,
+}
+
+/// Has the destination's queue take the records of an ending: all are on disk when it returns.
+pub(crate) async fn keep(
+    store: &Store,
+    to: &Destination,
+    ending: &Ending<'_>,
+) -> Result<(), String> {
+    let Destination::Function(arn) = to;
+    for payload in records(ending) {
+        let event = NewEvent {
+            request_id: RequestId::random(),
+            function: arn.id(),
+            qualifier: arn.qualifier.clone(),
+            invoked_arn: arn.clone(),
+            client_context: None,
+            trace: None,
+            payload,
+        };
+        let accepted = store.queue().accept(event, ending.now).await;
+        accepted.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// The records of an ending: one, or as many as it takes.
+fn records(ending: &Ending<'_>) -> Vec<Bytes> {
+    let mut parts = vec![&ending.given_up.records[..]];
+    let mut told = Vec::new();
+    while let Some(part) = parts.pop() {
+        let record = record(ending, part);
+        if record.len() > limits::SYNC_PAYLOAD_BYTES_MAX && part.len() > 1 {
+            let (front, rear) = part.split_at(part.len().div_ceil(2));
+            parts.extend([rear, front]);
+        } else {
+            told.push(record);
+        }
+    }
+    told
+}
+
+fn record(ending: &Ending<'_>, records: &[Record]) -> Bytes {
+    let given_up = ending.given_up;
+    let payload = envelope::event(records, None, ending.origin);
+    let payload = String::from_utf8_lossy(&payload).into_owned();
+    let (first, last) = (records.first(), records.last());
+    let told = Told {
+        request_context: RequestContext {
+            request_id: RequestId::random().to_string(),
+            function_arn: ending.function.to_string(),
+            condition: given_up.condition.as_str(),
+            approximate_invoke_count: given_up.invokes,
+        },
+        response_context: given_up.ran.map(|ran| ResponseContext {
+            status_code: 200,
+            executed_version: ran.version.to_string(),
+            function_error: ran.error,
+        }),
+        version: "1.0",
+        timestamp: ending.now.to_string(),
+        batch_info: BatchInfo {
+            shard_id: &ending.origin.shard,
+            start_sequence_number: first.map(|record| &*record.id),
+            end_sequence_number: last.map(|record| &*record.id),
+            approximate_arrival_of_first_record: first.map(|record| seconds(record.created)),
+            approximate_arrival_of_last_record: last.map(|record| seconds(record.created)),
+            batch_size: records.len(),
+            stream_arn: &ending.origin.arn,
+        },
+        payload: RawValue::from_string(payload).expect("records of a source are JSON"),
+    };
+    serde_json::to_vec(&told)
+        .expect("texts, numbers and JSON are JSON")
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use kiln_types::Version;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::batch::{BatchId, Condition, Ran};
+    use crate::record::Key;
+
+    fn given_up(records: Vec<Record>) -> GivenUp {
+        GivenUp {
+            batch: BatchId(1),
+            condition: Condition::RetryAttemptsExhausted,
+            records,
+            invokes: 3,
+            ran: Some(Ran {
+                version: Version::Latest,
+                error: Some("Unhandled"),
+            }),
+        }
+    }
+
+    fn sample(number: u64, bytes: usize) -> Record {
+        Record {
+            id: number.to_string().into(),
+            key: Key::Of(0),
+            created: Timestamp::from_millis(1_000 * number as i64),
+            document: format!("\"{}\"", "x".repeat(bytes)).into(),
+        }
+    }
+
+    fn told(given_up: &GivenUp) -> Vec<Value> {
+        let ending = Ending {
+            given_up,
+            function: &"arn:aws:lambda:us-east-1:000000000000:function:sum"
+                .parse()
+                .unwrap(),
+            origin: &Origin {
+                arn: "arn:m".to_owned(),
+                shard: "s".to_owned(),
+            },
+            now: Timestamp::from_millis(9_000),
+        };
+        let all = records(&ending);
+        assert!(
+            all.iter()
+                .all(|record| record.len() <= limits::SYNC_PAYLOAD_BYTES_MAX)
+        );
+        all.iter()
+            .map(|record| serde_json::from_slice(record).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_record_has_awss_shape_and_the_event() {
+        let mut all = told(&given_up(vec![sample(1, 1), sample(2, 1)]));
+        let mut record = all.pop().unwrap();
+        let id = record["requestContext"]["requestId"].take();
+        assert_eq!(id.as_str().unwrap().len(), 36);
+        let expected = json!({
+            "requestContext": {
+                "requestId": null,
+                "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:sum",
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": 3,
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+            "version": "1.0",
+            "timestamp": "1970-01-01T00:00:09.000Z",
+            "KilnBatchInfo": {
+                "shardId": "s",
+                "startSequenceNumber": "1",
+                "endSequenceNumber": "2",
+                "approximateArrivalOfFirstRecord": "1970-01-01T00:00:01Z",
+                "approximateArrivalOfLastRecord": "1970-01-01T00:00:02Z",
+                "batchSize": 2,
+                "streamArn": "arn:m",
+            },
+            "payload": {"Records": ["x", "x"]},
+        });
+        assert_eq!(record, expected);
+        assert!(all.is_empty());
+    }
+
+    #[test]
+    fn what_did_not_run_has_no_response() {
+        let never = GivenUp {
+            condition: Condition::RecordAgeExceeded,
+            invokes: 0,
+            ran: None,
+            ..given_up(vec![sample(1, 1)])
+        };
+        let record = told(&never).pop().unwrap();
+        assert_eq!(record["requestContext"]["condition"], "RecordAgeExceeded");
+        assert_eq!(record.get("responseContext"), None);
+    }
+
+    #[test]
+    fn what_is_too_large_for_one_record_is_told_in_several() {
+        let large = (1..=4).map(|number| sample(number, 2 << 20)).collect();
+        let all = told(&given_up(large));
+        let sizes: Vec<_> = all
+            .iter()
+            .map(|record| &record["KilnBatchInfo"]["batchSize"])
+            .collect();
+        assert_eq!(sizes, [2, 2]);
+        assert_eq!(all[1]["KilnBatchInfo"]["startSequenceNumber"], "3");
+        assert_eq!(all[1]["payload"]["Records"].as_array().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,142 @@
+//! The event that a function gets: records as their source wrote them, in AWS's envelope of streams (developer
+//! guide, "Using Lambda with DynamoDB Streams" and "Tumbling windows").
+
+use bytes::Bytes;
+use kiln_types::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::batch::Part;
+use crate::record::Record;
+
+/// What the records are said to be from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The ARN that stands for the source.
+    pub(crate) arn: String,
+    /// The part of it.
+    pub(crate) shard: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Windowed<'a> {
+    window: Bounds,
+    #[serde(borrow)]
+    state: &'a RawValue,
+    shard_id: &'a str,
+    #[serde(rename = "eventSourceARN")]
+    event_source_arn: &'a str,
+    is_final_invoke_for_window: bool,
+    is_window_terminated_early: bool,
+}
+
+#[derive(Serialize)]
+struct Bounds {
+    start: String,
+    end: String,
+}
+
+/// The event of these records.
+pub(crate) fn event(records: &[Record], part: Option<&Part>, origin: &Origin) -> Bytes {
+    let size: usize = records.iter().map(|record| record.document.len() + 1).sum();
+    let mut text = Vec::with_capacity(size + 64);
+    text.extend_from_slice(b"{\"Records\":");
+    write_records(&mut text, records);
+    if let Some(part) = part {
+        let state = String::from_utf8_lossy(&part.state).into_owned();
+        let state = RawValue::from_string(state).unwrap_or_else(|_| empty());
+        let windowed = Windowed {
+            window: Bounds {
+                start: seconds(part.start),
+                end: seconds(part.end),
+            },
+            state: &state,
+            shard_id: &origin.shard,
+            event_source_arn: &origin.arn,
+            is_final_invoke_for_window: part.is_final,
+            is_window_terminated_early: part.is_early,
+        };
+        let rest = serde_json::to_vec(&windowed).expect("texts and JSON are JSON");
+        text.push(b',');
+        text.extend_from_slice(&rest[1..]);
+    } else {
+        text.push(b'}');
+    }
+    text.into()
+}
+
+/// The records as a JSON array.
+pub(crate) fn write_records(to: &mut Vec<u8>, records: &[Record]) {
+    to.push(b'[');
+    for (place, record) in records.iter().enumerate() {
+        if place > 0 {
+            to.push(b',');
+        }
+        to.extend_from_slice(&record.document);
+    }
+    to.push(b']');
+}
+
+/// As DynamoDB's windows show it: `2026-11-27T05:20:00Z`.
+pub(crate) fn seconds(at: Timestamp) -> String {
+    at.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn empty() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).expect("it is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::record::Key;
+
+    fn record(number: u64) -> Record {
+        Record {
+            id: number.to_string().into(),
+            key: Key::Of(0),
+            created: Timestamp::default(),
+            document: format!("{{\"n\":{number}}}").into(),
+        }
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            arn: "arn:x".to_owned(),
+            shard: "s".to_owned(),
+        }
+    }
+
+    #[test]
+    fn records_stand_as_they_are() {
+        let event = event(&[record(1), record(2)], None, &origin());
+        assert_eq!(event, r#"{"Records":[{"n":1},{"n":2}]}"#);
+    }
+
+    #[test]
+    fn a_window_has_its_bounds_and_its_state() {
+        let part = Part {
+            start: Timestamp::from_millis(0),
+            end: Timestamp::from_millis(60_000),
+            state: Bytes::from_static(br#"{"n":1.50}"#),
+            is_final: true,
+            is_early: false,
+        };
+        let event = event(&[], Some(&part), &origin());
+        assert!(event.windows(10).any(|part| part == br#"{"n":1.50}"#));
+        let read: Value = serde_json::from_slice(&event).unwrap();
+        let expected = json!({
+            "Records": [],
+            "window": {"start": "1970-01-01T00:00:00Z", "end": "1970-01-01T00:01:00Z"},
+            "state": {"n": 1.5},
+            "shardId": "s",
+            "eventSourceARN": "arn:x",
+            "isFinalInvokeForWindow": true,
+            "isWindowTerminatedEarly": false,
+        });
+        assert_eq!(read, expected);
+    }
+}

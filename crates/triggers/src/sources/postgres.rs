@@ -1,0 +1,162 @@
+//! Changes of tables of a PostgreSQL database, by logical replication (PostgreSQL manual, "Logical Streaming
+//! Replication Protocol").
+//!
+//! A mapping has a publication, which says what tables, and a slot, in which the server remembers up to where all is
+//! done. Both have the same name, made of the mapping's id, and go when the mapping goes. The place in the stream is the
+//! server's log sequence number (LSN) behind a transaction: the server is told of it only once every change of the
+//! transaction, and of all before it, is done. So nothing is lost whatever ends, and a transaction that was under way
+//! comes again.
+//!
+//! ```text
+//! connection   bytes: TLS, login, queries, and the stream
+//! setup        publication and slot: made, repaired, looked after, removed
+//! pgoutput     messages of the stream
+//! session      transactions become records; the server hears how far we are
+//! record       a change in DynamoDB's shape, with plain JSON beside it (value, array)
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kiln_types::mapping::postgres::{PostgresSource, TlsMode};
+use kiln_types::{Clock, Mapping, Region};
+
+use crate::config::Config;
+use crate::secrets::Secrets;
+use crate::source::{Feed, Source, Task, Trouble};
+
+mod array;
+mod connection;
+mod login;
+mod lsn;
+mod pgoutput;
+mod record;
+mod session;
+mod setup;
+mod tls;
+mod value;
+
+use connection::{Connection, Target};
+use session::{Session, Setting};
+
+/// The primary keys of tables, by the tables' numbers.
+type PrimaryKeys = HashMap<u32, Vec<String>>;
+
+/// One mapping's database.
+pub(crate) struct Postgres {
+    source: PostgresSource,
+    /// Of the slot and the publication.
+    name: String,
+    secrets: Secrets,
+    region: Region,
+    arn: String,
+    lag_bytes_max: u64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Postgres {
+    pub(crate) fn new(
+        mapping: &Mapping,
+        source: PostgresSource,
+        secrets: Secrets,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let region = config.region.clone();
+        Self {
+            name: format!("kiln_{}", mapping.id.simple()),
+            arn: format!(
+                "arn:aws:lambda:{region}:{}:event-source-mapping:{}",
+                mapping.account, mapping.id
+            ),
+            source,
+            secrets,
+            region,
+            lag_bytes_max: config.lag_bytes_max,
+            clock,
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Trouble> {
+        let endpoint = &self.source.endpoint;
+        let credentials = self.secrets.read(&self.source.credentials).await?;
+        credentials.check("host", &endpoint.host)?;
+        if credentials.find("port").is_some() {
+            credentials.check("port", &endpoint.port.to_string())?;
+        }
+        let roots = match &self.source.root_certificates {
+            Some(arn) => Some(self.secrets.read(arn).await?),
+            None => None,
+        };
+        let tls = match endpoint.tls {
+            TlsMode::Disable => None,
+            mode => Some(tls::config(mode, roots.as_ref())?),
+        };
+        Connection::open(Target {
+            host: &endpoint.host,
+            port: endpoint.port,
+            database: &endpoint.database,
+            user: credentials.get("username")?,
+            password: credentials.get("password")?,
+            tls,
+            // What nobody on the way can read, or has nobody on its way, may be a password.
+            is_trusted: endpoint.tls == TlsMode::VerifyFull || endpoint.is_loopback(),
+        })
+        .await
+    }
+
+    async fn listen_to(&self, feed: Feed) -> Result<(), Trouble> {
+        let mut connection = self.connect().await?;
+        let prepared = setup::prepare(&mut connection, &self.source, &self.name, &feed).await?;
+        // The server may not know yet what it was told last.
+        let told = feed.confirmed.borrow().clone();
+        let told = told.map_or(Ok(prepared.done), |position| position.0.parse())?;
+        let done = prepared.done.max(told);
+        let stream = setup::start(connection, &self.name, done).await?;
+        let setting = Setting {
+            feed,
+            origin: record::Origin {
+                region: self.region.to_string(),
+                arn: self.arn.clone(),
+                database: self.source.endpoint.database.clone(),
+            },
+            keys: prepared.keys,
+            name: self.name.clone(),
+            lag_bytes_max: self.lag_bytes_max,
+            clock: self.clock.clone(),
+        };
+        let look_up = || async {
+            let mut connection = self.connect().await?;
+            setup::primary_keys(&mut connection, &self.source.tables).await
+        };
+        Session::new(stream, setting, done).run(look_up).await
+    }
+
+    async fn look_after(&self) -> Result<Option<String>, Trouble> {
+        let mut connection = self.connect().await?;
+        setup::look(&mut connection, &self.name, self.lag_bytes_max).await
+    }
+
+    async fn remove(&self) -> Result<(), Trouble> {
+        let mut connection = self.connect().await?;
+        setup::remove(&mut connection, &self.name).await
+    }
+}
+
+impl Source for Postgres {
+    fn listen(&self, feed: Feed) -> Task<'_, Result<(), Trouble>> {
+        Box::pin(self.listen_to(feed))
+    }
+
+    fn look(&self) -> Task<'_, Result<Option<String>, Trouble>> {
+        Box::pin(self.look_after())
+    }
+
+    fn clean_up(&self) -> Task<'_, Result<(), Trouble>> {
+        Box::pin(self.remove())
+    }
+
+    fn shard(&self) -> &str {
+        &self.name
+    }
+}

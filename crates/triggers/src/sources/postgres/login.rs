@@ -1,0 +1,122 @@
+//! Proves to the server who we are, without giving away more than it must know.
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::frontend;
+
+use super::connection::{Connection, Target, lost, read_error, refused};
+use crate::source::Trouble;
+
+/// Rounds of hashing that a server may ask for: PostgreSQL asks for 4,096. More would only keep a thread busy.
+const SCRAM_ROUNDS_MAX: u32 = 200_000;
+
+/// Logs in and waits until the server takes queries.
+pub(super) async fn log_in(
+    connection: &mut Connection,
+    target: &Target<'_>,
+) -> Result<(), Trouble> {
+    loop {
+        match connection.receive().await? {
+            Message::AuthenticationOk | Message::BackendKeyData(_) => {}
+            Message::ReadyForQuery(_) => return Ok(()),
+            Message::AuthenticationSasl(offered) => {
+                let mut offers = offered.mechanisms();
+                let mut has_scram = false;
+                while let Ok(Some(offer)) = offers.next() {
+                    has_scram |= offer == SCRAM_SHA_256;
+                }
+                if !has_scram {
+                    return Err(lost(
+                        "the server knows no way to log in but SCRAM with channel binding",
+                    ));
+                }
+                scram(connection, target.password).await?;
+            }
+            Message::AuthenticationMd5Password(asked) => {
+                let (user, password) = (target.user.as_bytes(), target.password.as_bytes());
+                let hash = md5_hash(user, password, asked.salt());
+                send_password(connection, hash.as_bytes()).await?;
+            }
+            Message::AuthenticationCleartextPassword if target.is_trusted => {
+                send_password(connection, target.password.as_bytes()).await?;
+            }
+            Message::AuthenticationCleartextPassword => {
+                return Err(lost(
+                    "the server asks for the password itself, which is sent only over TLS with sslmode=verify-full",
+                ));
+            }
+            Message::ErrorResponse(error) => return Err(refused(&read_error(&error))),
+            _ => {
+                return Err(lost(
+                    "the server wants a way to log in that Kiln does not have",
+                ));
+            }
+        }
+    }
+}
+
+async fn scram(connection: &mut Connection, password: &str) -> Result<(), Trouble> {
+    let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
+    let mut message = BytesMut::new();
+    frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), &mut message)
+        .map_err(|error| lost(error.to_string()))?;
+    connection.send(&message).await?;
+    let challenge = match connection.receive().await? {
+        Message::AuthenticationSaslContinue(challenge) => challenge,
+        Message::ErrorResponse(error) => return Err(refused(&read_error(&error))),
+        _ => return Err(lost("the server broke off the login")),
+    };
+    check_rounds(challenge.data())?;
+    scram
+        .update(challenge.data())
+        .map_err(|error| lost(error.to_string()))?;
+    message.clear();
+    frontend::sasl_response(scram.message(), &mut message)
+        .map_err(|error| lost(error.to_string()))?;
+    connection.send(&message).await?;
+    match connection.receive().await? {
+        Message::AuthenticationSaslFinal(proof) => scram
+            .finish(proof.data())
+            .map_err(|_| lost("the server does not know the password itself")),
+        Message::ErrorResponse(error) => Err(refused(&read_error(&error))),
+        _ => Err(lost("the server broke off the login")),
+    }
+}
+
+/// Refuses a challenge that would only cost time.
+fn check_rounds(challenge: &[u8]) -> Result<(), Trouble> {
+    let text = String::from_utf8_lossy(challenge);
+    let rounds = text.split(',').find_map(|part| part.strip_prefix("i="));
+    match rounds.and_then(|rounds| rounds.parse().ok()) {
+        Some(rounds) if (1..=SCRAM_ROUNDS_MAX).contains(&rounds) => Ok(()),
+        _ => Err(lost("the server asks for too much work to log in")),
+    }
+}
+
+async fn send_password(connection: &mut Connection, password: &[u8]) -> Result<(), Trouble> {
+    let mut message = BytesMut::new();
+    frontend::password_message(password, &mut message)
+        .map_err(|_| Trouble::new("the password holds a null byte"))?;
+    connection.send(&message).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_cannot_keep_a_thread_busy() {
+        assert!(check_rounds(b"r=abc,s=def,i=4096").is_ok());
+        for challenge in [
+            "r=abc,s=def,i=4000000000",
+            "r=abc,s=def,i=0",
+            "r=a,s=b",
+            "r=a,s=b,i=x",
+        ] {
+            assert!(check_rounds(challenge.as_bytes()).is_err(), "{challenge}");
+        }
+    }
+}
