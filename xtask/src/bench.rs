@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     step::run("bench", &mut bench)
 }
 
-fn release_folder() -> anyhow::Result<PathBuf> {
+pub(crate) fn release_folder() -> anyhow::Result<PathBuf> {
     let metadata = step::metadata()?;
     let target = metadata["target_directory"]
         .as_str()

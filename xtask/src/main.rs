@@ -12,6 +12,7 @@ mod check;
 mod generate;
 mod step;
 mod tidy;
+mod torture;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Every command of a developer or of CI")]
@@ -30,6 +31,8 @@ enum Command {
     Tidy,
     /// The promises of the design, measured beside their floors.
     Bench(bench::Arguments),
+    /// Kills a server again and again under load, and proves that nothing it accepted was lost.
+    Torture(torture::Arguments),
     /// Writes the request and response types of AWS's services from botocore's models.
     Generate(generate::Arguments),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => check::test(&arguments),
         Command::Tidy => tidy::run(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Torture(arguments) => torture::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };
     match result {

@@ -9,6 +9,15 @@ use kiln_store::Keys;
 use kiln_types::FunctionCaller;
 use tokio::net::TcpStream;
 
+/// What functions may do at this server's APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FunctionAccess {
+    /// They do not find it.
+    None,
+    /// Everything in their account.
+    Account,
+}
+
 /// Serves functions through the gateway.
 pub(crate) struct Aws {
     keys: Keys,

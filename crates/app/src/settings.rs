@@ -15,6 +15,7 @@ use kiln_gateway::Endpoint;
 use kiln_scheduler::PolicyName;
 use kiln_types::{AccountId, FileSystem, Region, limits};
 
+use crate::aws::FunctionAccess;
 use crate::machine;
 use crate::serve::Mode;
 
@@ -144,15 +145,6 @@ pub(crate) struct Settings {
     /// The shape of Kiln's own log records on standard error.
     #[arg(long, env = "KILN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-}
-
-/// What functions may do at this server's APIs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum FunctionAccess {
-    /// They do not find it.
-    None,
-    /// Everything in their account.
-    Account,
 }
 
 /// Where things are; `kiln doctor` is told the same.

@@ -155,6 +155,16 @@ impl<'a> Request<'a> {
         client.runtime.block_on(exchange(client, request))
     }
 
+    /// Sends it; none when no whole answer comes, as from a server that is killed meanwhile.
+    pub fn try_send(self) -> Option<Response> {
+        let request = self.prepare();
+        let client = self.client;
+        client.runtime.block_on(async {
+            let answer = tokio::time::timeout(ANSWER_MAX, try_exchange(client, request));
+            answer.await.ok()?.ok()
+        })
+    }
+
     /// Sends it, waits this long, and closes the connection without reading an answer.
     pub fn send_and_hang_up(self, after: Duration) {
         let request = self.prepare();
@@ -200,27 +210,22 @@ impl<'a> Request<'a> {
 }
 
 async fn exchange(client: &Client, request: http::Request<Full<Bytes>>) -> Response {
-    let exchange = async {
-        let response = client
-            .http
-            .request(request)
-            .await
-            .expect("the server answers");
-        let (head, body) = response.into_parts();
-        let body = body
-            .collect()
-            .await
-            .expect("the answer arrives whole")
-            .to_bytes();
-        Response {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body,
-        }
-    };
-    tokio::time::timeout(ANSWER_MAX, exchange)
+    tokio::time::timeout(ANSWER_MAX, try_exchange(client, request))
         .await
         .expect("the server answers in time")
+        .expect("the server answers, and its answer arrives whole")
+}
+
+async fn try_exchange(
+    client: &Client,
+    request: http::Request<Full<Bytes>>,
+) -> Result<Response, Box<dyn std::error::Error + Send + Sync>> {
+    let (head, body) = client.http.request(request).await?.into_parts();
+    Ok(Response {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: body.collect().await?.to_bytes(),
+    })
 }
 
 /// Percent-encodes a value of a query.

@@ -78,6 +78,8 @@ def main():
         children.pages = _scout()
     _send(control, "ready")
     children.serve()
+    # Children that end now wake nobody up.
+    signal.set_wakeup_fd(-1)
 
 
 class Stem:

@@ -60,6 +60,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("kiln-testkit", &[]),
     ("kiln-bench", &["kiln-testkit"]),
+    ("kiln-torture", &["kiln-testkit"]),
     ("xtask", &[]),
 ];
 
