@@ -15,6 +15,7 @@ mod http;
 pub mod image;
 mod lambda;
 pub mod page;
+mod postgres;
 pub mod process;
 pub mod programs;
 pub mod registry;
@@ -24,6 +25,7 @@ mod sign;
 
 pub use http::{Request, Response};
 pub use lambda::{FunctionBuilder, Invoked};
+pub use postgres::Postgres;
 pub use server::{Builder, Home, Server};
 pub use sign::{Keys, SignedHead, sign};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kiln_types::MappingState;
 
-mod rig;
+pub(crate) mod rig;
 
 use rig::{Answer, Rig, mapping};
 

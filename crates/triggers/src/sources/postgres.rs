@@ -39,6 +39,9 @@ mod value;
 use connection::{Connection, Target};
 use session::{Session, Setting};
 
+#[cfg(test)]
+mod tests;
+
 /// The primary keys of tables, by the tables' numbers.
 type PrimaryKeys = HashMap<u32, Vec<String>>;
 

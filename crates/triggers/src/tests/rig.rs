@@ -86,7 +86,7 @@ pub(super) fn arn(function: &str) -> FunctionArn {
     text.parse().unwrap()
 }
 
-pub(super) fn mapping(function: &str, table: &str) -> Mapping {
+pub(crate) fn mapping(function: &str, table: &str) -> Mapping {
     let secret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop";
     Mapping {
         id: MappingId::random(),
