@@ -98,12 +98,26 @@ install_tools() {
         # The custom runtime of examples/shell speaks HTTP with it.
         command -v curl >/dev/null || missing+=(curl)
         "${python:-python3}" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
+        # The tests start servers of their own of it.
+        compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
     fi
     if [ ${#missing[@]} -eq 0 ]; then
         say "build tools, Python $version and Node: already there"
     else
+        local had_postgres=false
+        compgen -G '/etc/postgresql/*/*' >/dev/null && had_postgres=true
         install_packages "${missing[@]}"
+        case "$had_postgres ${missing[*]}" in "false "*postgresql*) drop_new_postgres ;; esac
     fi
+}
+
+# Debian's package makes a server that runs from then on. The tests start their own and need none.
+drop_new_postgres() {
+    local cluster version
+    for cluster in /etc/postgresql/*/*; do
+        version=${cluster%/*}
+        [ -d "$cluster" ] && quietly as_root pg_dropcluster --stop "${version##*/}" "${cluster##*/}"
+    done
 }
 
 # ---- Rust ----------------------------------------------------------------------------------

@@ -239,7 +239,10 @@ impl Parts {
             tracker: self.tracker.clone(),
             stop: stop.clone(),
         };
-        Ok(Triggers::start(deps, wiring::triggers(settings)?))
+        Ok(Triggers::start(
+            deps,
+            settings.sources.config(settings.region()?)?,
+        ))
     }
 
     fn gateway(

@@ -20,12 +20,16 @@ use crate::machine;
 use crate::serve::Mode;
 
 mod events;
+mod file_systems;
 mod images;
 mod network;
+mod sources;
 
 pub(crate) use events::Events;
+use file_systems::file_system;
 pub(crate) use images::Images;
 pub(crate) use network::NetworkSettings;
+pub(crate) use sources::Sources;
 
 /// The verbs that read the configuration file; `doctor` has only some of its settings.
 const READERS: [&str; 3] = ["serve", "dev", "doctor"];
@@ -137,6 +141,8 @@ pub(crate) struct Settings {
     pub(crate) network: NetworkSettings,
     #[command(flatten)]
     pub(crate) events: Events,
+    #[command(flatten)]
+    pub(crate) sources: Sources,
     #[command(flatten)]
     pub(crate) retention: Retention,
     /// Which of Kiln's own log records to write, as a tracing filter such as `info,kiln=debug`.
@@ -337,20 +343,6 @@ impl Places {
             .clone()
             .unwrap_or_else(|| self.data_dir.join("runtimes"))
     }
-}
-
-/// Reads `NAME=DIR` and `NAME=DIR:ro`.
-fn file_system(text: &str) -> Result<(String, FileSystem), String> {
-    let (name, dir) = text
-        .split_once('=')
-        .filter(|(name, dir)| !name.is_empty() && dir.starts_with('/'))
-        .ok_or_else(|| format!("'{text}' is not NAME=DIR or NAME=DIR:ro with an absolute path"))?;
-    let (dir, is_read_only) = match dir.strip_suffix(":ro") {
-        Some(dir) => (dir, true),
-        None => (dir, false),
-    };
-    let dir = PathBuf::from(dir);
-    Ok((name.to_owned(), FileSystem { dir, is_read_only }))
 }
 
 /// Parses the command line, with the configuration file's values in the place of defaults.

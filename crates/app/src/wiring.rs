@@ -129,13 +129,6 @@ pub(crate) fn invoke(
     })
 }
 
-pub(crate) fn triggers(settings: &Settings) -> anyhow::Result<kiln_triggers::Config> {
-    Ok(kiln_triggers::Config {
-        region: settings.region()?,
-        ..Default::default()
-    })
-}
-
 fn network(settings: &NetworkSettings) -> anyhow::Result<kiln_network::Config> {
     let nameservers = match settings.nameserver.as_slice() {
         [] => kiln_network::host_nameservers(Path::new(RESOLV_CONF)).unwrap_or_else(|error| {

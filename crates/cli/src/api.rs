@@ -10,6 +10,7 @@ mod logs;
 mod provisioned;
 mod refusal;
 mod sign;
+mod triggers;
 mod versions;
 
 use std::time::Duration;

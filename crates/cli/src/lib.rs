@@ -27,6 +27,7 @@ mod scripted;
 mod size;
 mod status;
 mod target;
+mod triggers;
 mod usage;
 mod versions;
 
@@ -72,6 +73,8 @@ pub enum Verb {
     Layer(layer::Args),
     /// Show asynchronous events and those that were given up; try them again or forget them
     Events(events::Args),
+    /// Have functions hear of what happens elsewhere: add, list, pause, resume and delete triggers
+    Triggers(triggers::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
     /// Say how many instances a load needs
@@ -119,6 +122,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Delete(args) => delete::run(client, format, &args).await,
         Verb::Layer(args) => layer::run(client, format, &args).await,
         Verb::Events(args) => events::run(client, format, &args).await,
+        Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,

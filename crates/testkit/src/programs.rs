@@ -20,9 +20,12 @@ pub fn target_folder() -> PathBuf {
         .map_or_else(|| repository().join("target"), Path::to_path_buf)
 }
 
-/// The `kiln` binary: `KILN_BIN`, or the one in the profile folder that this program is in.
+/// The `kiln` binary: `KILN_BIN`, or the one that the test runner built, or the one in the profile folder that
+/// this program is in.
 pub fn kiln() -> PathBuf {
-    if let Some(path) = std::env::var_os("KILN_BIN") {
+    // With a build folder apart from the target folder the program is in the one and the binary in the other.
+    let told = ["KILN_BIN", "NEXTEST_BIN_EXE_kiln"];
+    if let Some(path) = told.iter().find_map(std::env::var_os) {
         return path.into();
     }
     let program = std::env::current_exe().expect("a program knows its file");

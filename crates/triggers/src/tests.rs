@@ -159,6 +159,28 @@ async fn what_is_given_up_is_on_disk_before_the_source_moves() {
 }
 
 #[tokio::test]
+async fn what_no_filter_wants_is_done_without_the_function() {
+    let rig = Rig::start().await;
+    let mut given = mapping("sum", "a");
+    given.settings.filters = vec![r#"{"n":[{"numeric":[">",2,"<=",4]}]}"#.to_owned()];
+    let id = rig.create(given).await;
+    let source = rig.source(id).await;
+    source.say(1..=2).await;
+    source.until_confirmed("2").await;
+    source.say(3..=5).await;
+    let mut seen: Vec<u64> = Vec::new();
+    while seen.len() < 2 {
+        let invoked = rig.invoked().await;
+        seen.extend(&invoked.numbers);
+        invoked.answer(Answer::Works);
+    }
+    assert_eq!(seen, [3, 4]);
+    source.until_confirmed("5").await;
+    assert!(rig.nothing_invoked());
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_run_waits_and_says_why() {
     let rig = Rig::start().await;
     let mut given = mapping("sum", "a");

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kiln_events::filter::{self, Filters};
 use kiln_types::{Mapping, Moment};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::{Notify, watch};
@@ -16,7 +17,7 @@ use crate::attempt;
 use crate::batch::{Action, Core, Event, Report, Settings};
 use crate::envelope::Origin;
 use crate::handle::Shared;
-use crate::record::Position;
+use crate::record::{Position, Record};
 use crate::results::Results;
 use crate::source::{Feed, Item, Source, Task, Trouble};
 use crate::supervisor::{is_unchanged, rest_after, settle, write};
@@ -36,6 +37,7 @@ pub(crate) struct Worker {
     mapping: Arc<Mapping>,
     origin: Origin,
     core: Core,
+    filters: Filters,
     events: UnboundedSender<attempt::Ended>,
     ended: UnboundedReceiver<attempt::Ended>,
     confirmed: watch::Sender<Option<Position>>,
@@ -68,6 +70,7 @@ impl Worker {
                 shard: String::new(),
             },
             core: Core::new(Settings::from(&mapping.settings)),
+            filters: filters(&mapping),
             events,
             ended,
             confirmed: watch::Sender::new(None),
@@ -169,6 +172,8 @@ impl Worker {
     async fn hear(&mut self, items: &mut Vec<Item>) {
         for item in items.drain(..) {
             match item {
+                // What the function does not want is done as soon as all before it is.
+                Item::Record(record) if !self.wants(&record) => {}
                 Item::Record(record) => self.tell(Event::Came(record)),
                 Item::Mark(position) => self.tell(Event::Mark(position)),
                 Item::Opened => {
@@ -195,6 +200,16 @@ impl Worker {
             }
         }
         self.tell(Event::Tick);
+    }
+
+    /// Whether the function is to hear of a record.
+    fn wants(&self, record: &Record) -> bool {
+        if self.filters.is_empty() {
+            return true;
+        }
+        let fields = serde_json::from_slice(&record.document).unwrap_or_default();
+        let seen = filter::Record::new(filter::Source::DynamoDb, fields, None);
+        self.filters.pass(&seen)
     }
 
     fn took_end(&mut self, ended: attempt::Ended) {
@@ -269,6 +284,17 @@ impl Worker {
         self.results.hasten();
         self.show().await;
     }
+}
+
+/// The filters of a mapping. Those that cannot be read keep nothing from the function.
+fn filters(mapping: &Mapping) -> Filters {
+    let patterns = mapping.settings.filters.iter().map(String::as_str);
+    let read = Filters::parse(filter::Source::DynamoDb, patterns, usize::MAX);
+    read.unwrap_or_else(|error| {
+        tracing::error!(mapping = %mapping.id, %error, "an event source mapping has filters that cannot be read; it goes without");
+        let none = Filters::parse(filter::Source::DynamoDb, [], 0);
+        none.expect("no filters are valid filters")
+    })
 }
 
 /// What comes of listening.

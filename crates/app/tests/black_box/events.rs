@@ -25,23 +25,23 @@ const LEDGER: &str = "import json\n\ndef handler(event, context):\n    \
     return 'done'\n";
 
 /// A directory that functions of a server may write to.
-struct Ledger {
+pub(crate) struct Ledger {
     dir: tempfile::TempDir,
 }
 
 impl Ledger {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         chown(dir.path(), Some(OWNER), Some(OWNER)).unwrap();
         Self { dir }
     }
 
-    fn setting(&self) -> String {
+    pub(crate) fn setting(&self) -> String {
         format!("ledger={}", self.dir.path().display())
     }
 
     /// Which request ran, with which event.
-    fn runs(&self) -> Vec<(String, Value)> {
+    pub(crate) fn runs(&self) -> Vec<(String, Value)> {
         let text = std::fs::read_to_string(self.dir.path().join("runs")).unwrap_or_default();
         // The last line may be half written.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -60,7 +60,7 @@ impl Ledger {
         count
     }
 
-    fn create(&self, server: &Server, name: &str) {
+    pub(crate) fn create(&self, server: &Server, name: &str) {
         let id = kiln_types::AccessPoint::named("ledger");
         let arn = format!("arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/{id}");
         let mount = json!([{"Arn": arn, "LocalMountPath": "/mnt/ledger"}]);

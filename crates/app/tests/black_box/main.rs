@@ -15,6 +15,7 @@ mod client;
 mod command_line;
 mod concurrency;
 mod custom_runtimes;
+mod event_sources;
 mod events;
 mod extensions;
 mod file_systems;

@@ -3035,7 +3035,7 @@ static EVENT_SOURCE_MAPPING_SYSTEM_LOG_LEVEL: Shape = Shape::Text(Text {
 });
 
 static EVENT_SOURCE_POSITION: Shape = Shape::Text(Text {
-    values: &["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"],
+    values: &["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"],
     ..Text::ANY
 });
 

@@ -1,30 +1,28 @@
 //! Filters of records: how many there may be and of what form.
 
-use serde_json::Value;
+use kiln_events::filter::{Error, Filters, INVALID_PATTERN, Source};
+use kiln_types::EventSource;
 
 use crate::error::Result;
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 
-/// Filters of a mapping (developer guide, "Control which events Lambda sends to your function").
-const FILTERS_MAX: usize = 5;
-
 /// Reads the patterns; none, or an empty list, takes all filters away.
-pub(super) fn read(criteria: wire::FilterCriteria) -> Result<Vec<String>> {
-    let filters = criteria.filters.unwrap_or_default();
-    if filters.len() > FILTERS_MAX {
-        return Err(invalid(format!(
-            "The maximum number of filters is {FILTERS_MAX}; {} were given.",
-            filters.len()
-        )));
-    }
-    let patterns = filters.into_iter().filter_map(|filter| filter.pattern);
-    patterns.map(check).collect()
-}
-
-fn check(pattern: String) -> Result<String> {
-    match serde_json::from_str(&pattern) {
-        Ok(Value::Object(_)) => Ok(pattern),
-        _ => Err(invalid("Invalid filter pattern definition.")),
+pub(super) fn read(source: &EventSource, criteria: wire::FilterCriteria) -> Result<Vec<String>> {
+    let kind = match source {
+        // Records in DynamoDB's shape: all of one is JSON.
+        EventSource::Postgres(_) => Source::DynamoDb,
+    };
+    let filters = criteria.filters.unwrap_or_default().into_iter();
+    let patterns: Vec<_> = filters.filter_map(|filter| filter.pattern).collect();
+    let read = Filters::parse(
+        kind,
+        patterns.iter().map(String::as_str),
+        Filters::COUNT_MAX,
+    );
+    match read {
+        Ok(_) => Ok(patterns),
+        Err(Error::Pattern(_)) => Err(invalid(INVALID_PATTERN)),
+        Err(error @ Error::TooMany { .. }) => Err(invalid(error.to_string())),
     }
 }

@@ -93,6 +93,7 @@ impl Asked {
         if let Some(config) = self.destinations {
             mapping.settings.on_failure = destination::read(context, mapping, config)?;
         }
+        let source = &mapping.source;
         let settings = &mut mapping.settings;
         settings.batch_size = number(self.batch_size).unwrap_or(settings.batch_size);
         settings.window_secs = number(self.window_secs).unwrap_or(settings.window_secs);
@@ -105,7 +106,7 @@ impl Asked {
             settings.reports_failures = !types.is_empty();
         }
         if let Some(criteria) = self.filters {
-            settings.filters = filters::read(criteria)?;
+            settings.filters = filters::read(source, criteria)?;
         }
         if settings.tumbling_secs > 0 && settings.parallel > 1 {
             return Err(invalid(

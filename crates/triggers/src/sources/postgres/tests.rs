@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::record::{Position, Record};
@@ -106,7 +107,7 @@ impl Rig {
             stop: stop.clone(),
         };
         let source = self.source.clone();
-        let listening = tokio::spawn(async move { source.listen(feed).await });
+        let listening = TaskTracker::new().spawn(async move { source.listen(feed).await });
         Listener {
             items,
             confirm,

@@ -1,0 +1,295 @@
+//! `kiln triggers`: what makes functions run on its own, by way of event source mappings.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use kiln_types::{Clock, FunctionArn};
+use serde_json::{Value, json};
+
+use crate::api::Client;
+use crate::output::{Rows, show};
+use crate::{Format, output};
+
+const AFTER_HELP: &str = "\
+Examples:
+  kiln triggers add audit postgres://db.example.com/shop --table orders --secret shop
+  kiln triggers list --function audit
+  kiln triggers show 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
+  kiln triggers pause 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
+  kiln triggers resume 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
+  kiln triggers delete 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11";
+
+/// How often the server is asked while a change goes on.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// How long a change is waited for. What runs may take as long as its function may.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(1_000);
+
+/// What to do with triggers.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Have a function hear of changes of tables of a PostgreSQL database
+    Add(Box<Add>),
+    /// List the triggers of this account
+    List {
+        /// Only this function's
+        #[arg(long, value_name = "NAME")]
+        function: Option<String>,
+    },
+    /// Show everything about one trigger
+    Show(Which),
+    /// Have it hear nothing until it is resumed, and wait until nothing of it runs
+    Pause(Which),
+    /// Have it hear again, from where it was paused
+    Resume(Which),
+    /// Have it hear nothing more and remove what it made at its source
+    Delete(Which),
+}
+
+/// A new trigger.
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// The function, with a version or an alias or without
+    function: String,
+    /// The database: postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]
+    endpoint: String,
+    /// A table, such as orders or sales.orders; repeat it for more
+    #[arg(long, required = true, value_name = "TABLE")]
+    table: Vec<String>,
+    /// The secret with the database's user and password, by its name or its ARN
+    #[arg(long, value_name = "NAME")]
+    secret: String,
+    /// The secret with the certificate that vouches for the server's
+    #[arg(long, value_name = "NAME")]
+    root_certificate: Option<String>,
+    /// Records of one invocation, at most [default: 100]
+    #[arg(long, value_name = "COUNT")]
+    batch_size: Option<u32>,
+    /// How often a batch is tried again after a function error [default: until it succeeds]
+    #[arg(long, value_name = "COUNT")]
+    retries: Option<u32>,
+    /// The ARN of the function that is told of what is given up
+    #[arg(long, value_name = "ARN")]
+    on_failure: Option<String>,
+    /// A pattern of which a change must match one; repeat it for more
+    #[arg(long, value_name = "JSON")]
+    filter: Vec<String>,
+}
+
+/// A trigger.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Its UUID
+    uuid: String,
+}
+
+pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
+    match &args.what {
+        What::Add(add) => {
+            let made = client.create_mapping(&document(client, add).await?).await?;
+            let made = until_at_rest(client, uuid_of(&made)?).await?;
+            let made = made.context("the trigger was deleted while it was made")?;
+            match format {
+                Format::Json => output::print_json(&made)?,
+                Format::Table => output::print(&format!("{}\n", show(&made["UUID"])))?,
+            }
+            warn_of_problems(&made);
+        }
+        What::List { function } => {
+            let mappings = client.mappings(function.as_deref()).await?;
+            match format {
+                Format::Json => output::print_json(&Value::Array(mappings))?,
+                Format::Table if mappings.is_empty() => {
+                    eprintln!("no triggers: `kiln triggers add` makes one");
+                }
+                Format::Table => output::print(&table(&mappings))?,
+            }
+        }
+        What::Show(which) => output::print_json(&found(client, which).await?)?,
+        What::Pause(which) => change(client, format, which, false).await?,
+        What::Resume(which) => change(client, format, which, true).await?,
+        What::Delete(which) => {
+            client.delete_mapping(&which.uuid).await?;
+            if let Some(left) = until_at_rest(client, &which.uuid).await? {
+                bail!("the trigger is still there: {}", show(&left["State"]));
+            }
+            eprintln!("deleted");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The request that makes a trigger. Secrets are named by ARNs, which have the function's region and account.
+async fn document(client: &Client, add: &Add) -> Result<Value> {
+    let name = add.function.split(':').next().unwrap_or(&add.function);
+    let name = if add.function.starts_with("arn:") {
+        &add.function
+    } else {
+        name
+    };
+    let configuration = client.configuration(name).await?;
+    let configuration = configuration.with_context(|| format!("there is no function {name}"))?;
+    let arn: FunctionArn = show(&configuration["FunctionArn"]).parse()?;
+    let secret = |name: &str| match name.starts_with("arn:") {
+        true => name.to_owned(),
+        false => format!(
+            "arn:aws:secretsmanager:{}:{}:secret:{name}",
+            arn.region, arn.account
+        ),
+    };
+    let mut access = vec![json!({"Type": "BASIC_AUTH", "URI": secret(&add.secret)})];
+    if let Some(root) = &add.root_certificate {
+        access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
+    }
+    let filters = add.filter.iter().map(|pattern| json!({"Pattern": pattern}));
+    let filters: Vec<_> = filters.collect();
+    let mut document = json!({
+        "FunctionName": add.function,
+        "SelfManagedEventSource": {"Endpoints": {"POSTGRESQL": [add.endpoint]}},
+        "Topics": add.table,
+        "SourceAccessConfigurations": access,
+        "StartingPosition": "LATEST",
+        "FilterCriteria": {"Filters": filters},
+    });
+    if let Some(size) = add.batch_size {
+        document["BatchSize"] = size.into();
+    }
+    if let Some(retries) = add.retries {
+        document["MaximumRetryAttempts"] = retries.into();
+    }
+    if let Some(to) = &add.on_failure {
+        document["DestinationConfig"] = json!({"OnFailure": {"Destination": to}});
+    }
+    Ok(document)
+}
+
+async fn change(client: &Client, format: Format, which: &Which, is_enabled: bool) -> Result<()> {
+    found(client, which).await?;
+    client.enable_mapping(&which.uuid, is_enabled).await?;
+    let changed = until_at_rest(client, &which.uuid).await?;
+    let changed = changed.context("the trigger was deleted meanwhile")?;
+    match format {
+        Format::Json => output::print_json(&changed)?,
+        Format::Table => output::print(&format!("{}\n", show(&changed["State"])))?,
+    }
+    warn_of_problems(&changed);
+    Ok(())
+}
+
+async fn found(client: &Client, which: &Which) -> Result<Value> {
+    let uuid = &which.uuid;
+    let found = client.mapping(uuid).await?;
+    found.with_context(|| format!("there is no trigger {uuid}; `kiln triggers list` shows all"))
+}
+
+/// Waits until a change is done; none when the trigger is gone.
+async fn until_at_rest(client: &Client, uuid: &str) -> Result<Option<Value>> {
+    let start = client.clock.now();
+    loop {
+        let Some(mapping) = client.mapping(uuid).await? else {
+            return Ok(None);
+        };
+        if ["Enabled", "Disabled"].contains(&show(&mapping["State"]).as_str()) {
+            return Ok(Some(mapping));
+        }
+        if client.clock.now().since(start) > CHANGE_TIMEOUT {
+            bail!(
+                "the trigger is still {}: {}",
+                show(&mapping["State"]),
+                show(&mapping["LastProcessingResult"])
+            );
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+fn uuid_of(mapping: &Value) -> Result<&str> {
+    mapping["UUID"]
+        .as_str()
+        .context("the server's answer has no UUID")
+}
+
+/// A trigger that cannot hear yet is tried again and again: that is no failure, but no success either.
+fn warn_of_problems(mapping: &Value) {
+    let result = show(&mapping["LastProcessingResult"]);
+    if mapping["State"] == "Enabled" && result.starts_with("PROBLEM") {
+        eprintln!("warning: {result}");
+    }
+}
+
+fn table(mappings: &[Value]) -> String {
+    let mut rows = Rows::new(&["UUID", "FUNCTION", "SOURCE", "STATE", "LAST RESULT"]);
+    for mapping in mappings {
+        let function = show(&mapping["FunctionArn"]);
+        let function = function
+            .split_once(":function:")
+            .map_or("", |(_, name)| name)
+            .to_owned();
+        rows.push([
+            show(&mapping["UUID"]),
+            function,
+            source(mapping),
+            show(&mapping["State"]),
+            show(&mapping["LastProcessingResult"]),
+        ]);
+    }
+    rows.render()
+}
+
+/// A source in one word: its ARN, or its endpoints and what is heard of them.
+fn source(mapping: &Value) -> String {
+    if let Some(arn) = mapping["EventSourceArn"].as_str() {
+        return arn.to_owned();
+    }
+    let texts = |value: &Value| -> Vec<String> {
+        let all = value.as_array().into_iter().flatten();
+        all.map(show).collect()
+    };
+    let endpoints = mapping["SelfManagedEventSource"]["Endpoints"].as_object();
+    let endpoints = endpoints
+        .into_iter()
+        .flat_map(|kinds| kinds.values().flat_map(texts));
+    let endpoints: Vec<_> = endpoints.collect();
+    format!(
+        "{} {}",
+        endpoints.join(","),
+        texts(&mapping["Topics"]).join(",")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_is_a_line_with_its_source() {
+        let text = table(&[
+            json!({
+                "UUID": "u1", "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:sum:live",
+                "SelfManagedEventSource": {"Endpoints": {"POSTGRESQL": ["postgres://db/shop"]}},
+                "Topics": ["orders", "items"], "State": "Enabled", "LastProcessingResult": "OK",
+            }),
+            json!({
+                "UUID": "u2", "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:sum",
+                "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q", "State": "Disabled",
+            }),
+        ]);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(
+            lines[1].contains("sum:live  postgres://db/shop orders,items"),
+            "{text}"
+        );
+        assert!(
+            lines[2].contains("arn:aws:sqs:us-east-1:000000000000:q"),
+            "{text}"
+        );
+        assert!(lines[2].ends_with('-'), "{text}");
+    }
+}
