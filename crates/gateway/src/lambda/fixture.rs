@@ -106,6 +106,8 @@ impl Fixture {
             request_id: RequestId::random(),
             now: clock.timestamp(),
             trace: None,
+            host: "localhost:4566".into(),
+            left: Default::default(),
         };
         Self {
             context,
