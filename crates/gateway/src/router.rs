@@ -488,15 +488,21 @@ mod tests {
     fn the_action_is_in_the_form_or_in_the_query_string() {
         let get = head("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", &[]);
         assert_eq!(
-            find_sts(&get, b"").unwrap().operation.name(),
+            find_in_form(Service::Sts, &get, b"")
+                .unwrap()
+                .operation
+                .name(),
             "GetCallerIdentity"
         );
         let post = head("POST", "/", &[]);
         let form = b"Action=GetCallerIdentity&Version=2011-06-15";
         assert_eq!(
-            find_sts(&post, form).unwrap().operation.name(),
+            find_in_form(Service::Sts, &post, form)
+                .unwrap()
+                .operation
+                .name(),
             "GetCallerIdentity"
         );
-        assert!(find_sts(&post, b"Action=Nonsense").is_err());
+        assert!(find_in_form(Service::Sts, &post, b"Action=Nonsense").is_err());
     }
 }

@@ -12,7 +12,7 @@ mod batch;
 mod message;
 mod move_task;
 mod permission;
-mod queue;
+pub(crate) mod queue;
 mod refusal;
 mod tag;
 

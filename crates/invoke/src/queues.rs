@@ -60,7 +60,12 @@ impl Keeper {
 
 async fn expire(keeper: Arc<Keeper>) {
     loop {
-        match keeper.store.messages().expire(keeper.clock.timestamp()).await {
+        match keeper
+            .store
+            .messages()
+            .expire(keeper.clock.timestamp())
+            .await
+        {
             Ok(0) => {}
             Ok(messages) => tracing::info!(messages, "messages past their retention were removed"),
             Err(error) => {
@@ -89,7 +94,12 @@ async fn watch_moves(keeper: Arc<Keeper>) {
         match keeper.store.messages().running_moves().await {
             Ok(moves) => {
                 for task in moves {
-                    if keeper.moving.lock().expect("no holder panics").insert(task.id) {
+                    if keeper
+                        .moving
+                        .lock()
+                        .expect("no holder panics")
+                        .insert(task.id)
+                    {
                         let keeper = keeper.clone();
                         let work = perform(keeper.clone(), task);
                         keeper.tracker.spawn(keeper.clone().until_stopped(work));
@@ -111,7 +121,12 @@ async fn perform(keeper: Arc<Keeper>, task: Move) {
     let mut after = Some(0);
     while let Some(from) = after {
         let now = keeper.clock.timestamp();
-        match keeper.store.messages().move_part(task.id, from, count, now).await {
+        match keeper
+            .store
+            .messages()
+            .move_part(task.id, from, count, now)
+            .await
+        {
             Ok(part) => after = part.next,
             Err(kiln_store::Error::Closed | kiln_store::Error::Stopped(_)) => break,
             Err(error) => {
@@ -121,7 +136,11 @@ async fn perform(keeper: Arc<Keeper>, task: Move) {
         }
         tokio::time::sleep(rest).await;
     }
-    keeper.moving.lock().expect("no holder panics").remove(&task.id);
+    keeper
+        .moving
+        .lock()
+        .expect("no holder panics")
+        .remove(&task.id);
 }
 
 /// How many messages are moved at a time, and how long to rest after them.

@@ -117,6 +117,19 @@ impl Fixture {
         }
     }
 
+    /// Makes a message queue.
+    pub(crate) async fn make_queue(&self, name: &str) {
+        let input = crate::sqs::generated::CreateQueueRequest {
+            queue_name: name.into(),
+            attributes: name
+                .ends_with(".fifo")
+                .then(|| BTreeMap::from([("FifoQueue".into(), "true".into())])),
+            tags: None,
+        };
+        let made = crate::sqs::queue::create_queue::handle(&self.context, input);
+        made.await.unwrap();
+    }
+
     /// Gives accounts this concurrency from here on.
     pub(crate) fn account_concurrency(&mut self, count: u32) {
         Arc::make_mut(&mut self.context.config).account_concurrency = count;
@@ -212,6 +225,7 @@ impl Fixture {
             snap_start: Default::default(),
             network: None,
             slots: Default::default(),
+            dead_letters: None,
             kept: BTreeMap::new(),
         };
         let function = Function::new(id.clone(), Timestamp::default(), latest);

@@ -1,7 +1,7 @@
 //! Queues and what is set of them.
 
 pub(super) mod attributes;
-pub(super) mod create_queue;
+pub(crate) mod create_queue;
 pub(super) mod delete_queue;
 pub(super) mod get_queue_attributes;
 pub(super) mod get_queue_url;
