@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
-use kiln_invoke::{Invoker, Queued, Snapshots};
+use kiln_invoke::{Invoker, Queued, Snapshots, keep_queues};
 use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -289,6 +289,8 @@ impl Parts {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
         self.tracker.spawn(keep_house);
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        keep_queues(store, clock, &self.tracker, stop.clone());
         let (store, clock) = (self.store.clone(), self.clock.clone());
         self.tracker
             .spawn(record_provisioned(store, clock, stop.clone()));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kiln_types::{AccountId, RequestId, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Deps};
 
@@ -21,6 +22,10 @@ pub(crate) struct Context {
     pub(crate) now: Timestamp,
     /// The tracing header it came with.
     pub(crate) trace: Option<String>,
+    /// The host that was called, with its port if one was told; empty when none was.
+    pub(crate) host: String,
+    /// Cancelled when the caller has left: nobody will read the answer.
+    pub(crate) left: CancellationToken,
 }
 
 /// Who asks.

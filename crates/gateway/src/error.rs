@@ -115,6 +115,36 @@ macro_rules! exceptions {
 }
 
 exceptions! {
+    /// Two entries of a batch have the same id.
+    BatchEntryIdsNotDistinct = "BatchEntryIdsNotDistinct", 400, Front;
+    /// The messages of a batch are too large together.
+    BatchRequestTooLong = "BatchRequestTooLong", 400, Front;
+    /// A batch has no entries.
+    EmptyBatchRequest = "EmptyBatchRequest", 400, Front;
+    /// The queue address is none.
+    InvalidAddress = "InvalidAddress", 404, Front;
+    /// A queue has no such attribute.
+    InvalidAttributeName = "InvalidAttributeName", 400, Front;
+    /// A queue's attribute cannot have this value.
+    InvalidAttributeValue = "InvalidAttributeValue", 400, Front;
+    /// The id of an entry of a batch is none.
+    InvalidBatchEntryId = "InvalidBatchEntryId", 400, Front;
+    /// A message's body holds what no message may.
+    InvalidMessageContents = "InvalidMessageContents", 400, Front;
+    /// A parameter is missing.
+    MissingRequiredParameter = "MissingRequiredParameterException", 400, Front;
+    /// More than the service allows.
+    OverLimit = "OverLimit", 403, Front;
+    /// There is no such queue.
+    QueueDoesNotExist = "QueueDoesNotExist", 400, Front;
+    /// There is such a queue, and it is another.
+    QueueNameExists = "QueueNameExists", 400, Front;
+    /// The receipt of a message is none.
+    ReceiptHandleIsInvalid = "ReceiptHandleIsInvalid", 404, Front;
+    /// A batch has too many entries.
+    TooManyEntriesInBatchRequest = "TooManyEntriesInBatchRequest", 400, Front;
+    /// The operation does not do this.
+    UnsupportedOperation = "UnsupportedOperation", 400, Front;
     /// The caller may not do this.
     AccessDenied = "AccessDeniedException", 403, Front;
     /// There is no such code-signing configuration.

@@ -20,6 +20,7 @@ mod lambda;
 mod logs;
 mod router;
 mod server;
+mod sqs;
 mod sts;
 mod urls;
 mod wire;

@@ -7,10 +7,14 @@ use kiln_types::{UrlId, limits};
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
-use crate::{lambda, logs, sts};
+use crate::{lambda, logs, sqs, sts};
 
 /// What `X-Amz-Target` of CloudWatch Logs begins with.
 const LOGS_TARGET: &str = "Logs_20140328.";
+/// What `X-Amz-Target` of the Simple Queue Service begins with.
+const SQS_TARGET: &str = "AmazonSQS.";
+/// The XML namespace of the Simple Queue Service.
+const SQS_NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 /// The XML namespace of the Security Token Service.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// Clients read the errors of any query service without looking at the namespace.
@@ -20,6 +24,9 @@ const REST_XML: [&str; 4] = ["s3", "s3express", "route53", "cloudfront"];
 /// Largest body of the operations that take code: 50 MiB in base64 and a little JSON. Recorded
 /// from AWS.
 const CODE_BODY_BYTES_MAX: usize = 70_167_211;
+/// Largest body of an operation on messages: 1 MiB of messages, escaped as JSON or a form escape them, and
+/// what is around them.
+const MESSAGES_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest body of any other operation; AWS's are smaller and not documented.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -30,6 +37,8 @@ pub(crate) enum Service {
     Lambda,
     /// CloudWatch Logs.
     Logs,
+    /// The Simple Queue Service.
+    Sqs,
     /// The Security Token Service.
     Sts,
     /// What only Kiln has, under `/_kiln/`.
@@ -44,6 +53,7 @@ pub(crate) fn form_of_unknown(head: &Parts, scope: Option<&str>) -> Form {
     } else if is_form(&head.headers) {
         Form::Of(Protocol::Query {
             namespace: ANY_NAMESPACE,
+            flat: &[],
         })
     } else if scope.is_some_and(|scope| REST_XML.contains(&scope)) {
         Form::RestXml
@@ -59,6 +69,8 @@ pub(crate) enum Operation {
     Lambda(lambda::generated::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::generated::Operation),
+    /// Of the Simple Queue Service.
+    Sqs(sqs::generated::Operation),
     /// Of the Security Token Service.
     Sts(sts::generated::Operation),
 }
@@ -97,6 +109,7 @@ impl Service {
         match scope {
             Some("lambda") => Ok(Service::Lambda),
             Some("logs") => Ok(Service::Logs),
+            Some("sqs") => Ok(Service::Sqs),
             Some("sts") => Ok(Service::Sts),
             Some("kiln") => Ok(Service::Kiln),
             Some(other) => Err(ApiError::not_implemented(format_args!(
@@ -106,6 +119,10 @@ impl Service {
             None if header(&head.headers, "x-amz-target").starts_with(LOGS_TARGET) => {
                 Ok(Service::Logs)
             }
+            None if header(&head.headers, "x-amz-target").starts_with(SQS_TARGET) => {
+                Ok(Service::Sqs)
+            }
+            None if sqs::is_queue_path(head.uri.path()) => Ok(Service::Sqs),
             None if head.uri.path() == "/" && is_form(&head.headers) => Ok(Service::Sts),
             None => Ok(Service::Lambda),
         }
@@ -116,18 +133,25 @@ impl Service {
         match self {
             Service::Lambda => "lambda",
             Service::Logs => "logs",
+            Service::Sqs => "sqs",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }
     }
 
-    /// How it talks.
-    pub(crate) fn protocol(self) -> Protocol {
+    /// How it talks, where that is more than one way: as it is talked to.
+    pub(crate) fn protocol(self, head: &Parts) -> Protocol {
         match self {
             Service::Lambda | Service::Kiln => Protocol::RestJson,
             Service::Logs => Protocol::Json,
+            Service::Sqs if head.headers.contains_key("x-amz-target") => Protocol::QueryCompatible,
+            Service::Sqs => Protocol::Query {
+                namespace: SQS_NAMESPACE,
+                flat: sqs::FLAT,
+            },
             Service::Sts => Protocol::Query {
                 namespace: STS_NAMESPACE,
+                flat: &[],
             },
         }
     }
@@ -136,6 +160,7 @@ impl Service {
     pub(crate) fn violation(self) -> Exception {
         match self {
             Service::Logs => Exception::InvalidParameter,
+            Service::Sqs => Exception::MissingRequiredParameter,
             Service::Lambda | Service::Sts | Service::Kiln => Exception::Validation,
         }
     }
@@ -146,7 +171,8 @@ impl Service {
         match self {
             Service::Lambda => find_lambda(head).map(Some),
             Service::Logs => find_logs(head).map(Some),
-            Service::Sts | Service::Kiln => Ok(None),
+            Service::Sqs if head.headers.contains_key("x-amz-target") => find_sqs(head).map(Some),
+            Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
         }
     }
 }
@@ -157,6 +183,7 @@ impl Operation {
         match self {
             Operation::Lambda(operation) => operation.name(),
             Operation::Logs(operation) => operation.name(),
+            Operation::Sqs(operation) => operation.name(),
             Operation::Sts(operation) => operation.name(),
         }
     }
@@ -171,6 +198,7 @@ impl Operation {
                 CODE_BODY_BYTES_MAX
             }
             Operation::Lambda(Invoke) => limits::SYNC_PAYLOAD_BYTES_MAX,
+            Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
             Operation::Lambda(_) | Operation::Logs(_) | Operation::Sts(_) => BODY_BYTES_MAX,
         }
     }
@@ -190,13 +218,17 @@ impl Operation {
     }
 }
 
-/// The largest body where the operation is told by the body itself.
-pub(crate) fn body_bytes_max(found: Option<&Found>) -> usize {
-    found.map_or(BODY_BYTES_MAX, |found| found.operation.body_bytes_max())
+/// The largest body, also where the operation is told by the body itself.
+pub(crate) fn body_bytes_max(service: Service, found: Option<&Found>) -> usize {
+    match (service, found) {
+        (_, Some(found)) => found.operation.body_bytes_max(),
+        (Service::Sqs, None) => MESSAGES_BODY_BYTES_MAX,
+        (_, None) => BODY_BYTES_MAX,
+    }
 }
 
 /// The query protocol's operation: `Action`, in the form or in the query string.
-pub(crate) fn find_sts(head: &Parts, form: &[u8]) -> Result<Found> {
+pub(crate) fn find_in_form(service: Service, head: &Parts, form: &[u8]) -> Result<Found> {
     let form = String::from_utf8_lossy(form);
     let mut pairs =
         percent::pairs(head.uri.query().unwrap_or_default()).chain(percent::pairs(&form));
@@ -206,17 +238,35 @@ pub(crate) fn find_sts(head: &Parts, form: &[u8]) -> Result<Found> {
             "The request names no Action.",
         ));
     };
-    let known = sts::generated::Operation::ALL
-        .iter()
-        .find(|known| known.name() == action);
-    let Some(operation) = known else {
-        let message = format!("Could not find operation {action} for version 2011-06-15");
+    let (operation, version) = match service {
+        Service::Sqs => {
+            let mut known = sqs::generated::Operation::ALL.iter();
+            let operation = known.find(|known| known.name() == action);
+            (operation.map(|found| Operation::Sqs(*found)), "2012-11-05")
+        }
+        _ => {
+            let mut known = sts::generated::Operation::ALL.iter();
+            let operation = known.find(|known| known.name() == action);
+            (operation.map(|found| Operation::Sts(*found)), "2011-06-15")
+        }
+    };
+    let Some(operation) = operation else {
+        let message = format!("Could not find operation {action} for version {version}");
         return Err(ApiError::new(Exception::UnknownOperation, message));
     };
     Ok(Found {
-        operation: Operation::Sts(*operation),
-        labels: Vec::new(),
+        operation,
+        labels: queue_label(service, head),
     })
+}
+
+/// A request to a queue's own address names the queue by that.
+fn queue_label(service: Service, head: &Parts) -> Vec<(&'static str, String)> {
+    let path = head.uri.path();
+    match service {
+        Service::Sqs if path != "/" => vec![("QueueUrl", path.to_owned())],
+        _ => Vec::new(),
+    }
 }
 
 fn find_lambda(head: &Parts) -> Result<Found> {
@@ -255,6 +305,22 @@ fn find_logs(head: &Parts) -> Result<Found> {
         }),
         None => {
             let message = format!("Logs has no operation '{target}' (the X-Amz-Target header)");
+            Err(ApiError::new(Exception::UnknownOperation, message))
+        }
+    }
+}
+
+fn find_sqs(head: &Parts) -> Result<Found> {
+    let target = header(&head.headers, "x-amz-target");
+    let name = target.strip_prefix(SQS_TARGET);
+    let known = sqs::generated::Operation::ALL.iter();
+    match known.into_iter().find(|known| Some(known.name()) == name) {
+        Some(operation) => Ok(Found {
+            operation: Operation::Sqs(*operation),
+            labels: queue_label(Service::Sqs, head),
+        }),
+        None => {
+            let message = format!("SQS has no operation '{target}' (the X-Amz-Target header)");
             Err(ApiError::new(Exception::UnknownOperation, message))
         }
     }
@@ -422,15 +488,21 @@ mod tests {
     fn the_action_is_in_the_form_or_in_the_query_string() {
         let get = head("GET", "/?Action=GetCallerIdentity&Version=2011-06-15", &[]);
         assert_eq!(
-            find_sts(&get, b"").unwrap().operation.name(),
+            find_in_form(Service::Sts, &get, b"")
+                .unwrap()
+                .operation
+                .name(),
             "GetCallerIdentity"
         );
         let post = head("POST", "/", &[]);
         let form = b"Action=GetCallerIdentity&Version=2011-06-15";
         assert_eq!(
-            find_sts(&post, form).unwrap().operation.name(),
+            find_in_form(Service::Sts, &post, form)
+                .unwrap()
+                .operation
+                .name(),
             "GetCallerIdentity"
         );
-        assert!(find_sts(&post, b"Action=Nonsense").is_err());
+        assert!(find_in_form(Service::Sts, &post, b"Action=Nonsense").is_err());
     }
 }

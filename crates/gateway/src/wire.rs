@@ -17,6 +17,7 @@ pub(crate) mod blob;
 pub(crate) mod dispatch;
 pub(crate) mod document;
 pub(crate) mod fault;
+pub(crate) mod form;
 pub(crate) mod json_text;
 pub(crate) mod percent;
 mod read;
@@ -48,7 +49,9 @@ pub(crate) trait Output {
 
 /// The output of an operation that has none.
 impl Output for () {
-    fn render(self, _reply: &mut Reply) {}
+    fn render(self, reply: &mut Reply) {
+        reply.no_result();
+    }
 }
 
 /// The wire protocol of a service.
@@ -58,16 +61,22 @@ pub(crate) enum Protocol {
     RestJson,
     /// `json` 1.1: by the header `X-Amz-Target`.
     Json,
+    /// `json` 1.0 of a service that spoke `query` before: its errors also carry the codes of then.
+    QueryCompatible,
     /// `query`: by the form's `Action`; answers are XML in this namespace.
     Query {
         /// The XML namespace of answers.
         namespace: &'static str,
+        /// What stands flat in forms and answers.
+        flat: &'static [form::Flat],
     },
 }
 
 /// What the router found in an HTTP request, before it is an input.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    /// The operation's name.
+    pub(crate) operation: &'static str,
     /// The labels of the path with their values, percent-decoded.
     pub(crate) labels: Vec<(&'static str, String)>,
     /// The raw query string.
@@ -137,14 +146,21 @@ impl Reply {
     /// Sets the body to a document in the service's protocol.
     pub(crate) fn body(&mut self, document: &impl Serialize) {
         let encoded = match self.protocol {
-            Protocol::Query { namespace } => {
+            Protocol::Query { namespace, flat } => {
                 self.header("content-type", Some("text/xml"));
-                serde_json::to_value(document).map(|value| {
-                    xml::result(self.operation, namespace, &value, self.request_id).into_bytes()
-                })
+                let names = form::Names {
+                    flat,
+                    operation: self.operation,
+                };
+                let result = |value| xml::result(names, namespace, &value, self.request_id);
+                serde_json::to_value(document).map(|value| result(value).into_bytes())
             }
             Protocol::Json => {
                 self.header("content-type", Some("application/x-amz-json-1.1"));
+                serde_json::to_vec(document)
+            }
+            Protocol::QueryCompatible => {
+                self.header("content-type", Some("application/x-amz-json-1.0"));
                 serde_json::to_vec(document)
             }
             Protocol::RestJson => {
@@ -155,6 +171,14 @@ impl Reply {
         self.body = encoded
             .expect("generated outputs hold nothing JSON cannot")
             .into();
+    }
+
+    /// Says that the operation has no result, where that must be said.
+    fn no_result(&mut self) {
+        if let Protocol::Query { namespace, .. } = self.protocol {
+            self.header("content-type", Some("text/xml"));
+            self.body = xml::no_result(self.operation, namespace, self.request_id).into();
+        }
     }
 
     /// The response.

@@ -61,6 +61,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        dead_letters: None,
         kept: BTreeMap::new(),
     };
     Spec {

@@ -151,6 +151,7 @@ fn function(name: &str) -> Function {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        dead_letters: None,
         kept: Default::default(),
     };
     Function::new(id, Timestamp::default(), latest)

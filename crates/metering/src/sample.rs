@@ -70,6 +70,7 @@ pub(crate) fn configuration(id: &FunctionId) -> Configuration {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        dead_letters: None,
         kept: Default::default(),
     }
 }

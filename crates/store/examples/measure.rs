@@ -287,6 +287,7 @@ fn function(number: usize) -> Function {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        dead_letters: None,
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

@@ -5,16 +5,22 @@
 //! Kiln's may keep nothing behind its position, so `payload` holds the event, as it does on AWS for buckets, but as
 //! JSON and not as a text. What is too large for one record is told in several.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kiln_store::Store;
-use kiln_store::queue::NewEvent;
-use kiln_types::{Destination, FunctionArn, RequestId, Timestamp, limits};
+use kiln_store::messages::NewMessage;
+use kiln_store::queue::{Delivery, NewEvent};
+use kiln_types::{Destination, FunctionArn, MessageId, RequestId, Timestamp, limits};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::batch::GivenUp;
 use crate::envelope::{self, Origin, seconds};
 use crate::record::Record;
+
+/// Who sends what Lambda sends.
+const SENDER: &str = "lambda.amazonaws.com";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +32,8 @@ struct Told<'a> {
     timestamp: String,
     #[serde(rename = "KilnBatchInfo")]
     batch_info: BatchInfo<'a>,
-    payload: Box<RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -77,9 +84,23 @@ pub(crate) async fn keep(
     to: &Destination,
     ending: &Ending<'_>,
 ) -> Result<(), String> {
-    let Destination::Function(arn) = to;
-    for payload in records(ending) {
-        let event = NewEvent {
+    let told = records(ending, bytes_max(to));
+    let told = told.into_iter().map(|payload| delivery(to, payload));
+    let delivered = store.queue().deliver(told.collect(), ending.now).await;
+    delivered.map_err(|error| error.to_string())
+}
+
+/// How large a record may be.
+fn bytes_max(to: &Destination) -> usize {
+    match to {
+        Destination::Function(_) => limits::SYNC_PAYLOAD_BYTES_MAX,
+        Destination::Queue(_) => limits::MESSAGE_BYTES_MAX,
+    }
+}
+
+fn delivery(to: &Destination, payload: Bytes) -> Delivery {
+    match to {
+        Destination::Function(arn) => Delivery::Event(NewEvent {
             request_id: RequestId::random(),
             function: arn.id(),
             qualifier: arn.qualifier.clone(),
@@ -87,30 +108,41 @@ pub(crate) async fn keep(
             client_context: None,
             trace: None,
             payload,
-        };
-        let accepted = store.queue().accept(event, ending.now).await;
-        accepted.map_err(|error| error.to_string())?;
+        }),
+        Destination::Queue(arn) => Delivery::Message(NewMessage {
+            id: MessageId::random(),
+            queue: arn.queue.clone(),
+            body: String::from_utf8_lossy(&payload).into_owned(),
+            attributes: BTreeMap::new(),
+            trace: None,
+            sender: SENDER.to_owned(),
+            group: None,
+            deduplication: None,
+            delay: None,
+        }),
     }
-    Ok(())
 }
 
-/// The records of an ending: one, or as many as it takes.
-fn records(ending: &Ending<'_>) -> Vec<Bytes> {
+/// The records of an ending: one, or as many as it takes. What is too large by itself is told of without
+/// what it says.
+fn records(ending: &Ending<'_>, bytes_max: usize) -> Vec<Bytes> {
     let mut parts = vec![&ending.given_up.records[..]];
     let mut told = Vec::new();
     while let Some(part) = parts.pop() {
-        let record = record(ending, part);
-        if record.len() > limits::SYNC_PAYLOAD_BYTES_MAX && part.len() > 1 {
+        let whole = record(ending, part, true);
+        if whole.len() <= bytes_max {
+            told.push(whole);
+        } else if part.len() > 1 {
             let (front, rear) = part.split_at(part.len().div_ceil(2));
             parts.extend([rear, front]);
         } else {
-            told.push(record);
+            told.push(record(ending, part, false));
         }
     }
     told
 }
 
-fn record(ending: &Ending<'_>, records: &[Record]) -> Bytes {
+fn record(ending: &Ending<'_>, records: &[Record], is_whole: bool) -> Bytes {
     let given_up = ending.given_up;
     let payload = envelope::event(records, None, ending.origin);
     let payload = String::from_utf8_lossy(&payload).into_owned();
@@ -138,7 +170,8 @@ fn record(ending: &Ending<'_>, records: &[Record]) -> Bytes {
             batch_size: records.len(),
             stream_arn: &ending.origin.arn,
         },
-        payload: RawValue::from_string(payload).expect("records of a source are JSON"),
+        payload: is_whole
+            .then(|| RawValue::from_string(payload).expect("records of a source are JSON")),
     };
     serde_json::to_vec(&told)
         .expect("texts, numbers and JSON are JSON")
@@ -188,7 +221,7 @@ mod tests {
             },
             now: Timestamp::from_millis(9_000),
         };
-        let all = records(&ending);
+        let all = records(&ending, limits::SYNC_PAYLOAD_BYTES_MAX);
         assert!(
             all.iter()
                 .all(|record| record.len() <= limits::SYNC_PAYLOAD_BYTES_MAX)
@@ -240,6 +273,17 @@ mod tests {
         let record = told(&never).pop().unwrap();
         assert_eq!(record["requestContext"]["condition"], "RecordAgeExceeded");
         assert_eq!(record.get("responseContext"), None);
+    }
+
+    #[test]
+    fn what_no_record_can_hold_is_told_of_without_what_it_says() {
+        let all = told(&given_up(vec![sample(1, 7 << 20), sample(2, 1)]));
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0]["KilnBatchInfo"]["startSequenceNumber"], "1");
+        assert_eq!(
+            (all[0].get("payload"), all[1]["payload"].is_object()),
+            (None, true)
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::arn::FunctionArn;
 use crate::clock::Timestamp;
 use crate::limits;
+use crate::message::QueueArn;
 use crate::name::InvalidName;
 use crate::units::{EventAgeSecs, Retries};
 
@@ -32,6 +33,8 @@ pub struct EventInvokeConfig {
 pub enum Destination {
     /// A function, invoked asynchronously with the record of the event.
     Function(FunctionArn),
+    /// A message queue, sent the record of the event.
+    Queue(QueueArn),
 }
 
 /// What happens to an invocation whose chain led to the same function too often.
@@ -67,7 +70,10 @@ impl FromStr for Destination {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        text.parse().map(Destination::Function)
+        match text.parse() {
+            Ok(queue) => Ok(Destination::Queue(queue)),
+            Err(_) => text.parse().map(Destination::Function),
+        }
     }
 }
 
@@ -75,6 +81,7 @@ impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Destination::Function(arn) => arn.fmt(f),
+            Destination::Queue(arn) => arn.fmt(f),
         }
     }
 }
@@ -112,11 +119,15 @@ mod tests {
 
     #[test]
     fn a_destination_is_kept_as_its_arn() {
-        let text = "\"arn:aws:lambda:us-east-1:123456789012:function:sum:live\"";
-        let read: Destination = serde_json::from_str(text).unwrap();
-        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        for text in [
+            "\"arn:aws:lambda:us-east-1:123456789012:function:sum:live\"",
+            "\"arn:aws:sqs:us-east-1:123456789012:ends\"",
+        ] {
+            let read: Destination = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        }
         assert!(
-            "arn:aws:sqs:us-east-1:123456789012:q"
+            "arn:aws:sns:us-east-1:123456789012:t"
                 .parse::<Destination>()
                 .is_err()
         );

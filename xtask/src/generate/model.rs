@@ -19,6 +19,9 @@ pub struct Selection {
     pub model: String,
     /// The operations whose shapes are generated.
     pub operations: Vec<String>,
+    /// Members that no request and no answer has: AWS reserves them.
+    #[serde(default)]
+    pub reserved: Vec<String>,
     /// Where recorded answers of AWS overrule the model.
     #[serde(default)]
     pub recorded: Recorded,
@@ -178,7 +181,13 @@ pub fn read(botocore: &Path, selection: &Selection) -> anyhow::Result<Model> {
     let file = std::fs::File::open(&path).with_context(|| format!("open {}", path.display()))?;
     let mut text = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text)?;
-    serde_json::from_str(&text).with_context(|| format!("parse {}", path.display()))
+    let model: serde_json::Result<Model> = serde_json::from_str(&text);
+    let mut model = model.with_context(|| format!("parse {}", path.display()))?;
+    for shape in model.shapes.values_mut() {
+        let members = &mut shape.members;
+        members.retain(|(name, _)| !selection.reserved.contains(name));
+    }
+    Ok(model)
 }
 
 /// The folder of the botocore package, and its version.

@@ -1,10 +1,12 @@
 //! Operations on how asynchronous events of a version or an alias are handled.
 //!
-//! AWS differs: destinations are functions of the same account and region only. Queues, topics, buses and
-//! buckets are refused, in a sentence that says so, until Kiln has them.
+//! AWS differs: destinations are functions and standard queues of the same account and region only. Topics,
+//! buses and buckets are refused, in a sentence that says so, until Kiln has them.
 
 use kiln_types::units::{EventAgeSecs, Retries};
-use kiln_types::{Destination, EventInvokeConfig, Function, FunctionArn, Qualifier, Version};
+use kiln_types::{
+    Destination, EventInvokeConfig, Function, FunctionArn, Qualifier, QueueArn, Version,
+};
 
 use super::generated as wire;
 use super::refusal::{invalid, not_found};
@@ -134,12 +136,16 @@ fn destination(context: &Context, target: &Target, text: &str) -> Result<Option<
     if text.is_empty() {
         return Ok(None);
     }
+    let wrong = || invalid(format!("The destination ARN {text} is invalid."));
+    if service(text) == "sqs" {
+        let queue = queue(context, text).ok_or_else(wrong)?;
+        return Ok(Some(Destination::Queue(queue)));
+    }
     if service(text) != "lambda" {
         return Err(invalid(format!(
-            "The destination {text} is not supported: Kiln tells functions only of the ends of asynchronous invocations, as it has no queues, topics, buses and buckets yet."
+            "The destination {text} is not supported: Kiln tells functions and queues of the ends of asynchronous invocations, and no topics, buses and buckets yet."
         )));
     }
-    let wrong = || invalid(format!("The destination ARN {text} is invalid."));
     let arn: FunctionArn = text.parse().map_err(|_| wrong())?;
     let is_own = arn.account == target.arn.account && arn.region == target.arn.region;
     if is_own && arn.name == target.arn.name {
@@ -158,6 +164,14 @@ fn destination(context: &Context, target: &Target, text: &str) -> Result<Option<
         Some(_) => Ok(Some(Destination::Function(arn))),
         None => Err(wrong()),
     }
+}
+
+/// A standard queue of the caller's that is there.
+pub(super) fn queue(context: &Context, text: &str) -> Option<QueueArn> {
+    let arn: QueueArn = text.parse().ok()?;
+    let is_own = arn.queue.account == context.caller.account && arn.region == context.config.region;
+    let is_there = context.deps.store.messages().get(&arn.queue).is_some();
+    (is_own && is_there && !arn.queue.name.is_fifo()).then_some(arn)
 }
 
 /// As the API shows it.

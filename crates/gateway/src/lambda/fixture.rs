@@ -106,6 +106,8 @@ impl Fixture {
             request_id: RequestId::random(),
             now: clock.timestamp(),
             trace: None,
+            host: "localhost:4566".into(),
+            left: Default::default(),
         };
         Self {
             context,
@@ -113,6 +115,19 @@ impl Fixture {
             invoker,
             dir,
         }
+    }
+
+    /// Makes a message queue.
+    pub(crate) async fn make_queue(&self, name: &str) {
+        let input = crate::sqs::generated::CreateQueueRequest {
+            queue_name: name.into(),
+            attributes: name
+                .ends_with(".fifo")
+                .then(|| BTreeMap::from([("FifoQueue".into(), "true".into())])),
+            tags: None,
+        };
+        let made = crate::sqs::queue::create_queue::handle(&self.context, input);
+        made.await.unwrap();
     }
 
     /// Gives accounts this concurrency from here on.
@@ -210,6 +225,7 @@ impl Fixture {
             snap_start: Default::default(),
             network: None,
             slots: Default::default(),
+            dead_letters: None,
             kept: BTreeMap::new(),
         };
         let function = Function::new(id.clone(), Timestamp::default(), latest);

@@ -10,6 +10,7 @@ pub(crate) mod update_function_configuration;
 
 pub(crate) mod change;
 pub(crate) mod configuration;
+mod dead_letter;
 mod environment;
 mod file_system;
 mod image;

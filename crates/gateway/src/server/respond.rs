@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use kiln_types::{FunctionCaller, RequestId, UrlId, limits};
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::body::{self, Buffered, Room, Unread};
@@ -23,7 +24,7 @@ use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
-use crate::{admin, health, lambda, logs, sts};
+use crate::{admin, health, lambda, logs, sqs, sts};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
 /// megabyte or two, during which a worker would answer nobody.
@@ -110,7 +111,7 @@ async fn api(
     let scope = claim.as_ref().ok().map(|claim| claim.service.as_str());
     let service = Service::of(&head, scope);
     let form = match &service {
-        Ok(service) => service.protocol().into(),
+        Ok(service) => service.protocol(&head).into(),
         Err(_) => router::form_of_unknown(&head, scope),
     };
     let answered = match service {
@@ -153,7 +154,7 @@ async fn call(
     let authenticator = &shared.authenticator;
     let admitted = authenticator.admit(claim, service.name(), function, now)?;
     let found = service.find(&head)?;
-    let bytes_max = router::body_bytes_max(found.as_ref());
+    let bytes_max = router::body_bytes_max(service, found.as_ref());
     let body = body::read(body, bytes_max, &shared.config.limits, &shared.bodies).await;
     let body = body.map_err(|unread| unread_api(unread, found.as_ref()))?;
     let Buffered { bytes: body, room } = body;
@@ -177,6 +178,8 @@ async fn call(
         request_id,
         now,
         trace: trace(&head.headers),
+        host: router::host(&head).to_owned(),
+        left: CancellationToken::new(),
     };
     if service == Service::Kiln {
         let query = head.uri.query().unwrap_or_default();
@@ -184,15 +187,16 @@ async fn call(
     }
     let Found { operation, labels } = match found {
         Some(found) => found,
-        None => router::find_sts(&head, &body)?,
+        None => router::find_in_form(service, &head, &body)?,
     };
     let request = wire::Request {
+        operation: operation.name(),
         labels,
+        protocol: service.protocol(&head),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: head.headers,
         body,
         violation: service.violation(),
-        protocol: service.protocol(),
     };
     run(context, operation, request, room).await
 }
@@ -246,11 +250,14 @@ async fn run(
     room: Room,
 ) -> Result<Response<Bytes>> {
     let tracker = context.deps.tracker.clone();
+    // Dropped with this future, which is when the connection ends before the operation does.
+    let _left = context.left.clone().drop_guard();
     let task = tracker.spawn(async move {
         let _room = room;
         match operation {
             Operation::Lambda(operation) => lambda::dispatch(operation, &context, request).await,
             Operation::Logs(operation) => logs::dispatch(operation, &context, request).await,
+            Operation::Sqs(operation) => sqs::serve(operation, &context, request).await,
             Operation::Sts(operation) => sts::dispatch(operation, &context, request).await,
         }
     });

@@ -30,6 +30,7 @@ pub(crate) fn response(
     request_id: RequestId,
 ) -> http::Response<Bytes> {
     let form = form.into();
+    let error = &worded(error, form);
     let code = query_code(error.exception);
     let (content_type, body) = match form {
         Form::Of(Protocol::RestJson) => ("application/json", document(error).to_string()),
@@ -37,7 +38,11 @@ pub(crate) fn response(
             "application/x-amz-json-1.1",
             tagged_document(error).to_string(),
         ),
-        Form::Of(Protocol::Query { namespace }) => {
+        Form::Of(Protocol::QueryCompatible) => (
+            "application/x-amz-json-1.0",
+            tagged_document(error).to_string(),
+        ),
+        Form::Of(Protocol::Query { namespace, .. }) => {
             ("text/xml", xml::error(error, code, namespace, request_id))
         }
         Form::RestXml => ("application/xml", xml::bare_error(error, code, request_id)),
@@ -46,6 +51,15 @@ pub(crate) fn response(
     *response.status_mut() = status(error.exception, form);
     let headers = response.headers_mut();
     headers.insert("content-type", HeaderValue::from_static(content_type));
+    if form == Form::Of(Protocol::QueryCompatible) {
+        let blame = if error.exception.status() < 500 {
+            "Sender"
+        } else {
+            "Receiver"
+        };
+        let value = HeaderValue::from_str(&format!("{code};{blame}"));
+        headers.insert("x-amzn-query-error", value.expect("codes are plain words"));
+    }
     if matches!(form, Form::Of(Protocol::RestJson | Protocol::Json)) {
         headers.insert(
             "x-amzn-errortype",
@@ -56,6 +70,16 @@ pub(crate) fn response(
         headers.insert("retry-after", HeaderValue::from(secs));
     }
     response
+}
+
+/// What the query protocol says of a queue that is missing has stayed what it was.
+fn worded(error: &ApiError, form: Form) -> ApiError {
+    let mut error = error.clone();
+    let is_query = matches!(form, Form::Of(Protocol::Query { .. }));
+    if is_query && error.exception == Exception::QueueDoesNotExist {
+        error.message = "The specified queue does not exist for this wsdl version.".into();
+    }
+    error
 }
 
 fn status(exception: Exception, form: Form) -> StatusCode {
@@ -94,6 +118,11 @@ fn tagged_document(error: &ApiError) -> Value {
     json!({"__type": error.exception.name(), "message": error.message})
 }
 
+/// The code of an exception in a list of what failed, which a service that spoke `query` has kept.
+pub(crate) fn entry_code(exception: Exception) -> &'static str {
+    query_code(exception)
+}
+
 /// The query protocol's services have older names for what the front end refuses.
 fn query_code(exception: Exception) -> &'static str {
     match exception {
@@ -105,6 +134,19 @@ fn query_code(exception: Exception) -> &'static str {
         Exception::UnknownOperation => "InvalidAction",
         Exception::Validation => "ValidationError",
         Exception::Service => "InternalFailure",
+        Exception::ServiceUnavailable => "ServiceUnavailable",
+        Exception::InvalidParameterValue => "InvalidParameterValue",
+        Exception::MissingRequiredParameter => "MissingParameter",
+        Exception::QueueDoesNotExist => "AWS.SimpleQueueService.NonExistentQueue",
+        Exception::QueueNameExists => "QueueAlreadyExists",
+        Exception::EmptyBatchRequest => "AWS.SimpleQueueService.EmptyBatchRequest",
+        Exception::TooManyEntriesInBatchRequest => {
+            "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"
+        }
+        Exception::BatchEntryIdsNotDistinct => "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+        Exception::InvalidBatchEntryId => "AWS.SimpleQueueService.InvalidBatchEntryId",
+        Exception::BatchRequestTooLong => "AWS.SimpleQueueService.BatchRequestTooLong",
+        Exception::UnsupportedOperation => "AWS.SimpleQueueService.UnsupportedOperation",
         other => other.name(),
     }
 }
@@ -146,7 +188,10 @@ mod tests {
         let expected = json!({"__type": "ResourceNotFoundException", "message": "no such group"});
         assert_eq!(json_of(&error, Protocol::Json), (400, expected));
         let error = ApiError::new(Exception::InvalidSignature, "no");
-        let protocol = Protocol::Query { namespace: "ns" };
+        let protocol = Protocol::Query {
+            namespace: "ns",
+            flat: &[],
+        };
         let response = response(&error, protocol, RequestId::random());
         let body = String::from_utf8(response.body().to_vec()).unwrap();
         assert!(

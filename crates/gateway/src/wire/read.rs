@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
 use super::shape::{At, Member, Shape, Structure};
-use super::{Input, Protocol, Request, document, percent, validate};
+use super::{Input, Protocol, Request, document, form, percent, validate};
 use crate::error::{ApiError, Result};
 
 /// Bodies from this size on are read on a thread of their own: parsing a deployment package takes
@@ -42,16 +42,13 @@ fn holds(structure: &Structure, at: At) -> bool {
 fn gather(structure: &'static Structure, request: &mut Request) -> Result<Map<String, Value>> {
     let mut members = match request.protocol {
         _ if !holds(structure, At::Body) => Map::new(),
-        Protocol::Query { .. } => {
+        Protocol::Query { flat, .. } => {
             let form = String::from_utf8_lossy(&request.body).into_owned();
-            let mut members = Map::new();
-            for member in structure.members {
-                insert(&mut members, member, &form, member.name)?;
-            }
-            members
+            let operation = request.operation;
+            form::members(&form, structure, form::Names { flat, operation })?
         }
-        Protocol::RestJson | Protocol::Json if request.body.is_empty() => Map::new(),
-        Protocol::RestJson | Protocol::Json => {
+        _ if request.body.is_empty() => Map::new(),
+        Protocol::RestJson | Protocol::Json | Protocol::QueryCompatible => {
             // A deployment package is tens of megabytes: the text goes as soon as it is read.
             let body = std::mem::take(&mut request.body);
             document::members(&body, structure)?
@@ -82,7 +79,7 @@ fn gather(structure: &'static Structure, request: &mut Request) -> Result<Map<St
     Ok(members)
 }
 
-/// Takes a member from a query string or a form; a list is its name repeated.
+/// Takes a member from a query string; a list is its name repeated.
 fn insert(
     members: &mut Map<String, Value>,
     member: &Member,

@@ -14,6 +14,7 @@ use crate::logs::generated as logs;
 
 fn request(labels: &[(&'static str, &str)], query: &str, body: Value) -> Request {
     Request {
+        operation: "Any",
         labels: labels
             .iter()
             .map(|(name, text)| (*name, (*text).to_owned()))

@@ -21,6 +21,12 @@ pub(crate) fn check(
 ) -> Result<()> {
     let mut violations = Violations::default();
     violations.structure("", structure, members);
+    if let Some(name) = violations.missing
+        && exception == Exception::MissingRequiredParameter
+    {
+        let message = format!("The request must contain the parameter {name}.");
+        return Err(ApiError::new(exception, message));
+    }
     match violations.message() {
         None => Ok(()),
         Some(message) => Err(ApiError::new(exception, message)),
@@ -31,6 +37,8 @@ pub(crate) fn check(
 #[derive(Debug, Default)]
 struct Violations {
     found: Vec<String>,
+    /// The first member that is missing.
+    missing: Option<&'static str>,
 }
 
 impl Violations {
@@ -47,6 +55,7 @@ impl Violations {
         for member in structure.members {
             match members.get(member.name) {
                 None | Some(Value::Null) if member.required => {
+                    self.missing.get_or_insert(member.name);
                     let at = format!("{path}{}", member.spoken());
                     self.push("null", &at, "Member must not be null");
                 }

@@ -5,19 +5,30 @@ use std::fmt::Write;
 use kiln_types::RequestId;
 use serde_json::Value;
 
+use super::form::Names;
 use crate::error::ApiError;
 
 /// An operation's result.
 pub(super) fn result(
-    operation: &str,
+    names: Names,
     namespace: &str,
     value: &Value,
     request_id: RequestId,
 ) -> String {
+    let operation = names.operation;
     let mut members = String::new();
-    write_value(&mut members, value);
+    write_value(&mut members, names, value);
     format!(
         "<{operation}Response xmlns=\"{namespace}\"><{operation}Result>{members}</{operation}Result>\
+         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
+         </{operation}Response>"
+    )
+}
+
+/// The answer of an operation without a result.
+pub(super) fn no_result(operation: &str, namespace: &str, request_id: RequestId) -> String {
+    format!(
+        "<{operation}Response xmlns=\"{namespace}\">\
          <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
          </{operation}Response>"
     )
@@ -51,35 +62,66 @@ pub(super) fn bare_error(error: &ApiError, code: &str, request_id: RequestId) ->
     )
 }
 
-fn write_value(xml: &mut String, value: &Value) {
+fn write_value(xml: &mut String, names: Names, value: &Value) {
     match value {
         Value::Null => {}
         Value::String(text) => xml.push_str(&escape(text)),
         Value::Bool(_) | Value::Number(_) => xml.push_str(&value.to_string()),
         Value::Array(items) => {
             for item in items {
-                write_element(xml, "member", item);
+                write_element(xml, names, "member", item);
             }
         }
         Value::Object(members) => {
             for (name, member) in members {
-                write_element(xml, name, member);
+                match names.of(name) {
+                    Some((element, entry)) => write_flat(xml, names, &element, entry, member),
+                    None => write_element(xml, names, name, member),
+                }
             }
         }
     }
 }
 
-fn write_element(xml: &mut String, name: &str, value: &Value) {
+/// The elements of a list or the entries of a map, without anything around them.
+fn write_flat(
+    xml: &mut String,
+    names: Names,
+    element: &str,
+    entry: Option<(&str, &str)>,
+    value: &Value,
+) {
+    match (value, entry) {
+        (Value::Array(items), _) => {
+            for item in items {
+                write_element(xml, names, element, item);
+            }
+        }
+        (Value::Object(entries), Some((key, value))) => {
+            for (name, of_name) in entries {
+                xml.push_str(&format!("<{element}><{key}>{}</{key}>", escape(name)));
+                write_element(xml, names, value, of_name);
+                xml.push_str(&format!("</{element}>"));
+            }
+        }
+        (value, _) => write_element(xml, names, element, value),
+    }
+}
+
+fn write_element(xml: &mut String, names: Names, name: &str, value: &Value) {
     write!(xml, "<{name}>").expect("writing to a string cannot fail");
-    write_value(xml, value);
+    write_value(xml, names, value);
     write!(xml, "</{name}>").expect("writing to a string cannot fail");
 }
 
+/// XML 1.0 has no way to write most control characters; messages may hold those that it has, and a
+/// carriage return only stays one when it is written as a number.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+        .replace('\r', "&#xD;")
 }
 
 #[cfg(test)]
@@ -88,8 +130,12 @@ mod tests {
 
     #[test]
     fn text_cannot_leave_its_element() {
+        let names = Names {
+            flat: &[],
+            operation: "Op",
+        };
         let xml = result(
-            "Op",
+            names,
             "ns",
             &serde_json::json!({"A": "</A>&"}),
             RequestId::random(),

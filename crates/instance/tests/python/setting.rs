@@ -157,6 +157,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        dead_letters: None,
         kept: BTreeMap::new(),
     };
     Spec {

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::QueueConfig;
 use super::calendar::Calendar;
 use super::core::{Core, Event};
-use super::ending::{self, Ending};
+use super::ending::{self, Ending, Wishes};
 use super::plan::{self, Next, Policy};
 use crate::error::Error;
 use crate::invoker::Invoker;
@@ -259,7 +259,15 @@ async fn attempt(shared: &Shared, event: &Claimed) -> (Option<Settlement>, bool)
         let config = function.as_ref().map(|f| f.event_invoke(qualifier));
         let config = config.unwrap_or_default();
         let policy = Policy::of(function.as_deref(), &config, &shared.config);
-        (config, policy)
+        let version = function
+            .as_ref()
+            .and_then(|f| f.version(f.version_of(qualifier)?));
+        let dead_letters = version.and_then(|version| version.dead_letters.clone());
+        let wishes = Wishes {
+            config,
+            dead_letters,
+        };
+        (wishes, policy)
     };
     let now = || shared.calendar.now();
     let end = |reason, outcome, error| {

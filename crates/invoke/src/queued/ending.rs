@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use kiln_store::queue::{DeadLetter, Delivery, Event, NewEvent, Reason, Settlement, Told};
 use kiln_types::{
-    Destination, EventInvokeConfig, FunctionId, Outcome, RequestId, Timestamp, Trace, limits,
+    Destination, EventInvokeConfig, FunctionId, Outcome, QueueArn, RequestId, Timestamp, Trace,
+    limits,
 };
 
-use super::record::{Record, record};
+use super::record::{End, Record, record};
+
+mod dead_letter;
 
 /// Text of an error that is kept with a dead letter, at most.
 const ERROR_BYTES_MAX: usize = 4_096;
@@ -26,13 +29,22 @@ pub(super) struct Ending {
     pub(super) now: Timestamp,
 }
 
+/// What a function wants done with the ends of its events.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) config: EventInvokeConfig,
+    /// Where what was given up goes as it came.
+    pub(super) dead_letters: Option<QueueArn>,
+}
+
 /// What is made of an event that ended. A failure that nobody is told of is kept: AWS forgets it.
-pub(super) fn settlement(event: &Event, config: &EventInvokeConfig, ending: Ending) -> Settlement {
+pub(super) fn settlement(event: &Event, wishes: &Wishes, ending: Ending) -> Settlement {
     let now = ending.now;
+    let config = &wishes.config;
     let Some(reason) = ending.reason else {
         let told = config.on_success.as_ref();
         let told = told.map(|to| {
-            let Record { full, brief } = written(event, &ending);
+            let Record { full, brief } = written(event, to, &ending);
             Told {
                 delivery: tell(event, to, &ending, full.unwrap_or_else(|| brief.clone())),
                 brief,
@@ -43,20 +55,23 @@ pub(super) fn settlement(event: &Event, config: &EventInvokeConfig, ending: Endi
     let to = config.on_failure.as_ref();
     let to = to.filter(|to| ending.outcome.is_some() || !leads_on(event, to));
     // An event too large to be told of is kept, as nobody else has its payload.
-    let told = to.and_then(|to| Some(tell(event, to, &ending, written(event, &ending).full?)));
+    let told = to.and_then(|to| Some(tell(event, to, &ending, written(event, to, &ending).full?)));
+    let queue = wishes.dead_letters.as_ref();
+    let passed_on = queue.and_then(|queue| dead_letter::message(event, queue, reason, &ending));
+    let told: Vec<Delivery> = told.into_iter().chain(passed_on).collect();
     let was_started = ending.outcome.is_some();
     let letter = DeadLetter {
         reason,
-        error: shortened(ending.error),
+        error: shortened(ending.error, ERROR_BYTES_MAX),
         died: now,
     };
-    match told {
-        Some(told) => Settlement::Failed {
-            told: vec![told],
+    match told.is_empty() {
+        false => Settlement::Failed {
+            told,
             letter,
             was_started,
         },
-        None => Settlement::Dead {
+        true => Settlement::Dead {
             letter,
             was_started,
         },
@@ -66,38 +81,51 @@ pub(super) fn settlement(event: &Event, config: &EventInvokeConfig, ending: Endi
 /// Whether telling of an event that did not run would be part of a loop: two functions that are each
 /// other's destination could go on telling each other that nothing ran.
 fn leads_on(event: &Event, to: &Destination) -> bool {
-    let Destination::Function(arn) = to;
-    let hops = || {
-        left(event).hops(&FunctionId {
-            account: arn.account.clone(),
-            name: arn.name.clone(),
-        })
+    let Destination::Function(arn) = to else {
+        return false;
     };
-    hops() >= limits::RECURSION_HOPS_MAX
+    let hops = left(event).hops(&FunctionId {
+        account: arn.account.clone(),
+        name: arn.name.clone(),
+    });
+    hops >= limits::RECURSION_HOPS_MAX
 }
 
-fn written(event: &Event, ending: &Ending) -> Record {
-    let condition = ending.reason.map_or("Success", Reason::as_str);
-    let invokes = event.starts - u32::from(ending.outcome.is_none());
-    let outcome = ending.outcome.as_ref();
-    record(event, condition, invokes, outcome, ending.now)
+fn written(event: &Event, to: &Destination, ending: &Ending) -> Record {
+    let end = End {
+        condition: ending.reason.map_or("Success", Reason::as_str),
+        invokes: event.starts - u32::from(ending.outcome.is_none()),
+        outcome: ending.outcome.as_ref(),
+        now: ending.now,
+    };
+    let bytes_max = match to {
+        Destination::Function(_) => limits::SYNC_PAYLOAD_BYTES_MAX,
+        Destination::Queue(_) => limits::MESSAGE_BYTES_MAX,
+    };
+    record(event, &end, bytes_max)
 }
 
 /// What tells a destination.
 fn tell(event: &Event, to: &Destination, ending: &Ending, payload: Bytes) -> Delivery {
-    let Destination::Function(arn) = to;
-    Delivery::Event(NewEvent {
-        request_id: ending.telling,
-        function: FunctionId {
-            account: arn.account.clone(),
-            name: arn.name.clone(),
-        },
-        qualifier: arn.qualifier.clone(),
-        invoked_arn: arn.clone(),
-        client_context: None,
-        trace: Some(left(event).to_string()),
-        payload,
-    })
+    let trace = left(event).to_string();
+    match to {
+        Destination::Function(arn) => Delivery::Event(NewEvent {
+            request_id: ending.telling,
+            function: FunctionId {
+                account: arn.account.clone(),
+                name: arn.name.clone(),
+            },
+            qualifier: arn.qualifier.clone(),
+            invoked_arn: arn.clone(),
+            client_context: None,
+            trace: Some(trace),
+            payload,
+        }),
+        Destination::Queue(arn) => {
+            let body = String::from_utf8_lossy(&payload).into_owned();
+            Delivery::Message(dead_letter::plain(&arn.queue, ending.telling, body, trace))
+        }
+    }
 }
 
 /// The tracing header as the event's function had it.
@@ -107,8 +135,8 @@ fn left(event: &Event) -> Trace {
     trace
 }
 
-fn shortened(mut text: String) -> String {
-    let mut end = text.len().min(ERROR_BYTES_MAX);
+fn shortened(mut text: String, bytes_max: usize) -> String {
+    let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

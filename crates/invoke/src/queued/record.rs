@@ -2,12 +2,12 @@
 //! records of Lambda asynchronous invocations").
 //!
 //! AWS differs: its records for functions have at most 1 MB and lose payloads that are larger; here a
-//! record has the 6 MiB of any event. A response beyond that is left out; where the request alone is
-//! beyond it, it is left out of the record of a success, and a failure is kept in the place of telling of it.
+//! record has the 6 MiB of any event, and for a queue the 1 MiB of a message. A response beyond that is left
+//! out; where the request alone is beyond it, it is left out of the record of a success, and a failure is
+//! kept in the place of telling of it.
 
 use bytes::Bytes;
 use kiln_store::queue::Event;
-use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use kiln_types::{InvocationReport, Outcome, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -52,15 +52,24 @@ struct ResponseContext {
     function_error: Option<&'static str>,
 }
 
-/// Writes the record. `invokes` is how often the function was run; the outcome is that of the last
-/// time, where there was one just now.
-pub(super) fn record(
-    event: &Event,
-    condition: &str,
-    invokes: u32,
-    outcome: Option<&Outcome>,
-    now: Timestamp,
-) -> Record {
+/// What a record says of an event's end.
+pub(super) struct End<'a> {
+    pub(super) condition: &'a str,
+    /// How often the function was run.
+    pub(super) invokes: u32,
+    /// That of the last time, where there was one just now.
+    pub(super) outcome: Option<&'a Outcome>,
+    pub(super) now: Timestamp,
+}
+
+/// Writes the record, as large as whoever gets it takes.
+pub(super) fn record(event: &Event, end: &End<'_>, bytes_max: usize) -> Record {
+    let End {
+        condition,
+        invokes,
+        outcome,
+        now,
+    } = *end;
     let report = outcome.and_then(|outcome| outcome.report.as_ref());
     let arn = event.event.invoked_arn.clone();
     let qualifier = event.event.qualifier.clone();
@@ -78,7 +87,7 @@ pub(super) fn record(
         response_context: outcome.zip(report).map(response_context),
         response_payload: report.map(|report| raw(&report.payload)),
     };
-    let fits = |written: &Bytes| written.len() <= SYNC_PAYLOAD_BYTES_MAX;
+    let fits = |written: &Bytes| written.len() <= bytes_max;
     let mut full = Some(write(&record)).filter(fits);
     record.response_payload = None;
     full = full.or_else(|| Some(write(&record)).filter(fits));

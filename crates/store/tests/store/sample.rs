@@ -96,6 +96,7 @@ pub fn function(name: &str) -> Function {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        dead_letters: None,
         kept: BTreeMap::new(),
     };
     Function::new(id, created, latest)

@@ -148,7 +148,13 @@ async fn what_cannot_be_told_is_refused() {
         own.message,
         "You can't specify the function as a destination for itself."
     );
-    for missing in [arn("absent"), arn("sum").replace("us-east-1", "eu-west-1")] {
+    fixture.make_queue("ordered.fifo").await;
+    for missing in [
+        arn("absent"),
+        arn("sum").replace("us-east-1", "eu-west-1"),
+        "arn:aws:sqs:us-east-1:000000000000:absent".to_owned(),
+        "arn:aws:sqs:us-east-1:000000000000:ordered.fifo".to_owned(),
+    ] {
         let told = refused(with(&missing)).await;
         assert_eq!(told.exception, Exception::InvalidParameterValue);
         assert_eq!(
@@ -157,7 +163,6 @@ async fn what_cannot_be_told_is_refused() {
         );
     }
     for other in [
-        "arn:aws:sqs:us-east-1:000000000000:q",
         "arn:aws:sns:us-east-1:000000000000:t",
         "arn:aws:events:us-east-1:000000000000:event-bus/b",
         "arn:aws:s3:::b",
@@ -209,5 +214,23 @@ async fn functions_and_qualifiers_must_be_there() {
         refused
             .message
             .ends_with("sum:$LATEST doesn't have an EventInvokeConfig")
+    );
+}
+
+#[tokio::test]
+async fn a_standard_queue_that_is_there_may_be_told() {
+    let fixture = Fixture::new().await;
+    fixture.create("sum").await;
+    fixture.make_queue("ends").await;
+    let queue = "arn:aws:sqs:us-east-1:000000000000:ends";
+    let config = wire::PutFunctionEventInvokeConfigRequest {
+        destination_config: to(Some(queue), Some(queue)),
+        ..put("sum")
+    };
+    let shown = put_function_event_invoke_config::handle(&fixture.context, config);
+    let shown = shown.await.unwrap().destination_config.unwrap();
+    assert_eq!(
+        shown.on_success.unwrap().destination.as_deref(),
+        Some(queue)
     );
 }

@@ -4,6 +4,7 @@ use kiln_types::{Destination, FunctionArn, Mapping};
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::lambda::event_invoke::queue;
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 
@@ -23,12 +24,19 @@ pub(super) fn read(
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    if text.split(':').nth(2) != Some("lambda") {
-        return Err(invalid(format!(
-            "The destination {text} is not supported: Kiln tells functions only of records that are given up, as it has no queues, topics and buckets yet."
-        )));
-    }
     let wrong = || invalid(format!("The destination ARN {text} is invalid."));
+    match text.split(':').nth(2) {
+        Some("lambda") => {}
+        Some("sqs") => {
+            let queue = queue(context, &text).ok_or_else(wrong)?;
+            return Ok(Some(Destination::Queue(queue)));
+        }
+        _ => {
+            return Err(invalid(format!(
+                "The destination {text} is not supported: Kiln tells functions and queues of records that are given up, and no topics and buckets yet."
+            )));
+        }
+    }
     let arn: FunctionArn = text.parse().map_err(|_| wrong())?;
     if arn.account != context.caller.account || arn.region != context.config.region {
         return Err(wrong());

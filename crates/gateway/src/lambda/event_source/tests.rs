@@ -273,9 +273,30 @@ async fn destinations_are_other_functions_that_exist() {
         let refused = create(&fixture, with(&to)).await.unwrap_err();
         assert!(refused.message.contains(expected), "{}", refused.message);
     }
+    fixture.make_queue("lost").await;
+    let queue = |name: &str| format!("arn:aws:sqs:us-east-1:000000000000:{name}");
+    let refused = create(&fixture, with(&queue("absent"))).await.unwrap_err();
+    assert!(
+        refused.message.contains("is invalid."),
+        "{}",
+        refused.message
+    );
     let made = create(&fixture, with(&arn("other"))).await.unwrap();
     let on_failure = made.destination_config.unwrap().on_failure.unwrap();
     assert_eq!(on_failure.destination, Some(arn("other")));
+    let update = wire::UpdateEventSourceMappingRequest {
+        uuid: made.uuid.unwrap(),
+        destination_config: with(&queue("lost")).destination_config,
+        ..Default::default()
+    };
+    let changed = update_event_source_mapping::handle(&fixture.context, update).await;
+    let on_failure = changed
+        .unwrap()
+        .destination_config
+        .unwrap()
+        .on_failure
+        .unwrap();
+    assert_eq!(on_failure.destination, Some(queue("lost")));
     let mut on_success = input();
     on_success.topics = Some(vec!["items".into()]);
     on_success.destination_config = Some(wire::DestinationConfig {

@@ -10,7 +10,7 @@ use kiln_types::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{file_system, image, snap_start};
+use super::{dead_letter, file_system, image, snap_start};
 use crate::lambda::generated as wire;
 
 /// The names under which [`Configuration::kept`] keeps settings that Kiln does not act on.
@@ -78,6 +78,7 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
         snap_start: Some(snap_start::render(of)),
         layers: layers(&of.layers),
         file_system_configs: file_system::render(&of.file_systems),
+        dead_letter_config: dead_letter::render(of.dead_letters.as_ref()),
         vpc_config: of.kept.contains_key(kept::VPC_CONFIG).then(no_vpc),
         ..Default::default()
     }

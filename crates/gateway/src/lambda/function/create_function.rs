@@ -12,7 +12,7 @@ use super::memory::check_memory;
 use super::package::{Package, Source};
 use super::runtime::check_architecture;
 use super::settings::Settings;
-use super::{file_system, image, prepare, snap_start, wasm};
+use super::{dead_letter, file_system, image, prepare, snap_start, wasm};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
@@ -28,6 +28,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let mut change = Settings::of_new(&mut input)?.check(&context.deps.runtimes)?;
     change.layers = attach::layers(context, input.layers.take())?;
     change.file_systems = file_system::resolve(context, input.file_system_configs.take())?;
+    change.dead_letters = dead_letter::resolve(context, input.dead_letter_config.take())?;
     let is_image = input.package_type.as_deref() == Some("Image");
     let image_config = input.image_config.take();
     if is_image {
@@ -121,6 +122,7 @@ fn blank(context: &Context, id: &FunctionId, package: Package) -> Configuration 
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        dead_letters: None,
         kept: Default::default(),
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use kiln_types::{
     AttachedLayer, Configuration, EphemeralMb, FileSystemMount, ImageConfig, InvalidUnit, MemoryMb,
-    Runtime, TimeoutSecs,
+    QueueArn, Runtime, TimeoutSecs,
 };
 use serde_json::{Value, json};
 
@@ -35,7 +35,6 @@ pub(crate) struct Settings {
     environment: Option<wire::Environment>,
     logging_config: Option<wire::LoggingConfig>,
     tracing_config: Option<wire::TracingConfig>,
-    dead_letter_config: Option<wire::DeadLetterConfig>,
     snap_start: Option<wire::SnapStart>,
     vpc_config: Option<wire::VpcConfig>,
 }
@@ -58,6 +57,8 @@ pub(crate) struct Change {
     pub(crate) image_config: Option<ImageConfig>,
     /// Likewise.
     pub(crate) file_systems: Option<Vec<FileSystemMount>>,
+    /// Likewise; none inside takes it away.
+    pub(crate) dead_letters: Option<Option<QueueArn>>,
     logging: Option<wire::LoggingConfig>,
     kept: BTreeMap<&'static str, Option<Value>>,
 }
@@ -91,7 +92,6 @@ impl Settings {
             environment: request.environment.take(),
             logging_config: request.logging_config.take(),
             tracing_config: request.tracing_config.take(),
-            dead_letter_config: request.dead_letter_config.take(),
             snap_start: request.snap_start.take(),
             vpc_config: request.vpc_config.take(),
         })
@@ -123,7 +123,6 @@ impl Settings {
             environment: request.environment,
             logging_config: request.logging_config,
             tracing_config: request.tracing_config,
-            dead_letter_config: request.dead_letter_config,
             snap_start: request.snap_start,
             vpc_config: request.vpc_config,
         })
@@ -137,17 +136,10 @@ impl Settings {
                 || has_items(&vpc.security_group_ids)
                 || vpc.ipv6_allowed_for_dual_stack == Some(true)
         };
-        let has_target = |config: &wire::DeadLetterConfig| has_text(&config.target_arn);
-        refuse(&[
-            (
-                self.vpc_config.as_ref().is_some_and(has_vpc),
-                "private networks (VpcConfig)",
-            ),
-            (
-                self.dead_letter_config.as_ref().is_some_and(has_target),
-                "dead-letter queues (DeadLetterConfig)",
-            ),
-        ])?;
+        refuse(&[(
+            self.vpc_config.as_ref().is_some_and(has_vpc),
+            "private networks (VpcConfig)",
+        )])?;
         if let Some(logging) = &self.logging_config {
             logging::check(logging)?;
         }
@@ -174,6 +166,7 @@ impl Settings {
             layers: None,
             image_config: None,
             file_systems: None,
+            dead_letters: None,
             kept: self.kept(),
             handler: self.handler,
             role: self.role,
@@ -221,6 +214,7 @@ impl Change {
         set(&mut to.snap_start.on_publish, self.snap_start);
         set(&mut to.layers, self.layers);
         set(&mut to.file_systems, self.file_systems);
+        set(&mut to.dead_letters, self.dead_letters);
         if let Some(container) = &mut to.container {
             set(&mut container.config, self.image_config);
         }
@@ -315,19 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_without_effect_are_refused_where_a_function_would_miss_them() {
-        let refused = |request| update(request).unwrap_err().message;
-        let dead_letters = |target: &str| wire::UpdateFunctionConfigurationRequest {
-            dead_letter_config: Some(wire::DeadLetterConfig {
-                target_arn: Some(target.into()),
-            }),
-            ..Default::default()
-        };
-        assert_eq!(
-            refused(dead_letters("arn:aws:sqs:us-east-1:000000000000:q")),
-            "Kiln does not have dead-letter queues (DeadLetterConfig) yet."
-        );
-        assert!(update(dead_letters("")).is_ok());
+    fn settings_without_effect_are_kept_where_no_function_would_miss_them() {
         let tracing = wire::UpdateFunctionConfigurationRequest {
             tracing_config: Some(wire::TracingConfig {
                 mode: Some("Active".into()),

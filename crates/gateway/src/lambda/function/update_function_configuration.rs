@@ -4,7 +4,7 @@ use super::change::{After, change_latest};
 use super::configuration::render;
 use super::memory::check_memory;
 use super::settings::Settings;
-use super::{file_system, image, snap_start};
+use super::{dead_letter, file_system, image, snap_start};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{
@@ -20,9 +20,11 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let revision = input.revision_id.take();
     let layers = attach::layers(context, input.layers.take())?;
     let file_systems = file_system::resolve(context, input.file_system_configs.take())?;
+    let dead_letters = dead_letter::resolve(context, input.dead_letter_config.take())?;
     let image_config = input.image_config.take();
     let mut change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
     (change.layers, change.file_systems) = (layers, file_systems);
+    change.dead_letters = dead_letters;
     if function.latest.container.is_some() {
         image::refuse_runtime(&change)?;
     } else {
@@ -110,6 +112,48 @@ mod tests {
         let output = handle(&fixture.context, unset).await.unwrap();
         assert!(output.environment.is_none());
         assert!(output.dead_letter_config.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_dead_letter_queue_is_one_that_is_there() {
+        let fixture = Fixture::new().await;
+        fixture.create("sum").await;
+        fixture.make_queue("dead").await;
+        fixture.make_queue("dead.fifo").await;
+        let with = async |target: &str| {
+            let request = Input {
+                function_name: "sum".into(),
+                dead_letter_config: Some(wire::DeadLetterConfig {
+                    target_arn: Some(target.into()),
+                }),
+                ..Default::default()
+            };
+            let shown = handle(&fixture.context, request).await?.dead_letter_config;
+            Ok::<_, crate::error::ApiError>(shown.and_then(|config| config.target_arn))
+        };
+        let dead = "arn:aws:sqs:us-east-1:000000000000:dead";
+        assert_eq!(with(dead).await.unwrap().as_deref(), Some(dead));
+        for (target, expected) in [
+            (
+                "arn:aws:sqs:us-east-1:000000000000:absent",
+                Exception::InvalidParameterValue,
+            ),
+            (
+                "arn:aws:sqs:us-east-1:000000000000:dead.fifo",
+                Exception::InvalidParameterValue,
+            ),
+            (
+                "arn:aws:sns:us-east-1:000000000000:t",
+                Exception::NotImplemented,
+            ),
+        ] {
+            assert_eq!(
+                with(target).await.unwrap_err().exception,
+                expected,
+                "{target}"
+            );
+        }
+        assert_eq!(with("").await.unwrap(), None);
     }
 
     #[tokio::test]

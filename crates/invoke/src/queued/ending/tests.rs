@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_store::queue::Lane;
-use kiln_types::{FunctionArn, InvocationReport, InvocationStatus, Qualifier, Region, Version};
+use kiln_types::{
+    FunctionArn, InvocationReport, InvocationStatus, MessageAttribute, Qualifier, QueueId, Region,
+    Version,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -62,13 +65,36 @@ fn outcome(status: InvocationStatus, payload: impl Into<Bytes>) -> Outcome {
     }
 }
 
-fn both() -> EventInvokeConfig {
-    EventInvokeConfig {
+fn both() -> Wishes {
+    let config = EventInvokeConfig {
         on_success: Some(Destination::Function(arn("succeeded"))),
         on_failure: Some(Destination::Function(
             arn("failed").qualified(Some("live".parse().unwrap())),
         )),
         ..Default::default()
+    };
+    Wishes {
+        config,
+        dead_letters: None,
+    }
+}
+
+fn queue(name: &str) -> QueueArn {
+    let account = Default::default();
+    let name = name.parse().unwrap();
+    QueueArn::new(Region::default(), QueueId { account, name })
+}
+
+/// Queues for everything.
+fn queues() -> Wishes {
+    let config = EventInvokeConfig {
+        on_success: Some(Destination::Queue(queue("succeeded"))),
+        on_failure: Some(Destination::Queue(queue("failed"))),
+        ..Default::default()
+    };
+    Wishes {
+        config,
+        dead_letters: Some(queue("dead")),
     }
 }
 
@@ -149,7 +175,7 @@ fn a_success_is_told_without_an_error() {
         (brief.get("requestPayload"), brief.get("responsePayload")),
         (None, None)
     );
-    let none = EventInvokeConfig::default();
+    let none = Wishes::default();
     let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
     let settled = settlement(&event("Root=1"), &none, end);
     assert_eq!(settled, Settlement::Succeeded(None, NOW));
@@ -167,7 +193,7 @@ fn what_did_not_run_has_no_response_and_was_not_started() {
 
 #[test]
 fn a_failure_that_nobody_is_told_of_is_kept() {
-    let none = EventInvokeConfig::default();
+    let none = Wishes::default();
     let end = Ending {
         error: "ä".repeat(10_000),
         ..ending(Some(Reason::EventAgeExceeded), None)
@@ -259,4 +285,64 @@ fn a_failed_event_that_no_record_can_hold_is_kept_and_a_success_is_told_without_
         panic!("somebody is told");
     };
     assert_eq!(told(settled).payload, brief);
+}
+
+#[test]
+fn a_failure_goes_to_the_destinations_queue_as_a_record_and_to_the_dead_letter_queue_as_it_came() {
+    let failed = outcome(
+        InvocationStatus::Error,
+        "{\"errorMessage\": \"no room\", \"errorType\": \"E\"}",
+    );
+    let end = Ending {
+        error: "{\"errorMessage\": \"no room\", \"errorType\": \"E\"}".to_owned(),
+        ..ending(Some(Reason::RetriesExhausted), Some(failed))
+    };
+    let settled = settlement(&event("Root=1"), &queues(), end);
+    let Settlement::Failed { told, .. } = settled else {
+        panic!("somebody is told: {settled:?}");
+    };
+    let [Delivery::Message(record), Delivery::Message(letter)] = told.as_slice() else {
+        panic!("two queues are told: {told:?}");
+    };
+    assert_eq!(record.queue, queue("failed").queue);
+    let read: Value = serde_json::from_str(&record.body).unwrap();
+    assert_eq!(read["requestContext"]["condition"], "RetriesExhausted");
+    assert_eq!(read["requestPayload"], json!({"a": 1}));
+    assert_eq!(
+        Trace::read(record.trace.as_deref().unwrap()).hops(&id("f")),
+        1
+    );
+    assert_eq!(
+        (&letter.queue, letter.body.as_str()),
+        (&queue("dead").queue, "{\"a\" : 1}")
+    );
+    let request_id = MessageAttribute::string("7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11");
+    assert_eq!(letter.attributes["RequestID"], request_id);
+    assert_eq!(
+        letter.attributes["ErrorCode"],
+        MessageAttribute::number(200)
+    );
+    assert_eq!(
+        letter.attributes["ErrorMessage"],
+        MessageAttribute::string("no room")
+    );
+}
+
+#[test]
+fn what_has_no_room_in_a_message_is_told_in_brief_or_kept() {
+    let mut large = event("Root=1");
+    let payload = format!("\"{}\"", "x".repeat(limits::MESSAGE_BYTES_MAX - 2));
+    large.event.payload = payload.into();
+    let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
+    let Settlement::Succeeded(Some(told), _) = settlement(&large, &queues(), end) else {
+        panic!("somebody is told");
+    };
+    let Delivery::Message(message) = told.delivery else {
+        panic!("a queue is told");
+    };
+    assert_eq!(message.body.as_bytes(), told.brief);
+    let failed = outcome(InvocationStatus::Error, "1");
+    let end = ending(Some(Reason::RetriesExhausted), Some(failed));
+    let settled = settlement(&large, &queues(), end);
+    assert!(matches!(settled, Settlement::Dead { .. }), "{settled:?}");
 }
