@@ -153,7 +153,8 @@ fn put(snapshot: &RwLock<Snapshot>, api: Arc<Api>) {
 
 fn count_of(connection: &Connection, account: &AccountId) -> rusqlite::Result<usize> {
     let count = "SELECT count(*) FROM api WHERE account = ?1";
-    connection.query_row(count, [account.as_str()], |row| row.get(0))
+    let count: i64 = connection.query_row(count, [account.as_str()], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 fn read(connection: &Connection, account: &AccountId, id: &ApiId) -> Result<Option<Api>, Error> {

@@ -43,14 +43,12 @@ fn route(key: &str) -> Route {
 }
 
 async fn put(sample: &Sample, id: &ApiId, route: Route) -> Result<PartId, Failure> {
-    let put = sample
-        .store
-        .apis()
-        .update(&account(), id, move |api: &mut Api| {
-            let id = route.id.clone();
-            api.put_route(route, NOW).map_err(Failure::Refused)?;
-            Ok(id)
-        });
+    let (owner, apis) = (account(), sample.store.apis());
+    let put = apis.update(&owner, id, move |api: &mut Api| {
+        let id = route.id.clone();
+        api.put_route(route, NOW).map_err(Failure::Refused)?;
+        Ok(id)
+    });
     put.await.map(|(_, id)| id)
 }
 
@@ -59,12 +57,10 @@ async fn an_api_is_found_by_its_id_also_after_a_restart() {
     let sample = Sample::new();
     let id = create(&sample, account()).await;
     let stage = Stage::new(StageName::default_stage(), NOW);
-    let added = sample
-        .store
-        .apis()
-        .update(&account(), &id, move |api: &mut Api| {
-            api.add_stage(stage, NOW).map_err(Failure::Refused)
-        });
+    let (owner, apis) = (account(), sample.store.apis());
+    let added = apis.update(&owner, &id, move |api: &mut Api| {
+        api.add_stage(stage, NOW).map_err(Failure::Refused)
+    });
     added.await.unwrap();
     put(&sample, &id, route("GET /pets/{id}")).await.unwrap();
     let before = sample.store.apis().get(&id).unwrap();

@@ -89,6 +89,25 @@ pub enum Part {
 impl Api {
     /// Adds a route, or puts it in the place of the one with its id.
     pub fn put_route(&mut self, route: Route, now: Timestamp) -> Result<(), Refusal> {
+        let before = self.draft.routes.get(&route.id);
+        if before.is_some_and(|before| before.is_managed && before.key != route.key) {
+            return Err(Refusal::Managed(Part::Route));
+        }
+        self.keep_route(route, now)
+    }
+
+    /// Gives the route that was made together with its API another key.
+    pub fn rekey_managed_route(&mut self, key: RouteKey, now: Timestamp) -> Result<(), Refusal> {
+        let managed = self.draft.routes.values().find(|route| route.is_managed);
+        let managed = managed.ok_or(Refusal::Missing(Part::Route))?;
+        let route = Route {
+            key,
+            ..managed.clone()
+        };
+        self.keep_route(route, now)
+    }
+
+    fn keep_route(&mut self, route: Route, now: Timestamp) -> Result<(), Refusal> {
         let others = self.draft.routes.values();
         for other in others.filter(|other| other.id != route.id) {
             if other.key == route.key {
@@ -107,18 +126,28 @@ impl Api {
         if !self.draft.authorizes(&route.authorization) {
             return Err(Refusal::NoAuthorizer);
         }
-        let routes = &mut self.draft.routes;
-        let (before, max) = (routes.get(&route.id), limits::API_ROUTES_MAX);
-        match before {
-            None if routes.len() >= max => return Err(Refusal::TooMany(Part::Route, max)),
-            Some(before) if before.is_managed && before.key != route.key => {
-                return Err(Refusal::Managed(Part::Route));
-            }
-            _ => {}
+        let (routes, max) = (&mut self.draft.routes, limits::API_ROUTES_MAX);
+        if !routes.contains_key(&route.id) && routes.len() >= max {
+            return Err(Refusal::TooMany(Part::Route, max));
         }
-        routes.insert(route.id.clone(), route);
+        let key = route.key.to_string();
+        if let Some(before) = routes.insert(route.id.clone(), route) {
+            self.rename_settings(&before.key.to_string(), key);
+        }
         self.deploy_by_itself(now);
         Ok(())
+    }
+
+    /// What stages say of a route goes with its key.
+    fn rename_settings(&mut self, before: &str, key: String) {
+        if before == key {
+            return;
+        }
+        for stage in self.stages.values_mut() {
+            if let Some(settings) = stage.settings.remove(before) {
+                stage.settings.insert(key.clone(), settings);
+            }
+        }
     }
 
     /// Takes a route away, and what stages say of it alone.

@@ -237,8 +237,20 @@ fn a_stage_has_settings_only_for_routes_that_are_there() {
     let id = added.id.clone();
     api.put_route(added, NOW).unwrap();
     api.add_stage(stage, NOW).unwrap();
+    let renamed = Route {
+        id: id.clone(),
+        ..route("GET /b")
+    };
+    api.put_route(renamed, NOW).unwrap();
+    let keys = |api: &Api| -> Vec<String> {
+        let stages = api.stages.values();
+        stages
+            .flat_map(|stage| stage.settings.keys().cloned())
+            .collect()
+    };
+    assert_eq!(keys(&api), ["GET /b"]);
     api.remove_route(&id, NOW).unwrap();
-    assert!(api.stages.values().all(|stage| stage.settings.is_empty()));
+    assert!(keys(&api).is_empty());
 }
 
 #[test]
@@ -274,7 +286,9 @@ fn what_was_made_with_its_api_goes_with_it() {
         key: "GET /".parse().unwrap(),
         ..route
     };
-    assert_eq!(api.put_route(renamed, NOW), refused(Part::Route));
+    assert_eq!(api.put_route(renamed.clone(), NOW), refused(Part::Route));
+    api.rekey_managed_route(renamed.key, NOW).unwrap();
+    assert_eq!(served(&api, "$default"), ["GET /"]);
 }
 
 #[test]
