@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{lambda, logs, sts};
+use crate::{apigatewayv2, lambda, logs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,8 @@ pub fn coverage() -> Vec<Coverage> {
                 })
         };
     }
-    of!(lambda).chain(of!(logs)).chain(of!(sts)).collect()
+    let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(logs));
+    all.chain(of!(sts)).collect()
 }
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod tests {
         );
         for (service, title) in [
             ("lambda", "AWS Lambda"),
+            ("apigatewayv2", "Amazon API Gateway V2"),
             ("logs", "Amazon CloudWatch Logs"),
             ("sts", "AWS STS"),
         ] {
@@ -81,5 +83,6 @@ mod tests {
             (handled("lambda"), handled("logs"), handled("sts")),
             (56, 8, 1)
         );
+        assert_eq!(handled("apigatewayv2"), 36);
     }
 }
