@@ -15,6 +15,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderName, Response};
 use kiln_types::{RequestId, Timestamp};
@@ -106,11 +107,15 @@ pub(crate) async fn admit(
 
 /// Answers a request whose body is there.
 pub(crate) async fn handle(gateway: &Arc<Shared>, entry: Entry, body: Bytes) -> Response<Bytes> {
-    let Entry { call, access } = entry;
-    let response = match access.verify(gateway, &call, body) {
-        Ok((known, body)) => integrate::run(gateway, &call, known.who(), &body).await,
-        Err(refused) => *refused,
+    let Entry { mut call, access } = entry;
+    let (known, body) = match access.verify(gateway, &call, body) {
+        Ok(verified) => verified,
+        Err(refused) => return call.finished(*refused),
     };
+    // Recorded from AWS: events have it also where the client sent none.
+    let headers = &mut call.head.headers;
+    headers.entry(CONTENT_LENGTH).or_insert(body.len().into());
+    let response = integrate::run(gateway, &call, known.who(), &body).await;
     call.finished(response)
 }
 

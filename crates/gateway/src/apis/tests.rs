@@ -166,6 +166,7 @@ async fn a_route_has_variables_and_a_stage_too() {
     assert_eq!(event["pathParameters"]["id"], "7");
     world.get("/prod/a/b%2Fc").await;
     let event = world.event();
+    assert_eq!(event["headers"]["content-length"], "0");
     assert_eq!(event["routeKey"], "ANY /{proxy+}");
     assert_eq!(event["pathParameters"]["proxy"], "a/b/c");
 }
