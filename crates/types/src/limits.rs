@@ -122,9 +122,5 @@ pub const STAGE_VARIABLE_NAME_LENGTH_MAX: usize = 64;
 pub const STAGE_VARIABLE_LENGTH_MAX: usize = 512;
 /// Longest wait for a function behind an HTTP API, in milliseconds.
 pub const API_TIMEOUT_MS_MAX: u32 = 30_000;
-/// Shortest (service model, `IntegerWithLengthBetween50And30000`).
-pub const API_TIMEOUT_MS_MIN: u32 = 50;
 /// Longest wait for a Lambda authorizer, in milliseconds.
 pub const AUTHORIZER_TIMEOUT_MS: u64 = 10_000;
-/// Longest time for which the answer of a Lambda authorizer is kept (service model).
-pub const AUTHORIZER_TTL_SECS_MAX: u32 = 3_600;
