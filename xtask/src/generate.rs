@@ -121,7 +121,7 @@ fn imports(body: &str) -> String {
         shapes.insert(0, "self");
     }
     code += &format!("use crate::wire::shape::{{{}}};\n", shapes.join(", "));
-    let routes = named(&["Route", "has_parameter"]);
+    let routes = named(&["Matched", "has_parameter"]);
     if !routes.is_empty() {
         code += &format!("use crate::router::{{{}}};\n", routes.join(", "));
     }

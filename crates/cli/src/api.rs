@@ -1,9 +1,10 @@
 //! A small client of the public HTTP API: signs a call, sends it, reads the answer.
 //!
-//! Calls are grouped by service in [`lambda`], [`logs`] and [`admin`]; an answer that is not a
+//! Calls are grouped by service in [`lambda`], [`apis`], [`logs`] and [`admin`]; an answer that is not a
 //! success becomes a [`Refusal`].
 
 mod admin;
+mod apis;
 mod events;
 mod lambda;
 mod logs;
@@ -48,6 +49,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     Lambda,
+    ApiGateway,
     Logs,
     Sts,
     Kiln,
@@ -85,6 +87,7 @@ impl Service {
     fn name(self) -> &'static str {
         match self {
             Service::Lambda => "lambda",
+            Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
             Service::Sts => "sts",
             Service::Kiln => "kiln",

@@ -2,9 +2,10 @@
 //!
 //! The order: package ([`package`]), look at what exists, infer what was not said ([`infer`]),
 //! create or change only what differs ([`document`]), wait until the server is done ([`wait`]),
-//! open a URL when asked ([`url`]). Running it twice changes nothing the second time.
+//! open a URL ([`url`]) or an HTTP API ([`http_api`]) when asked. Running it twice changes nothing the second time.
 
 mod document;
+mod http_api;
 mod ignore;
 mod image;
 mod infer;
@@ -32,6 +33,7 @@ value when the function exists. Files named in DIR/.kilnignore stay out of the p
 Examples:
   kiln deploy examples/sum
   kiln deploy resize.py --memory 512 --timeout 30 --env BUCKET=photos --url
+  kiln deploy web --api
   kiln deploy build/app.zip --name app --runtime python3.11 --handler app.handler
   kiln deploy --image docker-archive:/srv/images/app.tar --name app";
 
@@ -88,6 +90,9 @@ pub struct Args {
     /// Give the function a public URL that needs no keys
     #[arg(long)]
     url: bool,
+    /// Give the function an HTTP API whose requests all go to it
+    #[arg(long)]
+    api: bool,
     /// What the function is for
     #[arg(long)]
     description: Option<String>,
@@ -114,6 +119,13 @@ struct Attached {
     file_system: Option<(String, String)>,
 }
 
+/// Where the function is reached over HTTP.
+#[derive(Debug, Default)]
+struct Reached {
+    url: Option<String>,
+    api: Option<String>,
+}
+
 /// What a deployment did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -137,12 +149,17 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         true => Some(url::open(client, name.as_str()).await?),
         false => None,
     };
-    let url = url.as_deref();
+    let arn = show(&configuration["FunctionArn"]);
+    let api = match args.api {
+        true => Some(http_api::open(client, name.as_str(), &arn).await?),
+        false => None,
+    };
+    let reached = Reached { url, api };
     match format {
-        Format::Json => output::print_json(&summary(&configuration, action, url))?,
-        Format::Table => output::print(&table(&configuration, url))?,
+        Format::Json => output::print_json(&summary(&configuration, action, &reached))?,
+        Format::Table => output::print(&table(&configuration, &reached))?,
     }
-    suggest(name.as_str(), args.path(), url);
+    suggest(name.as_str(), args.path(), &reached);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -318,7 +335,7 @@ fn function_name(args: &Args) -> Result<FunctionName> {
     }
 }
 
-fn summary(configuration: &Value, action: Action, url: Option<&str>) -> Value {
+fn summary(configuration: &Value, action: Action, reached: &Reached) -> Value {
     json!({
         "Action": match action {
             Action::Created => "created",
@@ -330,22 +347,26 @@ fn summary(configuration: &Value, action: Action, url: Option<&str>) -> Value {
         "Runtime": configuration["Runtime"],
         "Handler": configuration["Handler"],
         "CodeSha256": configuration["CodeSha256"],
-        "FunctionUrl": url,
+        "FunctionUrl": reached.url,
+        "ApiEndpoint": reached.api,
     })
 }
 
-fn table(configuration: &Value, url: Option<&str>) -> String {
+fn table(configuration: &Value, reached: &Reached) -> String {
     let mut rows = Rows::pairs();
     rows.push(["Function".to_owned(), show(&configuration["FunctionArn"])]);
     rows.push(["Runtime".to_owned(), show(&configuration["Runtime"])]);
     rows.push(["Handler".to_owned(), show(&configuration["Handler"])]);
-    if let Some(url) = url {
+    if let Some(url) = &reached.url {
         rows.push(["URL", url]);
+    }
+    if let Some(api) = &reached.api {
+        rows.push(["API", api]);
     }
     rows.render()
 }
 
-fn suggest(name: &str, path: &Path, url: Option<&str>) {
+fn suggest(name: &str, path: &Path, reached: &Reached) {
     let event = path.join("test.json");
     let event = match event.is_file() {
         true => format!("--event {}", event.display()),
@@ -353,8 +374,8 @@ fn suggest(name: &str, path: &Path, url: Option<&str>) {
     };
     eprintln!("next: kiln invoke {name} {event}");
     eprintln!("      kiln logs {name} -f");
-    if let Some(url) = url {
-        eprintln!("      curl {url}");
+    for address in reached.url.iter().chain(&reached.api) {
+        eprintln!("      curl {address}");
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod alias;
 mod api;
+mod apis;
 mod completions;
 mod delete;
 mod deploy;
@@ -71,6 +72,8 @@ pub enum Verb {
     Delete(delete::Args),
     /// Publish, list and delete layers: packages that functions share
     Layer(layer::Args),
+    /// List the HTTP APIs, or show the routes of one
+    Apis(apis::Args),
     /// Show asynchronous events and those that were given up; try them again or forget them
     Events(events::Args),
     /// Have functions hear of what happens elsewhere: add, list, pause, resume and delete triggers
@@ -121,6 +124,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Provision(args) => provision::run(client, format, &args).await,
         Verb::Delete(args) => delete::run(client, format, &args).await,
         Verb::Layer(args) => layer::run(client, format, &args).await,
+        Verb::Apis(args) => apis::run(client, format, &args).await,
         Verb::Events(args) => events::run(client, format, &args).await,
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,

@@ -46,6 +46,8 @@ How `kiln deploy` decides what was not said:
   the end means directories. `node_modules` is packaged. The same files always make the same zip.
 - **--url** sets `AuthType` `NONE` and the two permissions that AWS asks for: `lambda:InvokeFunctionUrl`, and
   `lambda:InvokeFunction` through the URL.
+- **--api** makes an HTTP API of the function's name and with the tag `kiln:function`, unless there is one, and lets it invoke
+  the function.
 ";
 
 fn page() -> String {

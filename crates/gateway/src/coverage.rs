@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{lambda, logs, sqs, sts};
+use crate::{apigatewayv2, lambda, logs, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +26,8 @@ pub fn coverage() -> Vec<Coverage> {
                 })
         };
     }
-    of!(lambda)
-        .chain(of!(logs))
-        .chain(of!(sqs))
-        .chain(of!(sts))
-        .collect()
+    let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(logs));
+    all.chain(of!(sqs)).chain(of!(sts)).collect()
 }
 
 #[cfg(test)]
@@ -48,6 +45,7 @@ mod tests {
         );
         for (service, title) in [
             ("lambda", "AWS Lambda"),
+            ("apigatewayv2", "Amazon API Gateway V2"),
             ("logs", "Amazon CloudWatch Logs"),
             ("sqs", "Amazon SQS"),
             ("sts", "AWS STS"),
@@ -94,5 +92,6 @@ mod tests {
             ),
             (56, 8, 23, 1)
         );
+        assert_eq!(handled("apigatewayv2"), 36);
     }
 }

@@ -147,10 +147,14 @@ exceptions! {
     UnsupportedOperation = "UnsupportedOperation", 400, Front;
     /// The caller may not do this.
     AccessDenied = "AccessDeniedException", 403, Front;
+    /// What API Gateway is asked for cannot be.
+    BadRequest = "BadRequestException", 400, Front;
     /// There is no such code-signing configuration.
     CodeSigningConfigNotFound = "CodeSigningConfigNotFoundException", 404, Upper;
     /// The account's code storage is full.
     CodeStorageExceeded = "CodeStorageExceededException", 400, Lower;
+    /// Another part of the API stands in the way.
+    Conflict = "ConflictException", 409, Front;
     /// The function's file system cannot be mounted.
     EfsMountFailure = "EFSMountFailureException", 403, Upper;
     /// A hook failed after the snapshot was restored.
@@ -171,6 +175,8 @@ exceptions! {
     InvalidSignature = "InvalidSignatureException", 403, Front;
     /// There is no signature.
     MissingAuthenticationToken = "MissingAuthenticationTokenException", 403, Front;
+    /// API Gateway has no such API, or the API no such part.
+    NotFound = "NotFoundException", 404, Front;
     /// Kiln does not have this operation yet. Not an exception of AWS's.
     NotImplemented = "NotImplementedException", 501, Front;
     /// The resource policy would grow too large.

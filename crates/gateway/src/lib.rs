@@ -8,6 +8,8 @@
 //! decides nothing; a caller that goes away cancels nothing.
 
 mod admin;
+mod apigatewayv2;
+mod apis;
 mod auth;
 mod compile;
 mod config;
@@ -18,6 +20,7 @@ mod health;
 mod invoke;
 mod lambda;
 mod logs;
+mod proxy;
 mod router;
 mod server;
 mod sqs;

@@ -7,12 +7,14 @@ use kiln_types::{UrlId, limits};
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
-use crate::{lambda, logs, sqs, sts};
+use crate::{apigatewayv2, lambda, logs, sqs, sts};
 
 /// What `X-Amz-Target` of CloudWatch Logs begins with.
 const LOGS_TARGET: &str = "Logs_20140328.";
 /// What `X-Amz-Target` of the Simple Queue Service begins with.
 const SQS_TARGET: &str = "AmazonSQS.";
+/// What the paths of API Gateway's API for HTTP APIs begin with; that for REST APIs has others.
+const HTTP_APIS: &str = "/v2/";
 /// The XML namespace of the Simple Queue Service.
 const SQS_NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 /// The XML namespace of the Security Token Service.
@@ -35,6 +37,8 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) enum Service {
     /// Lambda.
     Lambda,
+    /// API Gateway.
+    ApiGateway,
     /// CloudWatch Logs.
     Logs,
     /// The Simple Queue Service.
@@ -67,6 +71,8 @@ pub(crate) fn form_of_unknown(head: &Parts, scope: Option<&str>) -> Form {
 pub(crate) enum Operation {
     /// Of Lambda.
     Lambda(lambda::generated::Operation),
+    /// Of API Gateway.
+    ApiGateway(apigatewayv2::generated::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::generated::Operation),
     /// Of the Simple Queue Service.
@@ -77,7 +83,7 @@ pub(crate) enum Operation {
 
 /// An operation and the labels of the path it was found by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Route<'p, O> {
+pub(crate) struct Matched<'p, O> {
     /// The operation.
     pub(crate) operation: O,
     /// The path's labels and what stands for them, still percent-encoded.
@@ -93,7 +99,7 @@ pub(crate) struct Found {
     pub(crate) labels: Vec<(&'static str, String)>,
 }
 
-impl<'p, O> Route<'p, O> {
+impl<'p, O> Matched<'p, O> {
     /// A found operation.
     pub(crate) fn new(operation: O, labels: &[(&'static str, &'p str)]) -> Self {
         Self {
@@ -108,6 +114,7 @@ impl Service {
     pub(crate) fn of(head: &Parts, scope: Option<&str>) -> Result<Self> {
         match scope {
             Some("lambda") => Ok(Service::Lambda),
+            Some("apigateway") => Ok(Service::ApiGateway),
             Some("logs") => Ok(Service::Logs),
             Some("sqs") => Ok(Service::Sqs),
             Some("sts") => Ok(Service::Sts),
@@ -123,6 +130,7 @@ impl Service {
                 Ok(Service::Sqs)
             }
             None if sqs::is_queue_path(head.uri.path()) => Ok(Service::Sqs),
+            None if head.uri.path().starts_with(HTTP_APIS) => Ok(Service::ApiGateway),
             None if head.uri.path() == "/" && is_form(&head.headers) => Ok(Service::Sts),
             None => Ok(Service::Lambda),
         }
@@ -132,6 +140,7 @@ impl Service {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Service::Lambda => "lambda",
+            Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
             Service::Sqs => "sqs",
             Service::Sts => "sts",
@@ -142,7 +151,7 @@ impl Service {
     /// How it talks, where that is more than one way: as it is talked to.
     pub(crate) fn protocol(self, head: &Parts) -> Protocol {
         match self {
-            Service::Lambda | Service::Kiln => Protocol::RestJson,
+            Service::Lambda | Service::ApiGateway | Service::Kiln => Protocol::RestJson,
             Service::Logs => Protocol::Json,
             Service::Sqs if head.headers.contains_key("x-amz-target") => Protocol::QueryCompatible,
             Service::Sqs => Protocol::Query {
@@ -161,6 +170,7 @@ impl Service {
         match self {
             Service::Logs => Exception::InvalidParameter,
             Service::Sqs => Exception::MissingRequiredParameter,
+            Service::ApiGateway => Exception::BadRequest,
             Service::Lambda | Service::Sts | Service::Kiln => Exception::Validation,
         }
     }
@@ -170,6 +180,7 @@ impl Service {
     pub(crate) fn find(self, head: &Parts) -> Result<Option<Found>> {
         match self {
             Service::Lambda => find_lambda(head).map(Some),
+            Service::ApiGateway => find_api_gateway(head).map(Some),
             Service::Logs => find_logs(head).map(Some),
             Service::Sqs if head.headers.contains_key("x-amz-target") => find_sqs(head).map(Some),
             Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
@@ -182,6 +193,7 @@ impl Operation {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Operation::Lambda(operation) => operation.name(),
+            Operation::ApiGateway(operation) => operation.name(),
             Operation::Logs(operation) => operation.name(),
             Operation::Sqs(operation) => operation.name(),
             Operation::Sts(operation) => operation.name(),
@@ -199,7 +211,10 @@ impl Operation {
             }
             Operation::Lambda(Invoke) => limits::SYNC_PAYLOAD_BYTES_MAX,
             Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
-            Operation::Lambda(_) | Operation::Logs(_) | Operation::Sts(_) => BODY_BYTES_MAX,
+            Operation::Lambda(_)
+            | Operation::ApiGateway(_)
+            | Operation::Logs(_)
+            | Operation::Sts(_) => BODY_BYTES_MAX,
         }
     }
 
@@ -270,22 +285,44 @@ fn queue_label(service: Service, head: &Parts) -> Vec<(&'static str, String)> {
 }
 
 fn find_lambda(head: &Parts) -> Result<Found> {
+    find_by_path(head, "Lambda", |method, segments, query| {
+        let route = lambda::generated::route(method, segments, query)?;
+        Some((Operation::Lambda(route.operation), route.labels))
+    })
+}
+
+fn find_api_gateway(head: &Parts) -> Result<Found> {
+    if !head.uri.path().starts_with(HTTP_APIS) {
+        return Err(ApiError::not_implemented("REST APIs"));
+    }
+    find_by_path(head, "API Gateway", |method, segments, query| {
+        let route = apigatewayv2::generated::route(method, segments, query)?;
+        Some((Operation::ApiGateway(route.operation), route.labels))
+    })
+}
+
+/// The labels of a path, still encoded.
+type Labels<'p> = Vec<(&'static str, &'p str)>;
+
+fn find_by_path<'p>(
+    head: &'p Parts,
+    service: &str,
+    route: impl FnOnce(&str, &[&'p str], &str) -> Option<(Operation, Labels<'p>)>,
+) -> Result<Found> {
     // Some clients end the path of lists with a slash.
     let path = head.uri.path();
     let path = path.strip_prefix('/').unwrap_or(path);
     let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     let query = head.uri.query().unwrap_or_default();
-    match lambda::generated::route(head.method.as_str(), &segments, query) {
-        Some(Route { operation, labels }) => Ok(Found {
-            operation: Operation::Lambda(operation),
-            labels: labels
-                .into_iter()
-                .map(|(label, text)| (label, percent::path(text).into_owned()))
-                .collect(),
+    let decoded = |(label, text)| (label, percent::path(text).into_owned());
+    match route(head.method.as_str(), &segments, query) {
+        Some((operation, labels)) => Ok(Found {
+            operation,
+            labels: labels.into_iter().map(decoded).collect(),
         }),
         None => {
             let message = format!(
-                "No operation of Lambda has {} {}",
+                "No operation of {service} has {} {}",
                 head.method,
                 head.uri.path()
             );
@@ -392,6 +429,25 @@ mod tests {
         assert_eq!(count, lambda::generated::Operation::ALL.len());
     }
 
+    /// As above: botocore's, without the generator.
+    #[test]
+    fn every_operation_of_api_gateway_is_found_by_its_own_path() {
+        let table = include_str!("models/apigatewayv2_routes.tsv");
+        let mut count = 0;
+        for line in table.lines() {
+            let [name, method, path] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("three columns: {line}")
+            };
+            let filled = path.replace(['{', '}'], "x");
+            let found = find_api_gateway(&head(method, &filled, &[])).unwrap();
+            assert_eq!(found.operation.name(), name);
+            count += 1;
+        }
+        assert_eq!(count, apigatewayv2::generated::Operation::ALL.len());
+        let rest = find_api_gateway(&head("GET", "/restapis", &[])).unwrap_err();
+        assert_eq!(rest.message, "Kiln does not have REST APIs yet.");
+    }
+
     #[test]
     fn a_label_may_be_an_arn_encoded_or_not() {
         let arn = "arn:aws:lambda:us-east-1:000000000000:function:sum";
@@ -422,6 +478,8 @@ mod tests {
         let plain = head("GET", "/2015-03-31/functions", &[]);
         assert_eq!(Service::of(&plain, Some("logs")), Ok(Service::Logs));
         assert_eq!(Service::of(&plain, None), Ok(Service::Lambda));
+        let apis = head("GET", "/v2/apis", &[]);
+        assert_eq!(Service::of(&apis, None), Ok(Service::ApiGateway));
         let target = head(
             "POST",
             "/",
@@ -481,7 +539,7 @@ mod tests {
         );
         assert_eq!(form("s3", &[]), Form::RestXml);
         let json = ("content-type", "application/json");
-        assert_eq!(form("apigateway", &[json]), Form::Of(Protocol::RestJson));
+        assert_eq!(form("batch", &[json]), Form::Of(Protocol::RestJson));
     }
 
     #[test]

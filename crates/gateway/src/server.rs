@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::apis;
 use crate::auth::Authenticator;
 use crate::config::{Config, Deps};
 use crate::error::Error;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) deps: Arc<Deps>,
     /// Decides who a caller is.
     pub(crate) authenticator: Authenticator,
+    /// What HTTP APIs remember between requests.
+    pub(crate) apis: apis::Memory,
     /// What all bodies together may take.
     bodies: body::Budget,
     /// Cancelled when shutdown begins.
@@ -60,18 +63,9 @@ pub(crate) struct Shared {
 impl Gateway {
     /// A gateway that is yet to listen.
     pub fn new(config: Config, deps: Deps) -> Self {
-        let authenticator = Authenticator::new(&config, deps.store.keys().clone());
-        let (config, deps) = (Arc::new(config), Arc::new(deps));
-        let stopping = CancellationToken::new();
-        let bodies = body::Budget::new(config.limits.body_bytes_in_flight_max);
+        let shared = Shared::new(Arc::new(config), Arc::new(deps));
         Self {
-            shared: Arc::new(Shared {
-                config,
-                deps,
-                authenticator,
-                bodies,
-                stopping,
-            }),
+            shared: Arc::new(shared),
         }
     }
 
@@ -121,6 +115,20 @@ impl Gateway {
             connections.wait().await;
         }
         accepted
+    }
+}
+
+impl Shared {
+    /// What a gateway begins with.
+    pub(crate) fn new(config: Arc<Config>, deps: Arc<Deps>) -> Self {
+        Self {
+            authenticator: Authenticator::new(&config, deps.store.keys().clone()),
+            apis: apis::Memory::new(deps.clock.clone()),
+            bodies: body::Budget::new(config.limits.body_bytes_in_flight_max),
+            stopping: CancellationToken::new(),
+            config,
+            deps,
+        }
     }
 }
 

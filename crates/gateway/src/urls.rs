@@ -1,16 +1,17 @@
 //! Function URLs: HTTP requests of anybody, turned into events.
 //!
-//! preflight → may it come in ([`access`]) → body → who asks → event ([`event`]) → invoke → response ([`response`]) with
-//! cross-origin headers ([`cors`]).
+//! preflight → may it come in ([`access`]) → body → who asks → event → invoke → response (both
+//! in [`proxy`](crate::proxy)) with cross-origin headers ([`cors`]).
 //!
 //! AWS differs: whether a request has a signature that fits is told in the words of the API
 //! (`{"message": …}`), and there is no TLS.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use kiln_invoke::{Error, Kind, Request};
 use kiln_types::url::UrlConfig;
 use kiln_types::{Function, FunctionArn, FunctionCaller, Qualifier, RequestId, UrlId, limits};
@@ -19,15 +20,16 @@ use serde_json::json;
 use crate::auth::Authenticator;
 use crate::config::{Config, Deps};
 use crate::context::Caller;
-use crate::lambda::invocation::{new_trace, run, whole_seconds};
+use crate::lambda::invocation::{run, whole_seconds};
+use crate::proxy::answer::{json as plain, put};
+use crate::proxy::failure::Failure;
+use crate::proxy::incoming::{domain_and_port, trace_of};
+use crate::proxy::response::{Dialect, internal_server_error};
+use crate::proxy::{Incoming, Place, Signer, Who, v2};
 use crate::server::{Peer, Shared};
 
 mod access;
 mod cors;
-mod event;
-mod response;
-
-use event::{Call, Signer};
 
 /// A request to a function URL.
 pub(crate) struct UrlRequest {
@@ -156,43 +158,36 @@ async fn invoke(
 ) -> Response<Bytes> {
     let time = door.deps.clock.timestamp();
     let headers = &request.head.headers;
-    let trace = match headers
-        .get("x-amzn-trace-id")
-        .and_then(|value| value.to_str().ok())
-    {
-        Some(trace) => trace.to_owned(),
-        None => new_trace(time),
-    };
+    let trace = trace_of(headers, time);
     let endpoint = &door.config.endpoint;
     let (domain, port) = domain_and_port(&request.head, endpoint.default_port());
-    let call = Call {
-        url: &request.id,
+    let name = request_id.to_string();
+    let incoming = Incoming {
         domain: &domain,
         port,
         scheme: endpoint.scheme(),
         method: &request.head.method,
-        uri: &request.head.uri,
+        path: request.head.uri.path(),
+        query: request.head.uri.query().unwrap_or_default(),
         version: request.head.version,
         headers,
         body: &request.body,
         source_ip: request.peer.ip(),
         time,
-        request_id,
+        request_id: &name,
         trace: &trace,
-        signer: caller.as_ref().map(|caller| Signer {
-            access_key_id: &caller.access_key_id,
-            account: &caller.account,
-            arn: &caller.arn,
-            user_id: &caller.user_id,
-        }),
     };
+    let event = v2::event(
+        &incoming,
+        &place(&request, caller.as_ref(), &BTreeMap::new()),
+    );
     let arn = FunctionArn::new(door.config.region.clone(), &found.function.id);
     let outcome = run(
         door.deps,
         Request {
             function: found.function.id.clone(),
             qualifier: found.qualifier.clone(),
-            payload: call.event().into(),
+            payload: event.into(),
             kind: Kind::RequestResponse,
             client_context: None,
             trace: Some(trace.clone()),
@@ -213,22 +208,45 @@ async fn invoke(
     response
 }
 
-fn render(found: &Found, report: Option<kiln_types::InvocationReport>) -> Response<Bytes> {
-    let Some(report) = report.filter(|report| report.status.function_error().is_none()) else {
-        return response::internal_server_error();
-    };
-    response::render(&report.payload).unwrap_or_else(|unusable| {
-        let function = &found.function.id;
-        tracing::info!(%function, %unusable, "a function's result is no HTTP response");
-        response::internal_server_error()
-    })
+/// A function's URL as a place: one route takes all of its requests.
+fn place<'a>(
+    request: &'a UrlRequest,
+    caller: Option<&'a Caller>,
+    no_variables: &'a BTreeMap<String, String>,
+) -> Place<'a> {
+    let who = caller.map_or(Who::Anybody, |caller| Who::Signer(Signer::of(caller)));
+    Place {
+        account: who.signer().map_or("anonymous", |signer| signer.account),
+        api: request.id.as_str(),
+        domain_prefix: request.id.as_str(),
+        route_key: "$default",
+        resource: "$default",
+        stage: "$default",
+        path: request.head.uri.path(),
+        path_parameters: no_variables,
+        stage_variables: no_variables,
+        who,
+    }
 }
 
-/// Why there is no outcome, for a caller who knows HTTP and not Lambda.
+fn render(found: &Found, report: Option<kiln_types::InvocationReport>) -> Response<Bytes> {
+    let Some(report) = report.filter(|report| report.status.function_error().is_none()) else {
+        return internal_server_error();
+    };
+    Dialect::Url
+        .render(&report.payload)
+        .unwrap_or_else(|unusable| {
+            let function = &found.function.id;
+            tracing::info!(%function, %unusable, "a function's result is no HTTP response");
+            internal_server_error()
+        })
+}
+
+/// Why there is no outcome, in the words of function URLs.
 fn refusal(found: &Found, error: Error) -> Response<Bytes> {
-    match error {
-        Error::NotFound { .. } => unknown(),
-        Error::Throttled {
+    match Failure::of(error, &found.function.id) {
+        Failure::NotFound => unknown(),
+        Failure::Throttled {
             reason,
             retry_after,
         } => {
@@ -239,40 +257,12 @@ fn refusal(found: &Found, error: Error) -> Response<Bytes> {
             put(&mut response, header::RETRY_AFTER, &seconds);
             response
         }
-        Error::TooLarge { .. } => too_large(),
-        Error::NotReady(_) | Error::AwaitsSnapshot | Error::Unavailable(_) => {
+        Failure::TooLarge => too_large(),
+        Failure::NotNow => {
             let document = json!({"Message": "Service Unavailable"});
             plain(StatusCode::SERVICE_UNAVAILABLE, document.to_string())
         }
-        Error::StartFailed(why) => {
-            let function = &found.function.id;
-            tracing::error!(%function, why, "could not start an instance");
-            response::internal_server_error()
-        }
-        Error::NoFileSystem(file_system) => {
-            let function = &found.function.id;
-            tracing::warn!(%function, file_system, "a function's file system is gone");
-            response::internal_server_error()
-        }
-        Error::OverBudget {
-            memory_mb,
-            budget_mb,
-        } => {
-            let function = &found.function.id;
-            tracing::warn!(%function, memory_mb, budget_mb, "a function is larger than --memory-budget-mb allows");
-            response::internal_server_error()
-        }
-        Error::Recursive => {
-            let function = &found.function.id;
-            tracing::info!(%function, "a loop of invocations through a function URL was stopped");
-            response::internal_server_error()
-        }
-        // The last two are of events that are kept, which nobody does here.
-        Error::RestoreFailed
-        | Error::RestoreTimedOut
-        | Error::Unknown
-        | Error::QueueFull { .. }
-        | Error::NotKept(_) => response::internal_server_error(),
+        Failure::Internal => internal_server_error(),
     }
 }
 
@@ -308,32 +298,6 @@ fn too_large() -> Response<Bytes> {
         StatusCode::PAYLOAD_TOO_LARGE,
         json!({"Message": message}).to_string(),
     )
-}
-
-fn plain(status: StatusCode, body: String) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
-    put(&mut response, header::CONTENT_TYPE, "application/json");
-    response
-}
-
-fn put(response: &mut Response<Bytes>, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
-    }
-}
-
-/// The host that was called, and its port.
-fn domain_and_port(head: &Parts, default_port: u16) -> (String, u16) {
-    let host = head
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.or(head.uri.host()).unwrap_or_default();
-    match host.rsplit_once(':') {
-        Some((domain, port)) => (domain.to_owned(), port.parse().unwrap_or(default_port)),
-        None => (host.to_owned(), default_port),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kiln_types::{FunctionId, LayerName, MappingId, UrlId};
+use kiln_types::{AccountId, ApiId, FunctionId, LayerName, MappingId, UrlId};
 
 /// Why a method of the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,17 @@ pub enum Error {
     /// Another mapping brings the same events to the same function. Nothing was changed.
     #[error("event source mapping {0} brings the same events to the same function")]
     MappingExists(MappingId),
+    /// The account has no such HTTP API. Nothing was changed.
+    #[error("HTTP API {id} of {account} does not exist")]
+    NoApi {
+        /// The account.
+        account: AccountId,
+        /// The API.
+        id: ApiId,
+    },
+    /// The account has as many HTTP APIs as it may have. Nothing was changed.
+    #[error("there are {0} HTTP APIs, which is all an account may have")]
+    TooManyApis(usize),
     /// Another function has this URL id. Nothing was changed.
     #[error("URL id {0} belongs to another function")]
     UrlTaken(UrlId),

@@ -21,7 +21,7 @@ use snapshot::Snapshot;
 /// Changes that a subscriber may fall behind.
 const CHANGES_MAX: usize = 1_024;
 
-/// `meta.db`: functions, the index of their URLs, access keys, layers and mappings.
+/// `meta.db`: functions, the index of their URLs, access keys, layers, mappings and HTTP APIs.
 pub(crate) const META: Spec = Spec {
     file: "meta.db",
     durability: Durability::Disk,
@@ -54,6 +54,7 @@ pub(crate) const META: Spec = Spec {
         crate::layers::TABLES,
         crate::keys::TABLES,
         crate::mappings::TABLE,
+        crate::apis::TABLES,
     ],
 };
 

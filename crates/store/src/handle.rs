@@ -11,6 +11,7 @@ use kiln_types::account::AccountId;
 use kiln_types::{Clock, Function, FunctionId, Qualifier, Sha256, UrlId};
 use tokio::sync::broadcast;
 
+use crate::apis::Apis;
 use crate::artifacts::{Artifacts, Quota};
 use crate::buckets::Buckets;
 use crate::config::Config;
@@ -38,6 +39,7 @@ struct Parts {
     functions: Functions,
     layers: Layers,
     mappings: Mappings,
+    apis: Apis,
     keys: Keys,
     logs: Logs,
     usage: Usage,
@@ -64,6 +66,7 @@ impl Store {
             functions: Functions::open(meta.clone())?,
             layers: Layers::open(meta.clone())?,
             mappings: Mappings::open(meta.clone())?,
+            apis: Apis::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
@@ -167,6 +170,11 @@ impl Store {
     /// Event source mappings.
     pub fn mappings(&self) -> &Mappings {
         &self.parts.mappings
+    }
+
+    /// HTTP APIs.
+    pub fn apis(&self) -> &Apis {
+        &self.parts.apis
     }
 
     /// What functions run on and layers hold: all that [`Artifacts::collect`] must keep. From

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, access keys (every commit is synced)
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, access keys (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues   (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -17,12 +17,13 @@
 //! - The only crate that knows SQL or the layout on disk; neither shows in its public items.
 //! - Each public method is one transaction. What a method of functions, keys, events or usage returned
 //!   survives a crash of the process and of the machine.
-//! - What an invocation needs ([`Store::function`], [`Store::function_by_url`], [`Keys::get`],
+//! - What an invocation needs ([`Store::function`], [`Store::function_by_url`], [`Apis::get`], [`Keys::get`],
 //!   [`Artifacts::dir`]) is answered from memory, never by SQL.
 //!
 //! Start reading at [`Store`] in `handle.rs`, then `database.rs` (the writer thread that all
 //! databases share) and `artifacts.rs`.
 
+mod apis;
 mod artifacts;
 mod buckets;
 mod config;
@@ -40,6 +41,7 @@ pub mod queue;
 mod shelf;
 mod usage;
 
+pub use apis::Apis;
 pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
 pub use buckets::{BucketError, Buckets};
 pub use config::Config;

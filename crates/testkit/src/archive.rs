@@ -1,6 +1,8 @@
 //! Deployment packages made from text in the test.
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
+use std::path::Path;
 
 use zip::write::SimpleFileOptions;
 
@@ -32,4 +34,33 @@ fn pack(files: &[(&str, &[u8])], mode: u32) -> Vec<u8> {
 /// A zip with one Python file, `index.py`.
 pub fn python(source: &str) -> Vec<u8> {
     zip(&[("index.py", source.as_bytes())])
+}
+
+/// A zip with everything below these folders; what stands in an earlier one wins.
+pub fn folders(folders: &[&Path]) -> Vec<u8> {
+    let mut files = BTreeMap::new();
+    for folder in folders {
+        collect(folder, folder, &mut files);
+    }
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, content)| (name.as_str(), content.as_slice()))
+        .collect();
+    zip(&files)
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+    let entries = std::fs::read_dir(folder);
+    for entry in entries.unwrap_or_else(|error| panic!("read {}: {error}", folder.display())) {
+        let path = entry.expect("a folder can be read to its end").path();
+        if path.is_dir() {
+            collect(root, &path, files);
+            continue;
+        }
+        let name = path.strip_prefix(root).expect("it was found there");
+        let name = name.to_str().expect("names are UTF-8").to_owned();
+        let content = std::fs::read(&path);
+        let content = content.unwrap_or_else(|error| panic!("read {}: {error}", path.display()));
+        files.entry(name).or_insert(content);
+    }
 }

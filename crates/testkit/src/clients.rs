@@ -1,4 +1,5 @@
-//! The AWS clients that tests run unmodified: pinned, installed once, offline afterwards.
+//! The AWS clients and the frameworks that tests run unmodified: pinned, installed once, offline
+//! afterwards.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,6 +11,10 @@ use crate::{cache, programs, runtimes};
 const PYTHON_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awscli==1.46.3"];
 /// AWS's runtime client with its native part, which Kiln's packs leave out.
 const RUNTIME_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awslambdaric==4.2.2"];
+/// A framework of Python's web and what makes a handler of its programs.
+const MANGUM_PACKAGES: [&str; 2] = ["mangum==0.22.0", "starlette==1.10.0"];
+/// The same of Node.js.
+const EXPRESS_PACKAGES: [&str; 2] = ["express@5.3.0", "serverless-http@4.0.0"];
 const JAVASCRIPT_PACKAGE: &str = "@aws-sdk/client-lambda@3.1164.0";
 /// Of the last releases that run on Node 18, which Debian 12 has.
 const JAVASCRIPT_PACKAGE_NODE_18: &str = "@aws-sdk/client-lambda@3.958.0";
@@ -27,6 +32,16 @@ pub fn python_packages() -> PathBuf {
 /// has them.
 pub fn awslambdaric_packages(python: &Python) -> PathBuf {
     installed("awslambdaric", python, &RUNTIME_PACKAGES)
+}
+
+/// A folder with Starlette and Mangum for this Python, to be part of a function's package.
+pub fn mangum_packages(python: &Python) -> PathBuf {
+    installed("mangum", python, &MANGUM_PACKAGES)
+}
+
+/// A folder whose `node_modules` has Express and serverless-http, to be part of a function's package.
+pub fn express_folder() -> PathBuf {
+    node_packages("express", &EXPRESS_PACKAGES)
 }
 
 fn installed(name: &str, python: &Python, packages: &[&str]) -> PathBuf {
@@ -64,9 +79,13 @@ pub fn aws_cli() -> Command {
 pub fn node_folder() -> PathBuf {
     let version = programs::run(Command::new("node").arg("--version"));
     let package = javascript_package(&String::from_utf8_lossy(&version.stdout));
-    let name = format!("node-clients-{}", package.replace('/', "-"));
+    node_packages("node-clients", &[package])
+}
+
+fn node_packages(name: &str, packages: &[&str]) -> PathBuf {
+    let name = format!("{name}-{}", packages.join("-").replace('/', "-"));
     cache::once(&name, |folder| {
-        eprintln!("testkit: installing {package} (once)");
+        eprintln!("testkit: installing {} (once)", packages.join(" "));
         let mut install = Command::new("npm");
         install.args([
             "install",
@@ -75,7 +94,7 @@ pub fn node_folder() -> PathBuf {
             "--no-fund",
             "--ignore-scripts",
         ]);
-        programs::run(install.arg("--prefix").arg(folder).arg(package));
+        programs::run(install.arg("--prefix").arg(folder).args(packages));
     })
 }
 

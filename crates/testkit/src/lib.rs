@@ -13,6 +13,7 @@ pub mod cache;
 pub mod clients;
 mod http;
 pub mod image;
+pub mod issuer;
 mod lambda;
 pub mod page;
 mod postgres;

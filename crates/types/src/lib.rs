@@ -5,9 +5,11 @@
 
 pub mod account;
 pub mod alias;
+pub mod api;
 pub mod arn;
 mod caller;
 pub mod clock;
+pub mod cors;
 pub mod digest;
 pub mod environment;
 pub mod event_invoke;
@@ -33,9 +35,11 @@ pub mod usage;
 
 pub use account::{AccountId, Region};
 pub use alias::AliasConfig;
+pub use api::{Api, ApiId, PartId, StageName};
 pub use arn::{FunctionArn, FunctionRef};
 pub use caller::FunctionCaller;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
+pub use cors::Cors;
 pub use digest::Sha256;
 pub use environment::RESERVED_VARIABLES;
 pub use event_invoke::{Destination, EventInvokeConfig, RecursiveLoop};

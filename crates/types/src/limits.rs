@@ -98,3 +98,29 @@ pub const SCALING_PER_SECOND: u32 = 100;
 pub const QUEUE_NAME_LENGTH_MAX: usize = 80;
 /// Largest message, attributes included, and all messages of a batch together: 1 MiB (SQS quotas page).
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// HTTP APIs of an account (API Gateway quotas: regional APIs).
+pub const APIS_MAX: usize = 600;
+/// Routes of an HTTP API (API Gateway, "Quotas for configuring and running an HTTP API", as all below).
+pub const API_ROUTES_MAX: usize = 300;
+/// Integrations of an HTTP API.
+pub const API_INTEGRATIONS_MAX: usize = 300;
+/// Authorizers of an HTTP API.
+pub const API_AUTHORIZERS_MAX: usize = 10;
+/// Stages of an HTTP API.
+pub const API_STAGES_MAX: usize = 10;
+/// Deployments of an HTTP API that were made by hand. AWS documents none; each holds all routes.
+pub const API_DEPLOYMENTS_MAX: usize = 100;
+/// Audiences of a JWT authorizer.
+pub const API_AUDIENCES_MAX: usize = 50;
+/// Scopes of a route.
+pub const API_SCOPES_MAX: usize = 10;
+/// Variables of a stage.
+pub const STAGE_VARIABLES_MAX: usize = 100;
+/// Longest name of a stage variable.
+pub const STAGE_VARIABLE_NAME_LENGTH_MAX: usize = 64;
+/// Longest value of a stage variable.
+pub const STAGE_VARIABLE_LENGTH_MAX: usize = 512;
+/// Longest wait for a function behind an HTTP API, in milliseconds.
+pub const API_TIMEOUT_MS_MAX: u32 = 30_000;
+/// Longest wait for a Lambda authorizer, in milliseconds.
+pub const AUTHORIZER_TIMEOUT_MS: u64 = 10_000;

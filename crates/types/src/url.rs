@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::cors::Cors;
 use crate::id::UrlId;
 
 /// A function URL's settings.
@@ -39,21 +40,4 @@ pub enum InvokeMode {
     Buffered,
     /// As it is made.
     ResponseStream,
-}
-
-/// Cross-origin settings; empty lists send no header.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Cors {
-    /// Whether cookies and credentials may be sent.
-    pub allow_credentials: bool,
-    /// Request headers a page may send.
-    pub allow_headers: Vec<String>,
-    /// Methods a page may use.
-    pub allow_methods: Vec<String>,
-    /// Origins that may call.
-    pub allow_origins: Vec<String>,
-    /// Response headers a page may read.
-    pub expose_headers: Vec<String>,
-    /// How long a browser may remember the answer, in seconds.
-    pub max_age_secs: Option<u32>,
 }

@@ -149,9 +149,26 @@ pub struct Shape {
     /// Whether it is kept out of messages.
     #[serde(default)]
     pub sensitive: bool,
+    /// How a time is written, where that is not as its protocol has it.
+    #[serde(rename = "timestampFormat")]
+    pub timestamp_format: Option<String>,
 }
 
 impl Model {
+    /// Some services tell the lengths of texts by the names of their shapes alone.
+    fn with_named_bounds(mut self) -> Self {
+        for (name, shape) in &mut self.shapes {
+            let is_bounded = shape.min.is_some() || shape.max.is_some();
+            if let Some((min, max)) = named_bounds(name)
+                && shape.kind == "string"
+                && !is_bounded
+            {
+                (shape.min, shape.max) = (Some(min.into()), Some(max.into()));
+            }
+        }
+        self
+    }
+
     /// A shape that a reference names.
     pub fn shape(&self, name: &str) -> &Shape {
         self.shapes
@@ -187,7 +204,14 @@ pub fn read(botocore: &Path, selection: &Selection) -> anyhow::Result<Model> {
         let members = &mut shape.members;
         members.retain(|(name, _)| !selection.reserved.contains(name));
     }
-    Ok(model)
+    Ok(model.with_named_bounds())
+}
+
+/// The bounds that a shape's name tells, as in `StringWithLengthBetween1And128`.
+fn named_bounds(name: &str) -> Option<(u64, u64)> {
+    let (_, bounds) = name.split_once("WithLengthBetween")?;
+    let (min, max) = bounds.split_once("And")?;
+    Some((min.parse().ok()?, max.parse().ok()?))
 }
 
 /// The folder of the botocore package, and its version.
@@ -242,4 +266,18 @@ fn in_order<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, Reference
         }
     }
     from.deserialize_map(Pairs(PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_tell_its_bounds() {
+        let bounds = named_bounds("StringWithLengthBetween1And128");
+        assert_eq!(bounds, Some((1, 128)));
+        for name in ["StringWithLengthBetween0And32K", "Arn", "SelectionKey"] {
+            assert_eq!(named_bounds(name), None, "{name}");
+        }
+    }
 }

@@ -81,10 +81,12 @@ fn route(model: &Model) -> anyhow::Result<String> {
     }
     // Routes with a query string are special cases of those without: they come first.
     arms.sort();
-    let mut code = String::from(
+    let reads_query = arms.iter().any(|(is_without_query, _)| !is_without_query);
+    let query = if reads_query { "query" } else { "_query" };
+    let mut code = format!(
         "\n/// The operation behind a method, a path's segments and a query string.\n\
-         pub(crate) fn route<'p>(\n    method: &str,\n    path: &[&'p str],\n    query: &str,\n\
-         ) -> Option<Route<'p, Operation>> {\n    match (method, path) {\n",
+         pub(crate) fn route<'p>(\n    method: &str,\n    path: &[&'p str],\n    {query}: &str,\n\
+         ) -> Option<Matched<'p, Operation>> {{\n    match (method, path) {{\n",
     );
     for (_, arm) in arms {
         code += &arm;
@@ -116,7 +118,7 @@ fn arm(name: &str, operation: &Operation) -> (bool, String) {
         None => String::new(),
     };
     let arm = format!(
-        "({:?}, [{}]){guard} => Some(Route::new(Operation::{name}, &[{}])),\n",
+        "({:?}, [{}]){guard} => Some(Matched::new(Operation::{name}, &[{}])),\n",
         operation.http.method,
         segments.join(", "),
         labels.join(", "),

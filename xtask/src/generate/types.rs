@@ -111,8 +111,12 @@ fn rust_type(model: &Model, name: &str) -> anyhow::Result<String> {
         "string" => "String".to_owned(),
         "integer" | "long" => "i64".to_owned(),
         "float" | "double" => "f64".to_owned(),
-        // Seconds since 1970, as JSON has it.
-        "timestamp" => "f64".to_owned(),
+        "timestamp" => match shape.timestamp_format.as_deref() {
+            // Seconds since 1970, as JSON has it.
+            None => "f64".to_owned(),
+            Some("iso8601") => "String".to_owned(),
+            Some(other) => bail!("{name} is written as {other}, which is new"),
+        },
         "boolean" => "bool".to_owned(),
         "blob" => "Bytes".to_owned(),
         "list" => format!("Vec<{}>", part(&shape.member)?),

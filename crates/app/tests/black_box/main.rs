@@ -23,6 +23,7 @@ mod function_access;
 mod function_urls;
 mod hostile;
 mod hostile_runtime;
+mod http_apis;
 mod images;
 mod javascript_sdk;
 mod layers;

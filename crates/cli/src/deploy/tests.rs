@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use super::*;
 use crate::scripted::{Asked, Reply, not_found, ok, serve};
 
+const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:app";
+
 /// A function as the server remembers it.
 #[derive(Default)]
 struct Remembered {
@@ -29,6 +31,7 @@ impl Remembered {
             ("POST /2015-03-31/functions", empty) => {
                 let mut created = asked.document.clone();
                 created["State"] = "Pending".into();
+                created["FunctionArn"] = ARN.into();
                 *empty = Some(created.clone());
                 ok(&created)
             }
@@ -52,6 +55,10 @@ impl Remembered {
                 ok(c)
             }
             ("POST /2015-03-31/functions/app/policy", _) => ok(&json!({})),
+            ("GET /v2/apis", _) => ok(&json!({ "items": [{ "apiId": "other", "tags": {} }] })),
+            ("POST /v2/apis", _) => {
+                ok(&json!({ "apiId": "a1", "apiEndpoint": "http://a1.example" }))
+            }
             (other, _) => panic!("{other}"),
         }
     }
@@ -79,6 +86,26 @@ fn lines(asked: &[Asked]) -> Vec<&str> {
 }
 
 const HANDLER: &str = "def handler(event, context):\n    return event\n";
+
+#[tokio::test]
+async fn an_api_is_made_for_the_function_and_let_in() {
+    let args = Args {
+        api: true,
+        ..Args::default()
+    };
+    let (result, asked) = deploy(Remembered::default(), HANDLER, args).await;
+    result.unwrap();
+    let made = asked
+        .iter()
+        .find(|asked| asked.line == "POST /v2/apis")
+        .unwrap();
+    assert_eq!(made.document["target"], ARN);
+    assert_eq!(made.document["tags"]["kiln:function"], "app");
+    let permitted = asked.last().unwrap();
+    assert_eq!(permitted.line, "POST /2015-03-31/functions/app/policy");
+    let source = "arn:aws:execute-api:us-east-1:000000000000:a1/*";
+    assert_eq!(permitted.document["SourceArn"], source);
+}
 
 #[tokio::test]
 async fn new_function_is_created_awaited_and_opened() {

@@ -43,7 +43,11 @@ pub(super) async fn open(client: &Client, name: &str) -> Result<String> {
 }
 
 /// Adds a statement to the function's policy unless it is there already.
-async fn permit(client: &Client, name: &str, statement: serde_json::Value) -> Result<()> {
+pub(super) async fn permit(
+    client: &Client,
+    name: &str,
+    statement: serde_json::Value,
+) -> Result<()> {
     match client.add_permission(name, &statement).await {
         Err(error) if is_code(&error, "ResourceConflictException") => Ok(()),
         result => result,

@@ -38,6 +38,8 @@ pub(crate) struct Fixture {
 pub(crate) struct FakeInvoker {
     pub(crate) answers: Mutex<VecDeque<Result<Outcome, Error>>>,
     pub(crate) asked: Mutex<Vec<Request>>,
+    /// How long it takes for an answer.
+    pub(crate) delay: Mutex<Duration>,
     /// What it says of every version.
     pub(crate) readiness: Mutex<Option<Readiness>>,
 }
@@ -48,7 +50,13 @@ impl Invoke for FakeInvoker {
         let answer = self.answers.lock().unwrap().pop_front();
         let answer =
             answer.unwrap_or_else(|| Ok(outcome(InvocationStatus::Success, request.payload)));
-        Box::pin(async move { answer })
+        let delay = *self.delay.lock().unwrap();
+        Box::pin(async move {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            answer
+        })
     }
 
     fn readiness(&self, _: &FunctionId, _: &Configuration) -> Option<Readiness> {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::router::{Route, has_parameter};
+use crate::router::{Matched, has_parameter};
 use crate::wire::shape::{
     self, At, Length, List, Map, Member, Pattern, Range, Shape, Structure, Text,
 };
@@ -4848,10 +4848,10 @@ pub(crate) fn route<'p>(
     method: &str,
     path: &[&'p str],
     query: &str,
-) -> Option<Route<'p, Operation>> {
+) -> Option<Matched<'p, Operation>> {
     match (method, path) {
         ("GET", ["2018-10-31", "layers"]) if has_parameter(query, "find=LayerVersion") => {
-            Some(Route::new(Operation::GetLayerVersionByArn, &[]))
+            Some(Matched::new(Operation::GetLayerVersionByArn, &[]))
         }
         (
             "GET",
@@ -4861,16 +4861,16 @@ pub(crate) fn route<'p>(
                 function_name,
                 "provisioned-concurrency",
             ],
-        ) if has_parameter(query, "List=ALL") => Some(Route::new(
+        ) if has_parameter(query, "List=ALL") => Some(Matched::new(
             Operation::ListProvisionedConcurrencyConfigs,
             &[("FunctionName", function_name)],
         )),
-        ("DELETE", ["2015-03-31", "event-source-mappings", uuid]) => Some(Route::new(
+        ("DELETE", ["2015-03-31", "event-source-mappings", uuid]) => Some(Matched::new(
             Operation::DeleteEventSourceMapping,
             &[("UUID", uuid)],
         )),
         ("DELETE", ["2015-03-31", "functions", function_name, "aliases", name]) => {
-            Some(Route::new(
+            Some(Matched::new(
                 Operation::DeleteAlias,
                 &[("FunctionName", function_name), ("Name", name)],
             ))
@@ -4884,25 +4884,27 @@ pub(crate) fn route<'p>(
                 "policy",
                 statement_id,
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::RemovePermission,
             &[
                 ("FunctionName", function_name),
                 ("StatementId", statement_id),
             ],
         )),
-        ("DELETE", ["2015-03-31", "functions", function_name]) => Some(Route::new(
+        ("DELETE", ["2015-03-31", "functions", function_name]) => Some(Matched::new(
             Operation::DeleteFunction,
             &[("FunctionName", function_name)],
         )),
-        ("DELETE", ["2017-03-31", "tags", resource]) => Some(Route::new(
+        ("DELETE", ["2017-03-31", "tags", resource]) => Some(Matched::new(
             Operation::UntagResource,
             &[("Resource", resource)],
         )),
-        ("DELETE", ["2017-10-31", "functions", function_name, "concurrency"]) => Some(Route::new(
-            Operation::DeleteFunctionConcurrency,
-            &[("FunctionName", function_name)],
-        )),
+        ("DELETE", ["2017-10-31", "functions", function_name, "concurrency"]) => {
+            Some(Matched::new(
+                Operation::DeleteFunctionConcurrency,
+                &[("FunctionName", function_name)],
+            ))
+        }
         (
             "DELETE",
             [
@@ -4914,7 +4916,7 @@ pub(crate) fn route<'p>(
                 "policy",
                 statement_id,
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::RemoveLayerVersionPermission,
             &[
                 ("LayerName", layer_name),
@@ -4931,7 +4933,7 @@ pub(crate) fn route<'p>(
                 "versions",
                 version_number,
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::DeleteLayerVersion,
             &[("LayerName", layer_name), ("VersionNumber", version_number)],
         )),
@@ -4943,7 +4945,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "event-invoke-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::DeleteFunctionEventInvokeConfig,
             &[("FunctionName", function_name)],
         )),
@@ -4955,7 +4957,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "provisioned-concurrency",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::DeleteProvisionedConcurrencyConfig,
             &[("FunctionName", function_name)],
         )),
@@ -4966,7 +4968,7 @@ pub(crate) fn route<'p>(
                 "code-signing-configs",
                 code_signing_config_arn,
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::DeleteCodeSigningConfig,
             &[("CodeSigningConfigArn", code_signing_config_arn)],
         )),
@@ -4978,67 +4980,67 @@ pub(crate) fn route<'p>(
                 function_name,
                 "code-signing-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::DeleteFunctionCodeSigningConfig,
             &[("FunctionName", function_name)],
         )),
-        ("DELETE", ["2021-10-31", "functions", function_name, "url"]) => Some(Route::new(
+        ("DELETE", ["2021-10-31", "functions", function_name, "url"]) => Some(Matched::new(
             Operation::DeleteFunctionUrlConfig,
             &[("FunctionName", function_name)],
         )),
         ("DELETE", ["2025-11-30", "capacity-providers", capacity_provider_name]) => {
-            Some(Route::new(
+            Some(Matched::new(
                 Operation::DeleteCapacityProvider,
                 &[("CapacityProviderName", capacity_provider_name)],
             ))
         }
         ("DELETE", ["2025-12-01", "durable-executions", durable_execution_arn]) => {
-            Some(Route::new(
+            Some(Matched::new(
                 Operation::DeleteDurableExecution,
                 &[("DurableExecutionArn", durable_execution_arn)],
             ))
         }
-        ("DELETE", ["2026-07-09", "resource-policy", resource_arn]) => Some(Route::new(
+        ("DELETE", ["2026-07-09", "resource-policy", resource_arn]) => Some(Matched::new(
             Operation::DeleteResourcePolicy,
             &[("ResourceArn", resource_arn)],
         )),
-        ("GET", ["2015-03-31", "event-source-mappings", uuid]) => Some(Route::new(
+        ("GET", ["2015-03-31", "event-source-mappings", uuid]) => Some(Matched::new(
             Operation::GetEventSourceMapping,
             &[("UUID", uuid)],
         )),
         ("GET", ["2015-03-31", "event-source-mappings"]) => {
-            Some(Route::new(Operation::ListEventSourceMappings, &[]))
+            Some(Matched::new(Operation::ListEventSourceMappings, &[]))
         }
-        ("GET", ["2015-03-31", "functions", function_name, "aliases", name]) => Some(Route::new(
+        ("GET", ["2015-03-31", "functions", function_name, "aliases", name]) => Some(Matched::new(
             Operation::GetAlias,
             &[("FunctionName", function_name), ("Name", name)],
         )),
-        ("GET", ["2015-03-31", "functions", function_name, "aliases"]) => Some(Route::new(
+        ("GET", ["2015-03-31", "functions", function_name, "aliases"]) => Some(Matched::new(
             Operation::ListAliases,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2015-03-31", "functions", function_name, "configuration"]) => Some(Route::new(
+        ("GET", ["2015-03-31", "functions", function_name, "configuration"]) => Some(Matched::new(
             Operation::GetFunctionConfiguration,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2015-03-31", "functions", function_name, "policy"]) => Some(Route::new(
+        ("GET", ["2015-03-31", "functions", function_name, "policy"]) => Some(Matched::new(
             Operation::GetPolicy,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2015-03-31", "functions", function_name, "versions"]) => Some(Route::new(
+        ("GET", ["2015-03-31", "functions", function_name, "versions"]) => Some(Matched::new(
             Operation::ListVersionsByFunction,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2015-03-31", "functions", function_name]) => Some(Route::new(
+        ("GET", ["2015-03-31", "functions", function_name]) => Some(Matched::new(
             Operation::GetFunction,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2015-03-31", "functions"]) => Some(Route::new(Operation::ListFunctions, &[])),
+        ("GET", ["2015-03-31", "functions"]) => Some(Matched::new(Operation::ListFunctions, &[])),
         ("GET", ["2016-08-19", "account-settings"]) => {
-            Some(Route::new(Operation::GetAccountSettings, &[]))
+            Some(Matched::new(Operation::GetAccountSettings, &[]))
         }
         ("GET", ["2017-03-31", "tags", resource]) => {
-            Some(Route::new(Operation::ListTags, &[("Resource", resource)]))
+            Some(Matched::new(Operation::ListTags, &[("Resource", resource)]))
         }
         (
             "GET",
@@ -5050,7 +5052,7 @@ pub(crate) fn route<'p>(
                 version_number,
                 "policy",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetLayerVersionPolicy,
             &[("LayerName", layer_name), ("VersionNumber", version_number)],
         )),
@@ -5063,15 +5065,15 @@ pub(crate) fn route<'p>(
                 "versions",
                 version_number,
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetLayerVersion,
             &[("LayerName", layer_name), ("VersionNumber", version_number)],
         )),
-        ("GET", ["2018-10-31", "layers", layer_name, "versions"]) => Some(Route::new(
+        ("GET", ["2018-10-31", "layers", layer_name, "versions"]) => Some(Matched::new(
             Operation::ListLayerVersions,
             &[("LayerName", layer_name)],
         )),
-        ("GET", ["2018-10-31", "layers"]) => Some(Route::new(Operation::ListLayers, &[])),
+        ("GET", ["2018-10-31", "layers"]) => Some(Matched::new(Operation::ListLayers, &[])),
         (
             "GET",
             [
@@ -5081,7 +5083,7 @@ pub(crate) fn route<'p>(
                 "event-invoke-config",
                 "list",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::ListFunctionEventInvokeConfigs,
             &[("FunctionName", function_name)],
         )),
@@ -5093,11 +5095,11 @@ pub(crate) fn route<'p>(
                 function_name,
                 "event-invoke-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetFunctionEventInvokeConfig,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2019-09-30", "functions", function_name, "concurrency"]) => Some(Route::new(
+        ("GET", ["2019-09-30", "functions", function_name, "concurrency"]) => Some(Matched::new(
             Operation::GetFunctionConcurrency,
             &[("FunctionName", function_name)],
         )),
@@ -5109,7 +5111,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "provisioned-concurrency",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetProvisionedConcurrencyConfig,
             &[("FunctionName", function_name)],
         )),
@@ -5121,7 +5123,7 @@ pub(crate) fn route<'p>(
                 code_signing_config_arn,
                 "functions",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::ListFunctionsByCodeSigningConfig,
             &[("CodeSigningConfigArn", code_signing_config_arn)],
         )),
@@ -5132,12 +5134,12 @@ pub(crate) fn route<'p>(
                 "code-signing-configs",
                 code_signing_config_arn,
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetCodeSigningConfig,
             &[("CodeSigningConfigArn", code_signing_config_arn)],
         )),
         ("GET", ["2020-04-22", "code-signing-configs"]) => {
-            Some(Route::new(Operation::ListCodeSigningConfigs, &[]))
+            Some(Matched::new(Operation::ListCodeSigningConfigs, &[]))
         }
         (
             "GET",
@@ -5147,7 +5149,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "code-signing-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetFunctionCodeSigningConfig,
             &[("FunctionName", function_name)],
         )),
@@ -5159,20 +5161,20 @@ pub(crate) fn route<'p>(
                 function_name,
                 "runtime-management-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetRuntimeManagementConfig,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2021-10-31", "functions", function_name, "url"]) => Some(Route::new(
+        ("GET", ["2021-10-31", "functions", function_name, "url"]) => Some(Matched::new(
             Operation::GetFunctionUrlConfig,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2021-10-31", "functions", function_name, "urls"]) => Some(Route::new(
+        ("GET", ["2021-10-31", "functions", function_name, "urls"]) => Some(Matched::new(
             Operation::ListFunctionUrlConfigs,
             &[("FunctionName", function_name)],
         )),
         ("GET", ["2024-08-31", "functions", function_name, "recursion-config"]) => {
-            Some(Route::new(
+            Some(Matched::new(
                 Operation::GetFunctionRecursionConfig,
                 &[("FunctionName", function_name)],
             ))
@@ -5185,16 +5187,18 @@ pub(crate) fn route<'p>(
                 capacity_provider_name,
                 "function-versions",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::ListFunctionVersionsByCapacityProvider,
             &[("CapacityProviderName", capacity_provider_name)],
         )),
-        ("GET", ["2025-11-30", "capacity-providers", capacity_provider_name]) => Some(Route::new(
-            Operation::GetCapacityProvider,
-            &[("CapacityProviderName", capacity_provider_name)],
-        )),
+        ("GET", ["2025-11-30", "capacity-providers", capacity_provider_name]) => {
+            Some(Matched::new(
+                Operation::GetCapacityProvider,
+                &[("CapacityProviderName", capacity_provider_name)],
+            ))
+        }
         ("GET", ["2025-11-30", "capacity-providers"]) => {
-            Some(Route::new(Operation::ListCapacityProviders, &[]))
+            Some(Matched::new(Operation::ListCapacityProviders, &[]))
         }
         (
             "GET",
@@ -5204,7 +5208,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "function-scaling-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetFunctionScalingConfig,
             &[("FunctionName", function_name)],
         )),
@@ -5216,7 +5220,7 @@ pub(crate) fn route<'p>(
                 durable_execution_arn,
                 "history",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetDurableExecutionHistory,
             &[("DurableExecutionArn", durable_execution_arn)],
         )),
@@ -5228,11 +5232,11 @@ pub(crate) fn route<'p>(
                 durable_execution_arn,
                 "state",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::GetDurableExecutionState,
             &[("DurableExecutionArn", durable_execution_arn)],
         )),
-        ("GET", ["2025-12-01", "durable-executions", durable_execution_arn]) => Some(Route::new(
+        ("GET", ["2025-12-01", "durable-executions", durable_execution_arn]) => Some(Matched::new(
             Operation::GetDurableExecution,
             &[("DurableExecutionArn", durable_execution_arn)],
         )),
@@ -5244,39 +5248,39 @@ pub(crate) fn route<'p>(
                 function_name,
                 "durable-executions",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::ListDurableExecutionsByFunction,
             &[("FunctionName", function_name)],
         )),
-        ("GET", ["2026-07-09", "resource-policy", resource_arn]) => Some(Route::new(
+        ("GET", ["2026-07-09", "resource-policy", resource_arn]) => Some(Matched::new(
             Operation::GetResourcePolicy,
             &[("ResourceArn", resource_arn)],
         )),
-        ("POST", ["2014-11-13", "functions", function_name, "invoke-async"]) => Some(Route::new(
+        ("POST", ["2014-11-13", "functions", function_name, "invoke-async"]) => Some(Matched::new(
             Operation::InvokeAsync,
             &[("FunctionName", function_name)],
         )),
         ("POST", ["2015-03-31", "event-source-mappings"]) => {
-            Some(Route::new(Operation::CreateEventSourceMapping, &[]))
+            Some(Matched::new(Operation::CreateEventSourceMapping, &[]))
         }
-        ("POST", ["2015-03-31", "functions", function_name, "aliases"]) => Some(Route::new(
+        ("POST", ["2015-03-31", "functions", function_name, "aliases"]) => Some(Matched::new(
             Operation::CreateAlias,
             &[("FunctionName", function_name)],
         )),
-        ("POST", ["2015-03-31", "functions", function_name, "invocations"]) => Some(Route::new(
+        ("POST", ["2015-03-31", "functions", function_name, "invocations"]) => Some(Matched::new(
             Operation::Invoke,
             &[("FunctionName", function_name)],
         )),
-        ("POST", ["2015-03-31", "functions", function_name, "policy"]) => Some(Route::new(
+        ("POST", ["2015-03-31", "functions", function_name, "policy"]) => Some(Matched::new(
             Operation::AddPermission,
             &[("FunctionName", function_name)],
         )),
-        ("POST", ["2015-03-31", "functions", function_name, "versions"]) => Some(Route::new(
+        ("POST", ["2015-03-31", "functions", function_name, "versions"]) => Some(Matched::new(
             Operation::PublishVersion,
             &[("FunctionName", function_name)],
         )),
-        ("POST", ["2015-03-31", "functions"]) => Some(Route::new(Operation::CreateFunction, &[])),
-        ("POST", ["2017-03-31", "tags", resource]) => Some(Route::new(
+        ("POST", ["2015-03-31", "functions"]) => Some(Matched::new(Operation::CreateFunction, &[])),
+        ("POST", ["2017-03-31", "tags", resource]) => Some(Matched::new(
             Operation::TagResource,
             &[("Resource", resource)],
         )),
@@ -5290,11 +5294,11 @@ pub(crate) fn route<'p>(
                 version_number,
                 "policy",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::AddLayerVersionPermission,
             &[("LayerName", layer_name), ("VersionNumber", version_number)],
         )),
-        ("POST", ["2018-10-31", "layers", layer_name, "versions"]) => Some(Route::new(
+        ("POST", ["2018-10-31", "layers", layer_name, "versions"]) => Some(Matched::new(
             Operation::PublishLayerVersion,
             &[("LayerName", layer_name)],
         )),
@@ -5306,14 +5310,14 @@ pub(crate) fn route<'p>(
                 function_name,
                 "event-invoke-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::UpdateFunctionEventInvokeConfig,
             &[("FunctionName", function_name)],
         )),
         ("POST", ["2020-04-22", "code-signing-configs"]) => {
-            Some(Route::new(Operation::CreateCodeSigningConfig, &[]))
+            Some(Matched::new(Operation::CreateCodeSigningConfig, &[]))
         }
-        ("POST", ["2021-10-31", "functions", function_name, "url"]) => Some(Route::new(
+        ("POST", ["2021-10-31", "functions", function_name, "url"]) => Some(Matched::new(
             Operation::CreateFunctionUrlConfig,
             &[("FunctionName", function_name)],
         )),
@@ -5325,12 +5329,12 @@ pub(crate) fn route<'p>(
                 function_name,
                 "response-streaming-invocations",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::InvokeWithResponseStream,
             &[("FunctionName", function_name)],
         )),
         ("POST", ["2025-11-30", "capacity-providers"]) => {
-            Some(Route::new(Operation::CreateCapacityProvider, &[]))
+            Some(Matched::new(Operation::CreateCapacityProvider, &[]))
         }
         (
             "POST",
@@ -5340,7 +5344,7 @@ pub(crate) fn route<'p>(
                 callback_id,
                 "fail",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::SendDurableExecutionCallbackFailure,
             &[("CallbackId", callback_id)],
         )),
@@ -5352,7 +5356,7 @@ pub(crate) fn route<'p>(
                 callback_id,
                 "heartbeat",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::SendDurableExecutionCallbackHeartbeat,
             &[("CallbackId", callback_id)],
         )),
@@ -5364,7 +5368,7 @@ pub(crate) fn route<'p>(
                 callback_id,
                 "succeed",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::SendDurableExecutionCallbackSuccess,
             &[("CallbackId", callback_id)],
         )),
@@ -5376,7 +5380,7 @@ pub(crate) fn route<'p>(
                 durable_execution_arn,
                 "checkpoint",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::CheckpointDurableExecution,
             &[("DurableExecutionArn", durable_execution_arn)],
         )),
@@ -5388,7 +5392,7 @@ pub(crate) fn route<'p>(
                 durable_execution_arn,
                 "pause",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::PauseDurableExecution,
             &[("DurableExecutionArn", durable_execution_arn)],
         )),
@@ -5400,7 +5404,7 @@ pub(crate) fn route<'p>(
                 durable_execution_arn,
                 "resume",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::ResumeDurableExecution,
             &[("DurableExecutionArn", durable_execution_arn)],
         )),
@@ -5412,27 +5416,27 @@ pub(crate) fn route<'p>(
                 durable_execution_arn,
                 "stop",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::StopDurableExecution,
             &[("DurableExecutionArn", durable_execution_arn)],
         )),
-        ("PUT", ["2015-03-31", "event-source-mappings", uuid]) => Some(Route::new(
+        ("PUT", ["2015-03-31", "event-source-mappings", uuid]) => Some(Matched::new(
             Operation::UpdateEventSourceMapping,
             &[("UUID", uuid)],
         )),
-        ("PUT", ["2015-03-31", "functions", function_name, "aliases", name]) => Some(Route::new(
+        ("PUT", ["2015-03-31", "functions", function_name, "aliases", name]) => Some(Matched::new(
             Operation::UpdateAlias,
             &[("FunctionName", function_name), ("Name", name)],
         )),
-        ("PUT", ["2015-03-31", "functions", function_name, "code"]) => Some(Route::new(
+        ("PUT", ["2015-03-31", "functions", function_name, "code"]) => Some(Matched::new(
             Operation::UpdateFunctionCode,
             &[("FunctionName", function_name)],
         )),
-        ("PUT", ["2015-03-31", "functions", function_name, "configuration"]) => Some(Route::new(
+        ("PUT", ["2015-03-31", "functions", function_name, "configuration"]) => Some(Matched::new(
             Operation::UpdateFunctionConfiguration,
             &[("FunctionName", function_name)],
         )),
-        ("PUT", ["2017-10-31", "functions", function_name, "concurrency"]) => Some(Route::new(
+        ("PUT", ["2017-10-31", "functions", function_name, "concurrency"]) => Some(Matched::new(
             Operation::PutFunctionConcurrency,
             &[("FunctionName", function_name)],
         )),
@@ -5444,7 +5448,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "event-invoke-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::PutFunctionEventInvokeConfig,
             &[("FunctionName", function_name)],
         )),
@@ -5456,7 +5460,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "provisioned-concurrency",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::PutProvisionedConcurrencyConfig,
             &[("FunctionName", function_name)],
         )),
@@ -5467,7 +5471,7 @@ pub(crate) fn route<'p>(
                 "code-signing-configs",
                 code_signing_config_arn,
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::UpdateCodeSigningConfig,
             &[("CodeSigningConfigArn", code_signing_config_arn)],
         )),
@@ -5479,7 +5483,7 @@ pub(crate) fn route<'p>(
                 function_name,
                 "code-signing-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::PutFunctionCodeSigningConfig,
             &[("FunctionName", function_name)],
         )),
@@ -5491,24 +5495,26 @@ pub(crate) fn route<'p>(
                 function_name,
                 "runtime-management-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::PutRuntimeManagementConfig,
             &[("FunctionName", function_name)],
         )),
-        ("PUT", ["2021-10-31", "functions", function_name, "url"]) => Some(Route::new(
+        ("PUT", ["2021-10-31", "functions", function_name, "url"]) => Some(Matched::new(
             Operation::UpdateFunctionUrlConfig,
             &[("FunctionName", function_name)],
         )),
         ("PUT", ["2024-08-31", "functions", function_name, "recursion-config"]) => {
-            Some(Route::new(
+            Some(Matched::new(
                 Operation::PutFunctionRecursionConfig,
                 &[("FunctionName", function_name)],
             ))
         }
-        ("PUT", ["2025-11-30", "capacity-providers", capacity_provider_name]) => Some(Route::new(
-            Operation::UpdateCapacityProvider,
-            &[("CapacityProviderName", capacity_provider_name)],
-        )),
+        ("PUT", ["2025-11-30", "capacity-providers", capacity_provider_name]) => {
+            Some(Matched::new(
+                Operation::UpdateCapacityProvider,
+                &[("CapacityProviderName", capacity_provider_name)],
+            ))
+        }
         (
             "PUT",
             [
@@ -5517,11 +5523,11 @@ pub(crate) fn route<'p>(
                 function_name,
                 "function-scaling-config",
             ],
-        ) => Some(Route::new(
+        ) => Some(Matched::new(
             Operation::PutFunctionScalingConfig,
             &[("FunctionName", function_name)],
         )),
-        ("PUT", ["2026-07-09", "resource-policy", resource_arn]) => Some(Route::new(
+        ("PUT", ["2026-07-09", "resource-policy", resource_arn]) => Some(Matched::new(
             Operation::PutResourcePolicy,
             &[("ResourceArn", resource_arn)],
         )),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::apigatewayv2;
 use crate::error::{ApiError, Exception};
 
 /// A parameter is wrong.
@@ -56,9 +57,12 @@ pub(crate) fn stale_revision(operation: &str) -> ApiError {
 impl From<kiln_store::Error> for ApiError {
     fn from(error: kiln_store::Error) -> Self {
         // Handlers look first, so this one was deleted in between.
-        use kiln_store::Error::{NoLayer, NoMapping, NotFound};
-        if let NotFound(_) | NoLayer { .. } | NoMapping(_) = error {
-            return resource_not_found();
+        use kiln_store::Error::{NoApi, NoLayer, NoMapping, NotFound, TooManyApis};
+        match error {
+            NotFound(_) | NoLayer { .. } | NoMapping(_) => return resource_not_found(),
+            NoApi { account, id } => return apigatewayv2::refusal::no_api(&account, id),
+            TooManyApis(max) => return apigatewayv2::refusal::too_many_apis(max),
+            _ => {}
         }
         tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
         Self::internal()

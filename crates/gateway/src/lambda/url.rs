@@ -1,7 +1,7 @@
 //! Operations on function URLs, and how their settings are read and shown.
 
-use kiln_types::url::{Cors, InvokeMode, UrlAuth, UrlConfig};
-use kiln_types::{Function, FunctionArn, Qualifier, Version};
+use kiln_types::url::{InvokeMode, UrlAuth, UrlConfig};
+use kiln_types::{Cors, Function, FunctionArn, Qualifier, Version};
 
 use super::generated as wire;
 use super::refusal::{invalid, not_found};
@@ -105,7 +105,7 @@ fn read_cors(cors: wire::Cors) -> Result<Cors> {
         allow_methods,
         allow_origins: cors.allow_origins.unwrap_or_default(),
         expose_headers: cors.expose_headers.unwrap_or_default(),
-        max_age_secs: cors.max_age.and_then(|secs| u32::try_from(secs).ok()),
+        max_age_secs: cors.max_age.and_then(|secs| i32::try_from(secs).ok()),
     })
 }
 

@@ -17,6 +17,7 @@ use tracing::error;
 
 use super::body::{self, Buffered, Room, Unread};
 use super::{Peer, Shared};
+use crate::apis::{self, Address};
 use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
 use crate::context::Context;
@@ -24,7 +25,7 @@ use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
-use crate::{admin, health, lambda, logs, sqs, sts};
+use crate::{admin, apigatewayv2, health, lambda, logs, sqs, sts};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
 /// megabyte or two, during which a worker would answer nobody.
@@ -48,6 +49,8 @@ pub(super) async fn respond(
     let (head, body) = request.into_parts();
     let mut response = if let Some(id) = router::url_id(&head) {
         url(&shared, &peer, id, head, body).await
+    } else if let Some(address) = Address::of(&head) {
+        http_api(&shared, peer, address, head, body).await
     } else if head.uri.path() == health::PATH && head.method == Method::GET {
         health::answer(!shared.stopping.is_cancelled())
     } else {
@@ -95,6 +98,37 @@ async fn url(
         plain(
             StatusCode::BAD_GATEWAY,
             r#"{"Message":"Internal Server Error"}"#,
+        )
+    })
+}
+
+/// A request to an HTTP API. The caller may leave; the function is not told.
+async fn http_api(
+    shared: &Arc<Shared>,
+    peer: Peer,
+    address: Address,
+    head: Parts,
+    body: Incoming,
+) -> Response<Bytes> {
+    let entry = match apis::admit(shared, peer, address, head).await {
+        Ok(entry) => entry,
+        Err(answered) => return *answered,
+    };
+    let (limits, bytes_max) = (&shared.config.limits, limits::SYNC_PAYLOAD_BYTES_MAX);
+    let Buffered { bytes, room } = match body::read(body, bytes_max, limits, &shared.bodies).await {
+        Ok(body) => body,
+        Err(unread) => return entry.without_body(unread_url(unread)),
+    };
+    let gateway = shared.clone();
+    let task = shared.deps.tracker.spawn(async move {
+        let _room = room;
+        apis::handle(&gateway, entry, bytes).await
+    });
+    task.await.unwrap_or_else(|failure| {
+        error!(%failure, "an HTTP API's handler panicked");
+        plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            r#"{"message":"Internal Server Error"}"#,
         )
     })
 }
@@ -256,6 +290,9 @@ async fn run(
         let _room = room;
         match operation {
             Operation::Lambda(operation) => lambda::dispatch(operation, &context, request).await,
+            Operation::ApiGateway(operation) => {
+                apigatewayv2::dispatch(operation, &context, request).await
+            }
             Operation::Logs(operation) => logs::dispatch(operation, &context, request).await,
             Operation::Sqs(operation) => sqs::serve(operation, &context, request).await,
             Operation::Sts(operation) => sts::dispatch(operation, &context, request).await,

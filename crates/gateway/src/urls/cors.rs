@@ -12,7 +12,7 @@ use http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
-use kiln_types::url::Cors;
+use kiln_types::Cors;
 
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 

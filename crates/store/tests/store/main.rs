@@ -5,6 +5,7 @@
     reason = "all of this is test code, its helpers too"
 )]
 
+mod apis;
 mod artifacts;
 mod attacks;
 mod buckets;

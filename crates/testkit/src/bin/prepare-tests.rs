@@ -14,12 +14,14 @@ fn main() {
     clients::awslambdaric_packages(&newest);
     clients::awslambdaric_packages(&runtimes::system_python());
     clients::node_folder();
+    clients::mangum_packages(&newest);
+    clients::express_folder();
     let names = pythons.iter().map(runtimes::Python::runtime);
     let names: Vec<String> = names
         .chain(nodes.iter().map(runtimes::Node::runtime))
         .collect();
     println!(
-        "the tests have {}, boto3, the AWS CLI and the JavaScript SDK",
+        "the tests have {}, boto3, the AWS CLI, the JavaScript SDK, Starlette and Express",
         names.join(", ")
     );
 }

@@ -24,6 +24,8 @@ pub(crate) struct Question<'a> {
 pub(crate) enum Who<'a> {
     /// Nobody that is known.
     Anonymous,
+    /// A service of AWS's, in whose place Kiln acts: `apigateway.amazonaws.com`.
+    Service(&'a str),
     /// The holder of a key.
     Signer {
         account: &'a AccountId,
@@ -56,6 +58,7 @@ fn is_principal(principal: &Principal, who: Who<'_>) -> bool {
             let root = format!("arn:aws:iam::{account}:root");
             named == arn || named == account.as_str() || *named == root
         }
+        (Principal::Service(named), Who::Service(name)) => named == name,
         (Principal::Aws(_) | Principal::Service(_), _) => false,
     }
 }
@@ -73,9 +76,45 @@ fn holds(condition: &Condition, facts: &[(&str, &str)]) -> bool {
     };
     match condition.operator.as_str() {
         "StringEquals" => *actual == condition.value,
+        "ArnLike" => is_like(&condition.value, actual),
         "Bool" => actual.eq_ignore_ascii_case(&condition.value),
         _ => false,
     }
+}
+
+/// Whether an ARN fits a pattern, part by part between its first five colons, as `ArnLike` compares them.
+fn is_like(pattern: &str, arn: &str) -> bool {
+    let (wanted, parts) = (pattern.splitn(6, ':'), arn.splitn(6, ':'));
+    wanted.clone().count() == parts.clone().count()
+        && wanted
+            .zip(parts)
+            .all(|(wanted, part)| matches(wanted, part))
+}
+
+/// Whether a text fits a pattern, in which `*` is any text and `?` any character.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut from) = (0, 0);
+    // Where the last `*` stands, and from where on it leaves the text to what follows it.
+    let mut star = None;
+    while from < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, from));
+                at += 1;
+            }
+            Some(c) if *c == '?' || *c == text[from] => (at, from) = (at + 1, from + 1),
+            _ => {
+                let Some((star_at, taken)) = star else {
+                    return false;
+                };
+                star = Some((star_at, taken + 1));
+                (at, from) = (star_at + 1, taken + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]
@@ -189,5 +228,66 @@ mod tests {
         ));
         let service = policy(Principal::Service("s3.amazonaws.com".into()), "*", None);
         assert!(!allows(&service, anonymous(&[])));
+    }
+
+    #[test]
+    fn a_service_is_granted_by_name_for_what_it_acts_for() {
+        let source = "arn:aws:execute-api:us-east-1:123456789012:abc/prod/GET/pets/{id}";
+        let facts = [("aws:SourceArn", source)];
+        let asks = |name: &str, pattern: &str| {
+            let condition = Some(("ArnLike", "AWS:SourceArn", pattern));
+            let granted = policy(Principal::Service(name.into()), "*", condition);
+            let who = Who::Service("apigateway.amazonaws.com");
+            allows(
+                &granted,
+                Question {
+                    who,
+                    ..anonymous(&facts)
+                },
+            )
+        };
+        let apis =
+            |resource: &str| format!("arn:aws:execute-api:us-east-1:123456789012:{resource}");
+        let gateway = "apigateway.amazonaws.com";
+        for resource in [
+            "abc/*",
+            "abc/*/*/pets/{id}",
+            "abc/prod/GET/*",
+            "*",
+            "ab?/*/GET/pets/*",
+        ] {
+            assert!(asks(gateway, &apis(resource)), "{resource}");
+        }
+        for resource in ["abc", "abd/*", "abc/*/POST/*", "abc/*/*/pets", "", "?"] {
+            assert!(!asks(gateway, &apis(resource)), "{resource}");
+        }
+        assert!(asks(gateway, "arn:aws:execute-api:*:*:abc/*"));
+        assert!(!asks(gateway, "*"));
+        assert!(!asks("s3.amazonaws.com", &apis("abc/*")));
+    }
+
+    #[test]
+    fn a_pattern_is_any_text_where_it_has_a_star() {
+        for (pattern, text) in [
+            ("", ""),
+            ("*", ""),
+            ("*", "abc"),
+            ("a*c", "abc"),
+            ("a*c", "abcbc"),
+            ("a*b*c", "aXbYbZc"),
+            ("?b?", "abc"),
+            ("**", "a"),
+        ] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [
+            ("", "a"),
+            ("a", ""),
+            ("a*c", "abcd"),
+            ("?", ""),
+            ("a*b*c", "ac"),
+        ] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
     }
 }
