@@ -8,6 +8,7 @@ mod events;
 mod lambda;
 mod logs;
 mod provisioned;
+mod queues;
 mod refusal;
 mod sign;
 mod triggers;
@@ -49,6 +50,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 enum Service {
     Lambda,
     Logs,
+    Sqs,
     Sts,
     Kiln,
 }
@@ -86,6 +88,7 @@ impl Service {
         match self {
             Service::Lambda => "lambda",
             Service::Logs => "logs",
+            Service::Sqs => "sqs",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }
