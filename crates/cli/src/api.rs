@@ -9,6 +9,7 @@ mod events;
 mod lambda;
 mod logs;
 mod provisioned;
+mod queues;
 mod refusal;
 mod sign;
 mod triggers;
@@ -51,6 +52,7 @@ enum Service {
     Lambda,
     ApiGateway,
     Logs,
+    Sqs,
     Sts,
     Kiln,
 }
@@ -89,6 +91,7 @@ impl Service {
             Service::Lambda => "lambda",
             Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
+            Service::Sqs => "sqs",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }

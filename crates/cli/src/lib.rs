@@ -21,6 +21,7 @@ mod logs;
 mod output;
 mod provision;
 mod publish;
+mod queues;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -78,6 +79,8 @@ pub enum Verb {
     Events(events::Args),
     /// Have functions hear of what happens elsewhere: add, list, pause, resume and delete triggers
     Triggers(triggers::Args),
+    /// Show message queues and how many messages they have; send to one or empty it
+    Queues(queues::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
     /// Say how many instances a load needs
@@ -127,6 +130,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Apis(args) => apis::run(client, format, &args).await,
         Verb::Events(args) => events::run(client, format, &args).await,
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
+        Verb::Queues(args) => queues::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,

@@ -9,6 +9,8 @@ use crate::{cache, programs, runtimes};
 
 /// Both are released together with botocore 1.44.5, so one environment holds them.
 const PYTHON_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awscli==1.46.3"];
+/// The last release that speaks SQS's query protocol, as many programs still do.
+const QUERY_PACKAGES: [&str; 2] = ["boto3==1.28.80", "botocore==1.31.80"];
 /// AWS's runtime client with its native part, which Kiln's packs leave out.
 const RUNTIME_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awslambdaric==4.2.2"];
 /// A framework of Python's web and what makes a handler of its programs.
@@ -61,9 +63,19 @@ fn installed(name: &str, python: &Python, packages: &[&str]) -> PathBuf {
 
 /// A Python program with boto3 on its path.
 pub fn python() -> Command {
+    python_with(python_packages())
+}
+
+/// A Python program with a boto3 of 2023 on its path, which speaks SQS's query protocol.
+pub fn python_speaking_query() -> Command {
+    let python = runtimes::newest_python();
+    python_with(installed("python-query-clients", &python, &QUERY_PACKAGES))
+}
+
+fn python_with(packages: PathBuf) -> Command {
     let mut command = Command::new(runtimes::newest_python().executable);
     command
-        .env("PYTHONPATH", python_packages())
+        .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }

@@ -11,6 +11,11 @@ pub(crate) fn python(server: &Server, program: &str, args: &[&str]) {
     run(server, clients::python().arg(path(program)).args(args));
 }
 
+/// The same by another client than today's.
+pub(crate) fn python_of(server: &Server, client: &mut Command, program: &str) {
+    run(server, client.arg(path(program)));
+}
+
 /// A JavaScript program of ours with the SDK, against this server.
 pub(crate) fn javascript(server: &Server, program: &str) {
     let folder = clients::node_folder();

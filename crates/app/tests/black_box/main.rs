@@ -36,6 +36,7 @@ mod payloads;
 mod pressure;
 mod provisioned;
 mod pythons;
+mod queues;
 mod restart;
 mod runtime_environment;
 mod runtime_errors;

@@ -11,6 +11,7 @@ fn main() {
     runtimes::packs(&pythons, &[]);
     runtimes::packs(std::slice::from_ref(&newest), &nodes);
     clients::python_packages();
+    clients::python_speaking_query();
     clients::awslambdaric_packages(&newest);
     clients::awslambdaric_packages(&runtimes::system_python());
     clients::node_folder();

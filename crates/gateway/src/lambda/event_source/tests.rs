@@ -284,18 +284,12 @@ async fn destinations_are_other_functions_that_exist() {
     let made = create(&fixture, with(&arn("other"))).await.unwrap();
     let on_failure = made.destination_config.unwrap().on_failure.unwrap();
     assert_eq!(on_failure.destination, Some(arn("other")));
-    let update = wire::UpdateEventSourceMappingRequest {
-        uuid: made.uuid.unwrap(),
-        destination_config: with(&queue("lost")).destination_config,
-        ..Default::default()
+    let other = wire::CreateEventSourceMappingRequest {
+        topics: Some(vec!["lost".into()]),
+        ..with(&queue("lost"))
     };
-    let changed = update_event_source_mapping::handle(&fixture.context, update).await;
-    let on_failure = changed
-        .unwrap()
-        .destination_config
-        .unwrap()
-        .on_failure
-        .unwrap();
+    let made = create(&fixture, other).await.unwrap();
+    let on_failure = made.destination_config.unwrap().on_failure.unwrap();
     assert_eq!(on_failure.destination, Some(queue("lost")));
     let mut on_success = input();
     on_success.topics = Some(vec!["items".into()]);

@@ -132,7 +132,6 @@ mod tests {
             Ok::<_, crate::error::ApiError>(shown.and_then(|config| config.target_arn))
         };
         let dead = "arn:aws:sqs:us-east-1:000000000000:dead";
-        assert_eq!(with(dead).await.unwrap().as_deref(), Some(dead));
         for (target, expected) in [
             (
                 "arn:aws:sqs:us-east-1:000000000000:absent",
@@ -153,7 +152,10 @@ mod tests {
                 "{target}"
             );
         }
-        assert_eq!(with("").await.unwrap(), None);
+        assert_eq!(with(dead).await.unwrap().as_deref(), Some(dead));
+        let latest = &fixture.function(&fixture.id("sum")).latest;
+        let kept = latest.dead_letters.as_ref().map(ToString::to_string);
+        assert_eq!(kept.as_deref(), Some(dead));
     }
 
     #[tokio::test]
