@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use kiln_invoke::{Error, Kind, Request};
 use kiln_types::{Mapping, Outcome, RequestId};
 use tokio::sync::mpsc::UnboundedSender;
@@ -32,25 +33,9 @@ impl Carrier {
     /// Runs the function on a batch.
     pub(crate) fn invoke(self, attempt: Attempt, origin: &Origin) {
         let payload = envelope::event(&attempt.records, attempt.part.as_ref(), origin);
-        let function = &self.mapping.function;
-        let request = Request {
-            function: function.id(),
-            qualifier: function.qualifier.clone(),
-            payload,
-            kind: Kind::RequestResponse,
-            client_context: None,
-            trace: None,
-            wants_log_tail: false,
-            request_id: RequestId::random(),
-            invoked_arn: function.clone(),
-        };
         let tracker = self.shared.deps.tracker.clone();
         tracker.spawn(async move {
-            let result = self.shared.deps.invoke.invoke(request).await;
-            let (answer, problem) = match self.is_our_doing(&result) {
-                true => (Answer::Abandoned, None),
-                false => answer(result),
-            };
+            let (answer, problem) = run(&self.shared, &self.mapping, payload, None).await;
             let event = Event::Answered {
                 batch: attempt.batch,
                 answer,
@@ -101,19 +86,44 @@ impl Carrier {
         });
     }
 
-    /// Whether an invocation ended as it did because the server ends.
-    fn is_our_doing(&self, result: &Result<Outcome, Error>) -> bool {
-        let is_stopping = self.shared.deps.stop.is_cancelled();
-        match result {
-            Ok(outcome) => self.shared.is_abandoned() && error_of(outcome).is_some(),
-            Err(Error::Unavailable(_)) => is_stopping,
-            Err(_) => self.shared.is_abandoned(),
-        }
-    }
-
     fn tell(&self, ended: Ended) {
         // The worker is gone only when nothing of it runs any more.
         let _ = self.events.send(ended);
+    }
+}
+
+/// Runs a mapping's function on an event: how it ended, and what the mapping says of that where it did not run.
+pub(crate) async fn run(
+    shared: &Shared,
+    mapping: &Mapping,
+    payload: Bytes,
+    trace: Option<String>,
+) -> (Answer, Option<String>) {
+    let function = &mapping.function;
+    let request = Request {
+        function: function.id(),
+        qualifier: function.qualifier.clone(),
+        payload,
+        kind: Kind::RequestResponse,
+        client_context: None,
+        trace,
+        wants_log_tail: false,
+        request_id: RequestId::random(),
+        invoked_arn: function.clone(),
+    };
+    let result = shared.deps.invoke.invoke(request).await;
+    match is_our_doing(shared, &result) {
+        true => (Answer::Abandoned, None),
+        false => answer(result),
+    }
+}
+
+/// Whether an invocation ended as it did because the server ends.
+fn is_our_doing(shared: &Shared, result: &Result<Outcome, Error>) -> bool {
+    match result {
+        Ok(outcome) => shared.is_abandoned() && error_of(outcome).is_some(),
+        Err(Error::Unavailable(_)) => shared.deps.stop.is_cancelled(),
+        Err(_) => shared.is_abandoned(),
     }
 }
 
@@ -134,6 +144,15 @@ fn answer(result: Result<Outcome, Error>) -> (Answer, Option<String>) {
             let text = problem(&error.to_string());
             match error {
                 Error::TooLarge { .. } => (Answer::TooLarge, Some(text)),
+                // Waiting would not help: the chain that leads here stays as long as it is.
+                Error::Recursive => {
+                    let version = kiln_types::Version::Latest;
+                    let ran = Ran {
+                        version,
+                        error: Some("Unhandled"),
+                    };
+                    (Answer::Failed(ran), Some(text))
+                }
                 _ => (Answer::Refused, Some(text)),
             }
         }

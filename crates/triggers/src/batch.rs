@@ -39,8 +39,9 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::back_off::fraction;
+pub(crate) use self::back_off::{after_refusal, fraction};
 pub(crate) use self::core::Core;
+pub(crate) use self::verdict::failed;
 pub(crate) use self::window::Part;
 
 /// How records become batches, and what holds of those that fail.

@@ -46,7 +46,11 @@ impl Triggers {
     /// Starts every trigger that is defined and enabled, and follows their definitions until
     /// `deps.stop`. Then nothing more is taken from sources, and what runs is waited for.
     pub fn start(deps: Deps, config: Config) -> Self {
-        let sources = Box::new(Sources::new(&config, deps.clock.clone()));
+        let sources = Box::new(Sources::new(
+            &config,
+            deps.store.clone(),
+            deps.clock.clone(),
+        ));
         Self::start_with(deps, config, sources)
     }
 

@@ -2,47 +2,65 @@
 
 use std::sync::Arc;
 
+use kiln_store::Store;
 use kiln_types::{Clock, EventSource, Mapping};
 
 use crate::config::Config;
+use crate::messages::MessageSource;
 use crate::secrets::Secrets;
 use crate::source::Source;
 
 mod postgres;
+mod sqs;
+
+/// The source of a mapping, by what it is like.
+pub(crate) enum Made {
+    /// It remembers a place.
+    Stream(Arc<dyn Source>),
+    /// It remembers messages.
+    Messages(Arc<dyn MessageSource>),
+}
 
 /// Makes the source of a mapping.
 pub(crate) trait MakeSources: Send + Sync + 'static {
     /// It does nothing before it is told to.
-    fn make(&self, mapping: &Mapping) -> Arc<dyn Source>;
+    fn make(&self, mapping: &Mapping) -> Made;
 }
 
 /// Real sources.
 pub(crate) struct Sources {
     config: Config,
     secrets: Secrets,
+    store: Store,
     clock: Arc<dyn Clock>,
 }
 
 impl Sources {
-    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Self {
         Self {
             config: config.clone(),
             secrets: Secrets::new(config.secrets_dir.clone()),
+            store,
             clock,
         }
     }
 }
 
 impl MakeSources for Sources {
-    fn make(&self, mapping: &Mapping) -> Arc<dyn Source> {
+    fn make(&self, mapping: &Mapping) -> Made {
         match &mapping.source {
-            EventSource::Postgres(source) => Arc::new(postgres::Postgres::new(
+            EventSource::Postgres(source) => Made::Stream(Arc::new(postgres::Postgres::new(
                 mapping,
                 source.clone(),
                 self.secrets.clone(),
                 &self.config,
                 self.clock.clone(),
-            )),
+            ))),
+            EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(
+                queue.clone(),
+                self.store.clone(),
+                self.clock.clone(),
+            ))),
         }
     }
 }

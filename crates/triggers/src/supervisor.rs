@@ -20,7 +20,9 @@ use tokio::sync::Notify;
 
 use crate::batch::fraction;
 use crate::handle::Shared;
+use crate::queue_worker::QueueWorker;
 use crate::source::Trouble;
+use crate::sources::Made;
 use crate::worker::Worker;
 
 /// The first rest after a failure at the source; twice as long after each further one.
@@ -51,7 +53,16 @@ pub(crate) async fn supervise(shared: Arc<Shared>, id: MappingId, changed: Arc<N
             return;
         };
         match duty(&mapping) {
-            Duty::Work => Worker::new(shared.clone(), mapping).run(&changed).await,
+            Duty::Work => match shared.sources.make(&mapping) {
+                Made::Stream(source) => {
+                    let worker = Worker::new(shared.clone(), mapping);
+                    worker.run(source, &changed).await;
+                }
+                Made::Messages(source) => {
+                    let worker = QueueWorker::new(shared.clone(), mapping, source);
+                    worker.run(&changed).await;
+                }
+            },
             Duty::Idle => idle(&shared, &mapping, &changed).await,
             Duty::Remove => remove(&shared, &mapping).await,
         }
@@ -128,10 +139,11 @@ async fn pause(shared: &Shared, rest: Duration) -> bool {
 /// Nothing is heard, and the source looked after, until the definition changes.
 async fn idle(shared: &Shared, mapping: &Mapping, changed: &Notify) {
     settle(shared, mapping).await;
-    let source = shared.sources.make(mapping);
+    let made = shared.sources.make(mapping);
     let mut shown = mapping.last_result.clone();
     loop {
-        if mapping.has_made
+        if let Made::Stream(source) = &made
+            && mapping.has_made
             && let Ok(Ok(found)) = tokio::time::timeout(CLEAN_UP_WITHIN, source.look()).await
         {
             let is_problem = shown.starts_with(PROBLEM);
@@ -181,7 +193,9 @@ async fn remove(shared: &Shared, mapping: &Mapping) {
 
 /// Tries until nothing is left at the source, or for as long as it is worth; false when the server stops.
 async fn clean_up(shared: &Shared, mapping: &Mapping) -> bool {
-    let source = shared.sources.make(mapping);
+    let Made::Stream(source) = shared.sources.make(mapping) else {
+        return true;
+    };
     let mut failures = 0;
     loop {
         let cleaned = tokio::time::timeout(CLEAN_UP_WITHIN, source.clean_up()).await;

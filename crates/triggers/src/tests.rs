@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kiln_types::MappingState;
 
+mod queues;
 pub(crate) mod rig;
 
 use rig::{Answer, Rig, mapping};

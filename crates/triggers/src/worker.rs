@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::attempt;
 use crate::batch::{Action, Core, Event, Report, Settings};
 use crate::envelope::Origin;
+use crate::filters;
 use crate::handle::Shared;
 use crate::record::{Position, Record};
 use crate::results::Results;
@@ -70,7 +71,7 @@ impl Worker {
                 shard: String::new(),
             },
             core: Core::new(Settings::from(&mapping.settings)),
-            filters: filters(&mapping),
+            filters: filters::read(&mapping),
             events,
             ended,
             confirmed: watch::Sender::new(None),
@@ -84,8 +85,7 @@ impl Worker {
     }
 
     /// Works until the definition changes or the server stops.
-    pub(crate) async fn run(mut self, changed: &Notify) {
-        let source = self.shared.sources.make(&self.mapping);
+    pub(crate) async fn run(mut self, source: Arc<dyn Source>, changed: &Notify) {
         source.shard().clone_into(&mut self.origin.shard);
         let since = self.shared.deps.clock.now();
         let mut session: Option<Session<'_>> = None;
@@ -284,17 +284,6 @@ impl Worker {
         self.results.hasten();
         self.show().await;
     }
-}
-
-/// The filters of a mapping. Those that cannot be read keep nothing from the function.
-fn filters(mapping: &Mapping) -> Filters {
-    let patterns = mapping.settings.filters.iter().map(String::as_str);
-    let read = Filters::parse(filter::Source::DynamoDb, patterns, usize::MAX);
-    read.unwrap_or_else(|error| {
-        tracing::error!(mapping = %mapping.id, %error, "an event source mapping has filters that cannot be read; it goes without");
-        let none = Filters::parse(filter::Source::DynamoDb, [], 0);
-        none.expect("no filters are valid filters")
-    })
 }
 
 /// What comes of listening.

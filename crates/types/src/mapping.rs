@@ -11,6 +11,7 @@ use crate::arn::FunctionArn;
 use crate::clock::Timestamp;
 use crate::event_invoke::Destination;
 use crate::id::MappingId;
+use crate::message::QueueArn;
 
 pub mod postgres;
 
@@ -61,6 +62,8 @@ pub struct Mapping {
 pub enum EventSource {
     /// Changes of tables of a PostgreSQL database.
     Postgres(PostgresSource),
+    /// Messages of a message queue of this server.
+    Queue(QueueArn),
 }
 
 /// How events reach the function. Ranges and defaults depend on the source, and are the API's to check.
@@ -86,6 +89,9 @@ pub struct MappingSettings {
     pub on_failure: Option<Destination>,
     /// Patterns of which a record must match one, if there are any.
     pub filters: Vec<String>,
+    /// Batches of a message queue in flight at a time, at most; none: as many as there can be.
+    #[serde(default)]
+    pub concurrency_max: Option<u32>,
 }
 
 /// What a mapping is doing.
@@ -129,6 +135,8 @@ impl EventSource {
     pub fn is_same(&self, other: &EventSource) -> bool {
         match (self, other) {
             (EventSource::Postgres(one), EventSource::Postgres(other)) => one.is_same(other),
+            (EventSource::Queue(one), EventSource::Queue(other)) => one == other,
+            _ => false,
         }
     }
 }

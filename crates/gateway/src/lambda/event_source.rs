@@ -3,12 +3,13 @@
 //! Kiln's own: sources that AWS has no name for stand in `SelfManagedEventSource`, under an endpoint type of
 //! their own. `POSTGRESQL` has one endpoint, `postgres://host:port/database`, and tables as `Topics`.
 //!
-//! AWS differs: functions may be destinations of what is given up.
+//! AWS differs: functions may be destinations of what is given up, and mappings of queues say how their work went
+//! last.
 
 use kiln_types::{Mapping, MappingId};
 
 use super::generated as wire;
-use super::refusal::{conflict, resource_not_found};
+use super::refusal::resource_not_found;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 
@@ -54,16 +55,6 @@ fn check_at_rest(mapping: &Mapping, doing: Doing) -> Result<()> {
     Err(ApiError::new(
         Exception::ResourceInUse,
         format!("Cannot {doing} the event source mapping because it is in use."),
-    ))
-}
-
-/// Says which mapping is in the way of another.
-fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError {
-    let (source, topics) = source::spoken(&wanted.source);
-    conflict(format!(
-        "An event source mapping with event source (\"{source}\"), function (\"{}\"), topics (\"{topics}\") \
-         already exists. Please update or delete the existing mapping with UUID {existing}",
-        wanted.function
     ))
 }
 

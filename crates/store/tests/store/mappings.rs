@@ -36,6 +36,7 @@ fn mapping(function: &str, table: &str) -> Mapping {
             tumbling_secs: 0,
             on_failure: Some(arn("other").to_string().parse().unwrap()),
             filters: vec!["{}".to_owned()],
+            concurrency_max: None,
         },
         is_enabled: true,
         state: MappingState::Creating,

@@ -22,7 +22,7 @@ pub(super) fn after_failure(failures: u32, batch: BatchId) -> Duration {
 }
 
 /// After it could not be run, or be kept, so many times in a row.
-pub(super) fn after_refusal(refusals: u32, batch: BatchId) -> Duration {
+pub(crate) fn after_refusal(refusals: u32, batch: BatchId) -> Duration {
     doubled(REFUSAL_FIRST, refusals, REFUSAL_MAX, batch)
 }
 

@@ -38,25 +38,29 @@ struct Stateful<'a> {
 
 /// Judges a response of a function that reports failures. In a stream the lowest of them counts.
 pub(super) fn judge(response: &[u8], records: &[Record]) -> Verdict {
+    let ids: Vec<&str> = records.iter().map(|record| &*record.id).collect();
+    match failed(response, &ids) {
+        None => Verdict::FailedAt(0),
+        Some(places) => match places.into_iter().min() {
+            Some(lowest) => Verdict::FailedAt(lowest),
+            None => Verdict::Done,
+        },
+    }
+}
+
+/// On which of these a function says that it failed; none when that cannot be read, or names something else.
+pub(crate) fn failed(response: &[u8], ids: &[&str]) -> Option<Vec<usize>> {
     let text = response.trim_ascii();
     if text.is_empty() || text == b"null" {
-        return Verdict::Done;
+        return Some(Vec::new());
     }
     // An array of this length would pass for the struct.
     let is_object = text.first() == Some(&b'{');
-    let report: Option<Report> = serde_json::from_slice(text).ok().filter(|_| is_object);
-    let Some(report) = report else {
-        return Verdict::FailedAt(0);
-    };
-    let mut lowest = None;
-    for failure in report.failures.unwrap_or_default() {
-        let place = records.iter().position(|record| *record.id == failure.id);
-        let Some(place) = place else {
-            return Verdict::FailedAt(0);
-        };
-        lowest = Some(lowest.map_or(place, |lowest: usize| lowest.min(place)));
-    }
-    lowest.map_or(Verdict::Done, Verdict::FailedAt)
+    let report: Report = serde_json::from_slice(text).ok().filter(|_| is_object)?;
+    let failures = report.failures.unwrap_or_default().into_iter();
+    failures
+        .map(|failure| ids.iter().position(|id| *id == failure.id))
+        .collect()
 }
 
 /// The state that a response leaves to the next batch of its window; an empty one when it says none.

@@ -21,10 +21,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::queues::Queue;
 use crate::invocation::{Invocation, Invoke};
 use crate::record::{Key, Position, Record};
 use crate::source::{Feed, Item, Source, Task, Trouble};
-use crate::sources::MakeSources;
+use crate::sources::{Made, MakeSources};
 use crate::{Config, Deps, Triggers};
 
 /// Longer than anything here takes.
@@ -48,6 +49,7 @@ struct World {
     refusal: Mutex<Option<String>>,
     clean_ups_to_fail: Mutex<u32>,
     cleaned: Mutex<Vec<MappingId>>,
+    queue: Arc<Queue>,
 }
 
 /// An invocation that waits for its answer.
@@ -109,6 +111,7 @@ pub(crate) fn mapping(function: &str, table: &str) -> Mapping {
             tumbling_secs: 0,
             on_failure: None,
             filters: Vec::new(),
+            concurrency_max: None,
         },
         is_enabled: true,
         state: MappingState::Creating,
@@ -118,6 +121,16 @@ pub(crate) fn mapping(function: &str, table: &str) -> Mapping {
         revision: 1,
         tags: Default::default(),
         kept: Default::default(),
+    }
+}
+
+/// A mapping of the one message queue that there is.
+pub(super) fn queue_mapping(function: &str) -> Mapping {
+    let queue = "arn:aws:sqs:us-east-1:000000000000:orders";
+    let mapping = mapping(function, "t");
+    Mapping {
+        source: EventSource::Queue(queue.parse().unwrap()),
+        ..mapping
     }
 }
 
@@ -244,6 +257,10 @@ impl Rig {
         self.invoked.try_lock().unwrap().try_recv().is_err()
     }
 
+    pub(super) fn queue(&self) -> &Queue {
+        &self.world.queue
+    }
+
     pub(super) fn refuse(&self, with: Option<&str>) {
         *self.world.refusal.lock().unwrap() = with.map(str::to_owned);
     }
@@ -297,6 +314,15 @@ impl Rig {
 
 impl Invoked {
     pub(super) fn answer(self, answer: Answer) {
+        self.respond(answer, "null");
+    }
+
+    /// Returns something.
+    pub(super) fn returns(self, response: &'static str) {
+        self.respond(Answer::Works, response);
+    }
+
+    fn respond(self, answer: Answer, response: &'static str) {
         let status = match answer {
             Answer::Works => InvocationStatus::Success,
             Answer::Fails => InvocationStatus::Error,
@@ -310,7 +336,7 @@ impl Invoked {
         };
         let report = InvocationReport {
             status,
-            payload: Bytes::from_static(b"null"),
+            payload: Bytes::from_static(response.as_bytes()),
             started: Timestamp::default(),
             duration: Duration::ZERO,
             share: None,
@@ -387,13 +413,15 @@ impl World {
 }
 
 impl MakeSources for Arc<World> {
-    fn make(&self, mapping: &Mapping) -> Arc<dyn Source> {
-        let EventSource::Postgres(source) = &mapping.source;
-        Arc::new(Simulated {
-            id: mapping.id,
-            panics: source.tables[0].table == "panics",
-            world: self.clone(),
-        })
+    fn make(&self, mapping: &Mapping) -> Made {
+        match &mapping.source {
+            EventSource::Postgres(source) => Made::Stream(Arc::new(Simulated {
+                id: mapping.id,
+                panics: source.tables[0].table == "panics",
+                world: self.clone(),
+            })),
+            EventSource::Queue(_) => Made::Messages(self.queue.clone()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use kiln_types::mapping::NOTHING_PROCESSED;
 use kiln_types::{Mapping, MappingId, MappingState};
 
 use super::settings::Asked;
-use super::{Shown as Output, exists_already, settings, shown, source};
+use super::{Shown as Output, settings, shown, source};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated::CreateEventSourceMappingRequest as Input;
@@ -35,7 +35,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     asked.apply(context, &mut mapping)?;
     let created = context.deps.store.mappings().create(mapping.clone()).await;
     let created = created.map_err(|error| match error {
-        Error::MappingExists(existing) => exists_already(&mapping, existing),
+        Error::MappingExists(existing) => source::exists_already(&mapping, existing),
         other => ApiError::from(other),
     })?;
     Ok(shown::shown(context, &created))

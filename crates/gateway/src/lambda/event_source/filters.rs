@@ -12,6 +12,7 @@ pub(super) fn read(source: &EventSource, criteria: wire::FilterCriteria) -> Resu
     let kind = match source {
         // Records in DynamoDB's shape: all of one is JSON.
         EventSource::Postgres(_) => Source::DynamoDb,
+        EventSource::Queue(_) => Source::Sqs,
     };
     let filters = criteria.filters.unwrap_or_default().into_iter();
     let patterns: Vec<_> = filters.filter_map(|filter| filter.pattern).collect();

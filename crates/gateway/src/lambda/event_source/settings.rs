@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kiln_types::{EventSource, FunctionArn, Mapping, MappingSettings};
 use serde_json::{Value, json};
 
-use super::{destination, filters};
+use super::{destination, filters, source};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated as wire;
@@ -30,6 +30,7 @@ pub(super) struct Asked {
     response_types: Option<Vec<String>>,
     destinations: Option<wire::DestinationConfig>,
     filters: Option<wire::FilterCriteria>,
+    scaling: Option<wire::ScalingConfig>,
     kept: BTreeMap<String, Value>,
 }
 
@@ -48,6 +49,7 @@ macro_rules! asked {
             response_types: $input.function_response_types.take(),
             destinations: $input.destination_config.take(),
             filters: $input.filter_criteria.take(),
+            scaling: $input.scaling_config.take(),
             kept: [
                 (
                     "KMSKeyArn",
@@ -113,26 +115,34 @@ impl Asked {
                 "TumblingWindowInSeconds cannot be combined with a ParallelizationFactor above 1: a window has one state.",
             ));
         }
+        if let Some(scaling) = self.scaling {
+            settings.concurrency_max = number(scaling.maximum_concurrency);
+        }
         mapping.kept.extend(self.kept);
-        Ok(())
+        match &mapping.source {
+            EventSource::Postgres(_) => Ok(()),
+            EventSource::Queue(queue) => source::sqs::check(context, mapping, queue),
+        }
     }
 }
 
-/// What holds of a source's mapping unless it is told otherwise: AWS's defaults of streams.
+/// What holds of a source's mapping unless it is told otherwise.
 pub(super) fn defaults(source: &EventSource) -> MappingSettings {
-    match source {
-        EventSource::Postgres(_) => MappingSettings {
-            batch_size: 100,
-            window_secs: 0,
-            parallel: 1,
-            retries: None,
-            age_max_secs: None,
-            bisects: false,
-            reports_failures: false,
-            tumbling_secs: 0,
-            on_failure: None,
-            filters: Vec::new(),
+    MappingSettings {
+        batch_size: match source {
+            EventSource::Postgres(_) => 100,
+            EventSource::Queue(_) => 10,
         },
+        window_secs: 0,
+        parallel: 1,
+        retries: None,
+        age_max_secs: None,
+        bisects: false,
+        reports_failures: false,
+        tumbling_secs: 0,
+        on_failure: None,
+        filters: Vec::new(),
+        concurrency_max: None,
     }
 }
 

@@ -3,6 +3,8 @@
 use kiln_types::MappingState;
 
 use super::*;
+
+mod queues;
 use crate::lambda::fixture::Fixture;
 
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop";

@@ -4,7 +4,7 @@ use kiln_store::Error;
 use kiln_types::{Mapping, MappingState};
 
 use super::settings::Asked;
-use super::{Doing, Shown as Output, check_at_rest, exists_already, find, settings, shown, source};
+use super::{Doing, Shown as Output, check_at_rest, find, settings, shown, source};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated::UpdateEventSourceMappingRequest as Input;
@@ -43,7 +43,9 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         .update(id, change)
         .await
         .map_err(|refusal| match refusal {
-            Refusal::Store(Error::MappingExists(existing)) => exists_already(&wanted, existing),
+            Refusal::Store(Error::MappingExists(existing)) => {
+                source::exists_already(&wanted, existing)
+            }
             Refusal::Store(error) => ApiError::from(error),
             Refusal::Api(error) => error,
         })?;

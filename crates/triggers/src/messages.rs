@@ -1,0 +1,39 @@
+//! What every source of messages is behind: it hands some out, hidden from others for a while, and hears of each whether
+//! it is done. A stream remembers a place and is a [`Source`](crate::source::Source).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::source::{Task, Trouble};
+
+/// Where messages come from. One for each mapping.
+pub(crate) trait MessageSource: Send + Sync + 'static {
+    /// Takes messages, at most so many; waits for the first for so long. Given up while it waits, it takes none.
+    fn take(&self, count_max: u32, wait: Duration) -> Task<'_, Result<Vec<Message>, Trouble>>;
+
+    /// Hides messages for as long as when they were taken, from now on.
+    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>>;
+
+    /// Messages that were handled are gone; that is on disk when this returns.
+    fn done(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>>;
+
+    /// Messages that nobody has handled may be taken again at once.
+    fn give_back(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>>;
+}
+
+/// A message that was taken.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    /// Names it to the function.
+    pub(crate) id: Arc<str>,
+    /// Names this taking of it to the source.
+    pub(crate) receipt: Arc<str>,
+    /// What its sender wrote.
+    pub(crate) body: Arc<str>,
+    /// The tracing header that it came with.
+    pub(crate) trace: Option<String>,
+    /// Its JSON, as it stands in the event.
+    pub(crate) document: Bytes,
+}

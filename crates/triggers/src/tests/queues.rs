@@ -1,0 +1,286 @@
+//! Mappings of message queues, with a queue that does as it is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kiln_types::MappingState;
+use tokio::sync::Notify;
+
+use super::A_WHILE;
+use super::rig::{Answer, Rig, queue_mapping};
+use crate::messages::{Message, MessageSource};
+use crate::source::{Task, Trouble};
+
+/// A message queue in memory. A message that was taken and not settled stays away.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<VecDeque<u64>>,
+    arrived: Notify,
+    refusal: Mutex<Option<String>>,
+    done: Mutex<Vec<u64>>,
+    hidden: Mutex<Vec<u64>>,
+    given_back: Mutex<Vec<u64>>,
+}
+
+impl Queue {
+    fn send(&self, numbers: impl IntoIterator<Item = u64>) {
+        self.waiting.lock().unwrap().extend(numbers);
+        self.arrived.notify_waiters();
+    }
+
+    fn done(&self) -> Vec<u64> {
+        let mut done = self.done.lock().unwrap().clone();
+        done.sort_unstable();
+        done
+    }
+
+    fn refuse(&self, with: Option<&str>) {
+        *self.refusal.lock().unwrap() = with.map(str::to_owned);
+        self.arrived.notify_waiters();
+    }
+
+    fn take_now(&self, count: usize) -> Vec<Message> {
+        let mut waiting = self.waiting.lock().unwrap();
+        let count = count.min(waiting.len());
+        let taken = waiting.drain(..count).map(|number| Message {
+            id: format!("m{number}").into(),
+            receipt: number.to_string().into(),
+            body: format!("{{\"n\":{number}}}").into(),
+            trace: None,
+            document: format!("{{\"n\":{number},\"messageId\":\"m{number}\"}}").into(),
+        });
+        taken.collect()
+    }
+}
+
+fn numbers(receipts: Vec<Arc<str>>) -> Vec<u64> {
+    receipts
+        .iter()
+        .map(|receipt| receipt.parse().unwrap())
+        .collect()
+}
+
+impl MessageSource for Queue {
+    fn take(&self, count_max: u32, wait: Duration) -> Task<'_, Result<Vec<Message>, Trouble>> {
+        Box::pin(async move {
+            let end = tokio::time::sleep(wait);
+            tokio::pin!(end);
+            loop {
+                let arrived = self.arrived.notified();
+                if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+                    return Err(Trouble::new(refusal));
+                }
+                let taken = self.take_now(count_max as usize);
+                if !taken.is_empty() {
+                    return Ok(taken);
+                }
+                tokio::select! {
+                    () = arrived => {}
+                    () = &mut end => return Ok(Vec::new()),
+                }
+            }
+        })
+    }
+
+    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
+        self.hidden.lock().unwrap().extend(numbers(receipts));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn done(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
+        self.done.lock().unwrap().extend(numbers(receipts));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn give_back(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
+        self.given_back.lock().unwrap().extend(numbers(receipts));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_gone_only_after_the_function_took_it() {
+    let rig = Rig::start().await;
+    let id = rig.create(queue_mapping("sum")).await;
+    rig.until_state(id, MappingState::Enabled).await;
+    rig.queue().send(1..=3);
+    let invoked = rig.invoked().await;
+    assert_eq!(invoked.numbers, [1, 2, 3]);
+    assert!(rig.queue().done().is_empty());
+    invoked.answer(Answer::Works);
+    rig.until(|| rig.queue().done() == [1, 2, 3]).await;
+    rig.until_result(id, "OK").await;
+    rig.queue().send([4]);
+    rig.invoked().await.answer(Answer::Fails);
+    rig.until_result(id, "PROBLEM: Function call failed").await;
+    assert_eq!(rig.queue().done(), [1, 2, 3], "it comes again by itself");
+    rig.delete(id).await;
+    rig.until(|| rig.get(id).is_none()).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_function_may_say_on_which_messages_it_failed() {
+    let rig = Rig::start().await;
+    let mut reporting = queue_mapping("sum");
+    reporting.settings.reports_failures = true;
+    rig.create(reporting).await;
+    for (sent, response, done) in [
+        (
+            1..=3,
+            r#"{"batchItemFailures":[{"itemIdentifier":"m2"}]}"#,
+            vec![1, 3],
+        ),
+        (
+            4..=5,
+            r#"{"batchItemFailures":[{"itemIdentifier":"m9"}]}"#,
+            vec![1, 3],
+        ),
+        (
+            6..=7,
+            r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
+            vec![1, 3],
+        ),
+        (8..=8, r#"{"batchItemFailures":[]}"#, vec![1, 3, 8]),
+    ] {
+        rig.queue().send(sent);
+        rig.invoked().await.returns(response);
+        rig.until(|| rig.queue().done() == done).await;
+    }
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(rig.queue().done(), [1, 3, 8]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_run_is_kept_hidden_and_tried_again() {
+    let rig = Rig::start().await;
+    let id = rig.create(queue_mapping("sum")).await;
+    rig.queue().send([1]);
+    rig.invoked().await.answer(Answer::Refused);
+    rig.until(|| rig.get(id).unwrap().last_result.starts_with("PROBLEM: "))
+        .await;
+    rig.invoked().await.answer(Answer::Refused);
+    rig.invoked().await.answer(Answer::Works);
+    rig.until(|| rig.queue().done() == [1]).await;
+    assert_eq!(
+        *rig.queue().hidden.lock().unwrap(),
+        [1, 1, 1],
+        "before each attempt"
+    );
+    assert!(rig.queue().given_back.lock().unwrap().is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_batches_run_than_the_mapping_allows() {
+    let rig = Rig::start().await;
+    let mut limited = queue_mapping("sum");
+    limited.settings.concurrency_max = Some(2);
+    limited.settings.batch_size = 1;
+    rig.create(limited).await;
+    rig.queue().send(1..=5);
+    let first = rig.invoked().await;
+    let second = rig.invoked().await;
+    tokio::time::sleep(A_WHILE).await;
+    assert!(rig.nothing_invoked(), "two are all that may be");
+    first.answer(Answer::Works);
+    let third = rig.invoked().await;
+    for invoked in [second, third] {
+        invoked.answer(Answer::Works);
+    }
+    for _ in 0..2 {
+        rig.invoked().await.answer(Answer::Works);
+    }
+    rig.until(|| rig.queue().done().len() == 5).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn messages_that_no_filter_wants_are_done_without_the_function() {
+    let rig = Rig::start().await;
+    let mut given = queue_mapping("sum");
+    given.settings.filters = vec![r#"{"body":{"n":[2]}}"#.to_owned()];
+    rig.create(given).await;
+    rig.queue().send(1..=3);
+    let invoked = rig.invoked().await;
+    assert_eq!(invoked.numbers, [2]);
+    rig.until(|| rig.queue().done() == [1, 3]).await;
+    invoked.answer(Answer::Works);
+    rig.until(|| rig.queue().done() == [1, 2, 3]).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_window_fills_a_batch() {
+    let rig = Rig::start().await;
+    let mut given = queue_mapping("sum");
+    (given.settings.window_secs, given.settings.concurrency_max) = (60, Some(1));
+    given.settings.batch_size = 4;
+    rig.create(given).await;
+    rig.queue().send(1..=2);
+    tokio::time::sleep(A_WHILE).await;
+    assert!(rig.nothing_invoked(), "it waits for more");
+    rig.queue().send(3..=5);
+    let invoked = rig.invoked().await;
+    assert_eq!(invoked.numbers, [1, 2, 3, 4]);
+    invoked.answer(Answer::Works);
+    rig.until(|| rig.queue().done().len() == 4).await;
+    // One that waits when the server stops is given back.
+    tokio::time::sleep(A_WHILE).await;
+    rig.stop().await;
+    assert_eq!(*rig.queue().given_back.lock().unwrap(), [5]);
+}
+
+#[tokio::test]
+async fn a_disabled_mapping_takes_nothing_and_waits_for_what_runs() {
+    let rig = Rig::start().await;
+    let id = rig.create(queue_mapping("sum")).await;
+    rig.until_state(id, MappingState::Enabled).await;
+    rig.queue().send([1]);
+    let invoked = rig.invoked().await;
+    rig.change(id, |mapping| mapping.is_enabled = false).await;
+    rig.queue().send([2]);
+    tokio::time::sleep(A_WHILE).await;
+    assert_eq!(rig.get(id).unwrap().state, MappingState::Disabling);
+    invoked.answer(Answer::Works);
+    rig.until_state(id, MappingState::Disabled).await;
+    assert_eq!(rig.queue().done(), [1]);
+    tokio::time::sleep(A_WHILE).await;
+    assert!(rig.nothing_invoked());
+    rig.change(id, |mapping| mapping.is_enabled = true).await;
+    rig.invoked().await.answer(Answer::Works);
+    rig.until(|| rig.queue().done() == [1, 2]).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_gone_is_told_of_until_it_is_there() {
+    let rig = Rig::start().await;
+    rig.queue()
+        .refuse(Some("The specified queue does not exist"));
+    let id = rig.create(queue_mapping("sum")).await;
+    rig.until_result(id, "PROBLEM: The specified queue does not exist")
+        .await;
+    assert_eq!(rig.get(id).unwrap().state, MappingState::Enabled);
+    rig.queue().refuse(None);
+    rig.queue().send([1]);
+    rig.invoked().await.answer(Answer::Works);
+    rig.until_result(id, "OK").await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_server_ends_is_given_back() {
+    let rig = Rig::start().await;
+    rig.create(queue_mapping("sum")).await;
+    rig.queue().send([1]);
+    let invoked = rig.invoked().await;
+    rig.tell_to_stop();
+    rig.abandon();
+    invoked.answer(Answer::Fails);
+    rig.stopped().await;
+    assert_eq!(*rig.queue().given_back.lock().unwrap(), [1]);
+    assert!(rig.queue().done().is_empty());
+}
