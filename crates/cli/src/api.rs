@@ -10,6 +10,7 @@ mod lambda;
 mod logs;
 mod provisioned;
 mod refusal;
+mod schedules;
 mod sign;
 mod triggers;
 mod versions;
@@ -51,6 +52,7 @@ enum Service {
     Lambda,
     ApiGateway,
     Logs,
+    Scheduler,
     Sts,
     Kiln,
 }
@@ -89,6 +91,7 @@ impl Service {
             Service::Lambda => "lambda",
             Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
+            Service::Scheduler => "scheduler",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }

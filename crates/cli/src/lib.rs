@@ -23,6 +23,7 @@ mod provision;
 mod publish;
 #[cfg(test)]
 mod reference;
+mod schedules;
 #[cfg(test)]
 mod scripted;
 mod size;
@@ -78,6 +79,8 @@ pub enum Verb {
     Events(events::Args),
     /// Have functions hear of what happens elsewhere: add, list, pause, resume and delete triggers
     Triggers(triggers::Args),
+    /// Run functions at times: create, list, pause, resume and delete schedules
+    Schedules(schedules::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
     /// Say how many instances a load needs
@@ -127,6 +130,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Apis(args) => apis::run(client, format, &args).await,
         Verb::Events(args) => events::run(client, format, &args).await,
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
+        Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,

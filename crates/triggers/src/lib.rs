@@ -19,6 +19,7 @@ mod invocation;
 mod mappings;
 mod record;
 mod results;
+mod schedules;
 mod secrets;
 mod source;
 mod sources;

@@ -41,6 +41,7 @@ mod runtime_environment;
 mod runtime_errors;
 mod rust_sdk;
 mod sandbox;
+mod schedules;
 mod scheduling;
 mod serve;
 mod signatures;
