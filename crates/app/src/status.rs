@@ -1,6 +1,8 @@
 //! How the server stands: the components' own figures in the words of the administration API.
 
-use kiln_gateway::status::{Events, Instances, Lost, Memory, Records, Requests, Sandboxes, Status};
+use kiln_gateway::status::{
+    Events, Instances, Lost, Memory, Records, Requests, Sandboxes, Schedules, Status,
+};
 use kiln_invoke::Queued;
 use kiln_metering::Meter;
 use kiln_scheduler::Scheduler;
@@ -26,6 +28,7 @@ pub(crate) fn reader(
             requests: requests(&scheduled.total()),
             sandboxes: of_sandboxes(sandboxes.statistics()),
             events: events(store.queue().totals(), queued.statistics()),
+            schedules: schedules(store.schedules().totals()),
             usage: Records {
                 kept: metered.kept,
                 dropped: metered.dropped,
@@ -34,6 +37,14 @@ pub(crate) fn reader(
                 dropped: store.logs().dropped(),
             },
         }
+    }
+}
+
+fn schedules(totals: kiln_store::schedules::ScheduleTotals) -> Schedules {
+    Schedules {
+        fired: totals.fired,
+        dead_lettered: totals.dead,
+        lost: totals.lost,
     }
 }
 

@@ -11,6 +11,7 @@ mod logs;
 mod provisioned;
 mod queues;
 mod refusal;
+mod schedules;
 mod sign;
 mod triggers;
 mod versions;
@@ -53,6 +54,7 @@ enum Service {
     ApiGateway,
     Logs,
     Sqs,
+    Scheduler,
     Sts,
     Kiln,
 }
@@ -92,6 +94,7 @@ impl Service {
             Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
             Service::Sqs => "sqs",
+            Service::Scheduler => "scheduler",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }

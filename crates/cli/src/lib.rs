@@ -24,6 +24,7 @@ mod publish;
 mod queues;
 #[cfg(test)]
 mod reference;
+mod schedules;
 #[cfg(test)]
 mod scripted;
 mod size;
@@ -81,6 +82,8 @@ pub enum Verb {
     Triggers(triggers::Args),
     /// Show message queues and how many messages they have; send to one or empty it
     Queues(queues::Args),
+    /// Run functions at times: create, list, pause, resume and delete schedules
+    Schedules(schedules::Args),
     /// Show what functions used and what that cost
     Usage(usage::Args),
     /// Say how many instances a load needs
@@ -131,6 +134,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Events(args) => events::run(client, format, &args).await,
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Queues(args) => queues::run(client, format, &args).await,
+        Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,

@@ -10,6 +10,7 @@
 mod cron;
 mod field;
 mod rate;
+mod timetable;
 mod window;
 
 use jiff::civil::DateTime;
@@ -19,6 +20,7 @@ use kiln_types::Timestamp;
 use cron::Cron;
 use rate::Rate;
 
+pub use timetable::{ONCE_LATE_MAX, Tick, Timetable, is_same_grid, is_same_timing};
 pub use window::{FlexibleWindow, WINDOW_MINUTES_MAX};
 
 /// Characters of an expression, at most.

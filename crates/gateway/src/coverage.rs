@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, lambda, logs, sqs, sts};
+use crate::{apigatewayv2, lambda, logs, scheduler, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub fn coverage() -> Vec<Coverage> {
         };
     }
     let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(logs));
-    all.chain(of!(sqs)).chain(of!(sts)).collect()
+    let all = all.chain(of!(scheduler)).chain(of!(sqs));
+    all.chain(of!(sts)).collect()
 }
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ mod tests {
             ("lambda", "AWS Lambda"),
             ("apigatewayv2", "Amazon API Gateway V2"),
             ("logs", "Amazon CloudWatch Logs"),
+            ("scheduler", "Amazon EventBridge Scheduler"),
             ("sqs", "Amazon SQS"),
             ("sts", "AWS STS"),
         ] {
@@ -84,13 +86,8 @@ mod tests {
                 .count()
         };
         assert_eq!(
-            (
-                handled("lambda"),
-                handled("logs"),
-                handled("sqs"),
-                handled("sts")
-            ),
-            (56, 8, 23, 1)
+            ["lambda", "logs", "scheduler", "sqs", "sts"].map(handled),
+            [56, 8, 12, 23, 1]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }

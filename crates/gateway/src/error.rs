@@ -153,7 +153,7 @@ exceptions! {
     CodeSigningConfigNotFound = "CodeSigningConfigNotFoundException", 404, Upper;
     /// The account's code storage is full.
     CodeStorageExceeded = "CodeStorageExceededException", 400, Lower;
-    /// Another part of the API stands in the way.
+    /// Another part of the API stands in the way, or the name is taken.
     Conflict = "ConflictException", 409, Front;
     /// The function's file system cannot be mounted.
     EfsMountFailure = "EFSMountFailureException", 403, Upper;
@@ -201,6 +201,8 @@ exceptions! {
     ResourceNotFound = "ResourceNotFoundException", 404, Upper;
     /// The request cannot be read.
     Serialization = "SerializationException", 400, Front;
+    /// The account has as many as it may.
+    ServiceQuotaExceeded = "ServiceQuotaExceededException", 402, Upper;
     /// Kiln failed.
     Service = "ServiceException", 500, Upper;
     /// Kiln cannot take the request now.

@@ -7,7 +7,7 @@ use kiln_types::{UrlId, limits};
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
-use crate::{apigatewayv2, lambda, logs, sqs, sts};
+use crate::{apigatewayv2, lambda, logs, scheduler, sqs, sts};
 
 /// What `X-Amz-Target` of CloudWatch Logs begins with.
 const LOGS_TARGET: &str = "Logs_20140328.";
@@ -32,6 +32,10 @@ const MESSAGES_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest body of any other operation; AWS's are smaller and not documented.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// Largest body of EventBridge Scheduler's operations: the input of a target as JSON in JSON, in which each quote takes
+/// two bytes more, and the rest.
+const SCHEDULER_BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+
 /// A service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -41,6 +45,8 @@ pub(crate) enum Service {
     ApiGateway,
     /// CloudWatch Logs.
     Logs,
+    /// EventBridge Scheduler.
+    Scheduler,
     /// The Simple Queue Service.
     Sqs,
     /// The Security Token Service.
@@ -75,6 +81,8 @@ pub(crate) enum Operation {
     ApiGateway(apigatewayv2::generated::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::generated::Operation),
+    /// Of EventBridge Scheduler.
+    Scheduler(scheduler::generated::Operation),
     /// Of the Simple Queue Service.
     Sqs(sqs::generated::Operation),
     /// Of the Security Token Service.
@@ -116,6 +124,7 @@ impl Service {
             Some("lambda") => Ok(Service::Lambda),
             Some("apigateway") => Ok(Service::ApiGateway),
             Some("logs") => Ok(Service::Logs),
+            Some("scheduler") => Ok(Service::Scheduler),
             Some("sqs") => Ok(Service::Sqs),
             Some("sts") => Ok(Service::Sts),
             Some("kiln") => Ok(Service::Kiln),
@@ -142,6 +151,7 @@ impl Service {
             Service::Lambda => "lambda",
             Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
+            Service::Scheduler => "scheduler",
             Service::Sqs => "sqs",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
@@ -151,7 +161,9 @@ impl Service {
     /// How it talks, where that is more than one way: as it is talked to.
     pub(crate) fn protocol(self, head: &Parts) -> Protocol {
         match self {
-            Service::Lambda | Service::ApiGateway | Service::Kiln => Protocol::RestJson,
+            Service::Lambda | Service::ApiGateway | Service::Scheduler | Service::Kiln => {
+                Protocol::RestJson
+            }
             Service::Logs => Protocol::Json,
             Service::Sqs if head.headers.contains_key("x-amz-target") => Protocol::QueryCompatible,
             Service::Sqs => Protocol::Query {
@@ -171,7 +183,9 @@ impl Service {
             Service::Logs => Exception::InvalidParameter,
             Service::Sqs => Exception::MissingRequiredParameter,
             Service::ApiGateway => Exception::BadRequest,
-            Service::Lambda | Service::Sts | Service::Kiln => Exception::Validation,
+            Service::Lambda | Service::Scheduler | Service::Sts | Service::Kiln => {
+                Exception::Validation
+            }
         }
     }
 
@@ -182,6 +196,7 @@ impl Service {
             Service::Lambda => find_lambda(head).map(Some),
             Service::ApiGateway => find_api_gateway(head).map(Some),
             Service::Logs => find_logs(head).map(Some),
+            Service::Scheduler => find_scheduler(head).map(Some),
             Service::Sqs if head.headers.contains_key("x-amz-target") => find_sqs(head).map(Some),
             Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
         }
@@ -195,6 +210,7 @@ impl Operation {
             Operation::Lambda(operation) => operation.name(),
             Operation::ApiGateway(operation) => operation.name(),
             Operation::Logs(operation) => operation.name(),
+            Operation::Scheduler(operation) => operation.name(),
             Operation::Sqs(operation) => operation.name(),
             Operation::Sts(operation) => operation.name(),
         }
@@ -210,6 +226,7 @@ impl Operation {
                 CODE_BODY_BYTES_MAX
             }
             Operation::Lambda(Invoke) => limits::SYNC_PAYLOAD_BYTES_MAX,
+            Operation::Scheduler(_) => SCHEDULER_BODY_BYTES_MAX,
             Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
             Operation::Lambda(_)
             | Operation::ApiGateway(_)
@@ -288,6 +305,13 @@ fn find_lambda(head: &Parts) -> Result<Found> {
     find_by_path(head, "Lambda", |method, segments, query| {
         let route = lambda::generated::route(method, segments, query)?;
         Some((Operation::Lambda(route.operation), route.labels))
+    })
+}
+
+fn find_scheduler(head: &Parts) -> Result<Found> {
+    find_by_path(head, "EventBridge Scheduler", |method, segments, query| {
+        let route = scheduler::generated::route(method, segments, query)?;
+        Some((Operation::Scheduler(route.operation), route.labels))
     })
 }
 
@@ -480,6 +504,12 @@ mod tests {
         assert_eq!(Service::of(&plain, None), Ok(Service::Lambda));
         let apis = head("GET", "/v2/apis", &[]);
         assert_eq!(Service::of(&apis, None), Ok(Service::ApiGateway));
+        let scheduler = Service::of(&plain, Some("scheduler")).unwrap();
+        let schedule = head("PUT", "/schedules/nightly", &[]);
+        let found = scheduler.find(&schedule).unwrap().unwrap();
+        assert_eq!(found.operation.name(), "UpdateSchedule");
+        assert_eq!(found.labels, [("Name", "nightly".to_owned())]);
+        assert!(scheduler.find(&plain).is_err());
         let target = head(
             "POST",
             "/",

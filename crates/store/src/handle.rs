@@ -25,6 +25,7 @@ use crate::logs::Logs;
 use crate::mappings::Mappings;
 use crate::messages::Messages;
 use crate::queue::Queue;
+use crate::schedules::Schedules;
 use crate::usage::Usage;
 
 /// An open data directory. Clones share it; it is given up on [`Store::close`], or when the last
@@ -44,6 +45,7 @@ struct Parts {
     logs: Logs,
     usage: Usage,
     queue: Queue,
+    schedules: Schedules,
     artifacts: Artifacts,
     images: Images,
     buckets: Buckets,
@@ -62,6 +64,7 @@ impl Store {
         make_private_dir(&dir)?;
         let lock = take_lock(&dir)?;
         let meta = Arc::new(Database::open(&dir, &crate::functions::META)?);
+        let queue = Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?;
         let parts = Parts {
             functions: Functions::open(meta.clone())?,
             layers: Layers::open(meta.clone())?,
@@ -70,7 +73,8 @@ impl Store {
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
-            queue: Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?,
+            schedules: Schedules::open(queue.clone())?,
+            queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
             buckets: Buckets::open(&dir)?,
@@ -238,6 +242,11 @@ impl Store {
     /// Message queues.
     pub fn messages(&self) -> &Messages {
         self.parts.queue.messages()
+    }
+
+    /// Schedules.
+    pub fn schedules(&self) -> &Schedules {
+        &self.parts.schedules
     }
 
     /// Access keys.

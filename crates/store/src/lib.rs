@@ -6,7 +6,7 @@
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
 //! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, access keys (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
-//! <dir>/queue.db                  events, dead letters, message queues   (every commit is synced)
+//! <dir>/queue.db                  events, dead letters, message queues, schedules (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
 //! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
 //! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
@@ -38,6 +38,7 @@ mod logs;
 mod mappings;
 pub mod messages;
 pub mod queue;
+pub mod schedules;
 mod shelf;
 mod usage;
 
@@ -57,4 +58,5 @@ pub use logs::{
 pub use mappings::Mappings;
 pub use messages::Messages;
 pub use queue::Queue;
+pub use schedules::Schedules;
 pub use usage::{Usage, UsageSummary};

@@ -31,6 +31,7 @@ use kiln_types::{FunctionId, RequestId, Timestamp};
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 use crate::messages::{self, Messages};
+use crate::schedules;
 
 mod accept;
 mod arrivals;
@@ -49,8 +50,8 @@ mod totals;
 pub use arrivals::{Arrival, Arrivals};
 pub use claim::{Ask, Claimed};
 pub use dead::Selection;
-use deliver::Delivered;
 pub use deliver::{DeliverError, Delivery};
+pub(crate) use deliver::{Delivered, deliver};
 pub use event::{DeadLetter, Event, NewEvent, Reason};
 pub(crate) use event::{drop_body, put_body, read_body};
 pub use key::{Key, Lane};
@@ -126,6 +127,7 @@ const QUEUE: Spec = Spec {
         CREATE INDEX dead_by_request ON dead (request_id);
     ",
         messages::TABLES,
+        schedules::TABLES,
     ],
 };
 
@@ -200,7 +202,7 @@ impl Queue {
             .take(deliveries.iter().map(Delivery::size).sum())?;
         let messages = self.messages.clone();
         let work = move |to: &rusqlite::Connection| {
-            let mut delivered = deliver::deliver(to, &messages, &deliveries, now)?;
+            let mut delivered = deliver(to, &messages, &deliveries, now)?;
             delivered.change = delivered.change.count(to)?;
             Ok::<_, DeliverError>(delivered)
         };
@@ -215,7 +217,7 @@ impl Queue {
     }
 
     /// What was committed shows in the totals, and whoever runs events hears of it.
-    fn publish(&self, change: Change, arrivals: &[Arrival]) {
+    pub(crate) fn publish(&self, change: Change, arrivals: &[Arrival]) {
         self.held.apply(change);
         for arrival in arrivals {
             self.arrivals.tell(arrival.clone());
@@ -361,6 +363,15 @@ impl Queue {
                 None => return Ok(count),
             }
         }
+    }
+
+    /// What schedules share with it.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 
     pub(crate) async fn close(&self) -> Result<(), Error> {

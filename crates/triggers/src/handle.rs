@@ -11,8 +11,8 @@ use tokio_util::task::TaskTracker;
 use crate::batch::Now;
 use crate::config::Config;
 use crate::invocation::Invoke;
-use crate::mappings;
 use crate::sources::{MakeSources, Sources};
+use crate::{mappings, schedules};
 
 /// What triggers work with.
 pub struct Deps {
@@ -63,6 +63,7 @@ impl Triggers {
             is_abandoned: AtomicBool::new(false),
         });
         tracker.spawn(mappings::follow(shared.clone()));
+        tracker.spawn(schedules::drive(shared.clone()));
         Self { shared }
     }
 

@@ -23,6 +23,7 @@ mod pollers;
 mod queue_worker;
 mod record;
 mod results;
+mod schedules;
 mod secrets;
 mod source;
 mod sources;

@@ -27,6 +27,7 @@ pub mod name;
 pub mod network;
 pub mod policy;
 pub mod runtime;
+pub mod schedule;
 pub mod secret;
 pub mod trace;
 pub mod units;
@@ -60,6 +61,7 @@ pub use message::{AttributeValue, MessageAttribute, QueueArn, QueueId, QueueName
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
+pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
 pub use secret::SecretArn;
 pub use trace::Trace;
 pub use units::{EphemeralMb, EventAgeSecs, InvalidUnit, MemoryMb, Retries, Slots, TimeoutSecs};

@@ -42,6 +42,7 @@ mod runtime_environment;
 mod runtime_errors;
 mod rust_sdk;
 mod sandbox;
+mod schedules;
 mod scheduling;
 mod serve;
 mod signatures;

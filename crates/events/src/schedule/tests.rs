@@ -1,6 +1,7 @@
 //! Tests of schedules: tables from AWS's pages, both changes of clocks, and a walk minute by minute.
 
 mod reference;
+mod timetable;
 
 use kiln_types::Timestamp;
 

@@ -26,6 +26,11 @@ impl FlexibleWindow {
         }
     }
 
+    /// How long it is.
+    pub fn length(self) -> Duration {
+        Duration::from_millis(self.window_ms)
+    }
+
     /// When a schedule that is due runs. The same schedule (by its seed) and time always have the same place, so a
     /// restart changes nothing.
     pub fn place(self, due: Timestamp, seed: u64) -> Timestamp {
@@ -35,7 +40,7 @@ impl FlexibleWindow {
 }
 
 /// SplitMix64's finalizer: neighbours get places far from each other.
-fn mix(number: u64) -> u64 {
+pub(super) fn mix(number: u64) -> u64 {
     let mut number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

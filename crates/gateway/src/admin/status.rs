@@ -21,6 +21,8 @@ pub struct Status {
     pub sandboxes: Sandboxes,
     /// Asynchronous events and dead letters.
     pub events: Events,
+    /// Ticks of schedules.
+    pub schedules: Schedules,
     /// Usage records.
     pub usage: Records,
     /// Log records.
@@ -118,6 +120,18 @@ pub struct Events {
     pub bytes: u64,
     /// How long the event has waited that could run and has waited longest.
     pub lag_ms: u64,
+}
+
+/// Ticks of schedules. Counts are since the data directory was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedules {
+    /// Delivered.
+    pub fired: u64,
+    /// Given up, and a dead-letter queue has them.
+    pub dead_lettered: u64,
+    /// Given up.
+    pub lost: u64,
 }
 
 /// Records that are kept unless too many come at once.

@@ -37,11 +37,11 @@ pub enum DeliverError {
 
 /// What was delivered.
 #[derive(Debug, Default)]
-pub(super) struct Delivered {
+pub(crate) struct Delivered {
     /// Not yet counted.
-    pub(super) change: Change,
-    pub(super) arrivals: Vec<Arrival>,
-    pub(super) effects: Effects,
+    pub(crate) change: Change,
+    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) effects: Effects,
 }
 
 impl Delivery {
@@ -74,7 +74,7 @@ impl From<NotSent> for DeliverError {
 }
 
 /// Keeps everything; the caller counts it, or gives the transaction up.
-pub(super) fn deliver<'a>(
+pub(crate) fn deliver<'a>(
     to: &Connection,
     messages: &Messages,
     deliveries: impl IntoIterator<Item = &'a Delivery>,

@@ -32,4 +32,6 @@ mod queue_crash;
 mod queue_trouble;
 mod raw_zip;
 mod sample;
+mod schedules;
+mod schedules_crash;
 mod usage;

@@ -1,0 +1,193 @@
+//! Sleeps until something is due, and has it fired.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kiln_events::schedule::Timetable;
+use kiln_store::schedules::{Due, Fired, Firing, Schedule};
+use kiln_types::{Receiver, Timestamp};
+
+use super::core::{Failure, Plan, Step};
+use super::says::Saying;
+use crate::handle::Shared;
+
+/// Ticks fired in one transaction: others come in between two of them.
+const BATCH_MAX: usize = 1_000;
+/// How long is slept at most while something has a time: a clock that is set forward makes more due than was slept for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a store rests that failed.
+const STORE_REST: Duration = Duration::from_secs(1);
+
+/// A tick on its way, with its schedule.
+struct Tick {
+    schedule: Schedule,
+    timetable: Option<Timetable>,
+    plan: Plan,
+}
+
+/// Fires what is due until the server stops.
+pub(crate) async fn drive(shared: Arc<Shared>) {
+    let schedules = shared.deps.store.schedules();
+    while let Err(error) = schedules.finish_deletions().await {
+        tracing::error!(%error, "a schedule group cannot be deleted; trying again");
+        if rest(&shared).await {
+            return;
+        }
+    }
+    while !shared.deps.stop.is_cancelled() {
+        let fired = fire_due(&shared).await;
+        let waited = match fired {
+            Ok(0) => wait(&shared).await,
+            Ok(_) => continue,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = waited {
+            tracing::error!(%error, "schedules cannot be fired; trying again");
+            rest(&shared).await;
+        }
+    }
+}
+
+/// Whether the server stops.
+async fn rest(shared: &Shared) -> bool {
+    tokio::select! {
+        () = shared.deps.stop.cancelled() => true,
+        () = tokio::time::sleep(STORE_REST) => false,
+    }
+}
+
+/// Waits until something is due or changed, or the server stops.
+async fn wait(shared: &Shared) -> Result<(), kiln_store::Error> {
+    let schedules = shared.deps.store.schedules();
+    let Some(next) = schedules.next_wake().await? else {
+        tokio::select! {
+            () = shared.deps.stop.cancelled() => {}
+            () = schedules.changed() => {}
+        }
+        return Ok(());
+    };
+    loop {
+        let ms = next.as_millis() - shared.deps.clock.timestamp().as_millis();
+        let Some(ms) = u64::try_from(ms).ok().filter(|ms| *ms > 0) else {
+            return Ok(());
+        };
+        tokio::select! {
+            () = shared.deps.stop.cancelled() => return Ok(()),
+            () = schedules.changed() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_millis(ms).min(LOOK_AGAIN)) => {}
+        }
+    }
+}
+
+/// Fires a batch of what is due; returns how many there were.
+async fn fire_due(shared: &Shared) -> Result<usize, kiln_store::Error> {
+    let now = shared.deps.clock.timestamp();
+    let due = shared.deps.store.schedules().due(now, BATCH_MAX).await?;
+    let count = due.len();
+    let mut ticks: Vec<Tick> = due
+        .into_iter()
+        .filter_map(|schedule| tick(shared, schedule, now))
+        .collect();
+    // Each tick comes a few times at most: to be delivered, to the dead-letter queue, to be lost.
+    while !ticks.is_empty() {
+        let firings = ticks.iter_mut().map(|tick| firing(shared, tick)).collect();
+        let fired = shared.deps.store.schedules().fire(firings, now).await?;
+        ticks = ticks
+            .into_iter()
+            .zip(fired)
+            .filter(|(_, fired)| *fired != Fired::Stale)
+            .filter_map(|(tick, fired)| {
+                let plan = tick.plan.clone();
+                match plan.after(fired, &tick.schedule.settings, now) {
+                    Some(plan) => Some(Tick { plan, ..tick }),
+                    None => {
+                        report(&tick);
+                        None
+                    }
+                }
+            })
+            .collect();
+    }
+    Ok(count)
+}
+
+fn tick(shared: &Shared, schedule: Schedule, now: Timestamp) -> Option<Tick> {
+    let due: Due = schedule.due?;
+    let settings = schedule.settings.clone();
+    let timetable = Timetable::new(schedule.id.space, &settings, schedule.anchor, schedule.seed);
+    let (timetable, mut plan) = match timetable {
+        Ok(timetable) => {
+            let plan = Plan::new(&timetable, &settings, due, now);
+            (Some(timetable), plan)
+        }
+        Err(error) => (None, Plan::broken(due, error.to_string())),
+    };
+    if plan.step == Step::Deliver
+        && let Some(failure) = missing(shared, &schedule)
+    {
+        plan.step = Step::Dead(failure);
+    }
+    Some(Tick {
+        schedule,
+        timetable,
+        plan,
+    })
+}
+
+/// A function that is not there; a message queue tells so itself.
+fn missing(shared: &Shared, schedule: &Schedule) -> Option<Failure> {
+    let Receiver::Function(arn) = &schedule.settings.target.receiver else {
+        return None;
+    };
+    match shared.deps.store.function(&arn.id()) {
+        Some(_) => None,
+        None => Some(Failure::no_target(format!("Function not found: {arn}"))),
+    }
+}
+
+fn firing(shared: &Shared, tick: &mut Tick) -> Firing {
+    let saying = Saying {
+        schedule: &tick.schedule,
+        timetable: tick.timetable.as_ref(),
+        plan: &tick.plan,
+        region: &shared.config.region,
+    };
+    let mut delivery = None;
+    let mut step = tick.plan.step.clone();
+    match &step {
+        Step::Deliver => delivery = Some(saying.delivery()),
+        Step::Dead(failure) => {
+            delivery = saying.dead_letter(failure);
+            if delivery.is_none() {
+                step = Step::Lost(failure.clone());
+            }
+        }
+        Step::Wait(_) | Step::Lost(_) => {}
+    }
+    tick.plan.step = step;
+    Firing {
+        schedule: tick.schedule.clone(),
+        delivery,
+        ended: tick.plan.ended(),
+        then: tick.plan.then(),
+    }
+}
+
+/// Says what was not delivered.
+fn report(tick: &Tick) {
+    let (schedule, due) = (&tick.schedule.id, tick.plan.due);
+    match &tick.plan.step {
+        Step::Deliver => {}
+        Step::Wait(until) => {
+            tracing::warn!(%schedule, %due, %until, "a tick of a schedule waits for room in the queue");
+        }
+        Step::Dead(failure) => tracing::info!(
+            %schedule, %due, error = failure.message,
+            "a tick of a schedule was given up; its dead-letter queue has it"
+        ),
+        Step::Lost(failure) => tracing::warn!(
+            %schedule, %due, error = failure.message,
+            "a tick of a schedule was given up; give the schedule a dead-letter queue to keep such ticks"
+        ),
+    }
+}
