@@ -22,6 +22,7 @@ mod mappings;
 mod messages;
 mod messages_crash;
 mod messages_fifo;
+mod messages_limits;
 mod messages_model;
 mod messages_moves;
 mod messages_poll;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kiln_store::messages::{Message, Receive};
 use kiln_store::{Config, Store};
 use kiln_types::{Clock, SystemClock};
+use tokio::task::JoinSet;
 
 use crate::messages::{ask, make, message, queue_id};
 
@@ -80,7 +81,7 @@ async fn a_hidden_message_is_received_when_its_time_is_over() {
 #[tokio::test]
 async fn each_of_many_that_wait_gets_one_of_many_that_arrive() {
     let waiting = Arc::new(Waiting::new().await);
-    let mut polls = tokio::task::JoinSet::new();
+    let mut polls = JoinSet::new();
     for _ in 0..20 {
         let waiting = waiting.clone();
         polls.spawn(async move { waiting.poll(ask("orders", 1), 20_000).await.len() });
@@ -101,29 +102,31 @@ async fn who_stops_waiting_passes_on_what_was_told() {
     };
     assert_eq!(waiting.poll(held, 0).await.len(), 1);
     // The one that waits briefly was told of the next message last.
-    let long = {
+    let mut long = JoinSet::new();
+    long.spawn({
         let waiting = waiting.clone();
-        tokio::spawn(async move { waiting.poll(ask("orders", 1), 20_000).await.len() })
-    };
+        async move { waiting.poll(ask("orders", 1), 20_000).await.len() }
+    });
     let brief = waiting.poll(ask("orders", 1), 300).await;
     assert!(brief.is_empty());
-    let got = tokio::time::timeout(Duration::from_secs(10), long).await;
-    assert_eq!(got.unwrap().unwrap(), 1);
+    let got = tokio::time::timeout(Duration::from_secs(10), long.join_next()).await;
+    assert_eq!(got.unwrap().unwrap().unwrap(), 1);
 }
 
 #[tokio::test]
 async fn a_purge_does_not_end_the_waiting_and_a_deleted_queue_does() {
     let waiting = Arc::new(Waiting::new().await);
-    let poll = {
+    let mut poll = JoinSet::new();
+    poll.spawn({
         let waiting = waiting.clone();
-        tokio::spawn(async move { waiting.poll(ask("orders", 1), 20_000).await.len() })
-    };
+        async move { waiting.poll(ask("orders", 1), 20_000).await.len() }
+    });
     tokio::time::sleep(Duration::from_millis(50)).await;
     let messages = waiting.store.messages();
     messages.purge(&queue_id("orders")).await.unwrap();
     waiting.send(1).await;
-    let got = tokio::time::timeout(Duration::from_secs(10), poll).await;
-    assert_eq!(got.unwrap().unwrap(), 1);
+    let got = tokio::time::timeout(Duration::from_secs(10), poll.join_next()).await;
+    assert_eq!(got.unwrap().unwrap().unwrap(), 1);
     let (refused, ()) = tokio::join!(
         messages.poll(
             ask("orders", 1),
