@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, lambda, logs, sqs, sts};
+use crate::{apigatewayv2, events, lambda, logs, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +26,11 @@ pub fn coverage() -> Vec<Coverage> {
                 })
         };
     }
-    let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(logs));
-    all.chain(of!(sqs)).chain(of!(sts)).collect()
+    let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(events));
+    all.chain(of!(logs))
+        .chain(of!(sqs))
+        .chain(of!(sts))
+        .collect()
 }
 
 #[cfg(test)]
@@ -46,6 +49,7 @@ mod tests {
         for (service, title) in [
             ("lambda", "AWS Lambda"),
             ("apigatewayv2", "Amazon API Gateway V2"),
+            ("events", "Amazon EventBridge"),
             ("logs", "Amazon CloudWatch Logs"),
             ("sqs", "Amazon SQS"),
             ("sts", "AWS STS"),
