@@ -253,7 +253,9 @@ impl Parts {
         packs: &[Pack],
         doors: Doors,
     ) -> anyhow::Result<Gateway> {
+        let region = settings.region()?;
         let deps = kiln_gateway::Deps {
+            fan_out: kiln_invoke::FanOut::new(self.store.clone(), region),
             store: self.store.clone(),
             invoker: Arc::new(doors.invoker),
             clock: self.clock.clone(),

@@ -151,15 +151,28 @@ impl Input {
 
     /// The text that the target is sent. A part that the event does not have is `null`.
     pub fn render(&self, event: &Event<'_>) -> String {
-        match &self.0 {
+        let rendered = self.render_within(event, usize::MAX);
+        rendered.expect("no text is longer than that")
+    }
+
+    /// The same, or nothing when it would have more bytes than `bytes_max`: a template may repeat parts of an
+    /// event a thousand times.
+    pub fn render_within(&self, event: &Event<'_>, bytes_max: usize) -> Option<String> {
+        let text = match &self.0 {
             Kind::Whole => event.text.to_owned(),
             Kind::Constant(text) => text.clone(),
             Kind::Part(path) => match path.find(event.value) {
                 Some(part) => part.to_string(),
                 None => "null".to_owned(),
             },
-            Kind::Template(template) => template.render(event),
-        }
+            Kind::Template(template) => return template.render(event, bytes_max),
+        };
+        Some(text).filter(|text| text.len() <= bytes_max)
+    }
+
+    /// Whether it is all of an event, as it is.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.0, Kind::Whole)
     }
 }
 

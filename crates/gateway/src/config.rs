@@ -83,6 +83,8 @@ pub struct Deps {
     pub store: kiln_store::Store,
     /// The one road to an instance.
     pub invoker: Arc<dyn Invoke>,
+    /// Publishes to buses.
+    pub fan_out: kiln_invoke::FanOut,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where container images come from.

@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, lambda, logs, scheduler, sqs, sts};
+use crate::{apigatewayv2, events, lambda, logs, scheduler, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub fn coverage() -> Vec<Coverage> {
                 })
         };
     }
-    let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(logs));
-    let all = all.chain(of!(scheduler)).chain(of!(sqs));
+    let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(events));
+    let all = all.chain(of!(logs)).chain(of!(scheduler)).chain(of!(sqs));
     all.chain(of!(sts)).collect()
 }
 
@@ -47,6 +47,7 @@ mod tests {
         for (service, title) in [
             ("lambda", "AWS Lambda"),
             ("apigatewayv2", "Amazon API Gateway V2"),
+            ("events", "Amazon EventBridge"),
             ("logs", "Amazon CloudWatch Logs"),
             ("scheduler", "Amazon EventBridge Scheduler"),
             ("sqs", "Amazon SQS"),

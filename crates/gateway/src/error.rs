@@ -213,6 +213,10 @@ exceptions! {
     UnknownOperation = "UnknownOperationException", 404, Front;
     /// The access key or the session token is not one of ours.
     UnrecognizedClient = "UnrecognizedClientException", 403, Front;
+    /// A text is no event pattern.
+    InvalidEventPattern = "InvalidEventPatternException", 400, Front;
+    /// There are as many as there may be.
+    LimitExceeded = "LimitExceededException", 400, Front;
     /// Members break the model's constraints.
     Validation = "ValidationException", 400, Front;
 }

@@ -1,7 +1,7 @@
 //! The door for callers: AWS's APIs, function URLs, health and administration, on one port.
 //!
 //! A request's way: `server` takes it off the wire, `router` says what it is for, `auth` says
-//! who asks, `wire` turns it into a generated type, one file below `lambda`, `logs`,
+//! who asks, `wire` turns it into a generated type, one file below `lambda`, `events`, `logs`,
 //! `scheduler` or `sts` answers it, and `wire` turns the answer into bytes.
 //!
 //! Invariants: the only crate that knows AWS's wire names; a handler parses, calls and renders, and
@@ -16,6 +16,7 @@ mod config;
 mod context;
 mod coverage;
 mod error;
+mod events;
 mod health;
 mod invoke;
 mod lambda;

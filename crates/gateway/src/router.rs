@@ -7,8 +7,10 @@ use kiln_types::{UrlId, limits};
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
-use crate::{apigatewayv2, lambda, logs, scheduler, sqs, sts};
+use crate::{apigatewayv2, events, lambda, logs, scheduler, sqs, sts};
 
+/// What `X-Amz-Target` of EventBridge begins with.
+const EVENTS_TARGET: &str = "AWSEvents.";
 /// What `X-Amz-Target` of CloudWatch Logs begins with.
 const LOGS_TARGET: &str = "Logs_20140328.";
 /// What `X-Amz-Target` of the Simple Queue Service begins with.
@@ -26,7 +28,7 @@ const REST_XML: [&str; 4] = ["s3", "s3express", "route53", "cloudfront"];
 /// Largest body of the operations that take code: 50 MiB in base64 and a little JSON. Recorded
 /// from AWS.
 const CODE_BODY_BYTES_MAX: usize = 70_167_211;
-/// Largest body of an operation on messages: 1 MiB of messages, escaped as JSON or a form escape them, and
+/// Largest body of an operation on messages or events: 1 MiB of them, escaped as JSON or a form escape them, and
 /// what is around them.
 const MESSAGES_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest body of any other operation; AWS's are smaller and not documented.
@@ -43,6 +45,8 @@ pub(crate) enum Service {
     Lambda,
     /// API Gateway.
     ApiGateway,
+    /// EventBridge.
+    Events,
     /// CloudWatch Logs.
     Logs,
     /// EventBridge Scheduler.
@@ -79,6 +83,8 @@ pub(crate) enum Operation {
     Lambda(lambda::generated::Operation),
     /// Of API Gateway.
     ApiGateway(apigatewayv2::generated::Operation),
+    /// Of EventBridge.
+    Events(events::generated::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::generated::Operation),
     /// Of EventBridge Scheduler.
@@ -123,6 +129,7 @@ impl Service {
         match scope {
             Some("lambda") => Ok(Service::Lambda),
             Some("apigateway") => Ok(Service::ApiGateway),
+            Some("events") => Ok(Service::Events),
             Some("logs") => Ok(Service::Logs),
             Some("scheduler") => Ok(Service::Scheduler),
             Some("sqs") => Ok(Service::Sqs),
@@ -132,6 +139,9 @@ impl Service {
                 "the service {other}"
             ))),
             None if head.uri.path().starts_with("/_kiln/") => Ok(Service::Kiln),
+            None if header(&head.headers, "x-amz-target").starts_with(EVENTS_TARGET) => {
+                Ok(Service::Events)
+            }
             None if header(&head.headers, "x-amz-target").starts_with(LOGS_TARGET) => {
                 Ok(Service::Logs)
             }
@@ -150,6 +160,7 @@ impl Service {
         match self {
             Service::Lambda => "lambda",
             Service::ApiGateway => "apigateway",
+            Service::Events => "events",
             Service::Logs => "logs",
             Service::Scheduler => "scheduler",
             Service::Sqs => "sqs",
@@ -164,7 +175,7 @@ impl Service {
             Service::Lambda | Service::ApiGateway | Service::Scheduler | Service::Kiln => {
                 Protocol::RestJson
             }
-            Service::Logs => Protocol::Json,
+            Service::Events | Service::Logs => Protocol::Json,
             Service::Sqs if head.headers.contains_key("x-amz-target") => Protocol::QueryCompatible,
             Service::Sqs => Protocol::Query {
                 namespace: SQS_NAMESPACE,
@@ -183,9 +194,11 @@ impl Service {
             Service::Logs => Exception::InvalidParameter,
             Service::Sqs => Exception::MissingRequiredParameter,
             Service::ApiGateway => Exception::BadRequest,
-            Service::Lambda | Service::Scheduler | Service::Sts | Service::Kiln => {
-                Exception::Validation
-            }
+            Service::Lambda
+            | Service::Events
+            | Service::Scheduler
+            | Service::Sts
+            | Service::Kiln => Exception::Validation,
         }
     }
 
@@ -195,6 +208,7 @@ impl Service {
         match self {
             Service::Lambda => find_lambda(head).map(Some),
             Service::ApiGateway => find_api_gateway(head).map(Some),
+            Service::Events => find_events(head).map(Some),
             Service::Logs => find_logs(head).map(Some),
             Service::Scheduler => find_scheduler(head).map(Some),
             Service::Sqs if head.headers.contains_key("x-amz-target") => find_sqs(head).map(Some),
@@ -209,6 +223,7 @@ impl Operation {
         match self {
             Operation::Lambda(operation) => operation.name(),
             Operation::ApiGateway(operation) => operation.name(),
+            Operation::Events(operation) => operation.name(),
             Operation::Logs(operation) => operation.name(),
             Operation::Scheduler(operation) => operation.name(),
             Operation::Sqs(operation) => operation.name(),
@@ -227,7 +242,7 @@ impl Operation {
             }
             Operation::Lambda(Invoke) => limits::SYNC_PAYLOAD_BYTES_MAX,
             Operation::Scheduler(_) => SCHEDULER_BODY_BYTES_MAX,
-            Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
+            Operation::Events(_) | Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
             Operation::Lambda(_)
             | Operation::ApiGateway(_)
             | Operation::Logs(_)
@@ -366,6 +381,23 @@ fn find_logs(head: &Parts) -> Result<Found> {
         }),
         None => {
             let message = format!("Logs has no operation '{target}' (the X-Amz-Target header)");
+            Err(ApiError::new(Exception::UnknownOperation, message))
+        }
+    }
+}
+
+fn find_events(head: &Parts) -> Result<Found> {
+    let target = header(&head.headers, "x-amz-target");
+    let name = target.strip_prefix(EVENTS_TARGET);
+    let known = events::generated::Operation::ALL.iter();
+    match known.into_iter().find(|known| Some(known.name()) == name) {
+        Some(operation) => Ok(Found {
+            operation: Operation::Events(*operation),
+            labels: Vec::new(),
+        }),
+        None => {
+            let message =
+                format!("EventBridge has no operation '{target}' (the X-Amz-Target header)");
             Err(ApiError::new(Exception::UnknownOperation, message))
         }
     }
@@ -516,6 +548,8 @@ mod tests {
             &[("x-amz-target", "Logs_20140328.GetLogEvents")],
         );
         assert_eq!(Service::of(&target, None), Ok(Service::Logs));
+        let target = head("POST", "/", &[("x-amz-target", "AWSEvents.PutEvents")]);
+        assert_eq!(Service::of(&target, None), Ok(Service::Events));
         let form = head(
             "POST",
             "/",

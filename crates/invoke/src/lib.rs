@@ -12,6 +12,7 @@ mod admit;
 mod config;
 mod dispatch;
 mod error;
+pub mod fan_out;
 mod follow;
 mod invoker;
 pub mod queued;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use config::Config;
 pub use error::Error;
+pub use fan_out::FanOut;
 pub use invoker::Invoker;
 pub use kiln_scheduler::{Readiness, ThrottleReason};
 pub use queued::Queued;

@@ -21,7 +21,8 @@ use snapshot::Snapshot;
 /// Changes that a subscriber may fall behind.
 const CHANGES_MAX: usize = 1_024;
 
-/// `meta.db`: functions, the index of their URLs, access keys, layers, mappings and HTTP APIs.
+/// `meta.db`: functions, the index of their URLs, access keys, layers, mappings, HTTP APIs and
+/// buses.
 pub(crate) const META: Spec = Spec {
     file: "meta.db",
     durability: Durability::Disk,
@@ -55,6 +56,7 @@ pub(crate) const META: Spec = Spec {
         crate::keys::TABLES,
         crate::mappings::TABLE,
         crate::apis::TABLES,
+        crate::buses::TABLES,
     ],
 };
 

@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 use crate::apis::Apis;
 use crate::artifacts::{Artifacts, Quota};
 use crate::buckets::Buckets;
+use crate::buses::Buses;
 use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
@@ -41,6 +42,7 @@ struct Parts {
     layers: Layers,
     mappings: Mappings,
     apis: Apis,
+    buses: Buses,
     keys: Keys,
     logs: Logs,
     usage: Usage,
@@ -70,6 +72,7 @@ impl Store {
             layers: Layers::open(meta.clone())?,
             mappings: Mappings::open(meta.clone())?,
             apis: Apis::open(meta.clone())?,
+            buses: Buses::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
@@ -222,6 +225,11 @@ impl Store {
     /// Directory-backed buckets.
     pub fn buckets(&self) -> &Buckets {
         &self.parts.buckets
+    }
+
+    /// Event buses and their rules.
+    pub fn buses(&self) -> &Buses {
+        &self.parts.buses
     }
 
     /// Log groups, streams and events.

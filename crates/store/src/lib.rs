@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, access keys (every commit is synced)
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, access keys (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, schedules (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -26,6 +26,7 @@
 mod apis;
 mod artifacts;
 mod buckets;
+mod buses;
 mod config;
 mod database;
 mod error;
@@ -45,6 +46,7 @@ mod usage;
 pub use apis::Apis;
 pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
 pub use buckets::{BucketError, Buckets};
+pub use buses::{BusError, Buses, LiveBus};
 pub use config::Config;
 pub use error::Error;
 pub use handle::Store;

@@ -7,6 +7,7 @@ pub mod account;
 pub mod alias;
 pub mod api;
 pub mod arn;
+pub mod bus;
 mod caller;
 pub mod clock;
 pub mod cors;
@@ -38,6 +39,9 @@ pub use account::{AccountId, Region};
 pub use alias::AliasConfig;
 pub use api::{Api, ApiId, PartId, StageName};
 pub use arn::{FunctionArn, FunctionRef};
+pub use bus::{
+    Bus, BusArn, BusId, BusName, Recipient, Rule, RuleId, RuleName, RuleState, Target, TargetInput,
+};
 pub use caller::FunctionCaller;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use cors::Cors;

@@ -124,3 +124,15 @@ pub const STAGE_VARIABLE_LENGTH_MAX: usize = 512;
 pub const API_TIMEOUT_MS_MAX: u32 = 30_000;
 /// Longest wait for a Lambda authorizer, in milliseconds.
 pub const AUTHORIZER_TIMEOUT_MS: u64 = 10_000;
+/// Longest name of an event bus (EventBridge service model, `EventBusName`).
+pub const BUS_NAME_LENGTH_MAX: usize = 256;
+/// Longest name of a rule (EventBridge service model, `RuleName`).
+pub const RULE_NAME_LENGTH_MAX: usize = 64;
+/// Event buses of an account, the default one included (EventBridge quotas page).
+pub const BUSES_MAX: usize = 100;
+/// Rules of an event bus (EventBridge quotas page).
+pub const RULES_MAX: usize = 300;
+/// Targets of a rule (EventBridge quotas page).
+pub const TARGETS_MAX: usize = 5;
+/// The resource policy of an event bus (EventBridge quotas page).
+pub const BUS_POLICY_BYTES_MAX: usize = 10 * 1024;

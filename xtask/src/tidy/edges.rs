@@ -27,6 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "kiln-instance",
             "kiln-metering",
             "kiln-store",
+            "kiln-events",
         ],
     ),
     (

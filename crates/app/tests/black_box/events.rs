@@ -12,7 +12,7 @@ use crate::client;
 mod stops;
 
 /// How long an outcome may take on a loaded machine.
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// Owns the ledger; nobody on this machine.
 const OWNER: u32 = 1_234_567;
@@ -111,7 +111,7 @@ fn assert_conserved(events: &Value) {
 }
 
 /// Waits until nothing is in the queue; gives the server's figures.
-fn until_empty(server: &Server) -> Value {
+pub(crate) fn until_empty(server: &Server) -> Value {
     wait_for("an empty queue", SOON, || {
         let events = figures(server);
         assert_conserved(&events);

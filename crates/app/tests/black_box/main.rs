@@ -11,6 +11,7 @@
 
 mod aws_cli;
 mod boto3;
+mod buses;
 mod client;
 mod command_line;
 mod concurrency;

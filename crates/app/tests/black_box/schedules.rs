@@ -1,10 +1,10 @@
 //! EventBridge Scheduler: each tick runs its function once, whatever happens to the server.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kiln_testkit::{Response, Server, wait_for};
-use kiln_types::Timestamp;
+use kiln_types::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::client;
@@ -19,8 +19,7 @@ fn start(ledger: &Ledger) -> Server {
 }
 
 fn now_secs() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    now.as_secs() as i64
+    SystemClock::start().timestamp().as_millis() / 1_000
 }
 
 fn at(secs: i64) -> String {

@@ -87,9 +87,14 @@ impl Template {
         Ok(Self { pieces })
     }
 
-    pub(super) fn render(&self, event: &Event<'_>) -> String {
+    /// None when it would be longer.
+    pub(super) fn render(&self, event: &Event<'_>, bytes_max: usize) -> Option<String> {
         let mut text = String::new();
         for piece in &self.pieces {
+            // Looked at each time: a template may name a large part a thousand times.
+            if text.len() > bytes_max {
+                return None;
+            }
             match piece {
                 Piece::Text(piece) => text.push_str(piece),
                 Piece::Variable {
@@ -104,7 +109,7 @@ impl Template {
                 }
             }
         }
-        text
+        Some(text).filter(|text| text.len() <= bytes_max)
     }
 }
 

@@ -73,6 +73,7 @@ impl Fixture {
         let store = Store::open(config, clock.clone()).unwrap();
         let invoker = Arc::new(FakeInvoker::default());
         let deps = Deps {
+            fan_out: kiln_invoke::FanOut::new(store.clone(), Default::default()),
             store,
             invoker: invoker.clone(),
             clock: clock.clone(),

@@ -25,7 +25,7 @@ use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
-use crate::{admin, apigatewayv2, health, lambda, logs, scheduler, sqs, sts};
+use crate::{admin, apigatewayv2, events, health, lambda, logs, scheduler, sqs, sts};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
 /// megabyte or two, during which a worker would answer nobody.
@@ -293,6 +293,7 @@ async fn run(
             Operation::ApiGateway(operation) => {
                 apigatewayv2::dispatch(operation, &context, request).await
             }
+            Operation::Events(operation) => events::dispatch(operation, &context, request).await,
             Operation::Logs(operation) => logs::dispatch(operation, &context, request).await,
             Operation::Scheduler(operation) => {
                 scheduler::dispatch(operation, &context, request).await

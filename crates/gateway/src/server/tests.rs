@@ -93,6 +93,7 @@ impl Server {
         let (asked, done) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let tracker = TaskTracker::new();
         let deps = Deps {
+            fan_out: kiln_invoke::FanOut::new(store.clone(), Default::default()),
             store: store.clone(),
             invoker: Arc::new(Slow {
                 go_on: go_on.clone(),

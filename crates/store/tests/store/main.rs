@@ -9,6 +9,7 @@ mod apis;
 mod artifacts;
 mod attacks;
 mod buckets;
+mod buses;
 mod crash;
 mod deliver;
 mod functions;

@@ -1,0 +1,163 @@
+//! Who is sent what is published: an event on a bus becomes events of functions and messages in queues.
+//!
+//! A publication is expanded in memory ([`expand`], pure: the publication and what there is come to a list of
+//! deliveries), and all that it comes to is kept in one synced transaction before its publisher is told. So
+//! nothing that was accepted is lost, and a bus adds nothing that could wait or fail later.
+//!
+//! ```text
+//!  publication ──► rules of its bus ──► function ──► asynchronous event
+//!                   ▲         │    └──► queue ─────► message, or message in the dead-letter queue
+//!                   └── bus ◄─┘
+//! ```
+//!
+//! Invariants: all of what is published together is kept, or what is not is refused by itself; whatever
+//! rules there are, the work ends (`expand.rs` has the limits). What has nowhere to go, as its target is gone
+//! and no dead-letter queue takes it, is counted and logged.
+
+mod directory;
+mod expand;
+mod rules;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+
+use kiln_events::envelope::Envelope;
+use kiln_store::Store;
+use kiln_store::queue::DeliverError;
+use kiln_types::{BusId, Region, Timestamp};
+
+pub use expand::{BYTES_MAX, DELIVERIES_MAX, DEPTH_MAX};
+
+use directory::InStore;
+use expand::{Dropped, Expansion, Surroundings};
+use rules::Rules;
+
+/// How often a publication is expanded anew because a queue went away in between.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// What is published, and where.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The bus.
+    pub bus: BusId,
+    /// The event.
+    pub event: Envelope,
+    /// The tracing header it came with.
+    pub trace: Option<String>,
+}
+
+/// Why a publication was not accepted. Nobody was sent anything of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such bus.
+    #[error("event bus {0} does not exist")]
+    NoBus(BusId),
+    /// It would come to more than may be delivered at once.
+    #[error(
+        "it would be delivered more than {DELIVERIES_MAX} times, or with more than {BYTES_MAX} bytes, together with what was published with it"
+    )]
+    TooMuch,
+    /// The queue has no room.
+    #[error("the queue of events is full ({bytes_max} bytes); try again later")]
+    Full {
+        /// What it may take.
+        bytes_max: u64,
+    },
+    /// The store could not keep it.
+    #[error("it could not be kept: {0}")]
+    NotKept(String),
+}
+
+/// Publishes. Clones mean the same.
+#[derive(Clone)]
+pub struct FanOut {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    region: Region,
+    /// Rules that were read, by their bus: reading a pattern costs more than asking it.
+    rules: RwLock<HashMap<BusId, Arc<Rules>>>,
+    dropped: AtomicU64,
+}
+
+impl FanOut {
+    /// Publishes to what is in a store.
+    pub fn new(store: Store, region: Region) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                region,
+                rules: RwLock::default(),
+                dropped: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Publishes all that is given, each for itself; what was accepted is on disk when this returns, in
+    /// functions' and queues' names.
+    pub async fn publish(&self, all: &[Publication], now: Timestamp) -> Vec<Result<(), Refusal>> {
+        let mut attempt = 1;
+        loop {
+            let Expansion {
+                deliveries,
+                dropped,
+                results,
+            } = self.expand(all, now);
+            let delivered = match deliveries.is_empty() {
+                true => Ok(()),
+                false => self.shared.store.queue().deliver(deliveries, now).await,
+            };
+            let refusal = match delivered {
+                Ok(()) => {
+                    self.count(&dropped);
+                    return results;
+                }
+                // A queue went away, or takes less, since it was looked at: what is left of it now?
+                Err(DeliverError::Refused(_)) if attempt < ATTEMPTS_MAX => {
+                    attempt += 1;
+                    continue;
+                }
+                Err(DeliverError::Refused(refusal)) => Refusal::NotKept(refusal.to_string()),
+                Err(DeliverError::Full(full)) => Refusal::Full {
+                    bytes_max: full.bytes_max,
+                },
+                Err(DeliverError::Store(error)) => Refusal::NotKept(error.to_string()),
+            };
+            let refused = |result: Result<(), Refusal>| result.and(Err(refusal.clone()));
+            return results.into_iter().map(refused).collect();
+        }
+    }
+
+    /// What had nowhere to go since the server started.
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    fn expand(&self, all: &[Publication], now: Timestamp) -> Expansion {
+        let directory = InStore {
+            store: &self.shared.store,
+            rules: &self.shared.rules,
+            region: &self.shared.region,
+        };
+        let surroundings = Surroundings {
+            directory: &directory,
+            now,
+        };
+        expand::expand(all, &surroundings)
+    }
+
+    fn count(&self, dropped: &[Dropped]) {
+        let Some(first) = dropped.first() else {
+            return;
+        };
+        let count = dropped.len() as u64;
+        self.shared.dropped.fetch_add(count, Ordering::Relaxed);
+        tracing::warn!(
+            count, rule = %first.rule_arn, target = %first.target, event = %first.event, why = first.why.code(),
+            "an event could not be delivered and no dead-letter queue takes it"
+        );
+    }
+}
