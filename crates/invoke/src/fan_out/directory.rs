@@ -47,6 +47,8 @@ impl Directory for InStore<'_> {
         // A default bus that nobody ever changed has nothing worth keeping, and another address each time.
         if !read.of.rules.is_empty() {
             let mut rules = self.rules.write().expect("no holder panics");
+            // Buses that were deleted since.
+            rules.retain(|id, _| self.store.buses().get(id).is_some());
             rules.insert(id.clone(), read.clone());
         }
         Some(read)

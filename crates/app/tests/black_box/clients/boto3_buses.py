@@ -90,8 +90,8 @@ with raises("ValidationException", 400, "Provided Arn is not in correct format."
 with raises("ValidationException", 400, "must be in the account"):
     other = function.replace("000000000000", "111111111111")
     events.put_targets(Rule="dear", EventBusName="orders", Targets=[{"Id": "o", "Arn": other}])
-with raises("ValidationException", 400, "InputPathsMap for target t contains invalid key aws.x."):
-    transformer = {"InputPathsMap": {"aws.x": "$.detail"}, "InputTemplate": "1"}
+with raises("ValidationException", 400, "InputTemplate for target t contains invalid placeholder missing."):
+    transformer = {"InputPathsMap": {"all": "$.detail"}, "InputTemplate": '{"x": <missing>}'}
     events.put_targets(
         Rule="dear", EventBusName="orders", Targets=[{"Id": "t", "Arn": function, "InputTransformer": transformer}],
     )
@@ -133,6 +133,29 @@ for _ in range(300):
         break
     time.sleep(0.1)
 assert [line["message"].strip() for line in lines] == ["heard {'price': 11}"], lines
+
+# A queue gets messages, and stands in for a target that is gone.
+sqs = boto3.client("sqs")
+url = sqs.create_queue(QueueName="sold")["QueueUrl"]
+sold = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+transformer = {"InputPathsMap": {"price": "$.detail.price"}, "InputTemplate": '{"sold for": <price>}'}
+events.put_targets(Rule="dear", EventBusName="orders", Targets=[
+    {"Id": "queue", "Arn": sold, "InputTransformer": transformer},
+    {"Id": "gone", "Arn": function + "-gone", "DeadLetterConfig": {"Arn": sold}},
+])
+assert events.put_events(Entries=[{**entry, "Detail": '{"price": 12}'}])["FailedEntryCount"] == 0
+messages = []
+while len(messages) < 2:
+    messages += sqs.receive_message(
+        QueueUrl=url, WaitTimeSeconds=5, MaxNumberOfMessages=10, MessageAttributeNames=["All"],
+    )["Messages"]
+letter, message = sorted(messages, key=lambda one: one.get("MessageAttributes") is None)
+assert message["Body"] == '{"sold for": 12}', message
+attributes = {name: one["StringValue"] for name, one in letter["MessageAttributes"].items()}
+assert attributes["ERROR_CODE"] == "RESOURCE_NOT_FOUND", attributes
+assert attributes["RULE_ARN"] == rule["RuleArn"], attributes
+assert json.loads(letter["Body"])["detail"] == {"price": 12}, letter
+events.remove_targets(Rule="dear", EventBusName="orders", Ids=["queue", "gone"])
 
 # And all of it goes.
 gone = events.remove_targets(Rule="dear", EventBusName="orders", Ids=["1", "9"])
