@@ -209,6 +209,7 @@ mod tests {
             saturate(&mut pollers, ms);
             pollers.on(Event::Tick, at(ms));
         }
+        saturate(&mut pollers, 10_000);
         let before = pollers.alive;
         assert!(before > 20);
         for _ in 0..before {

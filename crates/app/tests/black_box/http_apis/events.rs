@@ -1,5 +1,7 @@
 //! What functions are given of requests, and what clients of their answers.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Api;
@@ -224,4 +226,15 @@ fn what_is_too_large_or_too_slow_has_its_own_answer() {
             "{bytes}"
         );
     }
+}
+
+#[test]
+fn who_hangs_up_cancels_nothing() {
+    let server = Server::start();
+    let source = "import time\n\ndef handler(event, context):\n    time.sleep(0.5)\n    \
+                  print('done all the same')\n";
+    server.function("slow", source).create();
+    let api = Api::quick(&server, "slow");
+    api.get("/").send_and_hang_up(Duration::from_millis(100));
+    server.log_until("/aws/lambda/slow", "done all the same");
 }

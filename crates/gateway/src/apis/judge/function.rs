@@ -93,9 +93,10 @@ impl Question<'_> {
             &forgotten,
             self.authorizer.id.as_str(),
             self.uri,
-            match self.is_simple {
-                true => "simple",
-                false => "policy",
+            match (self.format, self.is_simple) {
+                (PayloadFormat::V1, _) => "1.0",
+                (PayloadFormat::V2, false) => "2.0",
+                (PayloadFormat::V2, true) => "2.0, simple",
             },
         ];
         let variables = stage.variables.iter();
