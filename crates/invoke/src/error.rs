@@ -77,7 +77,7 @@ pub enum Error {
     /// There is no room for another asynchronous event. A retry is safe, and helps once others are done.
     #[error("the queue of asynchronous events is full: it holds {} MiB", .bytes_max >> 20)]
     QueueFull {
-        /// What events and dead letters may take together.
+        /// What events, dead letters and messages may take together.
         bytes_max: u64,
     },
     /// The asynchronous event could not be written to disk. A retry is safe.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub struct Config {
     /// The data directory; made, for the server's own user only, when it does not exist.
     pub dir: PathBuf,
-    /// What asynchronous events and dead letters may take together, in bytes; more are refused.
+    /// What asynchronous events, dead letters and messages may take together, in bytes; more are refused.
     pub queue_bytes_max: u64,
 }
 

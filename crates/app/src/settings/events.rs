@@ -8,8 +8,9 @@ use kiln_invoke::queued::QueueConfig;
 /// How many asynchronous events wait and run, and when they are tried again.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Events {
-    /// What asynchronous events that wait and dead letters may take together, in MiB; beyond it
-    /// events are refused (500, `ServiceException`) instead of accepted.
+    /// What asynchronous events that wait, dead letters and messages of queues may take together,
+    /// in MiB; beyond it events are refused (500, `ServiceException`) instead of accepted, and
+    /// messages (503) instead of sent.
     #[arg(
         long,
         env = "KILN_QUEUE_MAX_MB",

@@ -116,7 +116,7 @@ pub struct Events {
     pub in_flight: u32,
     /// Dead letters.
     pub dead_letters: u64,
-    /// What events and dead letters take.
+    /// What events, dead letters and the messages of queues take.
     pub bytes: u64,
     /// How long the event has waited that could run and has waited longest.
     pub lag_ms: u64,

@@ -27,7 +27,7 @@ pub struct Totals {
     pub queued: u64,
     /// Dead letters now.
     pub dead: u64,
-    /// What events and dead letters take now, in bytes.
+    /// What events, dead letters and messages take now, in bytes.
     pub bytes: u64,
 }
 

@@ -123,7 +123,8 @@ fn delay(secs: Option<i64>, is_fifo: bool) -> Result<Option<Duration>> {
     Ok(Some(Duration::from_secs(secs as u64)))
 }
 
-fn check_id(parameter: &str, id: Option<&str>) -> Result<()> {
+/// Refuses what is no group's, deduplication or attempt id.
+pub(super) fn check_id(parameter: &str, id: Option<&str>) -> Result<()> {
     let allowed = |byte: u8| byte.is_ascii_graphic();
     let is_id = |id: &str| (1..=ID_LENGTH_MAX).contains(&id.len()) && id.bytes().all(allowed);
     match id {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kiln_store::messages::{MessageQueue, Receive, VISIBILITY_MAX};
 
+use super::draft::check_id;
 use super::shown::Wanted;
 use crate::context::Context;
 use crate::error::Result;
@@ -67,6 +68,7 @@ fn read(queue: &MessageQueue, input: &Input) -> Result<(Receive, Duration)> {
     if let Some(attempt) = attempt.as_ref().filter(|_| !queue.is_fifo()) {
         return Err(wrong_kind(attempt, "ReceiveRequestAttemptId"));
     }
+    check_id("ReceiveRequestAttemptId", attempt.as_deref())?;
     let ask = Receive {
         queue: queue.id.clone(),
         count_max: count_max as u32,
