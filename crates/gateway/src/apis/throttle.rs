@@ -5,7 +5,7 @@
 //! as the burst is large and is filled at the rate; a request takes one, or is refused with 429.
 //!
 //! AWS differs: a stage without settings has no limit here but those of the functions, as the limit of an
-//! AWS account is not one of this machine. Buckets are this server's and empty from nothing at its start.
+//! AWS account is not one of this machine. Buckets are this server's, and full when it starts.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -36,11 +36,11 @@ pub(crate) fn response(
         Form::Of(Protocol::RestJson) => ("application/json", document(error).to_string()),
         Form::Of(Protocol::Json) => (
             "application/x-amz-json-1.1",
-            tagged_document(error).to_string(),
+            tagged_document(error, form).to_string(),
         ),
         Form::Of(Protocol::QueryCompatible) => (
             "application/x-amz-json-1.0",
-            tagged_document(error).to_string(),
+            tagged_document(error, form).to_string(),
         ),
         Form::Of(Protocol::Query { namespace, .. }) => {
             ("text/xml", xml::error(error, code, namespace, request_id))
@@ -114,8 +114,14 @@ fn document(error: &ApiError) -> Value {
     Value::Object(members)
 }
 
-fn tagged_document(error: &ApiError) -> Value {
-    json!({"__type": error.exception.name(), "message": error.message})
+fn tagged_document(error: &ApiError, form: Form) -> Value {
+    let name = error.exception.name();
+    // Which only the Simple Queue Service speaks, and it names where its exceptions are from.
+    let name = match form {
+        Form::Of(Protocol::QueryCompatible) => format!("com.amazonaws.sqs#{name}"),
+        _ => name.to_owned(),
+    };
+    json!({"__type": name, "message": error.message})
 }
 
 /// The code of an exception in a list of what failed, which a service that spoke `query` has kept.

@@ -111,29 +111,29 @@ fn members_of(node: &Node, structure: &Structure, names: Names) -> Result<Map<St
     Ok(members)
 }
 
-/// A list or a map; nothing when it has no elements.
+/// A list or a map; nothing when it is not there. An empty one stands under the member's own name.
 fn group(node: &Node, member: &str, shape: &Shape, names: Names) -> Result<Option<Value>> {
+    let own = node.below.get(member);
     let flat = names.of(member);
     let (element, entry) = match &flat {
         Some((element, entry)) => (node.below.get(element.as_str()), *entry),
         None => {
-            let inner = if matches!(shape, Shape::Map(_)) {
-                "entry"
-            } else {
-                "member"
+            let inner = match shape {
+                Shape::Map(_) => "entry",
+                _ => "member",
             };
-            let group = node.below.get(member);
-            (group.and_then(|group| group.below.get(inner)), None)
+            (own.and_then(|own| own.below.get(inner)), None)
         }
     };
-    let Some(element) = element else {
+    if element.is_none() && own.is_none() {
         return Ok(None);
-    };
+    }
+    let numbered = element.into_iter().flat_map(Node::numbered);
     match shape {
         Shape::Map(map) => {
             let (key, value) = entry.unwrap_or(("key", "value"));
             let mut entries = Map::new();
-            for node in element.numbered() {
+            for node in numbered {
                 let key = node.below.get(key).and_then(|node| node.text.clone());
                 let value = node.below.get(value);
                 let value = value
@@ -141,23 +141,15 @@ fn group(node: &Node, member: &str, shape: &Shape, names: Names) -> Result<Optio
                     .transpose()?;
                 entries.insert(key.unwrap_or_default(), value.flatten().unwrap_or_default());
             }
-            Ok(Some(entries.into()).filter(|entries: &Value| !is_empty(entries)))
+            Ok(Some(entries.into()))
         }
         Shape::List(list) => {
-            let values = element.numbered().map(|node| one(node, list.member, names));
-            let values: Vec<Value> = values
-                .collect::<Result<Vec<_>>>()?
-                .into_iter()
-                .flatten()
-                .collect();
-            Ok(Some(values.into()).filter(|values: &Value| !is_empty(values)))
+            let values = numbered.map(|node| one(node, list.member, names));
+            let values: Vec<Option<Value>> = values.collect::<Result<_>>()?;
+            Ok(Some(values.into_iter().flatten().collect()))
         }
         _ => Ok(None),
     }
-}
-
-fn is_empty(value: &Value) -> bool {
-    value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
 }
 
 fn one(node: &Node, shape: &Shape, names: Names) -> Result<Option<Value>> {
@@ -228,6 +220,13 @@ mod tests {
         let expected = json!({"QueueUrl": "q", "AttributeNames": ["All", "Policy"]});
         let read = read::<generated::GetQueueAttributesRequest>("GetQueueAttributes", form);
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn an_empty_list_is_there_and_empty() {
+        let form = "QueueUrl=q&Entries=";
+        let read = read::<generated::SendMessageBatchRequest>("SendMessageBatch", form);
+        assert_eq!(read, json!({"QueueUrl": "q", "Entries": []}));
     }
 
     #[test]

@@ -83,7 +83,7 @@ for service, operation in (
     ("s3", "list_buckets"),
     ("dynamodb", "list_tables"),
     ("ssm", "describe_parameters"),
-    ("apigateway", "get_rest_apis"),
+    ("batch", "describe_job_queues"),
 ):
     lacking = boto3.client(service, config=Config(retries={"total_max_attempts": 1}))
     with raises("NotImplementedException", 501, f"Kiln does not have the service {service} yet."):

@@ -119,6 +119,8 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:f";
@@ -288,6 +290,28 @@ mod tests {
             ("a*b*c", "ac"),
         ] {
             assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    /// The same said by trying everything.
+    fn matches_somehow(pattern: &[u8], text: &[u8]) -> bool {
+        match pattern {
+            [] => text.is_empty(),
+            [b'*', rest @ ..] => {
+                (0..=text.len()).any(|taken| matches_somehow(rest, &text[taken..]))
+            }
+            [c, rest @ ..] => {
+                let fits = text.first().is_some_and(|first| *c == b'?' || c == first);
+                fits && matches_somehow(rest, &text[1..])
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_match_as_if_everything_was_tried(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
+            let expected = matches_somehow(pattern.as_bytes(), text.as_bytes());
+            prop_assert_eq!(matches(&pattern, &text), expected);
         }
     }
 }
