@@ -241,6 +241,8 @@ async fn a_disabled_mapping_takes_nothing_and_waits_for_what_runs() {
     rig.queue().send([1]);
     let invoked = rig.invoked().await;
     rig.change(id, |mapping| mapping.is_enabled = false).await;
+    // Until it has heard of that, it may take what comes.
+    tokio::time::sleep(A_WHILE).await;
     rig.queue().send([2]);
     tokio::time::sleep(A_WHILE).await;
     assert_eq!(rig.get(id).unwrap().state, MappingState::Disabling);
