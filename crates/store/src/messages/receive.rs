@@ -5,7 +5,7 @@
 //! old is removed, and what was received too often becomes a dead letter, a part at a time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use kiln_types::{QueueId, Timestamp};
@@ -104,6 +104,7 @@ struct Taken {
     messages: Vec<Message>,
     next: Option<Timestamp>,
     effects: Effects,
+    first_fresh: Unconfirmed,
 }
 
 impl Messages {
@@ -128,7 +129,6 @@ impl Messages {
                 next: live.counts().next(),
             });
         }
-        let first_fresh = Unconfirmed(live.epoch.first_fresh.clone());
         let (messages, job) = (self.clone(), live.clone());
         let attempt = ask.attempt.clone().filter(|_| is_fifo);
         let work = move |to: &Connection| take(to, &messages, &job, &ask, count, now);
@@ -139,7 +139,7 @@ impl Messages {
                 let mut attempts = epoch.attempts.lock().expect("no holder panics");
                 attempts.keep(attempt, &taken.messages, now);
             }
-            first_fresh.confirm();
+            taken.first_fresh.confirm();
         };
         let taken = self
             .database
@@ -150,19 +150,24 @@ impl Messages {
     }
 }
 
-/// Where a standard queue's fresh messages begin, as a change left it that is not committed yet: when it
-/// is not, they may begin earlier.
-struct Unconfirmed(Arc<AtomicI64>);
+/// Where a standard queue's fresh messages begin, as a change left it that may not be committed: when it is
+/// not, they may begin earlier.
+struct Unconfirmed {
+    first_fresh: Arc<AtomicI64>,
+    is_confirmed: AtomicBool,
+}
 
 impl Unconfirmed {
-    fn confirm(self) {
-        std::mem::forget(self);
+    fn confirm(&self) {
+        self.is_confirmed.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Unconfirmed {
     fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        if !self.is_confirmed.load(Ordering::Relaxed) {
+            self.first_fresh.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -190,6 +195,10 @@ fn take(
         taken: Vec::new(),
         disposed: 0,
         effects: Effects::default(),
+    };
+    let first_fresh = Unconfirmed {
+        first_fresh: live.epoch.first_fresh.clone(),
+        is_confirmed: AtomicBool::new(false),
     };
     let mut next = None;
     if queue.is_fifo() {
@@ -221,6 +230,7 @@ fn take(
         messages: taken,
         next,
         effects,
+        first_fresh,
     })
 }
 

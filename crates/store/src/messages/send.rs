@@ -64,6 +64,9 @@ impl Messages {
         all: Vec<NewMessage>,
         now: Timestamp,
     ) -> Result<Vec<Result<Sent, SendError>>, Error> {
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
         let take = |message: &NewMessage| self.held.take(message.size());
         let rooms: Vec<Result<Room, Full>> = all.iter().map(take).collect();
         let have_room: Vec<bool> = rooms.iter().map(Result::is_ok).collect();
