@@ -58,7 +58,7 @@ enum What {
 struct Add {
     /// The function, with a version or an alias or without
     function: String,
-    /// The database: postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]
+    /// The database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`
     endpoint: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, required = true, value_name = "TABLE")]
