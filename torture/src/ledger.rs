@@ -1,57 +1,31 @@
-//! What ran, as the functions themselves wrote it down.
+//! How the functions of the torture write down what ran.
 
-use std::os::unix::fs::chown;
+use kiln_testkit::{Ledger, Server};
 
-use kiln_testkit::Server;
-use kiln_types::AccessPoint;
-use serde_json::json;
-
-/// Owns the ledger; nobody on this machine.
-const OWNER: u32 = 1_234_567;
-/// The file system's name and the file in it.
-const NAME: &str = "ledger";
+/// The file that they write to.
 const FILE: &str = "log";
 
-/// How functions write a line: whole, in one call, before they answer.
+/// `note` writes the words of a line: whole, in one call, before the function answers. `is_noted` looks
+/// for one.
 const NOTE: &str = "import os
+LOG = '/mnt/ledger/log'
+def line(words):
+    return ' '.join(str(word) for word in words) + '\\n'
 def note(*words):
-    ledger = os.open('/mnt/ledger/log', os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    os.write(ledger, (' '.join(str(word) for word in words) + '\\n').encode())
+    ledger = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.write(ledger, line(words).encode())
     os.close(ledger)
+def is_noted(*words):
+    return os.path.exists(LOG) and line(words) in open(LOG)
 ";
 
-/// A directory that functions write to.
-pub(crate) struct Ledger {
-    dir: tempfile::TempDir,
+/// Makes a function that can take note.
+pub(crate) fn create(ledger: &Ledger, server: &Server, name: &str, source: &str) {
+    ledger.create(server, name, &format!("{NOTE}{source}"));
 }
 
-impl Ledger {
-    pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory can be made");
-        let file = std::fs::File::create(dir.path().join(FILE)).expect("the directory is ours");
-        std::os::unix::fs::fchown(file, Some(OWNER), Some(OWNER)).expect("this runs as root");
-        chown(dir.path(), Some(OWNER), Some(OWNER)).expect("this runs as root");
-        Self { dir }
-    }
-
-    /// The server's setting.
-    pub(crate) fn setting(&self) -> String {
-        format!("{NAME}={}", self.dir.path().display())
-    }
-
-    /// Makes a function that can call `note` with the words of a line.
-    pub(crate) fn create(&self, server: &Server, name: &str, source: &str) {
-        let id = AccessPoint::named(NAME);
-        let arn = format!("arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/{id}");
-        let mount = json!([{ "Arn": arn, "LocalMountPath": "/mnt/ledger" }]);
-        let function = server.function(name, &format!("{NOTE}{source}"));
-        function.set("FileSystemConfigs", mount).create();
-    }
-
-    /// All lines so far, each in its words.
-    pub(crate) fn lines(&self) -> Vec<Vec<String>> {
-        let text = std::fs::read_to_string(self.dir.path().join(FILE)).unwrap_or_default();
-        let words = |line: &str| line.split(' ').map(str::to_owned).collect();
-        text.lines().map(words).collect()
-    }
+/// All lines so far, each in its words.
+pub(crate) fn lines(ledger: &Ledger) -> Vec<Vec<String>> {
+    let words = |line: String| line.split(' ').map(str::to_owned).collect();
+    ledger.lines(FILE).into_iter().map(words).collect()
 }

@@ -18,10 +18,10 @@ mod site;
 
 use std::time::Duration;
 
+use kiln_testkit::Ledger;
 use kiln_types::{Clock as _, SystemClock};
 
 use chaos::Chaos;
-use ledger::Ledger;
 pub use report::Report;
 use site::Site;
 
@@ -42,11 +42,11 @@ pub struct Plan {
 /// Does it.
 pub fn run(plan: &Plan) -> Report {
     let clock = SystemClock::start();
-    let ledger = Ledger::new();
-    let site = Site::start(&ledger);
+    let outside = Ledger::new();
+    let site = Site::start(&outside);
     let loads = load::all();
     for load in &loads {
-        site.with(|server| load.prepare(server, &ledger));
+        site.with(|server| load.prepare(server, &outside));
     }
     let mut chaos = Chaos::new(plan);
     std::thread::scope(|scope| {
@@ -67,7 +67,7 @@ pub fn run(plan: &Plan) -> Report {
     let drained = site.drain(DRAIN_MAX);
     let mut report = Report::new(plan, chaos.kills(), drained);
     for load in &loads {
-        let checked = site.with(|server| load.check(server, &ledger.lines()));
+        let checked = site.with(|server| load.check(server, &ledger::lines(&outside)));
         report.add(load.name(), checked);
     }
     let redelivered = site.figures()["redelivered"].as_u64();

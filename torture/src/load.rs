@@ -2,9 +2,8 @@
 
 mod events;
 
-use kiln_testkit::Server;
+use kiln_testkit::{Ledger, Server};
 
-use crate::ledger::Ledger;
 use crate::report::Checked;
 use crate::site::Site;
 
@@ -14,7 +13,7 @@ pub(crate) trait Load: Sync {
     fn name(&self) -> &'static str;
 
     /// Makes what it needs on a new server.
-    fn prepare(&self, server: &Server, ledger: &Ledger);
+    fn prepare(&self, server: &Server, outside: &Ledger);
 
     /// How many send at a time.
     fn workers(&self) -> usize;

@@ -4,12 +4,10 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kiln_testkit::{Builder, Home, Server};
+use kiln_testkit::{Builder, Home, Ledger, Server};
 use kiln_types::{Clock as _, SystemClock};
 use rustix::process::Signal;
 use serde_json::Value;
-
-use crate::ledger::Ledger;
 
 /// How long a sender rests, so that what is accepted can be handled while the server lives.
 const REST: Duration = Duration::from_millis(10);

@@ -6,15 +6,9 @@ use crate::step::{self, cargo};
 /// Arguments of `torture`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What the moments of the kills are drawn from
-    #[arg(default_value_t = 1)]
-    seed: u64,
-    /// How long there is load
-    #[arg(default_value_t = 10)]
-    minutes: u64,
-    /// How many kills at least
-    #[arg(long, default_value_t = 50)]
-    kills: u32,
+    /// What `kiln-torture` is told: the seed, the minutes of load, `--kills` and how many at least
+    #[arg(value_name = "SEED MINUTES", allow_hyphen_values = true)]
+    torture: Vec<String>,
 }
 
 /// Builds and runs.
@@ -28,7 +22,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     torture
         .current_dir(step::root())
         .env("KILN_BIN", bin.join("kiln"))
-        .args([arguments.seed.to_string(), arguments.minutes.to_string()])
-        .args(["--kills", &arguments.kills.to_string()]);
+        .args(&arguments.torture);
     step::run("torture", &mut torture)
 }

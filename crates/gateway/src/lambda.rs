@@ -21,6 +21,7 @@ pub(crate) mod tag;
 pub(crate) mod url;
 pub(crate) mod version;
 
+mod destination;
 pub(crate) mod page;
 pub(crate) mod refusal;
 pub(crate) mod target;

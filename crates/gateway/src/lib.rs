@@ -21,6 +21,7 @@ mod health;
 mod invoke;
 mod lambda;
 mod logs;
+mod page;
 mod proxy;
 mod router;
 mod scheduler;

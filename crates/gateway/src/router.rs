@@ -208,11 +208,31 @@ impl Service {
         match self {
             Service::Lambda => find_lambda(head).map(Some),
             Service::ApiGateway => find_api_gateway(head).map(Some),
-            Service::Events => find_events(head).map(Some),
-            Service::Logs => find_logs(head).map(Some),
+            Service::Events => find_by_target(self, "EventBridge", EVENTS_TARGET, head).map(Some),
+            Service::Logs => find_by_target(self, "Logs", LOGS_TARGET, head).map(Some),
             Service::Scheduler => find_scheduler(head).map(Some),
-            Service::Sqs if head.headers.contains_key("x-amz-target") => find_sqs(head).map(Some),
+            Service::Sqs if head.headers.contains_key("x-amz-target") => {
+                find_by_target(self, "SQS", SQS_TARGET, head).map(Some)
+            }
             Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
+        }
+    }
+
+    /// The operation of this name, of a service whose operations are told by their names.
+    fn operation(self, name: &str) -> Option<Operation> {
+        macro_rules! named {
+            ($module:ident, $operation:path) => {{
+                let mut known = $module::generated::Operation::ALL.iter();
+                let found = known.find(|known| known.name() == name);
+                found.copied().map($operation)
+            }};
+        }
+        match self {
+            Service::Events => named!(events, Operation::Events),
+            Service::Logs => named!(logs, Operation::Logs),
+            Service::Sqs => named!(sqs, Operation::Sqs),
+            Service::Sts => named!(sts, Operation::Sts),
+            Service::Lambda | Service::ApiGateway | Service::Scheduler | Service::Kiln => None,
         }
     }
 }
@@ -285,19 +305,11 @@ pub(crate) fn find_in_form(service: Service, head: &Parts, form: &[u8]) -> Resul
             "The request names no Action.",
         ));
     };
-    let (operation, version) = match service {
-        Service::Sqs => {
-            let mut known = sqs::generated::Operation::ALL.iter();
-            let operation = known.find(|known| known.name() == action);
-            (operation.map(|found| Operation::Sqs(*found)), "2012-11-05")
-        }
-        _ => {
-            let mut known = sts::generated::Operation::ALL.iter();
-            let operation = known.find(|known| known.name() == action);
-            (operation.map(|found| Operation::Sts(*found)), "2011-06-15")
-        }
+    let version = match service {
+        Service::Sqs => "2012-11-05",
+        _ => "2011-06-15",
     };
-    let Some(operation) = operation else {
+    let Some(operation) = service.operation(&action) else {
         let message = format!("Could not find operation {action} for version {version}");
         return Err(ApiError::new(Exception::UnknownOperation, message));
     };
@@ -370,50 +382,17 @@ fn find_by_path<'p>(
     }
 }
 
-fn find_logs(head: &Parts) -> Result<Found> {
+/// Finds the operation that `X-Amz-Target` names after this prefix.
+fn find_by_target(service: Service, title: &str, prefix: &str, head: &Parts) -> Result<Found> {
     let target = header(&head.headers, "x-amz-target");
-    let name = target.strip_prefix(LOGS_TARGET);
-    let known = logs::generated::Operation::ALL.iter();
-    match known.into_iter().find(|known| Some(known.name()) == name) {
+    let name = target.strip_prefix(prefix);
+    match name.and_then(|name| service.operation(name)) {
         Some(operation) => Ok(Found {
-            operation: Operation::Logs(*operation),
-            labels: Vec::new(),
+            operation,
+            labels: queue_label(service, head),
         }),
         None => {
-            let message = format!("Logs has no operation '{target}' (the X-Amz-Target header)");
-            Err(ApiError::new(Exception::UnknownOperation, message))
-        }
-    }
-}
-
-fn find_events(head: &Parts) -> Result<Found> {
-    let target = header(&head.headers, "x-amz-target");
-    let name = target.strip_prefix(EVENTS_TARGET);
-    let known = events::generated::Operation::ALL.iter();
-    match known.into_iter().find(|known| Some(known.name()) == name) {
-        Some(operation) => Ok(Found {
-            operation: Operation::Events(*operation),
-            labels: Vec::new(),
-        }),
-        None => {
-            let message =
-                format!("EventBridge has no operation '{target}' (the X-Amz-Target header)");
-            Err(ApiError::new(Exception::UnknownOperation, message))
-        }
-    }
-}
-
-fn find_sqs(head: &Parts) -> Result<Found> {
-    let target = header(&head.headers, "x-amz-target");
-    let name = target.strip_prefix(SQS_TARGET);
-    let known = sqs::generated::Operation::ALL.iter();
-    match known.into_iter().find(|known| Some(known.name()) == name) {
-        Some(operation) => Ok(Found {
-            operation: Operation::Sqs(*operation),
-            labels: queue_label(Service::Sqs, head),
-        }),
-        None => {
-            let message = format!("SQS has no operation '{target}' (the X-Amz-Target header)");
+            let message = format!("{title} has no operation '{target}' (the X-Amz-Target header)");
             Err(ApiError::new(Exception::UnknownOperation, message))
         }
     }

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use kiln_types::RequestId;
+use kiln_types::{RequestId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,6 +31,11 @@ pub(crate) use dispatch::dispatch;
 #[cfg(test)]
 pub(crate) use read::input;
 pub(crate) use read::read;
+
+/// A time as AWS's JSON has it: seconds, and parts of one.
+pub(crate) fn seconds(time: Timestamp) -> f64 {
+    time.as_millis() as f64 / 1_000.0
+}
 
 /// An input of an operation.
 pub(crate) trait Input: DeserializeOwned {

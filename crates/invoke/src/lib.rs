@@ -20,6 +20,7 @@ mod queues;
 mod request;
 mod snapshots;
 mod specs;
+pub mod told;
 
 #[cfg(test)]
 mod tests;

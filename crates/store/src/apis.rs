@@ -10,6 +10,7 @@ use kiln_types::{AccountId, Api, ApiId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::Database;
+use crate::document;
 use crate::error::{Doing, Error};
 
 /// The tables, as a migration of `meta.db`.
@@ -33,11 +34,7 @@ type Snapshot = HashMap<ApiId, Arc<Api>>;
 
 impl Apis {
     pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents = database.read_now("read HTTP APIs", |connection| {
-            let mut statement = connection.prepare("SELECT document FROM api")?;
-            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
+        let documents = database.read_now("read HTTP APIs", |from| document::all(from, "api"))?;
         let mut snapshot = Snapshot::new();
         for document in documents {
             let api = decode(&document)?;
@@ -172,15 +169,9 @@ fn read(connection: &Connection, account: &AccountId, id: &ApiId) -> Result<Opti
 }
 
 fn encode(api: &Api) -> Result<String, Error> {
-    serde_json::to_string(api).map_err(|error| Error::Damaged {
-        what: format!("HTTP API {}", api.id),
-        why: error.to_string(),
-    })
+    document::encode(api, || format!("HTTP API {}", api.id))
 }
 
 fn decode(document: &str) -> Result<Api, Error> {
-    serde_json::from_str(document).map_err(|error| Error::Damaged {
-        what: "an HTTP API".to_owned(),
-        why: error.to_string(),
-    })
+    document::decode(document, "an HTTP API")
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
 use crate::database::{Checkpoint, Database, Durability, Spec};
+use crate::document;
 use crate::error::{Doing, Error};
 
 mod snapshot;
@@ -69,11 +70,8 @@ pub(crate) struct Functions {
 
 impl Functions {
     pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents = database.read_now("read functions", |connection| {
-            let mut statement = connection.prepare("SELECT document FROM function")?;
-            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
+        let documents =
+            database.read_now("read functions", |from| document::all(from, "function"))?;
         let mut snapshot = Snapshot::default();
         for document in documents {
             snapshot.put(Arc::new(decode(&document)?));
@@ -243,10 +241,7 @@ fn replace(connection: &Connection, function: &Function) -> Result<(), Error> {
 }
 
 fn write(connection: &Connection, sql: &str, function: &Function) -> Result<(), Error> {
-    let document = serde_json::to_string(function).map_err(|error| Error::Damaged {
-        what: format!("function {}", function.id),
-        why: error.to_string(),
-    })?;
+    let document = document::encode(function, || format!("function {}", function.id))?;
     let id = &function.id;
     connection
         .prepare_cached(sql)
@@ -282,8 +277,5 @@ fn write_urls(connection: &Connection, function: &Function) -> Result<(), Error>
 }
 
 fn decode(document: &str) -> Result<Function, Error> {
-    serde_json::from_str(document).map_err(|error| Error::Damaged {
-        what: "a function".to_owned(),
-        why: error.to_string(),
-    })
+    document::decode(document, "a function")
 }

@@ -11,6 +11,7 @@ use kiln_types::{AccountId, LayerName, LayerVersion};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::Database;
+use crate::document;
 use crate::error::{Doing, Error};
 
 /// The tables, as a migration of `meta.db`.
@@ -42,11 +43,8 @@ type Snapshot = BTreeMap<AccountId, BTreeMap<LayerName, Versions>>;
 
 impl Layers {
     pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents = database.read_now("read layers", |connection| {
-            let mut statement = connection.prepare("SELECT document FROM layer_version")?;
-            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
+        let documents =
+            database.read_now("read layers", |from| document::all(from, "layer_version"))?;
         let mut snapshot = Snapshot::new();
         for document in documents {
             put(&mut snapshot, Arc::new(decode(&document)?));
@@ -228,10 +226,7 @@ fn read(
 }
 
 fn write(connection: &Connection, layer: &LayerVersion) -> Result<(), Error> {
-    let document = serde_json::to_string(layer).map_err(|error| Error::Damaged {
-        what: format!("layer {}", layer.name),
-        why: error.to_string(),
-    })?;
+    let document = document::encode(layer, || format!("layer {}", layer.name))?;
     let put = "INSERT OR REPLACE INTO layer_version (account, name, version, document)
                VALUES (?1, ?2, ?3, ?4)";
     let (account, name) = (layer.account.as_str(), layer.name.as_str());
@@ -245,8 +240,5 @@ fn write(connection: &Connection, layer: &LayerVersion) -> Result<(), Error> {
 }
 
 fn decode(document: &str) -> Result<LayerVersion, Error> {
-    serde_json::from_str(document).map_err(|error| Error::Damaged {
-        what: "a layer".to_owned(),
-        why: error.to_string(),
-    })
+    document::decode(document, "a layer")
 }

@@ -29,6 +29,7 @@ mod buckets;
 mod buses;
 mod config;
 mod database;
+mod document;
 mod error;
 mod functions;
 mod handle;

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
 use crate::database::Database;
+use crate::document;
 use crate::error::{Doing, Error};
 
 /// The table, as a migration of `meta.db`.
@@ -37,10 +38,8 @@ type Snapshot = BTreeMap<MappingId, Arc<Mapping>>;
 
 impl Mappings {
     pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents = database.read_now("read event source mappings", |connection| {
-            let mut statement = connection.prepare("SELECT document FROM event_source_mapping")?;
-            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+        let documents = database.read_now("read event source mappings", |from| {
+            document::all(from, "event_source_mapping")
         })?;
         let mut snapshot = Snapshot::new();
         for document in documents {
@@ -186,10 +185,8 @@ fn read(connection: &Connection, id: MappingId) -> Result<Option<Mapping>, Error
 }
 
 fn write(connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
-    let document = serde_json::to_string(mapping).map_err(|error| Error::Damaged {
-        what: format!("event source mapping {}", mapping.id),
-        why: error.to_string(),
-    })?;
+    let which = || format!("event source mapping {}", mapping.id);
+    let document = document::encode(mapping, which)?;
     let put = "INSERT OR REPLACE INTO event_source_mapping (id, account, document)
                VALUES (?1, ?2, ?3)";
     connection
@@ -203,8 +200,5 @@ fn write(connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
 }
 
 fn decode(document: &str) -> Result<Mapping, Error> {
-    serde_json::from_str(document).map_err(|error| Error::Damaged {
-        what: "an event source mapping".to_owned(),
-        why: error.to_string(),
-    })
+    document::decode(document, "an event source mapping")
 }

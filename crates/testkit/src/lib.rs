@@ -15,6 +15,7 @@ mod http;
 pub mod image;
 pub mod issuer;
 mod lambda;
+mod ledger;
 pub mod page;
 mod postgres;
 pub mod process;
@@ -26,6 +27,7 @@ mod sign;
 
 pub use http::{Request, Response};
 pub use lambda::{FunctionBuilder, Invoked};
+pub use ledger::Ledger;
 pub use postgres::Postgres;
 pub use server::{Builder, Home, Server};
 pub use sign::{Keys, SignedHead, sign};

@@ -5,22 +5,16 @@
 //! Kiln's may keep nothing behind its position, so `payload` holds the event, as it does on AWS for buckets, but as
 //! JSON and not as a text. What is too large for one record is told in several.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
+use kiln_invoke::told::{self, RequestContext, ResponseContext};
 use kiln_store::Store;
-use kiln_store::messages::NewMessage;
-use kiln_store::queue::{Delivery, NewEvent};
-use kiln_types::{Destination, FunctionArn, MessageId, RequestId, Timestamp, limits};
+use kiln_types::{Destination, FunctionArn, RequestId, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::batch::GivenUp;
 use crate::envelope::{self, Origin, seconds};
 use crate::record::Record;
-
-/// Who sends what Lambda sends.
-const SENDER: &str = "lambda.amazonaws.com";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,24 +28,6 @@ struct Told<'a> {
     batch_info: BatchInfo<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestContext<'a> {
-    request_id: String,
-    function_arn: String,
-    condition: &'a str,
-    approximate_invoke_count: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResponseContext {
-    status_code: u16,
-    executed_version: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_error: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -84,43 +60,10 @@ pub(crate) async fn keep(
     to: &Destination,
     ending: &Ending<'_>,
 ) -> Result<(), String> {
-    let told = records(ending, bytes_max(to));
-    let told = told.into_iter().map(|payload| delivery(to, payload));
+    let told = records(ending, told::bytes_max(to)).into_iter();
+    let told = told.map(|payload| told::delivery(to, RequestId::random(), None, payload));
     let delivered = store.queue().deliver(told.collect(), ending.now).await;
     delivered.map_err(|error| error.to_string())
-}
-
-/// How large a record may be.
-fn bytes_max(to: &Destination) -> usize {
-    match to {
-        Destination::Function(_) => limits::SYNC_PAYLOAD_BYTES_MAX,
-        Destination::Queue(_) => limits::MESSAGE_BYTES_MAX,
-    }
-}
-
-fn delivery(to: &Destination, payload: Bytes) -> Delivery {
-    match to {
-        Destination::Function(arn) => Delivery::Event(NewEvent {
-            request_id: RequestId::random(),
-            function: arn.id(),
-            qualifier: arn.qualifier.clone(),
-            invoked_arn: arn.clone(),
-            client_context: None,
-            trace: None,
-            payload,
-        }),
-        Destination::Queue(arn) => Delivery::Message(NewMessage {
-            id: MessageId::random(),
-            queue: arn.queue.clone(),
-            body: String::from_utf8_lossy(&payload).into_owned(),
-            attributes: BTreeMap::new(),
-            trace: None,
-            sender: SENDER.to_owned(),
-            group: None,
-            deduplication: None,
-            delay: None,
-        }),
-    }
 }
 
 /// The records of an ending: one, or as many as it takes. What is too large by itself is told of without
@@ -154,11 +97,9 @@ fn record(ending: &Ending<'_>, records: &[Record], is_whole: bool) -> Bytes {
             condition: given_up.condition.as_str(),
             approximate_invoke_count: given_up.invokes,
         },
-        response_context: given_up.ran.map(|ran| ResponseContext {
-            status_code: 200,
-            executed_version: ran.version.to_string(),
-            function_error: ran.error,
-        }),
+        response_context: given_up
+            .ran
+            .map(|ran| ResponseContext::new(ran.version, ran.error)),
         version: "1.0",
         timestamp: ending.now.to_string(),
         batch_info: BatchInfo {
@@ -182,6 +123,8 @@ fn record(ending: &Ending<'_>, records: &[Record], is_whole: bool) -> Bytes {
 mod tests {
     use kiln_types::Version;
     use serde_json::{Value, json};
+
+    use kiln_types::limits;
 
     use super::*;
     use crate::batch::{BatchId, Condition, Ran};

@@ -42,7 +42,8 @@ pub(crate) fn event(records: &[Record], part: Option<&Part>, origin: &Origin) ->
     let size: usize = records.iter().map(|record| record.document.len() + 1).sum();
     let mut text = Vec::with_capacity(size + 64);
     text.extend_from_slice(b"{\"Records\":");
-    write_records(&mut text, records);
+    let documents = records.iter().map(|record| &*record.document);
+    write_records(&mut text, documents);
     if let Some(part) = part {
         let state = String::from_utf8_lossy(&part.state).into_owned();
         let state = RawValue::from_string(state).unwrap_or_else(|_| empty());
@@ -67,13 +68,13 @@ pub(crate) fn event(records: &[Record], part: Option<&Part>, origin: &Origin) ->
 }
 
 /// The records as a JSON array.
-pub(crate) fn write_records(to: &mut Vec<u8>, records: &[Record]) {
+pub(crate) fn write_records<'a>(to: &mut Vec<u8>, records: impl Iterator<Item = &'a [u8]>) {
     to.push(b'[');
-    for (place, record) in records.iter().enumerate() {
+    for (place, record) in records.enumerate() {
         if place > 0 {
             to.push(b',');
         }
-        to.extend_from_slice(&record.document);
+        to.extend_from_slice(record);
     }
     to.push(b']');
 }

@@ -81,6 +81,10 @@ pub const LAYERS_MAX: usize = 5;
 pub const LAYER_NAME_LENGTH_MAX: usize = 140;
 /// Tags of a resource (developer guide, "Using tags on Lambda functions").
 pub const TAGS_MAX: usize = 50;
+/// Characters of a tag's key (AWS general reference, "Tag naming limits and requirements").
+pub const TAG_KEY_LENGTH_MAX: usize = 128;
+/// Characters of a tag's value (the same).
+pub const TAG_VALUE_LENGTH_MAX: usize = 256;
 /// Open files of a sandbox (quotas page).
 pub const OPEN_FILES_MAX: u64 = 1_024;
 /// Processes and threads of a sandbox (quotas page).

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use kiln_testkit::Server;
+use kiln_testkit::{Ledger, Server};
 use serde_json::json;
 
-use crate::ledger::Ledger;
+use crate::ledger;
 use crate::load::Load;
 use crate::report::Checked;
 use crate::site::Site;
@@ -35,9 +35,9 @@ const SUCCEEDS: &str = "def handler(event, context):
 ";
 /// What was tried is in the ledger: an instance may have ended since.
 const FAILS_ONCE: &str = "def handler(event, context):
-    tried = ' '.join(['tried', context.aws_request_id])
-    if tried not in open('/mnt/ledger/log').read().splitlines():
-        note(tried)
+    tried = ['tried', context.aws_request_id]
+    if not is_noted(*tried):
+        note(*tried)
         raise ValueError('once')
     note('fails-once', context.aws_request_id)
 ";
@@ -98,12 +98,12 @@ impl Load for Events {
         self.fate.name()
     }
 
-    fn prepare(&self, server: &Server, ledger: &Ledger) {
+    fn prepare(&self, server: &Server, outside: &Ledger) {
         let name = self.fate.name();
-        ledger.create(server, name, self.fate.source());
+        ledger::create(outside, server, name, self.fate.source());
         let mut config = json!({ "MaximumRetryAttempts": 1 });
         if self.fate == Fate::IsTold {
-            ledger.create(server, "told", TOLD);
+            ledger::create(outside, server, "told", TOLD);
             let arn = "arn:aws:lambda:us-east-1:000000000000:function:told";
             config["DestinationConfig"] = json!({ "OnFailure": { "Destination": arn } });
         }

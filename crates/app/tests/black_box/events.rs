@@ -1,7 +1,6 @@
 //! Asynchronous invocation: accepted events run, come again, are told of, and survive `kill -9`.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::chown;
 use std::time::Duration;
 
 use kiln_testkit::{Response, Server, programs, wait_for};
@@ -14,9 +13,6 @@ mod stops;
 /// How long an outcome may take on a loaded machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// Owns the ledger; nobody on this machine.
-const OWNER: u32 = 1_234_567;
-
 /// Writes a line for every time it runs; fails when the event says so.
 const LEDGER: &str = "import json\n\ndef handler(event, context):\n    \
     with open('/mnt/ledger/runs', 'a') as ledger:\n        \
@@ -24,32 +20,25 @@ const LEDGER: &str = "import json\n\ndef handler(event, context):\n    \
     if isinstance(event, dict) and event.get('fail'):\n        raise ValueError(event['fail'])\n    \
     return 'done'\n";
 
-/// A directory that functions of a server may write to.
-pub(crate) struct Ledger {
-    dir: tempfile::TempDir,
-}
+/// What functions wrote down that ran.
+pub(crate) struct Ledger(kiln_testkit::Ledger);
 
 impl Ledger {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        chown(dir.path(), Some(OWNER), Some(OWNER)).unwrap();
-        Self { dir }
+        Self(kiln_testkit::Ledger::new())
     }
 
     pub(crate) fn setting(&self) -> String {
-        format!("ledger={}", self.dir.path().display())
+        self.0.setting()
     }
 
     /// Which request ran, with which event.
     pub(crate) fn runs(&self) -> Vec<(String, Value)> {
-        let text = std::fs::read_to_string(self.dir.path().join("runs")).unwrap_or_default();
-        // The last line may be half written.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let read = |line: &str| {
+        let read = |line: String| {
             let (id, event) = line.split_once(' ')?;
             Some((id.to_owned(), serde_json::from_str(event).ok()?))
         };
-        whole.lines().filter_map(read).collect()
+        self.0.lines("runs").into_iter().filter_map(read).collect()
     }
 
     fn count(&self) -> BTreeMap<String, usize> {
@@ -61,13 +50,7 @@ impl Ledger {
     }
 
     pub(crate) fn create(&self, server: &Server, name: &str) {
-        let id = kiln_types::AccessPoint::named("ledger");
-        let arn = format!("arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/{id}");
-        let mount = json!([{"Arn": arn, "LocalMountPath": "/mnt/ledger"}]);
-        server
-            .function(name, LEDGER)
-            .set("FileSystemConfigs", mount)
-            .create();
+        self.0.create(server, name, LEDGER);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lists in pages.
 
 use crate::error::Result;
-use crate::lambda::page;
+use crate::page;
 
 use super::refusal::bad;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kiln_types::{Api, Region, limits};
+use kiln_types::limits::{self, TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX};
+use kiln_types::{Api, Region};
 
 use super::lookup::{missing, no_stage};
 use super::refusal::{bad, not_found};
@@ -11,11 +12,6 @@ use crate::error::Result;
 pub(crate) mod get_tags;
 pub(crate) mod tag_resource;
 pub(crate) mod untag_resource;
-
-/// Longest key of a tag (developer guide, "Tag restrictions").
-const KEY_LENGTH_MAX: usize = 128;
-/// Longest value of a tag (the same).
-const VALUE_LENGTH_MAX: usize = 256;
 
 /// Checks a whole set of tags.
 pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
@@ -26,14 +22,14 @@ pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
         )));
     }
     for (key, value) in tags {
-        if key.is_empty() || key.chars().count() > KEY_LENGTH_MAX {
+        if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH_MAX {
             return Err(bad(format!(
-                "Invalid tag key {key}: it must have 1 to {KEY_LENGTH_MAX} characters"
+                "Invalid tag key {key}: it must have 1 to {TAG_KEY_LENGTH_MAX} characters"
             )));
         }
-        if value.chars().count() > VALUE_LENGTH_MAX {
+        if value.chars().count() > TAG_VALUE_LENGTH_MAX {
             return Err(bad(format!(
-                "Invalid value of the tag {key}: it must have at most {VALUE_LENGTH_MAX} characters"
+                "Invalid value of the tag {key}: it must have at most {TAG_VALUE_LENGTH_MAX} characters"
             )));
         }
         if key.to_ascii_lowercase().starts_with("aws:") {

@@ -9,7 +9,7 @@ use super::generated as wire;
 use super::refusal::{invalid, no_bus};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
-use crate::lambda::page;
+use crate::page;
 
 /// What `kept` has of a bus's settings.
 const KEY: &str = "KmsKeyIdentifier";
@@ -104,11 +104,6 @@ pub(super) fn policy(bus: &Bus) -> Option<String> {
     (!bus.policy.is_empty()).then(|| document.to_string())
 }
 
-/// A time as the API shows it.
-pub(super) fn seconds(time: kiln_types::Timestamp) -> f64 {
-    time.as_millis() as f64 / 1_000.0
-}
-
 /// Cuts a page out of a list that is ordered by `key`.
 pub(super) fn page<T>(
     items: Vec<T>,
@@ -116,7 +111,7 @@ pub(super) fn page<T>(
     token: Option<&str>,
     limit: Option<i64>,
 ) -> Result<page::Page<T>> {
-    let wrong = |_: ApiError| {
+    let wrong = |_| {
         let message = "NextToken is not valid: pass on that of the page before, or none.";
         ApiError::new(Exception::Validation, message)
     };

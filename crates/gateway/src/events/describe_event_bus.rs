@@ -5,6 +5,7 @@ use super::generated::{DescribeEventBusRequest as Input, DescribeEventBusRespons
 use super::refusal::no_bus;
 use crate::context::Context;
 use crate::error::Result;
+use crate::wire::seconds;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let id = bus::named(context, input.name.as_deref())?;
@@ -18,8 +19,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         dead_letter_config: bus::dead_letters(&shown),
         policy: bus::policy(&shown),
         log_config: bus::logging(&shown),
-        creation_time: shown.created.map(bus::seconds),
-        last_modified_time: shown.modified.map(bus::seconds),
+        creation_time: shown.created.map(seconds),
+        last_modified_time: shown.modified.map(seconds),
         managed_by: None,
     })
 }

@@ -6,6 +6,7 @@ use super::generated::{
 };
 use crate::context::Context;
 use crate::error::Result;
+use crate::wire::seconds;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let prefix = input.name_prefix.unwrap_or_default();
@@ -24,8 +25,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         arn: Some(shown.id.arn(&context.config.region).to_string()),
         description: shown.description.clone(),
         policy: bus::policy(shown),
-        creation_time: shown.created.map(bus::seconds),
-        last_modified_time: shown.modified.map(bus::seconds),
+        creation_time: shown.created.map(seconds),
+        last_modified_time: shown.modified.map(seconds),
         managed_by: None,
     });
     Ok(Output {

@@ -4,15 +4,15 @@
 //! buses and buckets are refused, in a sentence that says so, until Kiln has them.
 
 use kiln_types::units::{EventAgeSecs, Retries};
-use kiln_types::{
-    Destination, EventInvokeConfig, Function, FunctionArn, Qualifier, QueueArn, Version,
-};
+use kiln_types::{Destination, EventInvokeConfig, Function, FunctionArn, Qualifier, Version};
 
+use super::destination;
 use super::generated as wire;
 use super::refusal::{invalid, not_found};
 use super::target::Target;
 use crate::context::Context;
 use crate::error::{ApiError, Result};
+use crate::wire::seconds;
 
 pub(crate) mod delete_function_event_invoke_config;
 pub(crate) mod get_function_event_invoke_config;
@@ -76,7 +76,7 @@ impl Change {
         let destinations = destinations.unwrap_or_default();
         check_services(&destinations)?;
         let read = |arn: Option<String>| {
-            let read = |arn: String| destination(context, target, &arn);
+            let read = |arn: String| read_destination(context, target, &arn);
             arn.map(read).transpose()
         };
         // The service model has checked both ranges.
@@ -132,46 +132,12 @@ fn service(arn: &str) -> &str {
 }
 
 /// Reads a destination; an empty text is none.
-fn destination(context: &Context, target: &Target, text: &str) -> Result<Option<Destination>> {
+fn read_destination(context: &Context, target: &Target, text: &str) -> Result<Option<Destination>> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = || invalid(format!("The destination ARN {text} is invalid."));
-    if service(text) == "sqs" {
-        let queue = queue(context, text).ok_or_else(wrong)?;
-        return Ok(Some(Destination::Queue(queue)));
-    }
-    if service(text) != "lambda" {
-        return Err(invalid(format!(
-            "The destination {text} is not supported: Kiln tells functions and queues of the ends of asynchronous invocations, and no topics, buses and buckets yet."
-        )));
-    }
-    let arn: FunctionArn = text.parse().map_err(|_| wrong())?;
-    let is_own = arn.account == target.arn.account && arn.region == target.arn.region;
-    if is_own && arn.name == target.arn.name {
-        return Err(invalid(
-            "You can't specify the function as a destination for itself.",
-        ));
-    }
-    let id = kiln_types::FunctionId {
-        account: arn.account.clone(),
-        name: arn.name.clone(),
-    };
-    let function = context.deps.store.function(&id).filter(|_| is_own);
-    let function = function.ok_or_else(wrong)?;
-    let version = function.version_of(arn.qualifier.as_ref());
-    match version.and_then(|version| function.version(version)) {
-        Some(_) => Ok(Some(Destination::Function(arn))),
-        None => Err(wrong()),
-    }
-}
-
-/// A standard queue of the caller's that is there.
-pub(super) fn queue(context: &Context, text: &str) -> Option<QueueArn> {
-    let arn: QueueArn = text.parse().ok()?;
-    let is_own = arn.queue.account == context.caller.account && arn.region == context.config.region;
-    let is_there = context.deps.store.messages().get(&arn.queue).is_some();
-    (is_own && is_there && !arn.queue.name.is_fifo()).then_some(arn)
+    let told_of = "the ends of asynchronous invocations, and no topics, buses and buckets";
+    destination::read(context, &target.arn, text, told_of).map(Some)
 }
 
 /// As the API shows it.
@@ -182,7 +148,7 @@ fn shown(
 ) -> wire::FunctionEventInvokeConfig {
     let text = |to: &Option<Destination>| to.as_ref().map(ToString::to_string);
     wire::FunctionEventInvokeConfig {
-        last_modified: Some(config.modified.as_millis() as f64 / 1_000.0),
+        last_modified: Some(seconds(config.modified)),
         function_arn: Some(arn.clone().qualified(Some(qualifier.clone())).to_string()),
         maximum_retry_attempts: config.retries.map(|retries| retries.get().into()),
         maximum_event_age_in_seconds: config.age_max.map(|age| age.get().into()),

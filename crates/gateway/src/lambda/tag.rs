@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
+use kiln_types::limits::{self, TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX};
 use kiln_types::network::InvalidNetwork;
-use kiln_types::{Configuration, Function, Language, Network, RevisionId, Slots, limits};
+use kiln_types::{Configuration, Function, Language, Network, RevisionId, Slots};
 
 use super::function::prepare::is_unfinished;
 use super::refusal::{invalid, resource_not_found, update_in_progress};
@@ -29,10 +30,6 @@ pub(crate) const START: &str = "kiln:start";
 pub(crate) const NETWORK: &str = "kiln:network";
 /// The tag that says how many invocations an instance may be given at a time.
 pub(crate) const CONCURRENCY: &str = "kiln:concurrency";
-/// Longest key of a tag (developer guide, "Using tags on Lambda functions").
-const KEY_LENGTH_MAX: usize = 128;
-/// Longest value of a tag (the same).
-const VALUE_LENGTH_MAX: usize = 256;
 
 /// Checks a function's whole set of tags.
 pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
@@ -48,14 +45,14 @@ pub(crate) fn check_plain(tags: &BTreeMap<String, String>) -> Result<()> {
         return Err(invalid("Number of tags exceeds resource tag limit."));
     }
     for (key, value) in tags {
-        if key.is_empty() || key.chars().count() > KEY_LENGTH_MAX {
+        if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH_MAX {
             return Err(invalid(format!(
-                "The tag key '{key}' must have 1 to {KEY_LENGTH_MAX} characters."
+                "The tag key '{key}' must have 1 to {TAG_KEY_LENGTH_MAX} characters."
             )));
         }
-        if value.chars().count() > VALUE_LENGTH_MAX {
+        if value.chars().count() > TAG_VALUE_LENGTH_MAX {
             return Err(invalid(format!(
-                "The value of the tag '{key}' must have at most {VALUE_LENGTH_MAX} characters."
+                "The value of the tag '{key}' must have at most {TAG_VALUE_LENGTH_MAX} characters."
             )));
         }
         if key.to_ascii_lowercase().starts_with("aws:") {

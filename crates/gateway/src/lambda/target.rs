@@ -117,10 +117,7 @@ impl Target {
 
     /// The key under which the function is kept.
     pub(crate) fn id(&self) -> FunctionId {
-        FunctionId {
-            account: self.arn.account.clone(),
-            name: self.arn.name.clone(),
-        }
+        self.arn.id()
     }
 
     /// The ARN with the qualifier, as messages show it.

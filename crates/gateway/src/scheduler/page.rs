@@ -5,14 +5,14 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::refusal::invalid;
 use crate::error::Result;
+use crate::page;
 
 /// Items of a page, at most.
 const PAGE_MAX: usize = 100;
 
 /// How many items the caller gets.
 pub(super) fn size(asked: Option<i64>) -> usize {
-    let asked = asked.and_then(|asked| usize::try_from(asked).ok());
-    asked.map_or(PAGE_MAX, |asked| asked.clamp(1, PAGE_MAX))
+    page::size(asked, PAGE_MAX)
 }
 
 /// Group and name of the last item of a page.

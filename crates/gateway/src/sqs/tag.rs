@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kiln_types::QueueId;
-use kiln_types::limits::TAGS_MAX;
+use kiln_types::limits::{TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX, TAGS_MAX};
 
 use super::refusal::invalid;
 use crate::error::Result;
@@ -11,10 +11,6 @@ use crate::error::Result;
 pub(super) mod list_queue_tags;
 pub(super) mod tag_queue;
 pub(super) mod untag_queue;
-
-/// Characters of a tag's key and of its value (developer guide, "Cost allocation tags").
-const KEY_LENGTH_MAX: usize = 128;
-const VALUE_LENGTH_MAX: usize = 256;
 
 /// Refuses tags that are too many or too long.
 pub(super) fn check(queue: &QueueId, tags: &BTreeMap<String, String>) -> Result<()> {
@@ -25,8 +21,8 @@ pub(super) fn check(queue: &QueueId, tags: &BTreeMap<String, String>) -> Result<
         )));
     }
     let fits = |(key, value): (&String, &String)| {
-        (1..=KEY_LENGTH_MAX).contains(&key.chars().count())
-            && value.chars().count() <= VALUE_LENGTH_MAX
+        (1..=TAG_KEY_LENGTH_MAX).contains(&key.chars().count())
+            && value.chars().count() <= TAG_VALUE_LENGTH_MAX
     };
     match tags.iter().all(fits) {
         true => Ok(()),

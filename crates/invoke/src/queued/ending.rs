@@ -1,13 +1,13 @@
 //! How an event's end is kept, and who is told of it. Pure.
 
 use bytes::Bytes;
-use kiln_store::queue::{DeadLetter, Delivery, Event, NewEvent, Reason, Settlement, Told};
+use kiln_store::queue::{DeadLetter, Delivery, Event, Reason, Settlement, Told};
 use kiln_types::{
-    Destination, EventInvokeConfig, FunctionId, Outcome, QueueArn, RequestId, Timestamp, Trace,
-    limits,
+    Destination, EventInvokeConfig, Outcome, QueueArn, RequestId, Timestamp, Trace, limits,
 };
 
 use super::record::{End, Record, record};
+use crate::told;
 
 mod dead_letter;
 
@@ -84,11 +84,7 @@ fn leads_on(event: &Event, to: &Destination) -> bool {
     let Destination::Function(arn) = to else {
         return false;
     };
-    let hops = left(event).hops(&FunctionId {
-        account: arn.account.clone(),
-        name: arn.name.clone(),
-    });
-    hops >= limits::RECURSION_HOPS_MAX
+    left(event).hops(&arn.id()) >= limits::RECURSION_HOPS_MAX
 }
 
 fn written(event: &Event, to: &Destination, ending: &Ending) -> Record {
@@ -98,34 +94,13 @@ fn written(event: &Event, to: &Destination, ending: &Ending) -> Record {
         outcome: ending.outcome.as_ref(),
         now: ending.now,
     };
-    let bytes_max = match to {
-        Destination::Function(_) => limits::SYNC_PAYLOAD_BYTES_MAX,
-        Destination::Queue(_) => limits::MESSAGE_BYTES_MAX,
-    };
-    record(event, &end, bytes_max)
+    record(event, &end, told::bytes_max(to))
 }
 
 /// What tells a destination.
 fn tell(event: &Event, to: &Destination, ending: &Ending, payload: Bytes) -> Delivery {
     let trace = left(event).to_string();
-    match to {
-        Destination::Function(arn) => Delivery::Event(NewEvent {
-            request_id: ending.telling,
-            function: FunctionId {
-                account: arn.account.clone(),
-                name: arn.name.clone(),
-            },
-            qualifier: arn.qualifier.clone(),
-            invoked_arn: arn.clone(),
-            client_context: None,
-            trace: Some(trace),
-            payload,
-        }),
-        Destination::Queue(arn) => {
-            let body = String::from_utf8_lossy(&payload).into_owned();
-            Delivery::Message(dead_letter::plain(&arn.queue, ending.telling, body, trace))
-        }
-    }
+    told::delivery(to, ending.telling, Some(trace), payload)
 }
 
 /// The tracing header as the event's function had it.

@@ -12,6 +12,8 @@ use kiln_types::{InvocationReport, Outcome, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::told::{RequestContext, ResponseContext};
+
 /// The record, as large as it may be.
 pub(super) struct Record {
     /// With the request, and with the response if that has room; none when the request has none.
@@ -32,24 +34,6 @@ struct Written<'a> {
     response_context: Option<ResponseContext>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_payload: Option<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RequestContext<'a> {
-    request_id: String,
-    function_arn: String,
-    condition: &'a str,
-    approximate_invoke_count: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResponseContext {
-    status_code: u16,
-    executed_version: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_error: Option<&'static str>,
 }
 
 /// What a record says of an event's end.
@@ -98,11 +82,7 @@ pub(super) fn record(event: &Event, end: &End<'_>, bytes_max: usize) -> Record {
 
 fn response_context((outcome, report): (&Outcome, &InvocationReport)) -> ResponseContext {
     let error = report.status.function_error();
-    ResponseContext {
-        status_code: 200,
-        executed_version: outcome.executed_version.to_string(),
-        function_error: error.map(|error| error.as_str()),
-    }
+    ResponseContext::new(outcome.executed_version, error.map(|error| error.as_str()))
 }
 
 fn write(record: &Written<'_>) -> Bytes {

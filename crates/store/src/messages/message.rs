@@ -100,6 +100,21 @@ pub(super) enum KeptAttribute {
 }
 
 impl NewMessage {
+    /// A message for a queue with nothing but what it says.
+    pub fn plain(id: MessageId, queue: &QueueId, body: String, sender: &str) -> Self {
+        Self {
+            id,
+            queue: queue.clone(),
+            body,
+            attributes: BTreeMap::new(),
+            trace: None,
+            sender: sender.to_owned(),
+            group: None,
+            deduplication: None,
+            delay: None,
+        }
+    }
+
     /// What a queue's limit is about: the body and the attributes.
     pub fn payload_size(&self) -> u64 {
         let attributes = self.attributes.iter();

@@ -123,6 +123,19 @@ impl Reason {
 }
 
 impl NewEvent {
+    /// An event for a function that says nothing of who sends it.
+    pub fn plain(request_id: RequestId, to: &FunctionArn, payload: Bytes) -> Self {
+        Self {
+            request_id,
+            function: to.id(),
+            qualifier: to.qualifier.clone(),
+            invoked_arn: to.clone(),
+            client_context: None,
+            trace: None,
+            payload,
+        }
+    }
+
     /// What it counts against the size of the queue.
     pub fn size(&self) -> u64 {
         let head =

@@ -1,8 +1,6 @@
 //! What was acknowledged is there after `kill -9`, wherever it strikes.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use kiln_store::{Config, Error, EventQuery, LogError, Store};
@@ -13,6 +11,7 @@ use kiln_types::{
 };
 use sha2::Digest;
 
+use crate::killed;
 use crate::raw_zip::{build, file};
 use crate::sample::{account, function, id, open};
 
@@ -54,23 +53,10 @@ fn what_was_acknowledged_survives_kill_9() {
 
 /// Kills a child after so many acknowledgements, in the middle of what it does next.
 fn run_and_kill(dir: &Path, acknowledgements: usize, done: &mut Acknowledged) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "crash::child_that_is_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut seen = 0;
-    // Lines that were on their way when the child died count as well: it had its answer.
-    while let Some(Ok(line)) = lines.next() {
-        let Some((what, count)) = acknowledgement(&line) else {
-            continue;
+    let child = "crash::child_that_is_killed";
+    killed::run_and_kill(child, (DIR, dir), acknowledgements, |line| {
+        let Some((what, count)) = acknowledgement(line) else {
+            return false;
         };
         match what {
             "update" => done.updates = count,
@@ -78,15 +64,8 @@ fn run_and_kill(dir: &Path, acknowledgements: usize, done: &mut Acknowledged) {
             "log" => done.logs = count,
             _ => done.packages = done.packages.max(count),
         }
-        seen += 1;
-        if seen == acknowledgements {
-            child.kill().unwrap();
-        }
-    }
-    assert!(
-        !child.wait().unwrap().success(),
-        "the child ended before it was killed"
-    );
+        true
+    });
 }
 
 /// None for other lines, and for one that the end cut off.

@@ -15,6 +15,7 @@ mod deliver;
 mod functions;
 mod image_layers;
 mod keys;
+mod killed;
 mod layers;
 mod log_filter;
 mod log_groups;

@@ -1,9 +1,7 @@
 //! Messages survive `kill -9`: what was sent is there until it is deleted, and what was deleted is not.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +9,7 @@ use kiln_store::messages::{NewMessage, Receive};
 use kiln_store::{Config, Store};
 use kiln_types::{Clock as _, SystemClock};
 
+use crate::killed;
 use crate::messages::{ask, make, message, queue_id};
 
 const DIR: &str = "KILN_STORE_MESSAGES_CRASH_DIR";
@@ -80,40 +79,21 @@ async fn look(dir: &Path) -> BTreeSet<String> {
 
 /// Kills a child after so many lines.
 fn run_and_kill(dir: &Path, lines_max: usize, ledger: &mut Ledger) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "messages_crash::child_that_is_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut seen = 0;
-    for line in lines.map_while(Result::ok) {
+    let child = "messages_crash::child_that_is_killed";
+    killed::run_and_kill(child, (DIR, dir), lines_max, |line| {
         // A line that the end cut off has no full stop.
         let Some((what, id)) = line.strip_suffix('.').and_then(|line| line.split_once(' ')) else {
-            continue;
+            return false;
         };
         let set = match what {
             "sent" => &mut ledger.sent,
             "received" => &mut ledger.received,
             "deleted" => &mut ledger.deleted,
-            _ => continue,
+            _ => return false,
         };
         set.insert(id.to_owned());
-        seen += 1;
-        if seen == lines_max {
-            child.kill().unwrap();
-        }
-    }
-    assert!(
-        !child.wait().unwrap().success(),
-        "the child ended before it was killed"
-    );
+        true
+    });
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! Asynchronous events survive `kill -9`: what was accepted is there until it was settled.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use kiln_store::queue::{Ask, ListQuery, Settlement};
 use kiln_store::{Config, Store};
 use kiln_types::{Clock as _, ManualClock, SystemClock};
 
+use crate::killed;
 use crate::queue::event;
 use crate::sample::{account, open};
 
@@ -74,23 +73,12 @@ fn what_was_accepted_survives_kill_9_until_it_is_settled() {
 
 /// Kills a child after so many lines, and returns how many claims had been told and not ended.
 fn run_and_kill(dir: &Path, lines_max: usize, ledger: &mut Ledger) -> u64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "queue_crash::child_that_is_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (mut seen, mut open) = (0, 0_u64);
-    for line in lines.map_while(Result::ok) {
+    let mut open = 0_u64;
+    let child = "queue_crash::child_that_is_killed";
+    killed::run_and_kill(child, (DIR, dir), lines_max, |line| {
         // A line that the end cut off has no full stop.
         let Some((what, id)) = line.strip_suffix('.').and_then(|line| line.split_once(' ')) else {
-            continue;
+            return false;
         };
         match what {
             "accepted" => ledger.accepted.insert(id.to_owned()),
@@ -102,17 +90,10 @@ fn run_and_kill(dir: &Path, lines_max: usize, ledger: &mut Ledger) -> u64 {
                 open -= 1;
                 ledger.settled.insert(id.to_owned())
             }
-            _ => continue,
+            _ => return false,
         };
-        seen += 1;
-        if seen == lines_max {
-            child.kill().unwrap();
-        }
-    }
-    assert!(
-        !child.wait().unwrap().success(),
-        "the child ended before it was killed"
-    );
+        true
+    });
     // One may have been settled without having said so.
     open.saturating_sub(1)
 }

@@ -1,8 +1,6 @@
 //! Ticks survive `kill -9` exactly once each: what was delivered is what the schedules have moved past.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use kiln_store::queue::Delivery;
@@ -10,6 +8,7 @@ use kiln_store::schedules::{Due, Then};
 use kiln_store::{Config, Store};
 use kiln_types::{Clock as _, SystemClock};
 
+use crate::killed;
 use crate::messages::{ask, message, queue_id};
 use crate::queue::at;
 use crate::schedules::{firing, id, new};
@@ -74,37 +73,17 @@ async fn wait_until_visible() {
 }
 
 /// Kills a child after so many transactions; gives the ticks that it had told of.
-fn run_and_kill(dir: &Path, lines_max: i64) -> i64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "schedules_crash::child_that_is_killed",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (mut told, mut seen) = (0, 0);
-    for line in lines.map_while(Result::ok) {
+fn run_and_kill(dir: &Path, lines_max: usize) -> i64 {
+    let mut told = 0;
+    let child = "schedules_crash::child_that_is_killed";
+    killed::run_and_kill(child, (DIR, dir), lines_max, |line| {
         let fired = line
             .strip_prefix("fired ")
             .and_then(|rest| rest.strip_suffix('.'));
-        let Some(fired) = fired.and_then(|fired| fired.parse::<i64>().ok()) else {
-            continue;
-        };
-        told += fired;
-        seen += 1;
-        if seen == lines_max {
-            child.kill().unwrap();
-        }
-    }
-    assert!(
-        !child.wait().unwrap().success(),
-        "the child ended before it was killed"
-    );
+        let fired = fired.and_then(|fired| fired.parse::<i64>().ok());
+        told += fired.unwrap_or_default();
+        fired.is_some()
+    });
     told
 }
 

@@ -1,5 +1,7 @@
 //! Tags of APIs and of stages.
 
+use kiln_types::limits::{TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX};
+
 use super::*;
 use crate::apigatewayv2::fixture::Site;
 use crate::apigatewayv2::generated as wire;
@@ -70,9 +72,9 @@ fn only_apis_and_stages_of_this_region_have_tags() {
 #[test]
 fn tags_have_their_limits() {
     assert!(check(&map(&[("k", "v")])).is_ok());
-    let long = "x".repeat(KEY_LENGTH_MAX + 1);
+    let long = "x".repeat(TAG_KEY_LENGTH_MAX + 1);
     assert!(check(&map(&[(&long, "v")])).is_err());
-    let value = "x".repeat(VALUE_LENGTH_MAX + 1);
+    let value = "x".repeat(TAG_VALUE_LENGTH_MAX + 1);
     assert!(check(&map(&[("k", &value)])).is_err());
     let many: Vec<String> = (0..=limits::TAGS_MAX).map(|n| n.to_string()).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|key| (key.as_str(), "")).collect();

@@ -1,10 +1,10 @@
 //! Who is told of records that are given up.
 
-use kiln_types::{Destination, FunctionArn, Mapping};
+use kiln_types::{Destination, Mapping};
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::lambda::event_invoke::queue;
+use crate::lambda::destination;
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 
@@ -24,32 +24,6 @@ pub(super) fn read(
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let wrong = || invalid(format!("The destination ARN {text} is invalid."));
-    match text.split(':').nth(2) {
-        Some("lambda") => {}
-        Some("sqs") => {
-            let queue = queue(context, &text).ok_or_else(wrong)?;
-            return Ok(Some(Destination::Queue(queue)));
-        }
-        _ => {
-            return Err(invalid(format!(
-                "The destination {text} is not supported: Kiln tells functions and queues of records that are given up, and no topics and buckets yet."
-            )));
-        }
-    }
-    let arn: FunctionArn = text.parse().map_err(|_| wrong())?;
-    if arn.account != context.caller.account || arn.region != context.config.region {
-        return Err(wrong());
-    }
-    if arn.name == mapping.function.name {
-        return Err(invalid(
-            "You can't specify the function as a destination for itself.",
-        ));
-    }
-    let function = context.deps.store.function(&arn.id()).ok_or_else(wrong)?;
-    let version = function.version_of(arn.qualifier.as_ref());
-    match version.and_then(|version| function.version(version)) {
-        Some(_) => Ok(Some(Destination::Function(arn))),
-        None => Err(wrong()),
-    }
+    let told_of = "records that are given up, and no topics and buckets";
+    destination::read(context, &mapping.function, &text, told_of).map(Some)
 }

@@ -6,6 +6,7 @@ use kiln_types::{EventSource, Mapping, MappingSettings};
 use super::{Shown, source};
 use crate::context::Context;
 use crate::lambda::generated as wire;
+use crate::wire::seconds;
 
 pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
     let settings = &mapping.settings;
@@ -20,7 +21,7 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
         function_arn: Some(mapping.function.to_string()),
         state: Some(mapping.state.to_string()),
         last_processing_result: Some(mapping.last_result.clone()),
-        last_modified: Some(mapping.modified.as_millis() as f64 / 1_000.0),
+        last_modified: Some(seconds(mapping.modified)),
         batch_size: Some(settings.batch_size.into()),
         maximum_batching_window_in_seconds: Some(settings.window_secs.into()),
         function_response_types: Some(response_types.into_iter().collect()),

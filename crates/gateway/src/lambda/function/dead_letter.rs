@@ -7,7 +7,7 @@ use kiln_types::QueueArn;
 
 use crate::context::Context;
 use crate::error::{ApiError, Result};
-use crate::lambda::event_invoke::queue;
+use crate::lambda::destination::queue;
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 

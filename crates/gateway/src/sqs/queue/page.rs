@@ -6,7 +6,7 @@ use kiln_store::messages::MessageQueue;
 
 use crate::context::Context;
 use crate::error::Result;
-use crate::lambda::page;
+use crate::page;
 use crate::sqs::address::url;
 use crate::sqs::refusal::invalid;
 

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 
 use kiln_store::messages::NewMessage;
 use kiln_store::queue::{Delivery, Event, Reason};
-use kiln_types::{MessageAttribute, MessageId, QueueArn, QueueId, RequestId, limits};
+use kiln_types::{MessageAttribute, MessageId, QueueArn, limits};
 
 use super::{Ending, left, shortened};
+use crate::told::SENDER;
 
-/// Who sends what Lambda sends.
-const SENDER: &str = "lambda.amazonaws.com";
 /// Text of an error that is passed on (developer guide, the same page).
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
@@ -24,16 +23,19 @@ pub(super) fn message(
     reason: Reason,
     ending: &Ending,
 ) -> Option<Delivery> {
+    let request_id = event.event.request_id;
+    let id = MessageId::from_bytes(*request_id.as_bytes());
     let body = String::from_utf8_lossy(&event.event.payload).into_owned();
-    let trace = left(event).to_string();
-    let mut message = plain(&to.queue, event.event.request_id, body, trace);
+    let mut message = NewMessage {
+        trace: Some(left(event).to_string()),
+        ..NewMessage::plain(id, &to.queue, body, SENDER)
+    };
     let code = match (&ending.outcome, reason) {
         (Some(_), _) => 200,
         (None, Reason::FunctionNotFound) => 404,
         (None, Reason::ZeroReservedConcurrency | Reason::EventAgeExceeded) => 429,
         (None, _) => 400,
     };
-    let request_id = event.event.request_id;
     message.attributes = BTreeMap::from([
         (
             "RequestID".to_owned(),
@@ -48,21 +50,6 @@ pub(super) fn message(
     }
     let fits = message.payload_size() <= limits::MESSAGE_BYTES_MAX as u64;
     fits.then_some(Delivery::Message(message))
-}
-
-/// A message without attributes.
-pub(super) fn plain(queue: &QueueId, id: RequestId, body: String, trace: String) -> NewMessage {
-    NewMessage {
-        id: MessageId::from_bytes(*id.as_bytes()),
-        queue: queue.clone(),
-        body,
-        attributes: BTreeMap::new(),
-        trace: Some(trace),
-        sender: SENDER.to_owned(),
-        group: None,
-        deduplication: None,
-        delay: None,
-    }
 }
 
 /// What a function said of its error, out of the document that says it.

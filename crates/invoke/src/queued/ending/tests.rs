@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_store::queue::Lane;
+use kiln_store::queue::{Lane, NewEvent};
 use kiln_types::{
-    FunctionArn, InvocationReport, InvocationStatus, MessageAttribute, Qualifier, QueueId, Region,
-    Version,
+    FunctionArn, FunctionId, InvocationReport, InvocationStatus, MessageAttribute, Qualifier,
+    QueueId, Region, Version,
 };
 use serde_json::{Value, json};
 
