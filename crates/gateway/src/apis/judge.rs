@@ -85,6 +85,10 @@ pub(super) async fn admit(gateway: &Shared, call: &Call) -> Result<Access, Refus
 fn signed(gateway: &Shared, call: &Call) -> Result<Access, Refused> {
     let now = gateway.deps.clock.timestamp();
     let (claim, function) = (Claim::read(&call.head), call.peer.function());
+    // Where any credentials will do, some are wanted all the same: a web page has none.
+    if claim.is_err() {
+        return Err(answer::forbidden().into());
+    }
     let admitted = gateway.authenticator.admit(claim, SERVICE, function, now);
     match admitted {
         Ok(admitted) => Ok(Access::Signed(admitted.map(Box::new))),
