@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
-use kiln_invoke::{Invoker, Queued, Snapshots, keep_queues};
+use kiln_invoke::{FanOut, Invoker, Queued, Snapshots, keep_queues};
 use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -146,6 +146,7 @@ struct Parts {
     host: LocalHost,
     scheduler: Scheduler,
     meter: Meter,
+    fan_out: FanOut,
     wasm: Option<Wasm>,
     /// What functions call, if they may.
     aws: Option<Arc<Aws>>,
@@ -190,6 +191,7 @@ impl Parts {
             tracker.clone(),
         );
         let meter = Meter::new(store.usage().clone(), &tracker);
+        let fan_out = FanOut::new(store.clone(), settings.region()?);
         Ok(Self {
             clock,
             tracker,
@@ -198,6 +200,7 @@ impl Parts {
             host,
             scheduler,
             meter,
+            fan_out,
             wasm,
             aws,
         })
@@ -235,6 +238,7 @@ impl Parts {
         let deps = kiln_triggers::Deps {
             store: self.store.clone(),
             invoke: Arc::new(invoker),
+            fan_out: self.fan_out.clone(),
             clock: self.clock.clone(),
             tracker: self.tracker.clone(),
             stop: stop.clone(),
@@ -253,9 +257,8 @@ impl Parts {
         packs: &[Pack],
         doors: Doors,
     ) -> anyhow::Result<Gateway> {
-        let region = settings.region()?;
         let deps = kiln_gateway::Deps {
-            fan_out: kiln_invoke::FanOut::new(self.store.clone(), region),
+            fan_out: self.fan_out.clone(),
             store: self.store.clone(),
             invoker: Arc::new(doors.invoker),
             clock: self.clock.clone(),

@@ -22,10 +22,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
-use kiln_events::envelope::Envelope;
+use kiln_events::envelope::{Envelope, Origin};
 use kiln_store::Store;
-use kiln_store::queue::DeliverError;
-use kiln_types::{BusId, Region, Timestamp};
+use kiln_store::queue::{DeliverError, Delivery};
+use kiln_types::{BusId, Region, RequestId, RuleId, Timestamp};
 
 pub use expand::{BYTES_MAX, DELIVERIES_MAX, DEPTH_MAX};
 
@@ -45,6 +45,14 @@ pub struct Publication {
     pub event: Envelope,
     /// The tracing header it came with.
     pub trace: Option<String>,
+}
+
+/// What a rule sends when it runs by itself.
+#[derive(Debug, Default)]
+pub struct Tick {
+    /// To whom, and what.
+    pub deliveries: Vec<Delivery>,
+    dropped: Vec<Dropped>,
 }
 
 /// Why a publication was not accepted. Nobody was sent anything of it.
@@ -131,12 +139,43 @@ impl FanOut {
         }
     }
 
+    /// What a rule sends when it runs by itself, to be delivered by the caller, who then says so:
+    /// [`Self::was_delivered`].
+    pub fn tick(&self, rule: &RuleId, due: Timestamp, now: Timestamp) -> Result<Tick, Refusal> {
+        let origin = Origin {
+            account: &rule.bus.account,
+            region: &self.shared.region,
+            now: due,
+        };
+        let arn = rule.arn(&self.shared.region);
+        let id = RequestId::random().to_string();
+        let publication = Publication {
+            bus: rule.bus.clone(),
+            event: Envelope::scheduled(id, &arn, due, &origin),
+            trace: None,
+        };
+        let made = self.around(now, |around| expand::tick(rule, &publication, around))?;
+        Ok(Tick {
+            deliveries: made.deliveries,
+            dropped: made.dropped,
+        })
+    }
+
+    /// A tick's deliveries are on disk: what it could not deliver is counted.
+    pub fn was_delivered(&self, tick: &Tick) {
+        self.count(&tick.dropped);
+    }
+
     /// What had nowhere to go since the server started.
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
     fn expand(&self, all: &[Publication], now: Timestamp) -> Expansion {
+        self.around(now, |around| expand::expand(all, around))
+    }
+
+    fn around<T>(&self, now: Timestamp, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
         let directory = InStore {
             store: &self.shared.store,
             rules: &self.shared.rules,
@@ -146,7 +185,7 @@ impl FanOut {
             directory: &directory,
             now,
         };
-        expand::expand(all, &surroundings)
+        work(&surroundings)
     }
 
     fn count(&self, dropped: &[Dropped]) {

@@ -9,10 +9,11 @@ use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, Bus, BusId, Rule, RuleId, RuleName};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 use crate::database::Database;
+use crate::document;
 use crate::error::{Doing, Error};
 
 /// The tables, as a migration of `meta.db`.
@@ -37,6 +38,7 @@ pub(crate) const TABLES: &str = "
 pub struct Buses {
     database: Arc<Database>,
     snapshot: Arc<RwLock<Snapshot>>,
+    rule_changed: Arc<Notify>,
 }
 
 /// A bus with its rules, as of the last change that was made durable.
@@ -81,15 +83,10 @@ impl LiveBus {
 
 impl Buses {
     pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let (buses, rules) = database.read_now("read event buses", |connection| {
-            let all = |select: &str| {
-                let mut statement = connection.prepare(select)?;
-                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-                rows.collect::<rusqlite::Result<Vec<_>>>()
-            };
+        let (buses, rules) = database.read_now("read event buses", |from| {
             Ok((
-                all("SELECT document FROM bus")?,
-                all("SELECT document FROM bus_rule")?,
+                document::all(from, "bus")?,
+                document::all(from, "bus_rule")?,
             ))
         })?;
         let mut snapshot = Snapshot::new();
@@ -104,7 +101,21 @@ impl Buses {
         Ok(Self {
             database,
             snapshot: Arc::new(RwLock::new(snapshot)),
+            rule_changed: Arc::default(),
         })
+    }
+
+    /// Waits until a rule was made, changed or forgotten; a change before the call counts once.
+    pub async fn rule_changed(&self) {
+        self.rule_changed.notified().await;
+    }
+
+    /// The rules of all accounts that run by a schedule. From memory.
+    pub fn scheduled_rules(&self) -> Vec<Arc<Rule>> {
+        let snapshot = self.snapshot.read().expect("no holder panics");
+        let rules = snapshot.values().flat_map(|live| live.rules.values());
+        let is_scheduled = |rule: &&Arc<Rule>| rule.schedule.is_some() && rule.state.is_enabled();
+        rules.filter(is_scheduled).cloned().collect()
     }
 
     /// A bus with its rules. From memory.
@@ -221,13 +232,15 @@ impl Buses {
             }
             Ok::<_, E>(after)
         };
-        let snapshot = self.snapshot.clone();
+        let (snapshot, changed) = (self.snapshot.clone(), self.rule_changed.clone());
         let publish = move |rule: &Option<Arc<Rule>>| {
             let mut snapshot = snapshot.write().expect("no holder panics");
             match rule {
                 Some(rule) => put_rule(&mut snapshot, rule.clone()),
                 None => forget_rule(&mut snapshot, &id),
             }
+            drop(snapshot);
+            changed.notify_one();
         };
         self.database.write_then("change rule", work, publish).await
     }
@@ -327,7 +340,7 @@ fn count(connection: &Connection, select: &str, key: &[&str]) -> Result<usize, E
 }
 
 fn write_bus(connection: &Connection, bus: &Bus) -> Result<(), Error> {
-    let document = encode(bus, || format!("event bus {}", bus.id))?;
+    let document = document::encode(bus, || format!("event bus {}", bus.id))?;
     let put = "INSERT OR REPLACE INTO bus (account, name, document) VALUES (?1, ?2, ?3)";
     let (account, name) = (bus.id.account.as_str(), bus.id.name.as_str());
     let written = connection.execute(put, params![account, name, document]);
@@ -336,7 +349,7 @@ fn write_bus(connection: &Connection, bus: &Bus) -> Result<(), Error> {
 }
 
 fn write_rule(connection: &Connection, rule: &Rule) -> Result<(), Error> {
-    let document = encode(rule, || format!("rule {}", rule.id.name))?;
+    let document = document::encode(rule, || format!("rule {}", rule.id.name))?;
     let [account, bus, name] = rule_key(&rule.id);
     let put =
         "INSERT OR REPLACE INTO bus_rule (account, bus, name, document) VALUES (?1, ?2, ?3, ?4)";
@@ -352,16 +365,6 @@ fn delete_rule(connection: &Connection, id: &RuleId) -> Result<(), Error> {
     Ok(())
 }
 
-fn encode(value: &impl Serialize, what: impl FnOnce() -> String) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|error| Error::Damaged {
-        what: what(),
-        why: error.to_string(),
-    })
-}
-
 fn decode<T: DeserializeOwned>(document: &str) -> Result<T, Error> {
-    serde_json::from_str(document).map_err(|error| Error::Damaged {
-        what: "an event bus or a rule".to_owned(),
-        why: error.to_string(),
-    })
+    document::decode(document, "an event bus or a rule")
 }

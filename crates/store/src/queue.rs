@@ -51,7 +51,7 @@ pub use arrivals::{Arrival, Arrivals};
 pub use claim::{Ask, Claimed};
 pub use dead::Selection;
 pub use deliver::{DeliverError, Delivery};
-pub(crate) use deliver::{Delivered, deliver};
+pub(crate) use deliver::{Delivered, deliver, deliver_whole};
 pub use event::{DeadLetter, Event, NewEvent, Reason};
 pub(crate) use event::{drop_body, put_body, read_body};
 pub use key::{Key, Lane};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use kiln_invoke::FanOut;
 use kiln_store::Store;
 use kiln_types::Clock;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ pub struct Deps {
     pub store: Store,
     /// What runs their events.
     pub invoke: Arc<dyn Invoke>,
+    /// What knows whom a rule tells.
+    pub fan_out: FanOut,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Every task runs on it.
@@ -64,6 +67,7 @@ impl Triggers {
         });
         tracker.spawn(mappings::follow(shared.clone()));
         tracker.spawn(schedules::drive(shared.clone()));
+        tracker.spawn(schedules::follow(shared.clone()));
         Self { shared }
     }
 

@@ -9,14 +9,16 @@
 //! the function's business. What a schedule's retry policy says is how often a delivery is tried for which the server
 //! has no room.
 //!
-//! Rules of EventBridge are schedules too: whoever keeps them puts each target of a rule as a schedule of
-//! `ScheduleSpace::Rules` ([`kiln_store::Schedules::put`]).
+//! Rules of EventBridge are schedules too: `rules` keeps a schedule for each that runs by one, and a tick of it is what
+//! [`kiln_invoke::FanOut`] says that the rule's targets get.
 
 mod core;
 mod driver;
+mod rules;
 mod says;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use driver::drive;
+pub(crate) use rules::follow;

@@ -84,6 +84,9 @@ pub struct Rule {
     /// What it wants: a pattern that is valid.
     #[serde(default)]
     pub pattern: Option<String>,
+    /// When it runs by itself: `rate(…)` or `cron(…)`, valid, in UTC.
+    #[serde(default)]
+    pub schedule: Option<String>,
     /// Whether it wants anything.
     pub state: RuleState,
     /// The owner's words.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountId, Region};
 use crate::arn::FunctionArn;
+use crate::bus::RuleId;
 use crate::clock::Timestamp;
 use crate::message::QueueArn;
 
@@ -19,7 +20,7 @@ pub struct ScheduleId {
     pub space: ScheduleSpace,
     /// Its group; of a rule, its bus.
     pub group: String,
-    /// Its name, unique within the group; of a rule, the rule's and the target's.
+    /// Its name, unique within the group; of a rule, the rule's.
     pub name: String,
 }
 
@@ -28,7 +29,7 @@ pub struct ScheduleId {
 pub enum ScheduleSpace {
     /// EventBridge Scheduler.
     Scheduler,
-    /// Rules of EventBridge: each target of a rule that has a schedule is one here.
+    /// Rules of EventBridge that run by a schedule.
     Rules,
 }
 
@@ -89,6 +90,8 @@ pub enum Receiver {
     Function(FunctionArn),
     /// A message queue, and the group of its messages.
     Queue(QueueArn, Option<String>),
+    /// The targets of a rule.
+    Rule(RuleId),
 }
 
 impl ScheduleTarget {
@@ -98,7 +101,28 @@ impl ScheduleTarget {
     pub const AGE_MAX_SECS: u32 = 86_400;
 }
 
+impl Receiver {
+    /// Its ARN in a region.
+    pub fn arn(&self, region: &Region) -> String {
+        match self {
+            Receiver::Function(arn) => arn.to_string(),
+            Receiver::Queue(arn, _) => arn.to_string(),
+            Receiver::Rule(id) => id.arn(region),
+        }
+    }
+}
+
 impl ScheduleId {
+    /// The schedule of a rule.
+    pub fn of_rule(rule: &RuleId) -> Self {
+        Self {
+            account: rule.bus.account.clone(),
+            space: ScheduleSpace::Rules,
+            group: rule.bus.name.to_string(),
+            name: rule.name.to_string(),
+        }
+    }
+
     /// The ARN of a schedule of EventBridge Scheduler, or of the rule.
     pub fn arn(&self, region: &Region) -> String {
         let Self { account, group, .. } = self;
@@ -108,7 +132,7 @@ impl ScheduleId {
                 format!("arn:aws:scheduler:{region}:{account}:schedule/{group}/{name}")
             }
             ScheduleSpace::Rules => {
-                let rule = self.name.split('/').next().unwrap_or_default();
+                let rule = &self.name;
                 match group.as_str() {
                     DEFAULT_GROUP => format!("arn:aws:events:{region}:{account}:rule/{rule}"),
                     bus => format!("arn:aws:events:{region}:{account}:rule/{bus}/{rule}"),
@@ -143,9 +167,9 @@ mod tests {
             scheduler,
             "arn:aws:scheduler:us-east-1:000000000000:schedule/g/s"
         );
-        let rule = arn(id(ScheduleSpace::Rules, "default", "r/t"));
+        let rule = arn(id(ScheduleSpace::Rules, "default", "r"));
         assert_eq!(rule, "arn:aws:events:us-east-1:000000000000:rule/r");
-        let rule = arn(id(ScheduleSpace::Rules, "bus", "r/t"));
+        let rule = arn(id(ScheduleSpace::Rules, "bus", "r"));
         assert_eq!(rule, "arn:aws:events:us-east-1:000000000000:rule/bus/r");
     }
 }

@@ -1,5 +1,7 @@
 //! Event buses: what is put on one reaches who wants it, once it was answered for whatever happens.
 
+use std::time::Duration;
+
 use kiln_testkit::{Server, wait_for};
 use serde_json::{Value, json};
 
@@ -176,4 +178,34 @@ fn what_has_nowhere_to_go_is_logged() {
     let gone = json!([{"Id": "1", "Arn": function("gone")}]);
     rule(&server, "default", "all", "shop", gone);
     put(&server, "default", "shop", &json!({}));
+}
+
+#[test]
+fn a_rule_runs_by_its_schedule_whatever_happens_before() {
+    let ledger = Ledger::new();
+    let server = with_ledger(&ledger);
+    ledger.create(&server, "audit");
+    let rule = json!({"Name": "often", "ScheduleExpression": "rate(1 minute)"});
+    let arn = call(&server, "PutRule", &rule)["RuleArn"].clone();
+    let targets = json!({"Rule": "often", "Targets": [
+        {"Id": "whole", "Arn": function("audit")},
+        {"Id": "constant", "Arn": function("audit"), "Input": "{\"by\": \"rule\"}"},
+    ]});
+    call(&server, "PutTargets", &targets);
+    let shown = call(&server, "DescribeRule", &json!({"Name": "often"}));
+    assert_eq!(shown["ScheduleExpression"], "rate(1 minute)");
+    let home = server.kill9();
+    let args = ["--file-system", &ledger.setting()];
+    let server = Server::builder().home(home).args(&args).start();
+    let events = wait_for("the rule to run", Duration::from_secs(90), || {
+        let runs = ledger.runs();
+        (runs.len() == 2).then(|| runs.into_iter().map(|(_, event)| event))
+    });
+    let (constant, whole): (Vec<_>, Vec<_>) = events.partition(|event| event["by"] == "rule");
+    assert_eq!(constant.len(), 1);
+    assert_eq!(whole[0]["detail-type"], "Scheduled Event");
+    assert_eq!(whole[0]["resources"], json!([arn]));
+    let ids = json!({"Rule": "often", "Ids": ["whole", "constant"]});
+    call(&server, "RemoveTargets", &ids);
+    call(&server, "DeleteRule", &json!({"Name": "often"}));
 }

@@ -12,7 +12,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         name: Some(id.name.to_string()),
         arn: Some(id.arn(&context.config.region)),
         event_pattern: shown.pattern.clone(),
-        schedule_expression: None,
+        schedule_expression: shown.schedule.clone(),
         state: Some(rule::state_text(shown.state)),
         description: shown.description.clone(),
         role_arn: shown.role.clone(),

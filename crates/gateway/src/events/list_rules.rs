@@ -23,7 +23,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         event_pattern: shown.pattern.clone(),
         state: Some(rule::state_text(shown.state)),
         description: shown.description.clone(),
-        schedule_expression: None,
+        schedule_expression: shown.schedule.clone(),
         role_arn: shown.role.clone(),
         managed_by: None,
         event_bus_name: Some(shown.id.bus.name.to_string()),

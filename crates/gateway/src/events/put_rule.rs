@@ -1,10 +1,9 @@
 //! `PutRule`: makes a rule or changes one. What is not given is taken away, but for targets and tags.
-//!
-//! AWS differs: rules that run by a schedule (`ScheduleExpression`) are refused.
 
 use std::collections::BTreeMap;
 
 use kiln_events::pattern::{Limits, Pattern};
+use kiln_events::schedule::{Expression, Service};
 use kiln_types::{Rule, limits};
 
 use super::generated::{PutRuleRequest as Input, PutRuleResponse as Output};
@@ -17,25 +16,27 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let id = rule::named(context, &input.name, input.event_bus_name.as_deref())?;
     let pattern = input.event_pattern.filter(|pattern| !pattern.is_empty());
     let schedule = input.schedule_expression.filter(|it| !it.is_empty());
-    if schedule.is_some() {
+    if pattern.is_none() && schedule.is_none() {
+        let message = "Parameter(s) EventPattern or ScheduleExpression must be specified.";
+        return Err(invalid(message));
+    }
+    if let Some(expression) = &schedule {
         if !id.bus.name.is_default() {
             let message = "ScheduleExpression is supported only on the default event bus.";
             return Err(invalid(message));
         }
-        return Err(ApiError::not_implemented(
-            "rules that run by a schedule (ScheduleExpression)",
-        ));
+        Expression::parse(expression, Service::Rules)
+            .map_err(|error| invalid(error.to_string()))?;
     }
-    let Some(pattern) = pattern else {
-        let message = "Parameter(s) EventPattern or ScheduleExpression must be specified.";
-        return Err(invalid(message));
-    };
-    Pattern::parse(&pattern, &Limits::default())
-        .map_err(|error| ApiError::new(Exception::InvalidEventPattern, error.message()))?;
+    if let Some(pattern) = &pattern {
+        Pattern::parse(pattern, &Limits::default())
+            .map_err(|error| ApiError::new(Exception::InvalidEventPattern, error.message()))?;
+    }
     let tags = tag::read(input.tags.unwrap_or_default())?;
     let mut put = Rule {
         id: id.clone(),
-        pattern: Some(pattern),
+        pattern,
+        schedule,
         state: rule::state(input.state.as_deref()),
         description: input.description,
         role: input.role_arn,

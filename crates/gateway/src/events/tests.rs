@@ -132,18 +132,54 @@ async fn a_bus_has_only_so_many_rules() {
 }
 
 #[tokio::test]
-async fn schedules_and_targets_that_there_are_none_of_say_so() {
+async fn a_rule_of_the_default_bus_may_run_by_a_schedule() {
     let fixture = Fixture::new().await;
-    let input = |bus: Option<&str>| generated::PutRuleRequest {
-        name: "r".to_owned(),
-        schedule_expression: Some("rate(1 minute)".to_owned()),
-        event_bus_name: bus.map(str::to_owned),
-        ..Default::default()
+    let put = async |expression: &str, bus: Option<&str>| {
+        let input = generated::PutRuleRequest {
+            name: "r".to_owned(),
+            schedule_expression: Some(expression.to_owned()),
+            event_bus_name: bus.map(str::to_owned),
+            ..Default::default()
+        };
+        put_rule::handle(&fixture.context, input).await
     };
-    let refused = put_rule::handle(&fixture.context, input(None)).await;
-    assert_eq!(refused.unwrap_err().exception, Exception::NotImplemented);
-    let refused = put_rule::handle(&fixture.context, input(Some("own"))).await;
-    assert_eq!(refused.unwrap_err().exception, Exception::Validation);
+    for (expression, bus, message) in [
+        (
+            "rate(1 minute)",
+            Some("own"),
+            "ScheduleExpression is supported only on the default event bus.",
+        ),
+        (
+            "rate(1 minutes)",
+            None,
+            "Parameter ScheduleExpression is not valid.",
+        ),
+        (
+            "at(2026-12-24T18:00:00)",
+            None,
+            "Parameter ScheduleExpression is not valid.",
+        ),
+    ] {
+        let refused = put(expression, bus).await.unwrap_err();
+        assert_eq!(refused.exception, Exception::Validation);
+        assert_eq!(refused.message, message);
+    }
+    put("cron(0 10 * * ? *)", None).await.unwrap();
+    let of = generated::DescribeRuleRequest {
+        name: "r".to_owned(),
+        event_bus_name: None,
+    };
+    let shown = describe_rule::handle(&fixture.context, of).await.unwrap();
+    assert_eq!(
+        shown.schedule_expression.as_deref(),
+        Some("cron(0 10 * * ? *)")
+    );
+    assert_eq!(shown.event_pattern, None);
+}
+
+#[tokio::test]
+async fn targets_that_there_are_none_of_say_so() {
+    let fixture = Fixture::new().await;
     put_rule(&fixture, "r").await.unwrap();
     let stream = generated::Target {
         arn: "arn:aws:kinesis:us-east-1:000000000000:stream/s".to_owned(),

@@ -1,13 +1,13 @@
 //! How schedules and their groups are told.
 
 use kiln_store::schedules::{Schedule, ScheduleGroup};
-use kiln_types::Timestamp;
 
 use super::generated::{
     FlexibleTimeWindow, GetScheduleOutput, ScheduleGroupSummary, ScheduleSummary, TargetSummary,
 };
 use super::target;
 use crate::context::Context;
+use crate::wire::seconds;
 
 /// All of a schedule.
 pub(super) fn schedule(context: &Context, schedule: Schedule) -> GetScheduleOutput {
@@ -33,7 +33,7 @@ pub(super) fn schedule(context: &Context, schedule: Schedule) -> GetScheduleOutp
         creation_date: Some(seconds(schedule.created)),
         last_modification_date: Some(seconds(schedule.modified)),
         kms_key_arn: settings.key_arn.clone(),
-        target: Some(target::show(&settings.target)),
+        target: Some(target::show(&settings.target, &context.config.region)),
         flexible_time_window: Some(FlexibleTimeWindow {
             mode: mode.to_owned(),
             maximum_window_in_minutes: settings.window_minutes.map(i64::from),
@@ -52,7 +52,11 @@ pub(super) fn summary(context: &Context, schedule: &Schedule) -> ScheduleSummary
         creation_date: Some(seconds(schedule.created)),
         last_modification_date: Some(seconds(schedule.modified)),
         target: Some(TargetSummary {
-            arn: target::arn(&schedule.settings.target),
+            arn: schedule
+                .settings
+                .target
+                .receiver
+                .arn(&context.config.region),
         }),
     }
 }
@@ -83,8 +87,4 @@ fn state(is_enabled: bool) -> String {
         true => "ENABLED".to_owned(),
         false => "DISABLED".to_owned(),
     }
-}
-
-fn seconds(time: Timestamp) -> f64 {
-    time.as_millis() as f64 / 1_000.0
 }

@@ -4,7 +4,7 @@
 //! and shown, and not assumed: a schedule may tell every function and queue of its account.
 
 use kiln_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, MESSAGE_BYTES_MAX};
-use kiln_types::{FunctionArn, QueueArn, Receiver, ScheduleTarget};
+use kiln_types::{FunctionArn, QueueArn, Receiver, Region, ScheduleTarget};
 
 use super::generated::{DeadLetterConfig, RetryPolicy, SqsParameters, Target};
 use super::refusal::invalid;
@@ -47,13 +47,13 @@ pub(super) fn read(context: &Context, target: &Target) -> Result<ScheduleTarget>
 }
 
 /// Shows a target as it was given, and what it was not given.
-pub(super) fn show(target: &ScheduleTarget) -> Target {
+pub(super) fn show(target: &ScheduleTarget, region: &Region) -> Target {
     let group = match &target.receiver {
         Receiver::Queue(_, Some(group)) => Some(group.clone()),
         _ => None,
     };
     Target {
-        arn: arn(target),
+        arn: target.receiver.arn(region),
         role_arn: target.role.clone(),
         input: target.input.clone(),
         retry_policy: Some(RetryPolicy {
@@ -67,14 +67,6 @@ pub(super) fn show(target: &ScheduleTarget) -> Target {
             message_group_id: Some(group),
         }),
         ..Default::default()
-    }
-}
-
-/// The ARN of a target.
-pub(super) fn arn(target: &ScheduleTarget) -> String {
-    match &target.receiver {
-        Receiver::Function(arn) => arn.to_string(),
-        Receiver::Queue(arn, _) => arn.to_string(),
     }
 }
 
@@ -176,7 +168,7 @@ fn refuse_others_parameters(target: &Target) -> Result<()> {
 fn check_input(receiver: &Receiver, input: &str) -> Result<()> {
     let bytes_max = match receiver {
         Receiver::Function(_) => ASYNC_PAYLOAD_BYTES_MAX,
-        Receiver::Queue(..) => MESSAGE_BYTES_MAX,
+        Receiver::Queue(..) | Receiver::Rule(_) => MESSAGE_BYTES_MAX,
     };
     if input.len() > bytes_max {
         return Err(invalid(format!(

@@ -14,7 +14,8 @@ use kiln_store::messages::{MessageQueue, NewMessage};
 use kiln_store::queue::{Delivery, NewEvent};
 use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
 use kiln_types::{
-    BusId, FunctionArn, MessageAttribute, MessageId, QueueArn, Recipient, RequestId, Timestamp,
+    BusId, FunctionArn, MessageAttribute, MessageId, QueueArn, Recipient, RequestId, RuleId,
+    Timestamp,
 };
 use serde_json::Value;
 
@@ -94,12 +95,7 @@ impl Why {
 
 /// Says what all publications come to.
 pub(super) fn expand(all: &[Publication], around: &Surroundings<'_>) -> Expansion {
-    let mut expanding = Expanding {
-        around,
-        made: Expansion::default(),
-        targets: 0,
-        bytes: 0,
-    };
+    let mut expanding = Expanding::new(around);
     for publication in all {
         let mark = expanding.mark();
         let result = expanding.publication(publication);
@@ -109,6 +105,17 @@ pub(super) fn expand(all: &[Publication], around: &Surroundings<'_>) -> Expansio
         expanding.made.results.push(result);
     }
     expanding.made
+}
+
+/// Says what a rule sends that runs by itself.
+pub(super) fn tick(
+    rule: &RuleId,
+    publication: &Publication,
+    around: &Surroundings<'_>,
+) -> Result<Expansion, Refusal> {
+    let mut expanding = Expanding::new(around);
+    expanding.tick(rule, publication)?;
+    Ok(expanding.made)
 }
 
 struct Expanding<'a> {
@@ -141,7 +148,16 @@ struct Sending<'a> {
     target: &'a ReadTarget,
 }
 
-impl Expanding<'_> {
+impl<'a> Expanding<'a> {
+    fn new(around: &'a Surroundings<'a>) -> Self {
+        Self {
+            around,
+            made: Expansion::default(),
+            targets: 0,
+            bytes: 0,
+        }
+    }
+
     fn mark(&self) -> Mark {
         Mark {
             deliveries: self.made.deliveries.len(),
@@ -177,20 +193,50 @@ impl Expanding<'_> {
         };
         path.push(id.clone());
         for rule in &bus.rules {
-            if !rule.pattern.matches(&event.value) {
-                continue;
-            }
-            for target in &rule.targets {
-                let sending = Sending {
-                    event,
-                    rule,
-                    target,
-                };
-                self.send(&sending, path)?;
+            let pattern = rule.pattern.as_ref();
+            if pattern.is_some_and(|pattern| pattern.matches(&event.value)) {
+                self.by_rule(rule, event, path)?;
             }
         }
         path.pop();
         Ok(())
+    }
+
+    /// A rule wants an event.
+    fn by_rule(
+        &mut self,
+        rule: &ReadRule,
+        event: &Read<'_>,
+        path: &mut Vec<BusId>,
+    ) -> Result<(), Refusal> {
+        for target in &rule.targets {
+            let sending = Sending {
+                event,
+                rule,
+                target,
+            };
+            self.send(&sending, path)?;
+        }
+        Ok(())
+    }
+
+    /// A rule runs by itself.
+    fn tick(&mut self, rule: &RuleId, publication: &Publication) -> Result<(), Refusal> {
+        let Some(bus) = self.around.directory.bus(&rule.bus) else {
+            return Err(Refusal::NoBus(rule.bus.clone()));
+        };
+        let found = bus
+            .rules
+            .iter()
+            .find(|read| read.name == rule.name.as_str());
+        match found {
+            Some(found) => {
+                let event = Read::new(publication);
+                self.by_rule(found, &event, &mut vec![rule.bus.clone()])
+            }
+            // It has no targets, or nobody wants it any more.
+            None => Ok(()),
+        }
     }
 
     fn send(&mut self, sending: &Sending<'_>, path: &mut Vec<BusId>) -> Result<(), Refusal> {
@@ -237,13 +283,8 @@ impl Expanding<'_> {
             false => Bytes::from(self.render(sending, SYNC_PAYLOAD_BYTES_MAX)?),
         };
         Ok(Delivery::Event(NewEvent {
-            request_id: RequestId::random(),
-            function: arn.id(),
-            qualifier: arn.qualifier.clone(),
-            invoked_arn: arn.clone(),
-            client_context: None,
             trace: sending.event.publication.trace.clone(),
-            payload,
+            ..NewEvent::plain(RequestId::random(), arn, payload)
         }))
     }
 
@@ -273,16 +314,10 @@ impl Expanding<'_> {
         let by_content = |fifo: &kiln_store::messages::Fifo| fifo.deduplicates_by_content;
         let needs_id = queue.settings.fifo.as_ref().is_some_and(|f| !by_content(f));
         NewMessage {
-            id: MessageId::random(),
-            queue: queue.id.clone(),
-            body,
-            attributes: BTreeMap::new(),
             trace: sending.event.publication.trace.clone(),
-            sender: SENDER.to_owned(),
-            group: None,
             // AWS differs: it delivers to such a queue nothing at all.
             deduplication: needs_id.then(|| sending.event.id().to_owned()),
-            delay: None,
+            ..NewMessage::plain(MessageId::random(), &queue.id, body, SENDER)
         }
     }
 

@@ -19,7 +19,8 @@ pub(super) struct Rules {
 pub(super) struct ReadRule {
     pub(super) arn: String,
     pub(super) name: String,
-    pub(super) pattern: Pattern,
+    /// What it wants of what is published.
+    pub(super) pattern: Option<Pattern>,
     pub(super) targets: Vec<ReadTarget>,
 }
 
@@ -42,14 +43,13 @@ fn read_rule(rule: &Rule, region: &Region) -> Option<ReadRule> {
         return None;
     }
     let arn = rule.id.arn(region);
-    let pattern = match Pattern::parse(rule.pattern.as_deref()?, &Limits::default()) {
-        Ok(pattern) => pattern,
-        Err(error) => {
-            // It was valid when it was kept.
-            tracing::error!(%error, rule = %arn, "the pattern of a rule cannot be read; put the rule again");
-            return None;
-        }
-    };
+    let pattern = rule.pattern.as_deref();
+    let pattern = pattern.map(|pattern| Pattern::parse(pattern, &Limits::default()));
+    let pattern = pattern.transpose().unwrap_or_else(|error| {
+        // It was valid when it was kept.
+        tracing::error!(%error, rule = %arn, "the pattern of a rule cannot be read; put the rule again");
+        None
+    });
     let targets = rule.targets.iter();
     let targets = targets.filter_map(|(id, target)| match read_input(id, &target.input) {
         Ok(input) => Some(ReadTarget {

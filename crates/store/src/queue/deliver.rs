@@ -9,7 +9,7 @@ use super::arrivals::Arrival;
 use super::event::NewEvent;
 use super::room::Full;
 use super::totals::Change;
-use crate::error::Error;
+use crate::error::{Doing, Error};
 use crate::messages::{self, Effects, Messages, NewMessage, NotSent, Refusal};
 
 /// What goes to one receiver.
@@ -94,4 +94,25 @@ pub(crate) fn deliver<'a>(
     }
     delivered.change.bytes += delivered.effects.bytes;
     Ok(delivered)
+}
+
+/// Keeps everything or nothing, within the caller's transaction, which goes on either way.
+pub(crate) fn deliver_whole<'a>(
+    to: &Connection,
+    messages: &Messages,
+    deliveries: impl IntoIterator<Item = &'a Delivery>,
+    now: Timestamp,
+) -> Result<Result<Delivered, Refusal>, Error> {
+    let batch = |sql| to.execute_batch(sql).doing("deliver");
+    batch("SAVEPOINT deliver")?;
+    let delivered = deliver(to, messages, deliveries, now);
+    if delivered.is_err() {
+        batch("ROLLBACK TO deliver")?;
+    }
+    batch("RELEASE deliver")?;
+    match delivered {
+        Ok(delivered) => Ok(Ok(delivered)),
+        Err(NotSent::Refused(refusal)) => Ok(Err(refusal)),
+        Err(NotSent::Store(error)) => Err(error),
+    }
 }

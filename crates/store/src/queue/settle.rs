@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accept::free_key;
 use super::arrivals::Arrival;
-use super::deliver::{Delivered, Delivery, deliver};
+use super::deliver::{Delivered, Delivery, deliver_whole};
 use super::event::{self, DeadLetter};
 use super::key::Key;
 use super::totals::Change;
 use crate::error::{Doing, Error};
-use crate::messages::{Effects, Messages, NotSent, Refusal};
+use crate::messages::{Effects, Messages, Refusal};
 
 /// What tells somebody of the end of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,12 +129,13 @@ impl Settling<'_> {
         if !self.has_room(delivery.size() as i64, freed)? {
             delivery.shorten(&told.brief);
         }
-        match self.try_deliver(std::slice::from_ref(&delivery), now)? {
+        match deliver_whole(self.to, self.messages, std::slice::from_ref(&delivery), now)? {
             Err(Refusal::TooLarge { .. }) => delivery.shorten(&told.brief),
             Err(refusal) => return Ok(untold(&refusal)),
             Ok(delivered) => return Ok(delivered),
         }
-        let delivered = self.try_deliver(std::slice::from_ref(&delivery), now)?;
+        let delivered =
+            deliver_whole(self.to, self.messages, std::slice::from_ref(&delivery), now)?;
         Ok(delivered.unwrap_or_else(|refusal| untold(&refusal)))
     }
 
@@ -150,28 +151,8 @@ impl Settling<'_> {
         if !self.has_room(bytes as i64, freed)? {
             return Ok(None);
         }
-        let delivered = self.try_deliver(told, now)?;
+        let delivered = deliver_whole(self.to, self.messages, told, now)?;
         Ok(delivered.map_err(|refusal| warn(&refusal)).ok())
-    }
-
-    /// Delivers all or nothing.
-    fn try_deliver(
-        &self,
-        deliveries: &[Delivery],
-        now: Timestamp,
-    ) -> Result<Result<Delivered, Refusal>, Error> {
-        let batch = |sql| self.to.execute_batch(sql).doing("deliver");
-        batch("SAVEPOINT deliver")?;
-        let delivered = deliver(self.to, self.messages, deliveries, now);
-        if delivered.is_err() {
-            batch("ROLLBACK TO deliver")?;
-        }
-        batch("RELEASE deliver")?;
-        match delivered {
-            Ok(delivered) => Ok(Ok(delivered)),
-            Err(NotSent::Refused(refusal)) => Ok(Err(refusal)),
-            Err(NotSent::Store(error)) => Err(error),
-        }
     }
 
     fn keep(&self, key: Key, letter: &DeadLetter, was_started: bool) -> Result<Settled, Error> {

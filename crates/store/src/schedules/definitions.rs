@@ -120,6 +120,20 @@ impl Schedules {
         self.queue.database().read("list schedules", work).await
     }
 
+    /// The schedules of all rules.
+    pub async fn of_rules(&self) -> Result<Vec<Schedule>, Error> {
+        let work = |from: &Connection| {
+            let select = format!(
+                "SELECT {COLUMNS} FROM schedule JOIN schedule_document USING (id) WHERE space = 1"
+            );
+            let mut statement = from.prepare(&select)?;
+            let rows = statement.query_map([], record::read)?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let database = self.queue.database();
+        database.read("read schedules of rules", work).await
+    }
+
     pub(super) async fn write<T, E>(
         &self,
         doing: &'static str,

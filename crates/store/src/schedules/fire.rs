@@ -7,16 +7,16 @@ use super::record::{self, COLUMNS, Due, Schedule};
 use super::totals::{Ended, ScheduleTotals};
 use super::{Schedules, definitions};
 use crate::error::{Doing, Error};
-use crate::messages::{NotSent, Refusal};
-use crate::queue::{Change, Delivered, Delivery, Full, Room, deliver};
+use crate::messages::Refusal;
+use crate::queue::{Change, Delivered, Delivery, Full, Room, deliver_whole};
 
 /// A tick of a schedule.
 #[derive(Debug, Clone)]
 pub struct Firing {
     /// As it was read. If it has changed since, nothing happens.
     pub schedule: Schedule,
-    /// What it says, if anything, and to whom.
-    pub delivery: Option<Delivery>,
+    /// What it says, and to whom: all of it is delivered, or nothing.
+    pub deliveries: Vec<Delivery>,
     /// How the tick ends, if it does.
     pub ended: Option<Ended>,
     /// What becomes of the schedule.
@@ -86,9 +86,12 @@ impl Schedules {
     /// returns. When the store fails nothing was done.
     pub async fn fire(&self, firings: Vec<Firing>, now: Timestamp) -> Result<Vec<Fired>, Error> {
         let mut rooms = Vec::new();
-        let take = |firing: &Firing| match &firing.delivery {
-            Some(delivery) => self.queue.held().take(delivery.size()).map(Some),
-            None => Ok(None),
+        let take = |firing: &Firing| match firing.deliveries.is_empty() {
+            true => Ok(None),
+            false => {
+                let size = firing.deliveries.iter().map(Delivery::size).sum();
+                self.queue.held().take(size).map(Some)
+            }
         };
         let full: Vec<Option<Full>> = firings
             .iter()
@@ -154,14 +157,13 @@ fn fire(
     if !is_current(to, &firing.schedule)? {
         return Ok(Fired::Stale);
     }
-    if let Some(delivery) = &firing.delivery {
-        match deliver(to, queue.messages(), [delivery], now) {
+    if !firing.deliveries.is_empty() {
+        match deliver_whole(to, queue.messages(), &firing.deliveries, now)? {
             Ok(delivered) => {
                 work.change = work.change + delivered.change;
                 work.delivered.push(delivered);
             }
-            Err(NotSent::Refused(refusal)) => return Ok(Fired::Refused(refusal)),
-            Err(NotSent::Store(error)) => return Err(error),
+            Err(refusal) => return Ok(Fired::Refused(refusal)),
         }
     }
     match firing.then {

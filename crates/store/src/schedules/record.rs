@@ -214,10 +214,7 @@ pub(super) fn remove(to: &Connection, number: i64) -> rusqlite::Result<()> {
 }
 
 fn document(settings: &ScheduleSettings) -> Result<String, Error> {
-    serde_json::to_string(settings).map_err(|error| Error::Damaged {
-        what: "a schedule".to_owned(),
-        why: error.to_string(),
-    })
+    crate::document::encode(settings, || "a schedule".to_owned())
 }
 
 fn invalid(

@@ -19,6 +19,7 @@ fn rule(bus: &str, name: &str) -> Rule {
             name: name.parse().unwrap(),
         },
         pattern: Some(r#"{"source":["a"]}"#.to_owned()),
+        schedule: None,
         state: RuleState::Enabled,
         description: None,
         role: None,

@@ -64,7 +64,7 @@ async fn create(store: &Store, name: &str, due_ms: i64) {
 pub fn firing(schedule: Schedule, delivery: Delivery, then: Then) -> Firing {
     Firing {
         schedule,
-        delivery: Some(delivery),
+        deliveries: vec![delivery],
         ended: Some(Ended::Fired),
         then,
     }

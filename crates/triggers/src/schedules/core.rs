@@ -13,7 +13,7 @@ use std::time::Duration;
 use kiln_events::schedule::Timetable;
 use kiln_store::queue::Full;
 use kiln_store::schedules::{Due, Ended, Fired, Then};
-use kiln_types::{ScheduleSettings, Timestamp};
+use kiln_types::{Receiver, ScheduleSettings, Timestamp};
 
 /// How much later than it should a tick may run and count as on time: as AWS has it. Beyond, the server did not run, or
 /// the clock was set: then only the last of the ticks that were missed runs.
@@ -162,13 +162,17 @@ impl Plan {
         settings: &ScheduleSettings,
         now: Timestamp,
     ) -> Option<Self> {
+        let is_last = self.attempts >= settings.target.retries_max;
+        let is_rule = matches!(settings.target.receiver, Receiver::Rule(_));
         self.step = match (self.step, fired) {
             (_, Fired::Done | Fired::Stale) => return None,
-            (Step::Deliver, Fired::Full(full)) => {
-                match self.attempts >= settings.target.retries_max {
-                    true => Step::Dead(Failure::full(full)),
-                    false => Step::Wait(now + wait(self.attempts)),
-                }
+            (Step::Deliver, Fired::Full(full)) => match is_last {
+                true => Step::Dead(Failure::full(full)),
+                false => Step::Wait(now + wait(self.attempts)),
+            },
+            // A queue went away since the rule was looked at, which says of each target what becomes of it then.
+            (Step::Deliver, Fired::Refused(_)) if is_rule && !is_last => {
+                Step::Wait(now + wait(self.attempts))
             }
             (Step::Deliver, Fired::Refused(refusal)) => {
                 Step::Dead(Failure::no_target(refusal.to_string()))

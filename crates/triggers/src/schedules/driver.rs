@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_events::schedule::Timetable;
+use kiln_invoke::fan_out::Tick as RuleTick;
 use kiln_store::schedules::{Due, Fired, Firing, Schedule};
 use kiln_types::{Receiver, Timestamp};
 
@@ -23,6 +24,8 @@ struct Tick {
     schedule: Schedule,
     timetable: Option<Timetable>,
     plan: Plan,
+    /// What a rule comes to.
+    sent: RuleTick,
 }
 
 /// Fires what is due until the server stops.
@@ -90,7 +93,8 @@ async fn fire_due(shared: &Shared) -> Result<usize, kiln_store::Error> {
         .collect();
     // Each tick comes a few times at most: to be delivered, to the dead-letter queue, to be lost.
     while !ticks.is_empty() {
-        let firings = ticks.iter_mut().map(|tick| firing(shared, tick)).collect();
+        let firings = ticks.iter_mut().map(|tick| firing(shared, tick, now));
+        let firings = firings.collect();
         let fired = shared.deps.store.schedules().fire(firings, now).await?;
         ticks = ticks
             .into_iter()
@@ -102,6 +106,7 @@ async fn fire_due(shared: &Shared) -> Result<usize, kiln_store::Error> {
                     Some(plan) => Some(Tick { plan, ..tick }),
                     None => {
                         report(&tick);
+                        shared.deps.fan_out.was_delivered(&tick.sent);
                         None
                     }
                 }
@@ -131,6 +136,7 @@ fn tick(shared: &Shared, schedule: Schedule, now: Timestamp) -> Option<Tick> {
         schedule,
         timetable,
         plan,
+        sent: RuleTick::default(),
     })
 }
 
@@ -145,29 +151,40 @@ fn missing(shared: &Shared, schedule: &Schedule) -> Option<Failure> {
     }
 }
 
-fn firing(shared: &Shared, tick: &mut Tick) -> Firing {
+fn firing(shared: &Shared, tick: &mut Tick, now: Timestamp) -> Firing {
     let saying = Saying {
         schedule: &tick.schedule,
         timetable: tick.timetable.as_ref(),
         plan: &tick.plan,
         region: &shared.config.region,
     };
-    let mut delivery = None;
+    let mut sent = RuleTick::default();
+    let mut deliveries = Vec::new();
     let mut step = tick.plan.step.clone();
     match &step {
-        Step::Deliver => delivery = Some(saying.delivery()),
+        Step::Deliver => match &tick.schedule.settings.target.receiver {
+            Receiver::Function(arn) => deliveries.push(saying.event(arn)),
+            Receiver::Queue(arn, group) => deliveries.push(saying.message(arn, group.as_ref())),
+            Receiver::Rule(rule) => match shared.deps.fan_out.tick(rule, tick.plan.due, now) {
+                Ok(tick) => {
+                    sent = tick;
+                    deliveries = std::mem::take(&mut sent.deliveries);
+                }
+                Err(refusal) => step = Step::Lost(Failure::no_target(refusal.to_string())),
+            },
+        },
         Step::Dead(failure) => {
-            delivery = saying.dead_letter(failure);
-            if delivery.is_none() {
+            deliveries.extend(saying.dead_letter(failure));
+            if deliveries.is_empty() {
                 step = Step::Lost(failure.clone());
             }
         }
         Step::Wait(_) | Step::Lost(_) => {}
     }
-    tick.plan.step = step;
+    (tick.plan.step, tick.sent) = (step, sent);
     Firing {
         schedule: tick.schedule.clone(),
-        delivery,
+        deliveries,
         ended: tick.plan.ended(),
         then: tick.plan.then(),
     }

@@ -1,4 +1,4 @@
-//! What a tick delivers: to the schedule's target, or to its dead-letter queue.
+//! What a tick of EventBridge Scheduler says: to its target, or to its dead-letter queue.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,14 @@ use kiln_store::messages::NewMessage;
 use kiln_store::queue::{Delivery, NewEvent};
 use kiln_store::schedules::Schedule;
 use kiln_types::{
-    MessageAttribute, MessageId, QueueArn, Receiver, Region, RequestId, ScheduleSpace, Timestamp,
+    FunctionArn, MessageAttribute, MessageId, QueueArn, Region, RequestId, Timestamp,
 };
 use serde_json::json;
 
 use super::core::{Failure, Plan};
 
 /// Who sends messages.
-const SCHEDULER: &str = "scheduler.amazonaws.com";
-const RULES: &str = "events.amazonaws.com";
+const SENDER: &str = "scheduler.amazonaws.com";
 /// Characters of an error that a dead letter holds.
 const ERROR_MAX: usize = 1_024;
 
@@ -29,44 +28,32 @@ pub(crate) struct Saying<'a> {
 }
 
 impl Saying<'_> {
-    /// To the target.
-    pub(crate) fn delivery(&self) -> Delivery {
-        let text = self.text();
-        match &self.schedule.settings.target.receiver {
-            Receiver::Function(arn) => Delivery::Event(NewEvent {
-                request_id: RequestId::random(),
-                function: arn.id(),
-                qualifier: arn.qualifier.clone(),
-                invoked_arn: arn.clone(),
-                client_context: None,
-                trace: None,
-                payload: Bytes::from(text),
-            }),
-            Receiver::Queue(arn, group) => {
-                Delivery::Message(self.message(arn, text, BTreeMap::new(), group.clone()))
-            }
-        }
+    /// To a function.
+    pub(crate) fn event(&self, to: &FunctionArn) -> Delivery {
+        let text = Bytes::from(self.text());
+        Delivery::Event(NewEvent::plain(RequestId::random(), to, text))
+    }
+
+    /// To a queue.
+    pub(crate) fn message(&self, to: &QueueArn, group: Option<&String>) -> Delivery {
+        Delivery::Message(NewMessage {
+            group: group.cloned(),
+            ..self.says(to, self.text())
+        })
     }
 
     /// To the dead-letter queue, if there is one: the attributes are AWS's (user guide, "Configuring a dead-letter
     /// queue").
     pub(crate) fn dead_letter(&self, failure: &Failure) -> Option<Delivery> {
         let to = self.schedule.settings.target.dead_letters.as_ref()?;
-        let target = match &self.schedule.settings.target.receiver {
-            Receiver::Function(arn) => arn.to_string(),
-            Receiver::Queue(arn, _) => arn.to_string(),
-        };
+        let target = self.schedule.settings.target.receiver.arn(self.region);
         let error: String = failure.message.chars().take(ERROR_MAX).collect();
         let retries = self.plan.attempts.to_string();
-        let own = match self.schedule.id.space {
-            ScheduleSpace::Scheduler => "SCHEDULE_ARN",
-            ScheduleSpace::Rules => "RULE_ARN",
-        };
         let mut attributes = BTreeMap::new();
         let mut put = |name: &str, value: String| {
             attributes.insert(name.to_owned(), MessageAttribute::string(value));
         };
-        put(own, self.schedule.id.arn(self.region));
+        put("SCHEDULE_ARN", self.schedule.id.arn(self.region));
         put("TARGET_ARN", target);
         put("ERROR_CODE", failure.code.to_owned());
         put("ERROR_MESSAGE", error);
@@ -74,41 +61,17 @@ impl Saying<'_> {
         if let Some(condition) = failure.condition {
             put("EXHAUSTED_RETRY_CONDITION", condition.to_owned());
         }
-        if self.schedule.id.space == ScheduleSpace::Scheduler {
-            put("SCHEDULED_TIME", time(self.plan.due));
-            put("EXECUTION_ID", self.execution_id());
-            put("IS_PAYLOAD_TRUNCATED", "false".to_owned());
-        }
-        Some(Delivery::Message(self.message(
-            to,
-            self.text(),
+        put("SCHEDULED_TIME", time(self.plan.due));
+        put("EXECUTION_ID", self.execution_id());
+        put("IS_PAYLOAD_TRUNCATED", "false".to_owned());
+        Some(Delivery::Message(NewMessage {
             attributes,
-            None,
-        )))
+            ..self.says(to, self.text())
+        }))
     }
 
-    fn message(
-        &self,
-        to: &QueueArn,
-        body: String,
-        attributes: BTreeMap<String, MessageAttribute>,
-        group: Option<String>,
-    ) -> NewMessage {
-        let sender = match self.schedule.id.space {
-            ScheduleSpace::Scheduler => SCHEDULER,
-            ScheduleSpace::Rules => RULES,
-        };
-        NewMessage {
-            id: MessageId::random(),
-            queue: to.queue.clone(),
-            body,
-            attributes,
-            trace: None,
-            sender: sender.to_owned(),
-            group,
-            deduplication: None,
-            delay: None,
-        }
+    fn says(&self, to: &QueueArn, body: String) -> NewMessage {
+        NewMessage::plain(MessageId::random(), &to.queue, body, SENDER)
     }
 
     fn text(&self) -> String {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kiln_events::schedule::Timetable;
+use kiln_invoke::FanOut;
 use kiln_store::Store;
 use kiln_store::messages::{Message, Receive, Settings};
 use kiln_store::queue::Full;
@@ -20,6 +21,8 @@ use tokio_util::task::TaskTracker;
 use super::core::{Failure, LATE, Plan, Step};
 use crate::invocation::{Invocation, Invoke};
 use crate::{Config, Deps, Triggers};
+
+mod rules;
 
 const MINUTE_MS: i64 = 60_000;
 /// 2026-11-23T13:23:00Z.
@@ -230,7 +233,10 @@ struct Rig {
 
 impl Rig {
     async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn start_in(dir: tempfile::TempDir) -> Self {
         let clock = Arc::new(Set(AtomicI64::new(NOW_MS)));
         let store = Store::open(kiln_store::Config::new(dir.path()), clock.clone()).unwrap();
         for name in ["ticks", "dead"] {
@@ -245,6 +251,7 @@ impl Rig {
         let deps = Deps {
             store: store.clone(),
             invoke: Arc::new(Nobody),
+            fan_out: FanOut::new(store.clone(), Region::default()),
             clock: clock.clone(),
             tracker: tracker.clone(),
             stop: stop.clone(),

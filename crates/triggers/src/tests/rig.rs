@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_invoke::{Error, Request, ThrottleReason};
+use kiln_invoke::{Error, FanOut, Request, ThrottleReason};
 use kiln_store::Store;
 use kiln_store::queue::Ask;
 use kiln_types::mapping::NOTHING_PROCESSED;
 use kiln_types::mapping::postgres::PostgresSource;
 use kiln_types::{
     AccountId, EventSource, FunctionArn, InvocationReport, InvocationStatus, Mapping, MappingId,
-    MappingSettings, MappingState, Outcome, SystemClock, Timestamp, Traffic, Version,
+    MappingSettings, MappingState, Outcome, Region, SystemClock, Timestamp, Traffic, Version,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -153,6 +153,7 @@ impl Rig {
         let deps = Deps {
             store: store.clone(),
             invoke: Arc::new(Answers(tell)),
+            fan_out: FanOut::new(store.clone(), Region::default()),
             clock: Arc::new(SystemClock::start()),
             tracker: tracker.clone(),
             stop: stop.clone(),

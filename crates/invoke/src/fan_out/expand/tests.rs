@@ -86,6 +86,7 @@ impl World {
                 name: name.parse().unwrap(),
             },
             pattern: Some(format!(r#"{{"source":["{source}"]}}"#)),
+            schedule: None,
             state: RuleState::Enabled,
             description: None,
             role: None,
