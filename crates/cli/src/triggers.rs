@@ -4,15 +4,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kiln_types::{Clock, FunctionArn};
-use serde_json::{Value, json};
+use kiln_types::Clock;
+use serde_json::Value;
 
+use self::add::Add;
 use crate::api::Client;
 use crate::output::{Rows, show};
 use crate::{Format, output};
 
+mod add;
+
 const AFTER_HELP: &str = "\
 Examples:
+  kiln triggers add ship orders-queue --batch-size 100 --window 5
   kiln triggers add audit postgres://db.example.com/shop --table orders --secret shop
   kiln triggers list --function audit
   kiln triggers show 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
@@ -35,7 +39,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Have a function hear of changes of tables of a PostgreSQL database
+    /// Have a function hear of the messages of a queue, or of changes of tables of a PostgreSQL database
     Add(Box<Add>),
     /// List the triggers of this account
     List {
@@ -53,36 +57,6 @@ enum What {
     Delete(Which),
 }
 
-/// A new trigger.
-#[derive(Debug, clap::Args)]
-struct Add {
-    /// The function, with a version or an alias or without
-    function: String,
-    /// The database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`
-    endpoint: String,
-    /// A table, such as orders or sales.orders; repeat it for more
-    #[arg(long, required = true, value_name = "TABLE")]
-    table: Vec<String>,
-    /// The secret with the database's user and password, by its name or its ARN
-    #[arg(long, value_name = "NAME")]
-    secret: String,
-    /// The secret with the certificate that vouches for the server's
-    #[arg(long, value_name = "NAME")]
-    root_certificate: Option<String>,
-    /// Records of one invocation, at most [default: 100]
-    #[arg(long, value_name = "COUNT")]
-    batch_size: Option<u32>,
-    /// How often a batch is tried again after a function error [default: until it succeeds]
-    #[arg(long, value_name = "COUNT")]
-    retries: Option<u32>,
-    /// The ARN of the function that is told of what is given up
-    #[arg(long, value_name = "ARN")]
-    on_failure: Option<String>,
-    /// A pattern of which a change must match one; repeat it for more
-    #[arg(long, value_name = "JSON")]
-    filter: Vec<String>,
-}
-
 /// A trigger.
 #[derive(Debug, clap::Args)]
 struct Which {
@@ -93,7 +67,9 @@ struct Which {
 pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::Add(add) => {
-            let made = client.create_mapping(&document(client, add).await?).await?;
+            let made = client
+                .create_mapping(&add::document(client, add).await?)
+                .await?;
             let made = until_at_rest(client, uuid_of(&made)?).await?;
             let made = made.context("the trigger was deleted while it was made")?;
             match format {
@@ -124,50 +100,6 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The request that makes a trigger. Secrets are named by ARNs, which have the function's region and account.
-async fn document(client: &Client, add: &Add) -> Result<Value> {
-    let name = add.function.split(':').next().unwrap_or(&add.function);
-    let name = if add.function.starts_with("arn:") {
-        &add.function
-    } else {
-        name
-    };
-    let configuration = client.configuration(name).await?;
-    let configuration = configuration.with_context(|| format!("there is no function {name}"))?;
-    let arn: FunctionArn = show(&configuration["FunctionArn"]).parse()?;
-    let secret = |name: &str| match name.starts_with("arn:") {
-        true => name.to_owned(),
-        false => format!(
-            "arn:aws:secretsmanager:{}:{}:secret:{name}",
-            arn.region, arn.account
-        ),
-    };
-    let mut access = vec![json!({"Type": "BASIC_AUTH", "URI": secret(&add.secret)})];
-    if let Some(root) = &add.root_certificate {
-        access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
-    }
-    let filters = add.filter.iter().map(|pattern| json!({"Pattern": pattern}));
-    let filters: Vec<_> = filters.collect();
-    let mut document = json!({
-        "FunctionName": add.function,
-        "SelfManagedEventSource": {"Endpoints": {"POSTGRESQL": [add.endpoint]}},
-        "Topics": add.table,
-        "SourceAccessConfigurations": access,
-        "StartingPosition": "LATEST",
-        "FilterCriteria": {"Filters": filters},
-    });
-    if let Some(size) = add.batch_size {
-        document["BatchSize"] = size.into();
-    }
-    if let Some(retries) = add.retries {
-        document["MaximumRetryAttempts"] = retries.into();
-    }
-    if let Some(to) = &add.on_failure {
-        document["DestinationConfig"] = json!({"OnFailure": {"Destination": to}});
-    }
-    Ok(document)
 }
 
 async fn change(client: &Client, format: Format, which: &Which, is_enabled: bool) -> Result<()> {
@@ -266,6 +198,8 @@ fn source(mapping: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -13,8 +13,12 @@ pub(crate) trait MessageSource: Send + Sync + 'static {
     /// Takes messages, at most so many; waits for the first for so long. Given up while it waits, it takes none.
     fn take(&self, count_max: u32, wait: Duration) -> Task<'_, Result<Vec<Message>, Trouble>>;
 
-    /// Hides messages for as long as when they were taken, from now on.
-    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>>;
+    /// For how long messages are hidden that are taken now.
+    fn hidden_for(&self) -> Duration;
+
+    /// Hides messages for as long as when they were taken, from now on. Says of each whether it was still to be
+    /// had: one that was not is gone, or somebody else has it.
+    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<Vec<bool>, Trouble>>;
 
     /// Messages that were handled are gone; that is on disk when this returns.
     fn done(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>>;
@@ -30,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) id: Arc<str>,
     /// Names this taking of it to the source.
     pub(crate) receipt: Arc<str>,
+    /// Messages of one group are handled in their order.
+    pub(crate) group: Option<Arc<str>>,
     /// What its sender wrote.
     pub(crate) body: Arc<str>,
     /// The tracing header that it came with.

@@ -19,6 +19,7 @@ use crate::pollers::{Event, Pollers};
 use crate::results::Results;
 use crate::supervisor::{is_unchanged, settle, write};
 
+mod held;
 mod poller;
 
 use poller::{Poller, Said};

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use crate::client;
 use crate::events::Ledger;
 
+mod queues;
+
 /// How long an outcome may take on a loaded machine.
 const SOON: Duration = Duration::from_secs(60);
 

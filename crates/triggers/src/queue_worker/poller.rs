@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_events::filter;
-use kiln_types::{RequestId, Trace};
+use kiln_types::{Moment, RequestId};
 
 use super::Setting;
+use super::held::{Held, receipts};
 use crate::attempt;
 use crate::batch::{Answer, BatchId, after_refusal, failed};
 use crate::messages::Message;
@@ -18,8 +19,6 @@ use crate::supervisor::rest_after;
 
 /// How long an empty queue is waited for at a time.
 const WAIT: Duration = Duration::from_secs(20);
-/// How long a queue is waited for whose batch has had its time: not at all.
-const NO_TIME: Duration = Duration::ZERO;
 /// How long before the source is asked again that did not settle.
 const SETTLE_REST: Duration = Duration::from_secs(1);
 
@@ -87,99 +86,148 @@ impl Poller {
     }
 
     /// Fills the batch that these begin, and has the function run on it. Whether the poller ends.
-    async fn handle(&mut self, mut messages: Vec<Message>) -> bool {
-        self.fill(&mut messages).await;
-        let bytes = messages
-            .iter()
-            .map(|message| message.document.len() as u64)
-            .sum();
+    async fn handle(&mut self, messages: Vec<Message>) -> bool {
+        let mut held = Held::new(messages, self.now());
+        self.fill(&mut held).await;
+        let bytes = held.size() as u64;
         self.on(Event::Took(bytes));
-        let (wanted, unwanted): (Vec<_>, Vec<_>) = messages
-            .into_iter()
-            .partition(|message| self.wants(message));
+        let unwanted = held.split_off(|message| self.wants(message));
         self.settle(&unwanted).await;
-        for batch in cut(wanted) {
-            self.deliver(batch).await;
+        let mut batches = held.cut();
+        while let Some(batch) = batches.pop_front() {
+            let failed = self.deliver(batch).await;
+            for later in &mut batches {
+                self.give_back(&later.split_off_behind(&failed)).await;
+            }
         }
         self.on(Event::Settled(bytes))
     }
 
     /// Waits for more messages until the batch is full or has had its time.
-    async fn fill(&mut self, messages: &mut Vec<Message>) {
-        let clock = &self.setting.shared.deps.clock;
-        let window = self.setting.mapping.settings.window();
-        let end = clock.now() + window;
+    async fn fill(&mut self, held: &mut Held) {
+        let end = self.now() + self.setting.mapping.settings.window();
         let stop = self.setting.stop.clone();
-        while (messages.len() as u32) < self.size() && size(messages) < BATCH_BYTES_MAX {
-            let left = end.since(self.setting.shared.deps.clock.now());
-            if left == NO_TIME {
+        while held.count() < self.size() && held.size() < BATCH_BYTES_MAX {
+            let now = self.now();
+            if end <= now {
                 return;
             }
-            let wanted = self.size() - messages.len() as u32;
+            let until = self.renew_at(held).map_or(end, |at| at.min(end));
+            let wanted = self.size() - held.count();
             let more = tokio::select! {
                 () = stop.cancelled() => return,
-                more = self.take(wanted, left) => more,
+                more = self.take(wanted, until.since(now)) => more,
             };
             match more {
-                Ok(more) => messages.extend(more),
+                Ok(more) => held.extend(more),
                 Err(_) => return,
             }
+            self.keep_hidden(held).await;
         }
     }
 
-    /// Has the function run on a batch until it was run, and settles it.
-    async fn deliver(&self, batch: Vec<Message>) {
+    /// Has the function run on a batch until it was run, and settles it. Gives what it did not handle.
+    async fn deliver(&self, mut batch: Held) -> Vec<Message> {
         let setting = &self.setting;
         let mut refusals = 0;
         loop {
             if setting.stop.is_cancelled() {
-                return self.give_back(&batch).await;
+                self.give_back(batch.messages()).await;
+                return batch.into_messages();
             }
             // The function has all the time that the queue gives, however long the batch has waited.
-            let _ = setting.source.hide(receipts(&batch)).await;
-            let (trace, payload) = (self.trace(&batch), event(&batch));
-            let run = attempt::run(&setting.shared, &setting.mapping, payload, trace);
+            if !batch.is_fresh(setting.source.hidden_for(), self.now()) {
+                self.hide(&mut batch).await;
+            }
+            if batch.is_empty() {
+                return Vec::new();
+            }
+            let trace = batch.trace(&setting.mapping.function.id());
+            let run = attempt::run(&setting.shared, &setting.mapping, batch.event(), trace);
             let (answer, problem) = run.await;
             if let Some(text) = problem {
                 self.tell(Said::Problem(text));
             }
             match answer {
-                Answer::Returned(response, _) => return self.report(&batch, &response).await,
-                Answer::Failed(_) | Answer::TooLarge => return self.tell(Said::Failed),
-                Answer::Abandoned => return self.give_back(&batch).await,
+                Answer::Returned(response, _) => return self.report(batch, &response).await,
+                Answer::Failed(_) | Answer::TooLarge => {
+                    self.tell(Said::Failed);
+                    return batch.into_messages();
+                }
+                Answer::Abandoned => {
+                    self.give_back(batch.messages()).await;
+                    return batch.into_messages();
+                }
                 Answer::Refused => {
                     self.on(Event::Refused);
                     refusals += 1;
                     let seed = RequestId::random().as_bytes()[0];
                     let rest = after_refusal(refusals, BatchId(seed.into()));
-                    tokio::select! {
-                        () = setting.stop.cancelled() => {}
-                        () = tokio::time::sleep(rest) => {}
-                    }
+                    self.hold(&mut batch, rest).await;
                 }
             }
         }
     }
 
-    /// Settles what a function says that it has handled.
-    async fn report(&self, batch: &[Message], response: &Bytes) {
-        let ids: Vec<&str> = batch.iter().map(|message| &*message.id).collect();
+    /// Keeps a batch hidden for a while.
+    async fn hold(&self, batch: &mut Held, rest: Duration) {
+        let end = self.now() + rest;
+        while self.now() < end && !batch.is_empty() && !self.setting.stop.is_cancelled() {
+            let until = self.renew_at(batch).map_or(end, |at| at.min(end));
+            tokio::select! {
+                () = self.setting.stop.cancelled() => {}
+                () = tokio::time::sleep(until.since(self.now())) => {}
+            }
+            self.keep_hidden(batch).await;
+        }
+    }
+
+    /// Hides what waits, if it is time.
+    async fn keep_hidden(&self, held: &mut Held) {
+        if self.renew_at(held).is_some_and(|at| at <= self.now()) {
+            self.hide(held).await;
+        }
+    }
+
+    /// Hides what waits, and forgets what is no longer to be had.
+    async fn hide(&self, held: &mut Held) {
+        let now = self.now();
+        match self.setting.source.hide(held.receipts()).await {
+            Ok(is_held) => held.renewed(&is_held, now),
+            Err(trouble) => {
+                self.tell(Said::Trouble(trouble.to_string()));
+                // Not again at once: it may be had for as long as it was to be.
+                held.renewed(&[], now);
+            }
+        }
+    }
+
+    /// Settles what a function says that it has handled, and gives the rest.
+    async fn report(&self, batch: Held, response: &Bytes) -> Vec<Message> {
+        let messages = batch.into_messages();
+        let ids: Vec<&str> = messages.iter().map(|message| &*message.id).collect();
         let failed = match self.setting.mapping.settings.reports_failures {
             true => failed(response, &ids),
             false => Some(Vec::new()),
         };
         let Some(failed) = failed else {
-            return self.tell(Said::Failed);
+            self.tell(Said::Failed);
+            return messages;
         };
-        let is_done = |(place, message): (usize, &Message)| {
-            (!failed.contains(&place)).then(|| message.clone())
-        };
-        let done: Vec<Message> = batch.iter().enumerate().filter_map(is_done).collect();
+        let mut left = Vec::new();
+        let mut done = Vec::new();
+        for (place, message) in messages.into_iter().enumerate() {
+            match failed.contains(&place) {
+                true => left.push(message),
+                false => done.push(message),
+            }
+        }
         self.settle(&done).await;
-        self.tell(match failed.is_empty() {
+        self.tell(match left.is_empty() {
             true => Said::Succeeded,
             false => Said::Failed,
         });
+        left
     }
 
     /// Tries until the source has it: what is not settled would come again.
@@ -196,9 +244,11 @@ impl Poller {
         }
     }
 
-    async fn give_back(&self, batch: &[Message]) {
-        // They become visible by themselves, only later.
-        let _ = self.setting.source.give_back(receipts(batch)).await;
+    async fn give_back(&self, messages: &[Message]) {
+        if !messages.is_empty() {
+            // They become visible by themselves, only later.
+            let _ = self.setting.source.give_back(receipts(messages)).await;
+        }
     }
 
     async fn take(&mut self, count: u32, wait: Duration) -> Result<Vec<Message>, Trouble> {
@@ -235,19 +285,17 @@ impl Poller {
         filters.pass(&seen)
     }
 
-    /// Of the chains that lead here the one that has been in the function most often.
-    fn trace(&self, batch: &[Message]) -> Option<String> {
-        let function = self.setting.mapping.function.id();
-        let traces = batch.iter().filter_map(|message| message.trace.as_ref());
-        traces
-            .max_by_key(|trace| Trace::read(trace).hops(&function))
-            .cloned()
+    fn renew_at(&self, held: &Held) -> Option<Moment> {
+        held.renew_at(self.setting.source.hidden_for())
+    }
+
+    fn now(&self) -> Moment {
+        self.setting.shared.deps.clock.now()
     }
 
     /// Says something of the poller; whether it ends.
     fn on(&self, event: Event) -> bool {
-        let now = self.setting.shared.deps.clock.now();
-        let follows = self.setting.pollers().on(event, now);
+        let follows = self.setting.pollers().on(event, self.now());
         if follows.started > 0 {
             self.tell(Said::Started(follows.started));
         }
@@ -257,79 +305,5 @@ impl Poller {
     fn tell(&self, said: Said) {
         // The worker is gone only when no poller is left.
         let _ = self.setting.tell.send(said);
-    }
-}
-
-/// Batches as large as an event may be.
-fn cut(messages: Vec<Message>) -> Vec<Vec<Message>> {
-    let mut batches: Vec<Vec<Message>> = Vec::new();
-    let mut room = 0;
-    for message in messages {
-        let bytes = message.document.len() + 1;
-        match batches.last_mut().filter(|_| bytes <= room) {
-            Some(batch) => batch.push(message),
-            None => {
-                batches.push(vec![message]);
-                room = BATCH_BYTES_MAX;
-            }
-        }
-        room = room.saturating_sub(bytes);
-    }
-    batches
-}
-
-fn size(messages: &[Message]) -> usize {
-    messages
-        .iter()
-        .map(|message| message.document.len() + 1)
-        .sum()
-}
-
-fn receipts(messages: &[Message]) -> Vec<Arc<str>> {
-    messages
-        .iter()
-        .map(|message| message.receipt.clone())
-        .collect()
-}
-
-fn event(messages: &[Message]) -> Bytes {
-    let mut text = Vec::with_capacity(size(messages) + 16);
-    text.extend_from_slice(b"{\"Records\":[");
-    for (place, message) in messages.iter().enumerate() {
-        if place > 0 {
-            text.push(b',');
-        }
-        text.extend_from_slice(&message.document);
-    }
-    text.extend_from_slice(b"]}");
-    text.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(bytes: usize) -> Message {
-        Message {
-            id: "m".into(),
-            receipt: "r".into(),
-            body: "".into(),
-            trace: None,
-            document: vec![b' '; bytes].into(),
-        }
-    }
-
-    #[test]
-    fn batches_are_no_larger_than_an_event_may_be() {
-        let sizes = |sizes: &[usize]| -> Vec<usize> {
-            let batches = cut(sizes.iter().map(|bytes| message(*bytes)).collect());
-            batches.iter().map(Vec::len).collect()
-        };
-        let third = BATCH_BYTES_MAX / 3 - 1;
-        assert_eq!(sizes(&[third; 7]), [3, 3, 1]);
-        assert_eq!(sizes(&[1; 10]), [10]);
-        assert_eq!(sizes(&[]), [0; 0]);
-        let batch = vec![message(third); 3];
-        assert!(event(&batch).len() <= kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX);
     }
 }

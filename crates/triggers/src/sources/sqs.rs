@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_store::Store;
-use kiln_store::messages::{Message as Kept, Receipt, ReceiptError, Receive, ReceiveError};
+use kiln_store::messages::{
+    Changed, Message as Kept, Receipt, ReceiptError, Receive, ReceiveError,
+};
 use kiln_types::{Clock, QueueArn};
 
 use crate::messages::{Message, MessageSource};
@@ -49,38 +51,37 @@ impl Queue {
         Message {
             id: kept.id.to_string().into(),
             receipt: kept.receipt.to_string().into(),
+            group: kept.group.as_deref().map(Into::into),
             document: record::document(&kept, &self.arn),
             trace: kept.trace,
             body: kept.body.into(),
         }
     }
 
+    /// Says of each whether it was still to be had. A queue that is gone has no messages.
     async fn hide_for(
         &self,
         receipts: Vec<Arc<str>>,
-        timeout: Option<Duration>,
-    ) -> Result<(), Trouble> {
-        let queue = self
-            .store
-            .messages()
-            .get(&self.arn.queue)
-            .ok_or_else(gone)?;
-        let usual = Duration::from_secs(queue.settings.visibility_timeout_secs.into());
-        let timeout = timeout.unwrap_or(usual);
+        timeout: Duration,
+    ) -> Result<Vec<bool>, Trouble> {
         let changes = read(&receipts).map(|receipt| (receipt, timeout)).collect();
         let now = self.clock.timestamp();
         let messages = self.store.messages();
-        let changed = messages
-            .change_visibility(&self.arn.queue, changes, now)
-            .await;
-        changed.map(|_| ()).map_err(trouble)
+        let changed = messages.change_visibility(&self.arn.queue, changes, now);
+        match changed.await {
+            Ok(changed) => Ok(changed.iter().map(|changed| is_held(*changed)).collect()),
+            Err(ReceiptError::NoQueue(_)) => Ok(vec![false; receipts.len()]),
+            Err(ReceiptError::Store(error)) => Err(Trouble::new(error.to_string())),
+        }
     }
 
     async fn remove(&self, receipts: Vec<Arc<str>>) -> Result<(), Trouble> {
         let (now, receipts) = (self.clock.timestamp(), read(&receipts).collect());
         let messages = self.store.messages();
-        let deleted = messages.delete(&self.arn.queue, receipts, now).await;
-        deleted.map(|_| ()).map_err(trouble)
+        match messages.delete(&self.arn.queue, receipts, now).await {
+            Ok(_) | Err(ReceiptError::NoQueue(_)) => Ok(()),
+            Err(ReceiptError::Store(error)) => Err(Trouble::new(error.to_string())),
+        }
     }
 }
 
@@ -89,8 +90,14 @@ impl MessageSource for Queue {
         Box::pin(self.take_some(count_max, wait))
     }
 
-    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
-        Box::pin(self.hide_for(receipts, None))
+    fn hidden_for(&self) -> Duration {
+        let queue = self.store.messages().get(&self.arn.queue);
+        let secs = queue.map_or(0, |queue| queue.settings.visibility_timeout_secs);
+        Duration::from_secs(secs.into())
+    }
+
+    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<Vec<bool>, Trouble>> {
+        Box::pin(self.hide_for(receipts, self.hidden_for()))
     }
 
     fn done(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
@@ -98,7 +105,8 @@ impl MessageSource for Queue {
     }
 
     fn give_back(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
-        Box::pin(self.hide_for(receipts, Some(Duration::ZERO)))
+        let give_back = self.hide_for(receipts, Duration::ZERO);
+        Box::pin(async { give_back.await.map(|_| ()) })
     }
 }
 
@@ -111,9 +119,10 @@ fn gone() -> Trouble {
     Trouble::new("The specified queue does not exist")
 }
 
-fn trouble(error: ReceiptError) -> Trouble {
-    match error {
-        ReceiptError::NoQueue(_) => gone(),
-        ReceiptError::Store(error) => Trouble::new(error.to_string()),
+/// Whether a message may still be had that somebody tried to hide.
+fn is_held(changed: Changed) -> bool {
+    match changed {
+        Changed::Done | Changed::TooLong => true,
+        Changed::Gone | Changed::OtherQueue => false,
     }
 }

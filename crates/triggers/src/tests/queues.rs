@@ -12,10 +12,18 @@ use super::rig::{Answer, Rig, queue_mapping};
 use crate::messages::{Message, MessageSource};
 use crate::source::{Task, Trouble};
 
+/// Messages from this number on are of a group: the even ones of one, the odd ones of another.
+const FIRST_OF_GROUPS: u64 = 100;
+
 /// A message queue in memory. A message that was taken and not settled stays away.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: Mutex<VecDeque<u64>>,
+    hidden_for: Mutex<Duration>,
+    /// Messages that somebody else has by the time they are hidden again.
+    lost: Mutex<Vec<u64>>,
+    /// How long the document of a message is at least.
+    document_bytes: Mutex<usize>,
     arrived: Notify,
     refusal: Mutex<Option<String>>,
     done: Mutex<Vec<u64>>,
@@ -43,14 +51,21 @@ impl Queue {
     fn take_now(&self, count: usize) -> Vec<Message> {
         let mut waiting = self.waiting.lock().unwrap();
         let count = count.min(waiting.len());
+        let width = *self.document_bytes.lock().unwrap();
         let taken = waiting.drain(..count).map(|number| Message {
             id: format!("m{number}").into(),
             receipt: number.to_string().into(),
+            group: (number >= FIRST_OF_GROUPS).then(|| (number % 2).to_string().into()),
             body: format!("{{\"n\":{number}}}").into(),
             trace: None,
-            document: format!("{{\"n\":{number},\"messageId\":\"m{number}\"}}").into(),
+            document: format!("{{\"n\":{number},\"text\":\"{:width$}\"}}", "").into(),
         });
         taken.collect()
+    }
+
+    fn times_hidden(&self, number: u64) -> usize {
+        let hidden = self.hidden.lock().unwrap();
+        hidden.iter().filter(|other| **other == number).count()
     }
 }
 
@@ -83,9 +98,17 @@ impl MessageSource for Queue {
         })
     }
 
-    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
-        self.hidden.lock().unwrap().extend(numbers(receipts));
-        Box::pin(async { Ok(()) })
+    fn hidden_for(&self) -> Duration {
+        *self.hidden_for.lock().unwrap()
+    }
+
+    fn hide(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<Vec<bool>, Trouble>> {
+        let numbers = numbers(receipts);
+        let lost = self.lost.lock().unwrap();
+        let is_held = numbers.iter().map(|number| !lost.contains(number));
+        let is_held = is_held.collect();
+        self.hidden.lock().unwrap().extend(numbers);
+        Box::pin(async { Ok(is_held) })
     }
 
     fn done(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>> {
@@ -156,20 +179,66 @@ async fn a_function_may_say_on_which_messages_it_failed() {
 #[tokio::test]
 async fn what_cannot_run_is_kept_hidden_and_tried_again() {
     let rig = Rig::start().await;
+    *rig.queue().hidden_for.lock().unwrap() = Duration::from_millis(100);
     let id = rig.create(queue_mapping("sum")).await;
     rig.queue().send([1]);
-    rig.invoked().await.answer(Answer::Refused);
+    let invoked = rig.invoked().await;
+    assert_eq!(rig.queue().times_hidden(1), 0, "it was just taken");
+    invoked.answer(Answer::Refused);
     rig.until(|| rig.get(id).unwrap().last_result.starts_with("PROBLEM: "))
         .await;
     rig.invoked().await.answer(Answer::Refused);
-    rig.invoked().await.answer(Answer::Works);
+    let invoked = rig.invoked().await;
+    // It rests for half of each time at least.
+    assert!(rig.queue().times_hidden(1) >= 2 * (250 + 500) / 100);
+    invoked.answer(Answer::Works);
     rig.until(|| rig.queue().done() == [1]).await;
-    assert_eq!(
-        *rig.queue().hidden.lock().unwrap(),
-        [1, 1, 1],
-        "before each attempt"
-    );
     assert!(rig.queue().given_back.lock().unwrap().is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_by_now_is_not_run() {
+    let rig = Rig::start().await;
+    *rig.queue().hidden_for.lock().unwrap() = Duration::from_millis(100);
+    rig.create(queue_mapping("sum")).await;
+    rig.queue().send(1..=3);
+    let invoked = rig.invoked().await;
+    rig.queue().lost.lock().unwrap().push(2);
+    invoked.answer(Answer::Refused);
+    let invoked = rig.invoked().await;
+    assert_eq!(invoked.numbers, [1, 3]);
+    *rig.queue().lost.lock().unwrap() = vec![1, 3];
+    invoked.answer(Answer::Refused);
+    tokio::time::sleep(A_WHILE).await;
+    assert!(rig.nothing_invoked(), "nothing is left of the batch");
+    rig.queue().send([4]);
+    rig.invoked().await.answer(Answer::Works);
+    rig.until(|| rig.queue().done() == [4]).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_failure_nothing_of_its_group_runs() {
+    let rig = Rig::start().await;
+    *rig.queue().hidden_for.lock().unwrap() = Duration::from_secs(30);
+    let mut limited = queue_mapping("sum");
+    limited.settings.concurrency_max = Some(1);
+    // Two of them are as large as an event may be.
+    *rig.queue().document_bytes.lock().unwrap() = 2_500_000;
+    rig.queue().send([100, 102, 101, 104, 103]);
+    rig.create(limited).await;
+    let invoked = rig.invoked().await;
+    assert_eq!(invoked.numbers, [100, 102]);
+    invoked.answer(Answer::Fails);
+    let invoked = rig.invoked().await;
+    assert_eq!(invoked.numbers, [101], "what came with it is of the other");
+    invoked.answer(Answer::Works);
+    let invoked = rig.invoked().await;
+    assert_eq!(invoked.numbers, [103]);
+    invoked.answer(Answer::Works);
+    rig.until(|| rig.queue().done() == [101, 103]).await;
+    assert_eq!(*rig.queue().given_back.lock().unwrap(), [104]);
     rig.stop().await;
 }
 
@@ -215,6 +284,7 @@ async fn messages_that_no_filter_wants_are_done_without_the_function() {
 #[tokio::test]
 async fn a_window_fills_a_batch() {
     let rig = Rig::start().await;
+    *rig.queue().hidden_for.lock().unwrap() = Duration::from_millis(100);
     let mut given = queue_mapping("sum");
     (given.settings.window_secs, given.settings.concurrency_max) = (60, Some(1));
     given.settings.batch_size = 4;
@@ -222,6 +292,7 @@ async fn a_window_fills_a_batch() {
     rig.queue().send(1..=2);
     tokio::time::sleep(A_WHILE).await;
     assert!(rig.nothing_invoked(), "it waits for more");
+    rig.until(|| rig.queue().times_hidden(2) > 1).await;
     rig.queue().send(3..=5);
     let invoked = rig.invoked().await;
     assert_eq!(invoked.numbers, [1, 2, 3, 4]);

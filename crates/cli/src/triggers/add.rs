@@ -1,0 +1,222 @@
+//! What `kiln triggers add` asks the server for.
+
+use anyhow::{Context, Result, bail};
+use kiln_types::FunctionArn;
+use serde_json::{Value, json};
+
+use crate::api::Client;
+use crate::output::show;
+
+/// A new trigger.
+#[derive(Debug, clap::Args)]
+pub(super) struct Add {
+    /// The function, with a version or an alias or without
+    function: String,
+    /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`
+    source: String,
+    /// A table, such as orders or sales.orders; repeat it for more
+    #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
+    table: Vec<String>,
+    /// The secret with the database's user and password, by its name or its ARN
+    #[arg(long, value_name = "NAME", help_heading = DATABASES)]
+    secret: Option<String>,
+    /// The secret with the certificate that vouches for the server's
+    #[arg(long, value_name = "NAME", help_heading = DATABASES)]
+    root_certificate: Option<String>,
+    /// How often a batch is tried again after a function error [default: until it succeeds]
+    #[arg(long, value_name = "COUNT", help_heading = DATABASES)]
+    retries: Option<u32>,
+    /// The ARN of the function or queue that is told of what is given up
+    #[arg(long, value_name = "ARN", help_heading = DATABASES)]
+    on_failure: Option<String>,
+    /// Batches of a queue that run at a time, at most
+    #[arg(long, value_name = "COUNT", help_heading = "Queues")]
+    concurrency: Option<u32>,
+    /// Records of one invocation, at most [default: 10 of a queue, 100 of a database]
+    #[arg(long, value_name = "COUNT")]
+    batch_size: Option<u32>,
+    /// How long a batch waits for more records [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    window: Option<u32>,
+    /// The function's response names the records that it failed on
+    #[arg(long)]
+    report_failures: bool,
+    /// A pattern of which a record must match one; repeat it for more
+    #[arg(long, value_name = "JSON")]
+    filter: Vec<String>,
+}
+
+const DATABASES: &str = "Databases";
+
+/// What a source is named by.
+enum Source<'a> {
+    Queue(&'a str),
+    Database(&'a str),
+}
+
+/// The request that makes a trigger.
+pub(super) async fn document(client: &Client, add: &Add) -> Result<Value> {
+    let arn = arn(client, &add.function).await?;
+    let filters = add.filter.iter().map(|pattern| json!({"Pattern": pattern}));
+    let filters: Vec<_> = filters.collect();
+    let mut document = json!({
+        "FunctionName": add.function,
+        "FilterCriteria": {"Filters": filters},
+    });
+    let members = document.as_object_mut().context("it is an object")?;
+    let source = match source(add)? {
+        Source::Queue(queue) => of_queue(add, queue, &arn),
+        Source::Database(endpoint) => of_database(add, endpoint, &arn)?,
+    };
+    members.extend(source.as_object().cloned().unwrap_or_default());
+    let given = [
+        ("BatchSize", add.batch_size),
+        ("MaximumBatchingWindowInSeconds", add.window),
+        ("MaximumRetryAttempts", add.retries),
+    ];
+    let given = given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+    members.extend(given);
+    if add.report_failures {
+        members.insert(
+            "FunctionResponseTypes".to_owned(),
+            json!(["ReportBatchItemFailures"]),
+        );
+    }
+    if let Some(to) = &add.on_failure {
+        let to = json!({"OnFailure": {"Destination": to}});
+        members.insert("DestinationConfig".to_owned(), to);
+    }
+    Ok(document)
+}
+
+/// The ARN of the function itself: what is told by a name is of its region and account.
+async fn arn(client: &Client, function: &str) -> Result<FunctionArn> {
+    let name = match function.starts_with("arn:") {
+        true => function,
+        false => function.split(':').next().unwrap_or(function),
+    };
+    let configuration = client.configuration(name).await?;
+    let configuration = configuration.with_context(|| format!("there is no function {name}"))?;
+    Ok(show(&configuration["FunctionArn"]).parse()?)
+}
+
+/// A name has no scheme. What is for another kind of source is refused here, as the server might pass over it.
+fn source(add: &Add) -> Result<Source<'_>> {
+    if add.source.contains("://") {
+        if add.concurrency.is_some() {
+            bail!("--concurrency is for queues: {} is none", add.source);
+        }
+        return Ok(Source::Database(&add.source));
+    }
+    let given = [
+        ("--table", !add.table.is_empty()),
+        ("--secret", add.secret.is_some()),
+        ("--root-certificate", add.root_certificate.is_some()),
+        ("--retries", add.retries.is_some()),
+        ("--on-failure", add.on_failure.is_some()),
+    ];
+    if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) {
+        bail!(
+            "{option} is for databases, which are named as postgres://HOST/DATABASE: {} is taken for a queue, \
+             whose redrive policy says how often a message is tried and where it goes then",
+            add.source
+        );
+    }
+    Ok(Source::Queue(&add.source))
+}
+
+fn of_queue(add: &Add, queue: &str, function: &FunctionArn) -> Value {
+    let queue = match queue.starts_with("arn:") {
+        true => queue.to_owned(),
+        false => format!(
+            "arn:aws:sqs:{}:{}:{queue}",
+            function.region, function.account
+        ),
+    };
+    match add.concurrency {
+        Some(max) => json!({"EventSourceArn": queue, "ScalingConfig": {"MaximumConcurrency": max}}),
+        None => json!({"EventSourceArn": queue}),
+    }
+}
+
+fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
+    let (Some(user), [_, ..]) = (&add.secret, &add.table[..]) else {
+        bail!("a database needs --table and --secret: see `kiln triggers add --help`");
+    };
+    let secret = |name: &str| match name.starts_with("arn:") {
+        true => name.to_owned(),
+        false => format!(
+            "arn:aws:secretsmanager:{}:{}:secret:{name}",
+            function.region, function.account
+        ),
+    };
+    let mut access = vec![json!({"Type": "BASIC_AUTH", "URI": secret(user)})];
+    if let Some(root) = &add.root_certificate {
+        access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
+    }
+    Ok(json!({
+        "SelfManagedEventSource": {"Endpoints": {"POSTGRESQL": [endpoint]}},
+        "Topics": add.table,
+        "SourceAccessConfigurations": access,
+        "StartingPosition": "LATEST",
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        add: Add,
+    }
+
+    fn add(line: &str) -> Add {
+        Line::parse_from(line.split_whitespace()).add
+    }
+
+    fn function() -> FunctionArn {
+        let arn = "arn:aws:lambda:eu-west-1:111122223333:function:ship";
+        arn.parse().unwrap()
+    }
+
+    #[test]
+    fn a_queue_is_of_the_functions_account_and_region() {
+        let add = add("add ship orders --concurrency 2");
+        let Source::Queue(queue) = source(&add).unwrap() else {
+            panic!("a name is a queue's");
+        };
+        assert_eq!(
+            of_queue(&add, queue, &function()),
+            json!({
+                "EventSourceArn": "arn:aws:sqs:eu-west-1:111122223333:orders",
+                "ScalingConfig": {"MaximumConcurrency": 2},
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_for_another_kind_of_source_is_refused() {
+        for (line, wrong) in [
+            ("add ship orders --table t", "--table is for databases"),
+            (
+                "add ship orders --on-failure a",
+                "--on-failure is for databases",
+            ),
+            (
+                "add ship postgres://h/d --concurrency 2",
+                "--concurrency is for queues",
+            ),
+        ] {
+            let refused = source(&add(line)).err().unwrap().to_string();
+            assert!(refused.starts_with(wrong), "{refused}");
+        }
+        let refused = of_database(&add("add ship postgres://h/d --table t"), "", &function());
+        assert!(refused.unwrap_err().to_string().contains("--secret"));
+    }
+}
