@@ -36,7 +36,7 @@ enum Doing {
 }
 
 /// Which mapping a caller means, of those that the caller's account has.
-fn find(context: &Context, uuid: &str) -> Result<MappingId> {
+pub(super) fn find(context: &Context, uuid: &str) -> Result<MappingId> {
     let id: MappingId = uuid.parse().map_err(|_| resource_not_found())?;
     let mapping = context.deps.store.mappings().get(id);
     let own = mapping.filter(|mapping| mapping.account == context.caller.account);

@@ -1,4 +1,4 @@
-//! Operations on tags, and their rules. Only functions have tags so far.
+//! Operations on tags, and their rules. Functions have tags, and event source mappings.
 //!
 //! Kiln's own: the tag `kiln:start` with `zygote` or `fresh` chooses how instances of the function
 //! start, `kiln:network` what it may reach, and `kiln:concurrency` with 1 to 128 how many invocations an
@@ -12,8 +12,9 @@ use std::sync::Arc;
 use kiln_types::function::StartMode;
 use kiln_types::limits::{self, TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX};
 use kiln_types::network::InvalidNetwork;
-use kiln_types::{Configuration, Function, Language, Network, RevisionId, Slots};
+use kiln_types::{Configuration, Function, Language, MappingId, Network, RevisionId, Slots};
 
+use super::event_source::find;
 use super::function::prepare::is_unfinished;
 use super::refusal::{invalid, resource_not_found, update_in_progress};
 use super::target::Target;
@@ -162,8 +163,61 @@ fn apply(
     Ok(())
 }
 
+/// Something that has tags.
+#[derive(Debug)]
+enum Tagged {
+    Function(Target),
+    Mapping(MappingId),
+}
+
+impl Tagged {
+    fn tags(&self, context: &Context) -> Result<BTreeMap<String, String>> {
+        match self {
+            Tagged::Function(target) => Ok(target.function(context)?.tags.clone()),
+            Tagged::Mapping(id) => {
+                let mapping = context.deps.store.mappings().get(*id);
+                Ok(mapping.ok_or_else(resource_not_found)?.tags.clone())
+            }
+        }
+    }
+
+    async fn change(
+        self,
+        context: &Context,
+        change: impl FnOnce(&mut BTreeMap<String, String>) + Send + 'static,
+    ) -> Result<()> {
+        let store = &context.deps.store;
+        match self {
+            Tagged::Function(target) => {
+                let (id, arn) = (target.id(), target.arn);
+                let changed = store.update_function(&id, move |function| {
+                    let mut tags = function.tags.clone();
+                    change(&mut tags);
+                    apply(function, tags, arn)
+                });
+                changed.await.map(|_| ())
+            }
+            // Nothing that works for it needs to know.
+            Tagged::Mapping(id) => {
+                let changed = store.mappings().update(id, move |mapping| {
+                    change(&mut mapping.tags);
+                    check_plain(&mapping.tags)
+                });
+                changed.await.map(|_| ())
+            }
+        }
+    }
+}
+
 /// Reads the ARN of something that has tags.
-fn tagged(context: &Context, arn: &str) -> Result<Target> {
+fn tagged(context: &Context, arn: &str) -> Result<Tagged> {
+    if let Some((of, uuid)) = arn.split_once(":event-source-mapping:") {
+        let (region, account) = (&context.config.region, &context.caller.account);
+        return match of == format!("arn:aws:lambda:{region}:{account}") {
+            true => find(context, uuid).map(Tagged::Mapping),
+            false => Err(resource_not_found()),
+        };
+    }
     if !arn.contains(":function:") {
         return Err(resource_not_found());
     }
@@ -174,7 +228,7 @@ fn tagged(context: &Context, arn: &str) -> Result<Target> {
         ));
     }
     target.function(context)?;
-    Ok(target)
+    Ok(Tagged::Function(target))
 }
 
 #[cfg(test)]

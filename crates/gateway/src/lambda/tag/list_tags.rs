@@ -1,4 +1,4 @@
-//! `ListTags`: a function's tags.
+//! `ListTags`: what tags a function or an event source mapping has.
 
 use super::tagged;
 use crate::context::Context;
@@ -6,10 +6,8 @@ use crate::error::Result;
 use crate::lambda::generated::{ListTagsRequest as Input, ListTagsResponse as Output};
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let function = tagged(context, &input.resource)?.function(context)?;
-    Ok(Output {
-        tags: Some(function.tags.clone()),
-    })
+    let tags = tagged(context, &input.resource)?.tags(context)?;
+    Ok(Output { tags: Some(tags) })
 }
 
 #[cfg(test)]

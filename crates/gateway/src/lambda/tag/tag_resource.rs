@@ -1,6 +1,6 @@
-//! `TagResource`: adds tags to a function, and replaces those that it has.
+//! `TagResource`: adds tags to a function or an event source mapping, and replaces those that it has.
 
-use super::{apply, check_services, tagged};
+use super::{Tagged, check_services, tagged};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::TagResourceRequest as Input;
@@ -12,15 +12,12 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
             "An error occurred and the request cannot be processed.",
         ));
     }
-    check_services(context, &input.tags)?;
-    let target = tagged(context, &input.resource)?;
-    let (id, arn) = (target.id(), target.arn);
-    let changed = context.deps.store.update_function(&id, move |function| {
-        let mut tags = function.tags.clone();
-        tags.extend(input.tags);
-        apply(function, tags, arn)
-    });
-    changed.await.map(|_| ())
+    let tagged = tagged(context, &input.resource)?;
+    if let Tagged::Function(_) = &tagged {
+        check_services(context, &input.tags)?;
+    }
+    let add = tagged.change(context, |tags| tags.extend(input.tags));
+    add.await
 }
 
 #[cfg(test)]

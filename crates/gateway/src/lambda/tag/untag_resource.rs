@@ -1,19 +1,16 @@
-//! `UntagResource`: takes tags off a function; those it does not have are no error.
+//! `UntagResource`: takes tags off a function or an event source mapping; those it does not have are no error.
 
-use super::{apply, tagged};
+use super::tagged;
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::UntagResourceRequest as Input;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
-    let target = tagged(context, &input.resource)?;
-    let (id, arn) = (target.id(), target.arn);
-    let changed = context.deps.store.update_function(&id, move |function| {
-        let mut tags = function.tags.clone();
+    let tagged = tagged(context, &input.resource)?;
+    let remove = tagged.change(context, move |tags| {
         tags.retain(|key, _| !input.tag_keys.contains(key));
-        apply(function, tags, arn)
     });
-    changed.await.map(|_| ())
+    remove.await
 }
 
 #[cfg(test)]

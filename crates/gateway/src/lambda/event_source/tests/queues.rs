@@ -195,3 +195,40 @@ async fn concurrency_and_large_batches_are_set_and_taken_back() {
     };
     assert!(update(&fixture, wrong).await.is_err());
 }
+
+#[tokio::test]
+async fn a_mapping_has_tags_of_its_own() {
+    use crate::lambda::tag::{list_tags, tag_resource, untag_resource};
+    let fixture = fixture().await;
+    let mut tagged = input();
+    tagged.tags = Some([("team".into(), "a".into())].into());
+    let made = create(&fixture, tagged).await.unwrap();
+    let arn = made.event_source_mapping_arn.unwrap();
+    let list = async || {
+        let list = wire::ListTagsRequest {
+            resource: arn.clone(),
+        };
+        let listed = list_tags::handle(&fixture.context, list).await.unwrap();
+        listed.tags.unwrap()
+    };
+    assert_eq!(list().await["team"], "a");
+    let tag = wire::TagResourceRequest {
+        resource: arn.clone(),
+        tags: [("kiln:network".into(), "of no meaning".into())].into(),
+    };
+    tag_resource::handle(&fixture.context, tag).await.unwrap();
+    let untag = wire::UntagResourceRequest {
+        resource: arn.clone(),
+        tag_keys: vec!["team".into()],
+    };
+    untag_resource::handle(&fixture.context, untag)
+        .await
+        .unwrap();
+    let left = list().await;
+    assert_eq!(left.keys().collect::<Vec<_>>(), ["kiln:network"]);
+    let elsewhere = wire::ListTagsRequest {
+        resource: arn.replace("us-east-1", "eu-west-1"),
+    };
+    let refused = list_tags::handle(&fixture.context, elsewhere).await;
+    assert_eq!(refused.unwrap_err().exception, Exception::ResourceNotFound);
+}
