@@ -134,12 +134,13 @@ impl Schedules {
     fn publisher(&self, rooms: Vec<Room>) -> impl FnOnce(&Work) + Send + 'static {
         let (queue, totals) = (self.queue.clone(), self.totals.clone());
         move |work| {
-            totals.lock().expect("no holder panics").add_all(work.ended);
             queue.publish(work.change, &[]);
             for delivered in &work.delivered {
                 queue.publish(Change::default(), &delivered.arrivals);
                 queue.messages().publish(&delivered.effects);
             }
+            // Who sees that a tick has ended finds what it delivered.
+            totals.lock().expect("no holder panics").add_all(work.ended);
             // Only now, so that it is never given away twice.
             drop(rooms);
         }
