@@ -37,6 +37,9 @@ def handler(event, context):
     return {'batchItemFailures': failed}
 "#;
 
+/// For how many seconds messages are hidden.
+const HIDDEN: &str = "5";
+
 struct Rig {
     ledger: Ledger,
 }
@@ -50,6 +53,14 @@ impl Rig {
 
     fn server(&self) -> Builder {
         Server::builder().args(&["--file-system", &self.ledger.setting()])
+    }
+
+    /// The function, which must not have more time than messages are hidden.
+    fn create(&self, server: &Server) {
+        self.ledger.create(server, "ship", HANDLER);
+        let path = "/2015-03-31/functions/ship/configuration";
+        let update = server.lambda("PUT", path).json(&json!({"Timeout": 5}));
+        update.send().expect_status(200);
     }
 
     fn handled(&self) -> Vec<String> {
@@ -160,7 +171,7 @@ fn a_message_wakes_its_function_and_is_gone_when_it_was_handled() {
     let rig = Rig::new();
     let server = rig.server().start();
     make(&server, "orders", &json!({}));
-    rig.ledger.create(&server, "ship", HANDLER);
+    rig.create(&server);
     let uuid = map(&server, "ship", "orders", &json!({}));
     let input = json!({
         "QueueUrl": path("orders"), "MessageBody": "one",
@@ -191,9 +202,9 @@ fn what_fails_too_often_becomes_a_dead_letter_and_takes_nothing_with_it() {
     make(
         &server,
         "orders",
-        &json!({"VisibilityTimeout": "3", "RedrivePolicy": redrive}),
+        &json!({"VisibilityTimeout": HIDDEN, "RedrivePolicy": redrive}),
     );
-    rig.ledger.create(&server, "ship", HANDLER);
+    rig.create(&server);
     for body in ["one", "fail", "two"] {
         send(&server, "orders", body);
     }
@@ -215,9 +226,9 @@ fn what_fails_too_often_becomes_a_dead_letter_and_takes_nothing_with_it() {
 fn a_group_of_a_fifo_queue_keeps_its_order_through_failures() {
     let rig = Rig::new();
     let server = rig.server().start();
-    let fifo = json!({"FifoQueue": "true", "VisibilityTimeout": "3"});
+    let fifo = json!({"FifoQueue": "true", "VisibilityTimeout": HIDDEN});
     make(&server, "ordered.fifo", &fifo);
-    rig.ledger.create(&server, "ship", HANDLER);
+    rig.create(&server);
     let mut sent = BTreeMap::new();
     for group in ["a", "b", "c"] {
         let body = |number| match number {
@@ -246,8 +257,8 @@ fn a_group_of_a_fifo_queue_keeps_its_order_through_failures() {
 fn no_message_is_lost_when_the_server_is_killed() {
     let rig = Rig::new();
     let mut server = rig.server().start();
-    make(&server, "orders", &json!({"VisibilityTimeout": "3"}));
-    rig.ledger.create(&server, "ship", HANDLER);
+    make(&server, "orders", &json!({"VisibilityTimeout": HIDDEN}));
+    rig.create(&server);
     map(&server, "ship", "orders", &json!({"BatchSize": 3}));
     let mut all = BTreeSet::new();
     for round in 0..3 {
@@ -270,7 +281,7 @@ fn no_more_batches_run_at_a_time_than_the_mapping_allows() {
     let rig = Rig::new();
     let server = rig.server().start();
     make(&server, "orders", &json!({}));
-    rig.ledger.create(&server, "ship", HANDLER);
+    rig.create(&server);
     let bodies: Vec<_> = (0..12).map(|number| format!("slow {number}")).collect();
     for body in &bodies {
         send(&server, "orders", body);
@@ -299,15 +310,15 @@ fn a_limit_of_the_function_uses_up_no_receives() {
     make(
         &server,
         "orders",
-        &json!({"VisibilityTimeout": "3", "RedrivePolicy": redrive}),
+        &json!({"VisibilityTimeout": HIDDEN, "RedrivePolicy": redrive}),
     );
-    rig.ledger.create(&server, "ship", HANDLER);
+    rig.create(&server);
     reserve(&server, "ship", 0);
     let uuid = map(&server, "ship", "orders", &json!({}));
     send(&server, "orders", "one");
     until_result(&server, &uuid, "PROBLEM: ");
     // Twice as long as the queue would hide it.
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(10));
     assert_eq!(count(&server, "orders"), ["0", "1"], "it is kept hidden");
     reserve(&server, "ship", 5);
     rig.until_handled(&["one"]);
@@ -326,7 +337,7 @@ fn a_queue_may_be_paused_and_go_and_come_again() {
         .expect_log("an event source cannot be listened to")
         .start();
     make(&server, "orders", &json!({}));
-    rig.ledger.create(&server, "ship", HANDLER);
+    rig.create(&server);
     let kiln = |args: &[&str]| {
         let output = programs::run(&mut server.kiln(args));
         String::from_utf8(output.stdout).unwrap()
