@@ -322,6 +322,20 @@ async fn what_waits_longest_comes_first_and_nothing_comes_twice() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_sent_later_and_kept_sooner_is_not_passed_over() {
+    let sample = Sample::new();
+    make(&sample.store, "q").await;
+    send_body(&sample.store, "q", "seen", 0).await;
+    assert_eq!(bodies(&sample.store, "q", 1, 0).await, ["seen"]);
+    // Whoever asks first is not always served first.
+    send_body(&sample.store, "q", "later", 30_002).await;
+    send_body(&sample.store, "q", "sooner", 30_001).await;
+    let first = bodies(&sample.store, "q", 2, 40_000).await;
+    assert_eq!(first, ["seen", "sooner"]);
+    assert_eq!(bodies(&sample.store, "q", 2, 40_000).await, ["later"]);
+}
+
+#[tokio::test]
 async fn without_any_visibility_timeout_a_message_comes_once_a_receive() {
     let sample = Sample::at(at(0));
     make_with(&sample.store, "orders", |settings| {

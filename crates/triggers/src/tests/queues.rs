@@ -51,14 +51,14 @@ impl Queue {
     fn take_now(&self, count: usize) -> Vec<Message> {
         let mut waiting = self.waiting.lock().unwrap();
         let count = count.min(waiting.len());
-        let width = *self.document_bytes.lock().unwrap();
+        let text = " ".repeat(*self.document_bytes.lock().unwrap());
         let taken = waiting.drain(..count).map(|number| Message {
             id: format!("m{number}").into(),
             receipt: number.to_string().into(),
             group: (number >= FIRST_OF_GROUPS).then(|| (number % 2).to_string().into()),
             body: format!("{{\"n\":{number}}}").into(),
             trace: None,
-            document: format!("{{\"n\":{number},\"text\":\"{:width$}\"}}", "").into(),
+            document: format!("{{\"n\":{number},\"text\":\"{text}\"}}").into(),
         });
         taken.collect()
     }

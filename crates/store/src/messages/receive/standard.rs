@@ -1,5 +1,6 @@
 //! From a standard queue: what can be received longest comes first, more or less.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rusqlite::{Connection, params};
@@ -9,11 +10,11 @@ use crate::error::{Doing, Error};
 use crate::messages::key::Lane;
 use crate::messages::lane;
 
-/// Those of a queue that can be received, and from where on fresh ones were looked for.
+/// Those of a queue that can be received.
 struct Found {
     first: Vec<Candidate>,
-    /// Whether there are no fresh ones but these.
-    all_fresh: bool,
+    /// Once these are received no message before this number is fresh.
+    next_fresh: i64,
 }
 
 impl Receiver<'_> {
@@ -33,15 +34,7 @@ impl Receiver<'_> {
                     self.receive(*one)?;
                 }
             }
-            let fresh = found.first.iter().filter(|one| one.held.is_none());
-            let after = fresh.map(|one| one.key.0 + 1).max();
-            let after = match found.all_fresh {
-                true => Some(end(self.to, lane).doing("look for messages")?),
-                false => after,
-            };
-            if let Some(after) = after {
-                first_fresh.store(after, Ordering::Relaxed);
-            }
+            first_fresh.store(found.next_fresh, Ordering::Relaxed);
             if self.disposed == disposed {
                 break;
             }
@@ -53,17 +46,22 @@ impl Receiver<'_> {
     fn find(&self, lane: Lane, from: i64) -> rusqlite::Result<Found> {
         let wanted = self.wanted - self.taken.len();
         let fresh = fresh(self.to, lane, from, wanted)?;
-        let was_all = fresh.len() < wanted;
+        let are_all = fresh.len() < wanted;
+        let numbers: Vec<i64> = fresh.iter().map(|one| one.key.0).collect();
         let mut first = returned(self.to, lane, self.now.as_millis(), wanted)?;
-        let fresh_count = fresh.len();
         first.extend(fresh);
         first.sort_by_key(Candidate::available);
         first.truncate(wanted);
-        let fresh_left = first.iter().filter(|one| one.held.is_none()).count();
-        Ok(Found {
-            all_fresh: was_all && fresh_left == fresh_count,
-            first,
-        })
+        let kept = first.iter().filter(|one| one.held.is_none());
+        let kept: HashSet<i64> = kept.map(|one| one.key.0).collect();
+        // Whoever sent a message earlier may have a later number.
+        let left = numbers.iter().find(|number| !kept.contains(number));
+        let next_fresh = match (left, numbers.last()) {
+            (Some(left), _) => *left,
+            (None, Some(last)) if !are_all => last + 1,
+            (None, _) => end(self.to, lane)?,
+        };
+        Ok(Found { first, next_fresh })
     }
 }
 
