@@ -26,7 +26,7 @@ pub use report::Report;
 use site::Site;
 
 /// How long everything that was accepted may take to end once nobody kills any more.
-const DRAIN_MAX: Duration = Duration::from_secs(120);
+const DRAIN_MAX: Duration = Duration::from_secs(240);
 
 /// What to do.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +43,8 @@ pub struct Plan {
 pub fn run(plan: &Plan) -> Report {
     let clock = SystemClock::start();
     let outside = Ledger::new();
-    let site = Site::start(&outside);
     let loads = load::all();
+    let site = Site::start(&outside, &loads);
     for load in &loads {
         site.with(|server| load.prepare(server, &outside));
     }
@@ -64,8 +64,8 @@ pub fn run(plan: &Plan) -> Report {
         }
         site.stop_load();
     });
-    let drained = site.drain(DRAIN_MAX);
-    let mut report = Report::new(plan, chaos.kills(), drained);
+    let waiting = site.drain(&outside, &loads, DRAIN_MAX);
+    let mut report = Report::new(plan, chaos.kills(), &waiting);
     for load in &loads {
         let checked = site.with(|server| load.check(server, &ledger::lines(&outside)));
         report.add(load.name(), checked);

@@ -1,16 +1,30 @@
 //! Sources of events: what each is asked, and what it promises by its answers.
 
+mod aws;
+mod changes;
 mod events;
+mod queues;
+mod ticks;
+
+use std::time::Duration;
 
 use kiln_testkit::{Ledger, Server};
 
 use crate::report::Checked;
 use crate::site::Site;
 
+/// How long a source may take to be ready.
+const PREPARED_MAX: Duration = Duration::from_secs(60);
+
 /// One source under load.
 pub(crate) trait Load: Sync {
     /// What it is called in the report.
     fn name(&self) -> &'static str;
+
+    /// What the server must be told at its start.
+    fn arguments(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Makes what it needs on a new server.
     fn prepare(&self, server: &Server, outside: &Ledger);
@@ -21,14 +35,26 @@ pub(crate) trait Load: Sync {
     /// Sends once, and remembers what was accepted. Says whether it was.
     fn send(&self, site: &Site, worker: usize) -> bool;
 
+    /// What of it has not ended that the server does not count among its events.
+    fn waits(&self, _server: &Server, _lines: &[Vec<String>]) -> Option<String> {
+        None
+    }
+
     /// Compares what was accepted with the lines of the ledger, when everything has ended.
     fn check(&self, server: &Server, lines: &[Vec<String>]) -> Checked;
 }
 
 /// All of them.
 pub(crate) fn all() -> Vec<Box<dyn Load>> {
-    let events = events::Fate::ALL.into_iter();
-    events
-        .map(|fate| Box::new(events::Events::new(fate)) as Box<dyn Load>)
-        .collect()
+    let mut all: Vec<Box<dyn Load>> = Vec::new();
+    for fate in events::Fate::ALL {
+        all.push(Box::new(events::Events::new(fate)));
+    }
+    for kind in queues::Kind::ALL {
+        all.push(Box::new(queues::Queue::new(kind)));
+    }
+    all.push(Box::new(ticks::Schedules::new()));
+    all.push(Box::new(ticks::Published::new()));
+    all.push(Box::new(changes::Changes::new()));
+    all
 }

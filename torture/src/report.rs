@@ -10,8 +10,10 @@ use crate::Plan;
 pub(crate) struct Checked {
     /// What was promised, by the server's own answers.
     pub(crate) accepted: usize,
-    /// How often something ran again that had ended.
+    /// How often an event ran again that had ended.
     pub(crate) repeated: usize,
+    /// How often its source handed something out again that had ended.
+    pub(crate) received_again: usize,
     /// Every broken promise.
     pub(crate) faults: Vec<String>,
 }
@@ -28,15 +30,17 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(plan: &Plan, kills: u32, drained: bool) -> Self {
-        let late = (!drained).then(|| "events still waited when the time was over".to_owned());
+    /// What still waited when its time was over is not as it should be.
+    pub(crate) fn new(plan: &Plan, kills: u32, waiting: &[String]) -> Self {
+        let late = waiting.iter();
+        let late = late.map(|what| format!("still waiting when the time was over: {what}"));
         Self {
             seed: plan.seed,
             time: plan.time,
             kills,
             redelivered: 0,
             loads: Vec::new(),
-            faults: late.into_iter().collect(),
+            faults: late.collect(),
         }
     }
 
@@ -91,10 +95,12 @@ impl fmt::Display for Report {
             Checked {
                 accepted,
                 repeated,
+                received_again,
                 faults,
             },
         ) in &self.loads
         {
+            let repeated = repeated + received_again;
             writeln!(
                 f,
                 "{name:<24}{accepted:>10}{repeated:>10}{:>8}",

@@ -9,24 +9,38 @@ use kiln_types::{Clock as _, SystemClock};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::ledger;
+use crate::load::Load;
+
 /// How long a sender rests, so that what is accepted can be handled while the server lives.
 const REST: Duration = Duration::from_millis(10);
 /// The same of one that was refused, or found no server.
 const LONG_REST: Duration = Duration::from_millis(50);
 
+/// How often is looked whether everything has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// One server after the other, in one home.
 pub(crate) struct Site {
-    setting: String,
+    arguments: Vec<String>,
     server: RwLock<Option<Server>>,
     is_over: AtomicBool,
 }
 
 impl Site {
-    pub(crate) fn start(ledger: &Ledger) -> Self {
-        let setting = ledger.setting();
-        let server = builder(&setting).start();
+    pub(crate) fn start(ledger: &Ledger, loads: &[Box<dyn Load>]) -> Self {
+        // Retries come soon, so that many of them are among what is interrupted.
+        let own = [
+            "--file-system",
+            &ledger.setting(),
+            "--event-retry-secs",
+            "1",
+        ];
+        let mut arguments: Vec<String> = own.iter().map(|word| (*word).to_owned()).collect();
+        arguments.extend(loads.iter().flat_map(|load| load.arguments()));
+        let server = builder(&arguments).start();
         Self {
-            setting,
+            arguments,
             server: RwLock::new(Some(server)),
             is_over: AtomicBool::new(false),
         }
@@ -56,23 +70,38 @@ impl Site {
         self.with(|server| server.signal(Signal::KILL));
         let mut server = self.server.write().expect("no user panics");
         let home: Home = server.take().expect("there is one").kill9();
-        *server = Some(builder(&self.setting).home(home).start());
+        *server = Some(builder(&self.arguments).home(home).start());
     }
 
     pub(crate) fn stop_load(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until nothing waits or runs; says whether it came to that.
-    pub(crate) fn drain(&self, time_max: Duration) -> bool {
+    /// Waits until nothing waits or runs; says what does after so long a time.
+    pub(crate) fn drain(
+        &self,
+        ledger: &Ledger,
+        loads: &[Box<dyn Load>],
+        time_max: Duration,
+    ) -> Vec<String> {
         let clock = SystemClock::start();
-        while clock.now().since_start() < time_max {
-            if self.figures()["queued"] == 0 {
-                return true;
+        loop {
+            let lines = ledger::lines(ledger);
+            let waits = |load: &Box<dyn Load>| {
+                let what = self.with(|server| load.waits(server, &lines))?;
+                Some(format!("{}: {what}", load.name()))
+            };
+            let mut waiting: Vec<_> = loads.iter().filter_map(waits).collect();
+            // Last, as what waits elsewhere may become an event.
+            let queued = &self.figures()["queued"];
+            if *queued != 0 {
+                waiting.push(format!("{queued} events"));
             }
-            std::thread::sleep(Duration::from_millis(100));
+            if waiting.is_empty() || clock.now().since_start() > time_max {
+                return waiting;
+            }
+            std::thread::sleep(LOOK_AGAIN);
         }
-        false
     }
 
     /// What the server counts of events.
@@ -90,9 +119,8 @@ impl Site {
     }
 }
 
-fn builder(setting: &str) -> Builder {
-    // Retries come soon, so that many of them are among what is interrupted.
-    let arguments = ["--file-system", setting, "--event-retry-secs", "1"];
+fn builder(arguments: &[String]) -> Builder {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     Server::builder()
         .args(&arguments)
         // An instance that is ended with its server is no news.

@@ -139,6 +139,7 @@ impl Load for Events {
             accepted: accepted.len(),
             repeated: ends.values().map(|count| count - 1).sum(),
             faults: lost.map(|id| format!("event {id} is lost")).collect(),
+            ..Checked::default()
         }
     }
 }
