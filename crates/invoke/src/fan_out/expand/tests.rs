@@ -11,6 +11,7 @@ use kiln_types::{
 use proptest::prelude::*;
 
 use super::super::rules::Rules;
+use super::super::subscriptions::Subscriptions;
 use super::*;
 
 /// What there is.
@@ -25,6 +26,10 @@ impl Directory for World {
     fn bus(&self, id: &BusId) -> Option<Arc<Rules>> {
         let live = self.buses.get(id)?.clone();
         Some(Arc::new(Rules::read(Arc::new(live), &Region::default())))
+    }
+
+    fn topic(&self, _: &kiln_types::TopicId) -> Option<Arc<Subscriptions>> {
+        None
     }
 
     fn has_function(&self, arn: &FunctionArn) -> bool {
@@ -117,6 +122,7 @@ impl World {
 
     fn expand(&self, all: &[Publication]) -> Expansion {
         let around = Surroundings {
+            endpoint: "http://localhost:4566",
             directory: self,
             now: Timestamp::default(),
         };
