@@ -91,6 +91,7 @@ fn shown(event: &Envelope, result: std::result::Result<(), Refusal>) -> PutEvent
             Exception::ResourceNotFound.name(),
             format!("Event bus {} does not exist.", id.name),
         ),
+        Refusal::NoTopic(_) => failed(Exception::ResourceNotFound.name(), refusal.to_string()),
         Refusal::TooMuch => failed(Exception::LimitExceeded.name(), refusal.to_string()),
         Refusal::Full { .. } => failed("ThrottlingException", refusal.to_string()),
         Refusal::NotKept(why) => {

@@ -1,0 +1,12 @@
+//! `UntagResource`: takes tags away from a topic.
+
+use super::change;
+use crate::context::Context;
+use crate::error::Result;
+use crate::sns::generated::UntagResourceRequest as Input;
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
+    let keys = input.tag_keys;
+    let remove = move |tags: &mut super::Tags| tags.retain(|key, _| !keys.contains(key));
+    change(context, &input.resource_arn, remove).await
+}
