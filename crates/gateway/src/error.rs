@@ -121,6 +121,8 @@ exceptions! {
     SubscriptionLimitExceeded = "SubscriptionLimitExceeded", 403, Front;
     /// There are as many topics as there may be.
     TopicLimitExceeded = "TopicLimitExceeded", 403, Front;
+    /// There is no such topic, to be tagged.
+    TaggedNotFound = "ResourceNotFound", 404, Front;
     /// What is published has an attribute that is none.
     ParameterValueInvalid = "ParameterValueInvalid", 400, Front;
     /// Two entries of a batch that is published have the same id.

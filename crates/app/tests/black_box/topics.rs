@@ -41,12 +41,12 @@ fn call(server: &Server, service: &str, target: &str, body: &Value) -> Value {
 }
 
 fn make_queue(server: &Server, name: &str) -> String {
-    let made = call(
-        server,
-        "sqs",
-        "AmazonSQS.CreateQueue",
-        &json!({"QueueName": name}),
-    );
+    let attributes = match name.ends_with(".fifo") {
+        true => json!({"FifoQueue": "true"}),
+        false => json!({}),
+    };
+    let input = json!({"QueueName": name, "Attributes": attributes});
+    let made = call(server, "sqs", "AmazonSQS.CreateQueue", &input);
     made["QueueUrl"].as_str().unwrap().to_owned()
 }
 

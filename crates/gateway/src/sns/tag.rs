@@ -39,7 +39,7 @@ fn check(tags: &Tags) -> Result<()> {
 }
 
 fn no_resource() -> ApiError {
-    ApiError::new(Exception::ResourceNotFound, "Resource does not exist")
+    ApiError::new(Exception::TaggedNotFound, "Resource does not exist")
 }
 
 /// The topic that has tags.

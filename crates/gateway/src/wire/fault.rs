@@ -143,7 +143,6 @@ fn query_code(exception: Exception) -> &'static str {
         Exception::ServiceUnavailable => "ServiceUnavailable",
         Exception::InvalidParameter => "InvalidParameter",
         Exception::NotFound => "NotFound",
-        Exception::ResourceNotFound => "ResourceNotFound",
         Exception::InvalidParameterValue => "InvalidParameterValue",
         Exception::MissingRequiredParameter => "MissingParameter",
         Exception::QueueDoesNotExist => "AWS.SimpleQueueService.NonExistentQueue",

@@ -49,7 +49,8 @@ fn subscription(topic: &str) -> Subscription {
 async fn make(sample: &Sample, name: &str) -> Arc<Topic> {
     let topic = topic(name);
     let topics = sample.store.topics();
-    let made = topics.put(&topic.id.clone(), move |_| Ok::<_, TopicError>(topic));
+    let id = topic.id.clone();
+    let made = topics.put(&id, move |_| Ok::<_, TopicError>(topic));
     made.await.unwrap()
 }
 
@@ -123,9 +124,10 @@ async fn what_was_published_is_known_for_five_minutes_and_its_number_for_good() 
     let queue = sample.store.queue();
     let digests = vec![[7; 16], [8; 16]];
     let known = |now| queue.published(&published.topic, digests.clone(), now);
-    let found = known(at(299)).await.unwrap();
+    let found = known(at(299_999)).await.unwrap();
     assert_eq!(found, (9, vec![Some(published.clone()), None]));
-    assert_eq!(known(at(300)).await.unwrap(), (9, vec![None, None]));
-    let elsewhere = queue.published(&topic_id("other.fifo"), digests.clone(), at(0));
+    assert_eq!(known(at(300_000)).await.unwrap(), (9, vec![None, None]));
+    let other = topic_id("other.fifo");
+    let elsewhere = queue.published(&other, digests.clone(), at(0));
     assert_eq!(elsewhere.await.unwrap(), (0, vec![None, None]));
 }

@@ -152,9 +152,6 @@ mod tests {
                 "{target}"
             );
         }
-        fixture.make_topic("dead").await;
-        let topic = "arn:aws:sns:us-east-1:000000000000:dead";
-        assert_eq!(with(topic).await.unwrap().as_deref(), Some(topic));
         assert_eq!(with(dead).await.unwrap().as_deref(), Some(dead));
         let latest = &fixture.function(&fixture.id("sum")).latest;
         let kept = latest.dead_letters.as_ref().map(ToString::to_string);

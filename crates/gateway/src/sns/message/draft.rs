@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::attribute;
 use crate::context::Context;
 use crate::error::Result;
+use crate::lambda::invocation::trace;
 use crate::sns::generated::{MessageAttributeValue, PublishBatchRequestEntry, PublishInput};
 use crate::sns::refusal::{invalid, invalid_for};
 
@@ -74,7 +75,7 @@ impl Draft {
             attributes,
             group: self.group,
             deduplication: self.deduplication,
-            trace: context.trace.clone(),
+            trace: Some(trace(context)),
         })
     }
 

@@ -164,6 +164,7 @@ fn sent(made: &Expansion) -> Vec<(String, String)> {
             String::from_utf8(event.payload.to_vec()).unwrap(),
         ),
         Delivery::Message(message) => (message.queue.name.to_string(), message.body.clone()),
+        Delivery::Published(_) => panic!("buses know nothing again"),
     };
     made.deliveries.iter().map(one).collect()
 }
@@ -325,7 +326,7 @@ async fn a_queue_gets_only_what_it_takes() {
     assert_eq!(whys(&made), [Why::NoGroup, Why::TooLarge]);
     let ids = made.deliveries.iter().map(|delivery| match delivery {
         Delivery::Message(message) => message.deduplication.clone(),
-        Delivery::Event(_) => panic!("queues get messages"),
+        Delivery::Event(_) | Delivery::Published(_) => panic!("queues get messages"),
     });
     assert_eq!(ids.collect::<Vec<_>>(), [None, Some("e-1".to_owned())]);
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kiln_store::queue::{Lane, NewEvent};
 use kiln_types::{
     FunctionArn, FunctionId, InvocationReport, InvocationStatus, MessageAttribute, Qualifier,
-    QueueId, Region, Version,
+    QueueArn, QueueId, Region, Version,
 };
 use serde_json::{Value, json};
 
@@ -149,7 +149,7 @@ fn told(settled: Settlement) -> NewEvent {
 }
 
 /// What the only one is told in brief.
-fn payload(brief: Option<Vec<Delivery>>) -> Bytes {
+fn said_in_brief(brief: Option<Vec<Delivery>>) -> Bytes {
     match brief.as_deref() {
         Some([Delivery::Event(event)]) => event.payload.clone(),
         Some([Delivery::Message(message)]) => message.body.clone().into(),
@@ -215,7 +215,7 @@ fn a_success_is_told_without_an_error() {
         record["responseContext"],
         json!({"statusCode": 200, "executedVersion": "7"})
     );
-    let brief: Value = serde_json::from_slice(&payload(brief)).unwrap();
+    let brief: Value = serde_json::from_slice(&said_in_brief(brief)).unwrap();
     assert_eq!(brief["requestContext"], record["requestContext"]);
     assert_eq!(
         (brief.get("requestPayload"), brief.get("responsePayload")),
@@ -330,7 +330,7 @@ fn a_failed_event_that_no_record_can_hold_is_kept_and_a_success_is_told_without_
     let Settlement::Succeeded(Some(Told { brief, .. }), _) = settled.clone() else {
         panic!("somebody is told");
     };
-    assert_eq!(told(settled).payload, payload(brief));
+    assert_eq!(told(settled).payload, said_in_brief(brief));
 }
 
 #[test]
@@ -386,7 +386,7 @@ fn what_has_no_room_in_a_message_is_told_in_brief_or_kept() {
     let Delivery::Message(message) = &told.whole[0] else {
         panic!("a queue is told");
     };
-    assert_eq!(message.body.as_bytes(), payload(told.brief.clone()));
+    assert_eq!(message.body.as_bytes(), said_in_brief(told.brief.clone()));
     let failed = outcome(InvocationStatus::Error, "1");
     let end = ending(Some(Reason::RetriesExhausted), Some(failed));
     let settled = settlement(&large, &queues(), end);
