@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
+use kiln_invoke::queued::QueueDeps;
 use kiln_invoke::{FanOut, Invoker, Queued, Snapshots, keep_queues};
 use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
@@ -86,6 +87,8 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         .local_addr()
         .context("read the listening address")?;
     parts.host.set_own_port(address.port());
+    let endpoint = wiring::endpoint(&settings, address.port())?;
+    parts.fan_out.set_endpoint(endpoint.to_string());
     let invoker = parts.invoker(&settings)?;
     let queued = parts.queued(&settings, invoker.clone(), &stop);
     let triggers = parts.triggers(&settings, invoker.clone(), &stop)?;
@@ -218,14 +221,14 @@ impl Parts {
 
     /// Starts what runs asynchronous events.
     fn queued(&self, settings: &Settings, invoker: Invoker, stop: &CancellationToken) -> Queued {
-        Queued::start(
-            self.store.clone(),
-            invoker,
-            settings.events.config(),
-            self.clock.clone(),
-            &self.tracker,
-            stop.clone(),
-        )
+        let deps = QueueDeps {
+            store: self.store.clone(),
+            fan_out: self.fan_out.clone(),
+            clock: self.clock.clone(),
+            tracker: self.tracker.clone(),
+            stop: stop.clone(),
+        };
+        Queued::start(invoker, settings.events.config(), deps)
     }
 
     /// Starts what listens to event sources.
@@ -277,6 +280,7 @@ impl Parts {
                 self.scheduler.clone(),
                 self.meter.clone(),
                 doors.queued,
+                self.fan_out.clone(),
             )),
         };
         Ok(Gateway::new(wiring::gateway(settings, mode, port)?, deps))

@@ -3,7 +3,7 @@
 use kiln_gateway::status::{
     Events, Instances, Lost, Memory, Records, Requests, Sandboxes, Schedules, Status,
 };
-use kiln_invoke::Queued;
+use kiln_invoke::{FanOut, Queued};
 use kiln_metering::Meter;
 use kiln_scheduler::Scheduler;
 use kiln_store::Store;
@@ -15,6 +15,7 @@ pub(crate) fn reader(
     scheduler: Scheduler,
     meter: Meter,
     queued: Queued,
+    fan_out: FanOut,
 ) -> impl Fn() -> Status + Send + Sync {
     move || {
         let scheduled = scheduler.statistics();
@@ -28,6 +29,9 @@ pub(crate) fn reader(
             requests: requests(&scheduled.total()),
             sandboxes: of_sandboxes(sandboxes.statistics()),
             events: events(store.queue().totals(), queued.statistics()),
+            publications: Lost {
+                dropped: fan_out.dropped(),
+            },
             schedules: schedules(store.schedules().totals()),
             usage: Records {
                 kept: metered.kept,
@@ -57,6 +61,7 @@ fn events(totals: kiln_store::queue::Totals, queued: kiln_invoke::queued::Statis
         retried: totals.retried,
         redelivered: totals.redelivered,
         redriven: totals.redriven,
+        untold: totals.untold,
         queued: totals.queued,
         in_flight: queued.in_flight,
         dead_letters: totals.dead,

@@ -175,6 +175,16 @@ fn file_systems(settings: &Settings) -> anyhow::Result<FileSystems> {
     Ok(systems)
 }
 
+/// Where clients reach the server.
+pub(crate) fn endpoint(settings: &Settings, port: u16) -> anyhow::Result<kiln_gateway::Endpoint> {
+    match &settings.url_base {
+        Some(endpoint) => Ok(endpoint.clone()),
+        None => format!("http://{}:{port}", settings.url_host)
+            .parse()
+            .context("read --url-host"),
+    }
+}
+
 pub(crate) fn gateway(
     settings: &Settings,
     mode: Mode,
@@ -187,12 +197,7 @@ pub(crate) fn gateway(
             Mode::Production => Auth::Enforce,
             Mode::Development => Auth::AnyCredentials,
         },
-        endpoint: match &settings.url_base {
-            Some(endpoint) => endpoint.clone(),
-            None => format!("http://{}:{port}", settings.url_host)
-                .parse()
-                .context("read --url-host")?,
-        },
+        endpoint: endpoint(settings, port)?,
         account_concurrency: settings.scaling.concurrency,
         memory_budget_mb: settings.memory_budget_bytes()? >> 20,
         file_systems: file_systems(settings)?,

@@ -13,6 +13,7 @@ mod queues;
 mod refusal;
 mod schedules;
 mod sign;
+mod topics;
 mod triggers;
 mod versions;
 
@@ -32,6 +33,7 @@ use serde_json::Value;
 pub(crate) use lambda::{InvokeCall, Kind};
 pub(crate) use logs::{LogEvent, Query as LogQuery};
 pub(crate) use refusal::{Refusal, is_code, is_unsupported};
+pub(crate) use topics::Subscription;
 
 use crate::target::Target;
 
@@ -53,6 +55,7 @@ enum Service {
     Lambda,
     ApiGateway,
     Logs,
+    Sns,
     Sqs,
     Scheduler,
     Sts,
@@ -93,6 +96,7 @@ impl Service {
             Service::Lambda => "lambda",
             Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
+            Service::Sns => "sns",
             Service::Sqs => "sqs",
             Service::Scheduler => "scheduler",
             Service::Sts => "sts",

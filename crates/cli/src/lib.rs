@@ -30,6 +30,7 @@ mod scripted;
 mod size;
 mod status;
 mod target;
+mod topics;
 mod triggers;
 mod usage;
 mod versions;
@@ -82,6 +83,8 @@ pub enum Verb {
     Triggers(triggers::Args),
     /// Show message queues and how many messages they have; send to one or empty it
     Queues(queues::Args),
+    /// Publish to many at once: list, create and delete topics, subscribe to them and publish
+    Topics(topics::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
     Schedules(schedules::Args),
     /// Show what functions used and what that cost
@@ -134,6 +137,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Events(args) => events::run(client, format, &args).await,
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Queues(args) => queues::run(client, format, &args).await,
+        Verb::Topics(args) => topics::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,

@@ -77,6 +77,19 @@ pub struct Origin<'a> {
     pub now: Timestamp,
 }
 
+/// What a bus is told of the end of an invocation.
+#[derive(Debug, Clone)]
+pub struct Ended<'a> {
+    /// The bus.
+    pub bus_arn: String,
+    /// The function, with its qualifier.
+    pub function_arn: &'a str,
+    /// Whether it succeeded.
+    pub is_success: bool,
+    /// The record of it: JSON.
+    pub record: String,
+}
+
 /// Why an entry is refused: `ErrorCode` and `ErrorMessage`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -151,6 +164,28 @@ impl Envelope {
             region: origin.region.to_string(),
             resources: vec![rule_arn.to_owned()],
             detail: RawValue::from_string("{}".to_owned()).expect("it is JSON"),
+            replay_name: None,
+        }
+    }
+
+    /// The event that tells a bus of the end of an invocation, under an id (Lambda developer guide, "Capturing records
+    /// of Lambda asynchronous invocations").
+    pub fn ended(id: String, ended: Ended<'_>, origin: &Origin<'_>) -> Self {
+        let how = match ended.is_success {
+            true => "Success",
+            false => "Failure",
+        };
+        let nothing = || RawValue::from_string("{}".to_owned()).expect("it is JSON");
+        Self {
+            version: "0".to_owned(),
+            id,
+            detail_type: format!("Lambda Function Invocation Result - {how}"),
+            source: "lambda".to_owned(),
+            account: origin.account.to_string(),
+            time: time_text(origin.now),
+            region: origin.region.to_string(),
+            resources: vec![ended.bus_arn, ended.function_arn.to_owned()],
+            detail: RawValue::from_string(ended.record).unwrap_or_else(|_| nothing()),
             replay_name: None,
         }
     }

@@ -3,7 +3,7 @@
 //! Everything here is a function of its arguments: no files, no network, no tasks, no clock. Whoever
 //! calls brings the time. Start reading at [`pattern`], the language that EventBridge rules, event
 //! source mappings ([`filter`]) and SNS subscriptions ([`filter_policy`]) share; then [`transform`],
-//! [`schedule`] and [`envelope`].
+//! [`schedule`], [`envelope`] and [`notification`].
 //!
 //! Invariants: whatever text comes in, parsing and evaluation end after a bounded amount of work; a value
 //! that parsed cannot fail later.
@@ -11,6 +11,7 @@
 pub mod envelope;
 pub mod filter;
 pub mod filter_policy;
+pub mod notification;
 pub mod pattern;
 pub mod schedule;
 pub mod transform;

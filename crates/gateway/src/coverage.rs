@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, events, lambda, logs, scheduler, sqs, sts};
+use crate::{apigatewayv2, events, lambda, logs, scheduler, sns, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub fn coverage() -> Vec<Coverage> {
         };
     }
     let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(events));
-    let all = all.chain(of!(logs)).chain(of!(scheduler)).chain(of!(sqs));
-    all.chain(of!(sts)).collect()
+    let all = all.chain(of!(logs)).chain(of!(scheduler)).chain(of!(sns));
+    all.chain(of!(sqs)).chain(of!(sts)).collect()
 }
 
 #[cfg(test)]
@@ -50,6 +50,7 @@ mod tests {
             ("events", "Amazon EventBridge"),
             ("logs", "Amazon CloudWatch Logs"),
             ("scheduler", "Amazon EventBridge Scheduler"),
+            ("sns", "Amazon SNS"),
             ("sqs", "Amazon SQS"),
             ("sts", "AWS STS"),
         ] {
@@ -87,8 +88,8 @@ mod tests {
                 .count()
         };
         assert_eq!(
-            ["lambda", "logs", "scheduler", "sqs", "sts"].map(handled),
-            [56, 8, 12, 23, 1]
+            ["lambda", "logs", "scheduler", "sns", "sqs", "sts"].map(handled),
+            [56, 8, 12, 19, 23, 1]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }

@@ -115,6 +115,28 @@ macro_rules! exceptions {
 }
 
 exceptions! {
+    /// A resource has as many tags as it may.
+    TagLimitExceeded = "TagLimitExceeded", 400, Front;
+    /// A topic has as many subscriptions as it may.
+    SubscriptionLimitExceeded = "SubscriptionLimitExceeded", 403, Front;
+    /// There are as many topics as there may be.
+    TopicLimitExceeded = "TopicLimitExceeded", 403, Front;
+    /// There is no such topic, to be tagged.
+    TaggedNotFound = "ResourceNotFound", 404, Front;
+    /// What is published has an attribute that is none.
+    ParameterValueInvalid = "ParameterValueInvalid", 400, Front;
+    /// Two entries of a batch that is published have the same id.
+    PublishIdsNotDistinct = "BatchEntryIdsNotDistinct", 400, Front;
+    /// The messages of a batch that is published are too large together.
+    PublishTooLong = "BatchRequestTooLong", 400, Front;
+    /// A batch that is published has no entries.
+    PublishEmpty = "EmptyBatchRequest", 400, Front;
+    /// The id of an entry of a batch that is published is none.
+    PublishIdInvalid = "InvalidBatchEntryId", 400, Front;
+    /// A batch that is published has too many entries.
+    PublishTooMany = "TooManyEntriesInBatchRequest", 400, Front;
+    /// Too much is published at once.
+    Throttled = "Throttled", 429, Front;
     /// Two entries of a batch have the same id.
     BatchEntryIdsNotDistinct = "BatchEntryIdsNotDistinct", 400, Front;
     /// The messages of a batch are too large together.

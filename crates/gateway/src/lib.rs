@@ -26,6 +26,7 @@ mod proxy;
 mod router;
 mod scheduler;
 mod server;
+mod sns;
 mod sqs;
 mod sts;
 mod urls;

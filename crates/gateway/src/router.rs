@@ -7,7 +7,7 @@ use kiln_types::{UrlId, limits};
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
-use crate::{apigatewayv2, events, lambda, logs, scheduler, sqs, sts};
+use crate::{apigatewayv2, events, lambda, logs, scheduler, sns, sqs, sts};
 
 /// What `X-Amz-Target` of EventBridge begins with.
 const EVENTS_TARGET: &str = "AWSEvents.";
@@ -19,6 +19,8 @@ const SQS_TARGET: &str = "AmazonSQS.";
 const HTTP_APIS: &str = "/v2/";
 /// The XML namespace of the Simple Queue Service.
 const SQS_NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
+/// The XML namespace of the Simple Notification Service.
+const SNS_NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 /// The XML namespace of the Security Token Service.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// Clients read the errors of any query service without looking at the namespace.
@@ -51,6 +53,8 @@ pub(crate) enum Service {
     Logs,
     /// EventBridge Scheduler.
     Scheduler,
+    /// The Simple Notification Service.
+    Sns,
     /// The Simple Queue Service.
     Sqs,
     /// The Security Token Service.
@@ -89,6 +93,8 @@ pub(crate) enum Operation {
     Logs(logs::generated::Operation),
     /// Of EventBridge Scheduler.
     Scheduler(scheduler::generated::Operation),
+    /// Of the Simple Notification Service.
+    Sns(sns::generated::Operation),
     /// Of the Simple Queue Service.
     Sqs(sqs::generated::Operation),
     /// Of the Security Token Service.
@@ -132,6 +138,7 @@ impl Service {
             Some("events") => Ok(Service::Events),
             Some("logs") => Ok(Service::Logs),
             Some("scheduler") => Ok(Service::Scheduler),
+            Some("sns") => Ok(Service::Sns),
             Some("sqs") => Ok(Service::Sqs),
             Some("sts") => Ok(Service::Sts),
             Some("kiln") => Ok(Service::Kiln),
@@ -163,6 +170,7 @@ impl Service {
             Service::Events => "events",
             Service::Logs => "logs",
             Service::Scheduler => "scheduler",
+            Service::Sns => "sns",
             Service::Sqs => "sqs",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
@@ -181,6 +189,10 @@ impl Service {
                 namespace: SQS_NAMESPACE,
                 flat: sqs::FLAT,
             },
+            Service::Sns => Protocol::Query {
+                namespace: SNS_NAMESPACE,
+                flat: sns::FLAT,
+            },
             Service::Sts => Protocol::Query {
                 namespace: STS_NAMESPACE,
                 flat: &[],
@@ -197,6 +209,7 @@ impl Service {
             Service::Lambda
             | Service::Events
             | Service::Scheduler
+            | Service::Sns
             | Service::Sts
             | Service::Kiln => Exception::Validation,
         }
@@ -214,7 +227,7 @@ impl Service {
             Service::Sqs if head.headers.contains_key("x-amz-target") => {
                 find_by_target(self, "SQS", SQS_TARGET, head).map(Some)
             }
-            Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
+            Service::Sns | Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
         }
     }
 
@@ -230,6 +243,7 @@ impl Service {
         match self {
             Service::Events => named!(events, Operation::Events),
             Service::Logs => named!(logs, Operation::Logs),
+            Service::Sns => named!(sns, Operation::Sns),
             Service::Sqs => named!(sqs, Operation::Sqs),
             Service::Sts => named!(sts, Operation::Sts),
             Service::Lambda | Service::ApiGateway | Service::Scheduler | Service::Kiln => None,
@@ -246,6 +260,7 @@ impl Operation {
             Operation::Events(operation) => operation.name(),
             Operation::Logs(operation) => operation.name(),
             Operation::Scheduler(operation) => operation.name(),
+            Operation::Sns(operation) => operation.name(),
             Operation::Sqs(operation) => operation.name(),
             Operation::Sts(operation) => operation.name(),
         }
@@ -262,7 +277,7 @@ impl Operation {
             }
             Operation::Lambda(Invoke) => limits::SYNC_PAYLOAD_BYTES_MAX,
             Operation::Scheduler(_) => SCHEDULER_BODY_BYTES_MAX,
-            Operation::Events(_) | Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
+            Operation::Events(_) | Operation::Sns(_) | Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
             Operation::Lambda(_)
             | Operation::ApiGateway(_)
             | Operation::Logs(_)
@@ -289,7 +304,7 @@ impl Operation {
 pub(crate) fn body_bytes_max(service: Service, found: Option<&Found>) -> usize {
     match (service, found) {
         (_, Some(found)) => found.operation.body_bytes_max(),
-        (Service::Sqs, None) => MESSAGES_BODY_BYTES_MAX,
+        (Service::Sns | Service::Sqs, None) => MESSAGES_BODY_BYTES_MAX,
         (_, None) => BODY_BYTES_MAX,
     }
 }
@@ -306,6 +321,7 @@ pub(crate) fn find_in_form(service: Service, head: &Parts, form: &[u8]) -> Resul
         ));
     };
     let version = match service {
+        Service::Sns => "2010-03-31",
         Service::Sqs => "2012-11-05",
         _ => "2011-06-15",
     };

@@ -1,4 +1,5 @@
-//! Who is sent what is published: an event on a bus becomes events of functions and messages in queues.
+//! Who is sent what is published: an event on a bus, or a message to a topic, becomes events of functions and messages
+//! in queues.
 //!
 //! A publication is expanded in memory ([`expand`], pure: the publication and what there is come to a list of
 //! deliveries), and all that it comes to is kept in one synced transaction before its publisher is told. So
@@ -8,6 +9,7 @@
 //!  publication ──► rules of its bus ──► function ──► asynchronous event
 //!                   ▲         │    └──► queue ─────► message, or message in the dead-letter queue
 //!                   └── bus ◄─┘
+//!  message ──► subscriptions of its topic ──► function, queue
 //! ```
 //!
 //! Invariants: all of what is published together is kept, or what is not is refused by itself; whatever
@@ -16,25 +18,36 @@
 
 mod directory;
 mod expand;
+mod notices;
+mod order;
 mod rules;
+mod subscriptions;
+mod tell;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use kiln_events::envelope::{Envelope, Origin};
 use kiln_store::Store;
 use kiln_store::queue::{DeliverError, Delivery};
-use kiln_types::{BusId, Region, RequestId, RuleId, Timestamp};
+use kiln_types::{BusId, MessageId, Region, RequestId, RuleId, Timestamp, TopicId};
 
 pub use expand::{BYTES_MAX, DELIVERIES_MAX, DEPTH_MAX};
+pub use notices::{Notice, Says};
+pub use order::sequence_number;
 
 use directory::InStore;
 use expand::{Dropped, Expansion, Surroundings};
+use notices::{Place, Placed};
+use order::Turns;
 use rules::Rules;
+use subscriptions::Subscriptions;
 
 /// How often a publication is expanded anew because a queue went away in between.
 const ATTEMPTS_MAX: u32 = 4;
+/// Where a server is reached that was not told: only tests have none.
+const ENDPOINT: &str = "http://localhost:4566";
 
 /// What is published, and where.
 #[derive(Debug, Clone)]
@@ -55,12 +68,24 @@ pub struct Tick {
     dropped: Vec<Dropped>,
 }
 
+/// A message that was published to a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noticed {
+    /// Names it: where it was published before, the one of then.
+    pub id: MessageId,
+    /// Its place in the order of a FIFO topic.
+    pub number: Option<u64>,
+}
+
 /// Why a publication was not accepted. Nobody was sent anything of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such bus.
     #[error("event bus {0} does not exist")]
     NoBus(BusId),
+    /// There is no such topic.
+    #[error("topic {0} does not exist")]
+    NoTopic(TopicId),
     /// It would come to more than may be delivered at once.
     #[error(
         "it would be delivered more than {DELIVERIES_MAX} times, or with more than {BYTES_MAX} bytes, together with what was published with it"
@@ -88,6 +113,10 @@ struct Shared {
     region: Region,
     /// Rules that were read, by their bus: reading a pattern costs more than asking it.
     rules: RwLock<HashMap<BusId, Arc<Rules>>>,
+    /// Subscriptions that were read, by their topic.
+    subscriptions: RwLock<HashMap<TopicId, Arc<Subscriptions>>>,
+    turns: Turns,
+    endpoint: OnceLock<String>,
     dropped: AtomicU64,
 }
 
@@ -99,21 +128,87 @@ impl FanOut {
                 store,
                 region,
                 rules: RwLock::default(),
+                subscriptions: RwLock::default(),
+                turns: Turns::default(),
+                endpoint: OnceLock::new(),
                 dropped: AtomicU64::new(0),
             }),
         }
     }
 
+    /// Says where this server is reached, as messages of topics tell their receivers. Only the first call counts.
+    pub fn set_endpoint(&self, endpoint: String) {
+        self.shared.endpoint.get_or_init(|| endpoint);
+    }
+
     /// Publishes all that is given, each for itself; what was accepted is on disk when this returns, in
     /// functions' and queues' names.
     pub async fn publish(&self, all: &[Publication], now: Timestamp) -> Vec<Result<(), Refusal>> {
+        self.keep(now, |around| expand::expand(all, around)).await
+    }
+
+    /// Publishes messages to a topic, each for itself; what was accepted is on disk when this returns, in functions' and
+    /// queues' names. What a FIFO topic knows already is not sent again.
+    pub async fn notify(
+        &self,
+        topic: &TopicId,
+        all: Vec<Notice>,
+        now: Timestamp,
+    ) -> Vec<Result<Noticed, Refusal>> {
+        let store = &self.shared.store;
+        let Some(live) = store.topics().get(topic) else {
+            return vec![Err(Refusal::NoTopic(topic.clone())); all.len()];
+        };
+        let mut places = vec![Place::Anywhere; all.len()];
+        let mut turn = None;
+        if let Some(fifo) = live.topic.fifo {
+            turn = Some(self.shared.turns.take(topic).await);
+            let digest = |notice| order::digest(&live.topic, fifo, notice);
+            let digests: Vec<[u8; 16]> = all.iter().map(digest).collect();
+            let known = store.queue().published(topic, digests.clone(), now).await;
+            let (last, known) = match known {
+                Ok(known) => known,
+                Err(error) => return vec![Err(Refusal::NotKept(error.to_string())); all.len()],
+            };
+            let ids = all.iter().map(|notice| notice.id);
+            let asked = ids.zip(digests).zip(known);
+            let asked = asked.map(|((id, digest), known)| (id, digest, known));
+            places = order::places(topic, last, asked);
+        }
+        let placed = all.into_iter().zip(places);
+        let placed = placed.map(|(notice, place)| Placed { notice, place });
+        let placed: Vec<Placed> = placed.collect();
+        let results = self.keep(now, |around| notices::expand(topic, &placed, around));
+        let results = results.await;
+        drop(turn);
+        let noticed = |(one, result): (&Placed, Result<(), Refusal>)| {
+            result.map(|()| match &one.place {
+                Place::Anywhere => Noticed {
+                    id: one.notice.id,
+                    number: None,
+                },
+                Place::New(published) | Place::Known(published) => Noticed {
+                    id: published.id,
+                    number: Some(published.number),
+                },
+            })
+        };
+        placed.iter().zip(results).map(noticed).collect()
+    }
+
+    /// Keeps what something comes to, and says of each part what became of it.
+    async fn keep(
+        &self,
+        now: Timestamp,
+        expand: impl Fn(&Surroundings<'_>) -> Expansion,
+    ) -> Vec<Result<(), Refusal>> {
         let mut attempt = 1;
         loop {
             let Expansion {
                 deliveries,
                 dropped,
                 results,
-            } = self.expand(all, now);
+            } = self.around(now, &expand);
             let delivered = match deliveries.is_empty() {
                 true => Ok(()),
                 false => self.shared.store.queue().deliver(deliveries, now).await,
@@ -171,18 +266,16 @@ impl FanOut {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    fn expand(&self, all: &[Publication], now: Timestamp) -> Expansion {
-        self.around(now, |around| expand::expand(all, around))
-    }
-
     fn around<T>(&self, now: Timestamp, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
         let directory = InStore {
             store: &self.shared.store,
             rules: &self.shared.rules,
+            subscriptions: &self.shared.subscriptions,
             region: &self.shared.region,
         };
         let surroundings = Surroundings {
             directory: &directory,
+            endpoint: self.shared.endpoint.get().map_or(ENDPOINT, String::as_str),
             now,
         };
         work(&surroundings)
@@ -195,7 +288,7 @@ impl FanOut {
         let count = dropped.len() as u64;
         self.shared.dropped.fetch_add(count, Ordering::Relaxed);
         tracing::warn!(
-            count, rule = %first.rule_arn, target = %first.target, event = %first.event, why = first.why.code(),
+            count, by = %first.by, target = %first.target, event = %first.event, why = first.why.code(),
             "an event could not be delivered and no dead-letter queue takes it"
         );
     }

@@ -24,7 +24,7 @@ mod plan;
 mod record;
 
 pub use accept::accept;
-pub use driver::{Queued, Statistics};
+pub use driver::{QueueDeps, Queued, Statistics};
 
 use std::time::Duration;
 

@@ -1,14 +1,23 @@
 //! What a destination is told of the end of something that Lambda ran, whatever that was: an asynchronous
 //! event, or a batch of a source. Pure.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kiln_store::messages::NewMessage;
 use kiln_store::queue::{Delivery, NewEvent};
-use kiln_types::{Destination, MessageId, RequestId, Version, limits};
+use kiln_types::{
+    Destination, FunctionArn, MessageAttribute, MessageId, QueueArn, RequestId, Timestamp, Version,
+    limits,
+};
 use serde::Serialize;
+
+use crate::fan_out::Refusal;
 
 /// Who sends what Lambda sends.
 pub(crate) const SENDER: &str = "lambda.amazonaws.com";
+/// What the envelope of an event adds to a record, at most.
+const ENVELOPE_BYTES_MAX: usize = 4 * 1024;
 
 /// What every record says of the invocations, in AWS's shape.
 #[derive(Debug, Serialize)]
@@ -45,33 +54,67 @@ impl ResponseContext {
     }
 }
 
+/// What is told, and of whom.
+#[derive(Debug, Clone)]
+pub struct Telling {
+    /// Names what is made of it.
+    pub id: RequestId,
+    /// The tracing header.
+    pub trace: Option<String>,
+    /// What is said.
+    pub payload: Bytes,
+    /// What a message carries besides.
+    pub attributes: BTreeMap<String, MessageAttribute>,
+    /// The function, with its qualifier.
+    pub function: FunctionArn,
+    /// Whether it succeeded.
+    pub is_success: bool,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// The destination cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTold {
+    /// It is not there.
+    #[error("{0} does not exist")]
+    Gone(Destination),
+    /// It is more than can be delivered at once.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// What knows whom a destination reaches: [`FanOut`](crate::FanOut), or what stands for one in tests.
+pub trait Tell: Send + Sync {
+    /// What brings a record to its destination, be that many.
+    fn tell(&self, to: &Destination, telling: Telling) -> Result<Vec<Delivery>, NotTold>;
+}
+
 /// How large a record for this destination may be, in bytes.
 pub fn bytes_max(to: &Destination) -> usize {
     match to {
         Destination::Function(_) => limits::SYNC_PAYLOAD_BYTES_MAX,
         Destination::Queue(_) => limits::MESSAGE_BYTES_MAX,
+        Destination::Topic(_) => limits::PUBLISHED_BYTES_MAX,
+        Destination::Bus(_) => limits::MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX,
     }
 }
 
-/// What brings a record to its destination; `id` names it there.
-pub fn delivery(
-    to: &Destination,
-    id: RequestId,
-    trace: Option<String>,
-    payload: Bytes,
-) -> Delivery {
-    match to {
-        Destination::Function(arn) => Delivery::Event(NewEvent {
-            trace,
-            ..NewEvent::plain(id, arn, payload)
-        }),
-        Destination::Queue(arn) => {
-            let id = MessageId::from_bytes(*id.as_bytes());
-            let body = String::from_utf8_lossy(&payload).into_owned();
-            Delivery::Message(NewMessage {
-                trace,
-                ..NewMessage::plain(id, &arn.queue, body, SENDER)
-            })
-        }
-    }
+/// What brings a record to a function, invoked with it.
+pub fn to_function(arn: &FunctionArn, telling: Telling) -> Delivery {
+    Delivery::Event(NewEvent {
+        trace: telling.trace,
+        ..NewEvent::plain(telling.id, arn, telling.payload)
+    })
+}
+
+/// What brings a record to a queue.
+pub fn to_queue(arn: &QueueArn, telling: Telling) -> Delivery {
+    let id = MessageId::from_bytes(*telling.id.as_bytes());
+    let body = String::from_utf8_lossy(&telling.payload).into_owned();
+    Delivery::Message(NewMessage {
+        trace: telling.trace,
+        attributes: telling.attributes,
+        ..NewMessage::plain(id, &arn.queue, body, SENDER)
+    })
 }

@@ -58,6 +58,7 @@ pub(crate) const META: Spec = Spec {
         crate::mappings::TABLE,
         crate::apis::TABLES,
         crate::buses::TABLES,
+        crate::topics::TABLES,
     ],
 };
 

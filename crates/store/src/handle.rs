@@ -27,6 +27,7 @@ use crate::mappings::Mappings;
 use crate::messages::Messages;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
+use crate::topics::Topics;
 use crate::usage::Usage;
 
 /// An open data directory. Clones share it; it is given up on [`Store::close`], or when the last
@@ -43,6 +44,7 @@ struct Parts {
     mappings: Mappings,
     apis: Apis,
     buses: Buses,
+    topics: Topics,
     keys: Keys,
     logs: Logs,
     usage: Usage,
@@ -73,6 +75,7 @@ impl Store {
             mappings: Mappings::open(meta.clone())?,
             apis: Apis::open(meta.clone())?,
             buses: Buses::open(meta.clone())?,
+            topics: Topics::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
@@ -230,6 +233,11 @@ impl Store {
     /// Event buses and their rules.
     pub fn buses(&self) -> &Buses {
         &self.parts.buses
+    }
+
+    /// Topics and their subscriptions.
+    pub fn topics(&self) -> &Topics {
+        &self.parts.topics
     }
 
     /// Log groups, streams and events.

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, access keys (every commit is synced)
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, access keys (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, schedules (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -42,6 +42,7 @@ pub mod messages;
 pub mod queue;
 pub mod schedules;
 mod shelf;
+mod topics;
 mod usage;
 
 pub use apis::Apis;
@@ -62,4 +63,5 @@ pub use mappings::Mappings;
 pub use messages::Messages;
 pub use queue::Queue;
 pub use schedules::Schedules;
+pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_types::account::AccountId;
-use kiln_types::{FunctionId, RequestId, Timestamp};
+use kiln_types::{FunctionId, RequestId, Timestamp, TopicId};
 
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
@@ -43,6 +43,7 @@ mod hasten;
 mod key;
 mod lane;
 mod list;
+mod published;
 mod room;
 mod settle;
 mod totals;
@@ -56,6 +57,7 @@ pub use event::{DeadLetter, Event, NewEvent, Reason};
 pub(crate) use event::{drop_body, put_body, read_body};
 pub use key::{Key, Lane};
 pub use list::{ListQuery, Listed, Place, Shown};
+pub use published::Published;
 pub use room::Full;
 pub(crate) use room::{Held, Room};
 pub use settle::{Again, Settlement, Told};
@@ -128,6 +130,8 @@ const QUEUE: Spec = Spec {
     ",
         messages::TABLES,
         schedules::TABLES,
+        published::TABLES,
+        "ALTER TABLE total ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;",
     ],
 };
 
@@ -214,6 +218,21 @@ impl Queue {
         };
         let delivered = self.database.write_then("deliver", work, publish);
         delivered.await.map(|_| ())
+    }
+
+    /// The number of the last message of a FIFO topic, and of each digest the message that was published under it
+    /// within five minutes ([`Delivery::Published`]).
+    pub async fn published(
+        &self,
+        topic: &TopicId,
+        digests: Vec<[u8; 16]>,
+        now: Timestamp,
+    ) -> Result<(u64, Vec<Option<Published>>), Error> {
+        let topic = topic.clone();
+        let read = move |from: &rusqlite::Connection| published::find(from, &topic, &digests, now);
+        self.database
+            .read("look for what was published", read)
+            .await
     }
 
     /// What was committed shows in the totals, and whoever runs events hears of it.

@@ -71,7 +71,8 @@ impl Carrier {
                 origin: &origin,
                 now: self.shared.now().calendar,
             };
-            let kept = destination::keep(&self.shared.deps.store, &to, &ending).await;
+            let deps = &self.shared.deps;
+            let kept = destination::keep(&deps.store, &deps.fan_out, &to, &ending).await;
             let batch = given_up.batch;
             self.tell(match kept {
                 Ok(()) => Ended {

@@ -5,8 +5,11 @@
 //! Kiln's may keep nothing behind its position, so `payload` holds the event, as it does on AWS for buckets, but as
 //! JSON and not as a text. What is too large for one record is told in several.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use kiln_invoke::told::{self, RequestContext, ResponseContext};
+use kiln_invoke::FanOut;
+use kiln_invoke::told::{self, RequestContext, ResponseContext, Tell, Telling};
 use kiln_store::Store;
 use kiln_types::{Destination, FunctionArn, RequestId, Timestamp};
 use serde::Serialize;
@@ -57,12 +60,25 @@ pub(crate) struct Ending<'a> {
 /// Has the destination's queue take the records of an ending: all are on disk when it returns.
 pub(crate) async fn keep(
     store: &Store,
+    fan_out: &FanOut,
     to: &Destination,
     ending: &Ending<'_>,
 ) -> Result<(), String> {
-    let told = records(ending, told::bytes_max(to)).into_iter();
-    let told = told.map(|payload| told::delivery(to, RequestId::random(), None, payload));
-    let delivered = store.queue().deliver(told.collect(), ending.now).await;
+    let mut deliveries = Vec::new();
+    for payload in records(ending, told::bytes_max(to)) {
+        let telling = Telling {
+            id: RequestId::random(),
+            trace: None,
+            payload,
+            attributes: BTreeMap::new(),
+            function: ending.function.clone(),
+            is_success: false,
+            now: ending.now,
+        };
+        let told = fan_out.tell(to, telling);
+        deliveries.extend(told.map_err(|error| error.to_string())?);
+    }
+    let delivered = store.queue().deliver(deliveries, ending.now).await;
     delivered.map_err(|error| error.to_string())
 }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::FunctionArn;
+use crate::bus::BusArn;
 use crate::clock::Timestamp;
 use crate::limits;
 use crate::message::QueueArn;
 use crate::name::InvalidName;
+use crate::topic::TopicArn;
 use crate::units::{EventAgeSecs, Retries};
 
 /// What `PutFunctionEventInvokeConfig` sets for a version or an alias. What is none has its default.
@@ -35,6 +37,10 @@ pub enum Destination {
     Function(FunctionArn),
     /// A message queue, sent the record of the event.
     Queue(QueueArn),
+    /// A topic, to whose subscribers the record is published.
+    Topic(TopicArn),
+    /// An event bus, which gets the record as the detail of an event.
+    Bus(BusArn),
 }
 
 /// What happens to an invocation whose chain led to the same function too often.
@@ -70,9 +76,11 @@ impl FromStr for Destination {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        match text.parse() {
-            Ok(queue) => Ok(Destination::Queue(queue)),
-            Err(_) => text.parse().map(Destination::Function),
+        match text.split(':').nth(2) {
+            Some("sqs") => text.parse().map(Destination::Queue),
+            Some("sns") => text.parse().map(Destination::Topic),
+            Some("events") => text.parse().map(Destination::Bus),
+            _ => text.parse().map(Destination::Function),
         }
     }
 }
@@ -82,6 +90,8 @@ impl fmt::Display for Destination {
         match self {
             Destination::Function(arn) => arn.fmt(f),
             Destination::Queue(arn) => arn.fmt(f),
+            Destination::Topic(arn) => arn.fmt(f),
+            Destination::Bus(arn) => arn.fmt(f),
         }
     }
 }
@@ -122,14 +132,12 @@ mod tests {
         for text in [
             "\"arn:aws:lambda:us-east-1:123456789012:function:sum:live\"",
             "\"arn:aws:sqs:us-east-1:123456789012:ends\"",
+            "\"arn:aws:sns:us-east-1:123456789012:ends\"",
+            "\"arn:aws:events:us-east-1:123456789012:event-bus/ends\"",
         ] {
             let read: Destination = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), text);
         }
-        assert!(
-            "arn:aws:sns:us-east-1:123456789012:t"
-                .parse::<Destination>()
-                .is_err()
-        );
+        assert!("arn:aws:s3:::ends".parse::<Destination>().is_err());
     }
 }

@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::alias::AliasConfig;
 use crate::clock::Timestamp;
 use crate::digest::Sha256;
-use crate::event_invoke::{EventInvokeConfig, RecursiveLoop};
+use crate::event_invoke::{Destination, EventInvokeConfig, RecursiveLoop};
 use crate::file_system::FileSystemMount;
 use crate::id::{RequestId, RevisionId};
 use crate::image::{Container, Image};
 use crate::layer::AttachedLayer;
-use crate::message::QueueArn;
 use crate::name::{Alias, FunctionId, Qualifier, Version};
 use crate::network::Network;
 use crate::policy::ResourcePolicy;
@@ -117,9 +116,9 @@ pub struct Configuration {
     /// How many invocations an instance may be given at a time.
     #[serde(default)]
     pub slots: Slots,
-    /// The message queue that gets asynchronous events that were given up.
+    /// The message queue or the topic that gets asynchronous events that were given up.
     #[serde(default)]
-    pub dead_letters: Option<QueueArn>,
+    pub dead_letters: Option<Destination>,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
 }

@@ -26,6 +26,10 @@ pub struct RevisionId(Uuid);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MappingId(Uuid);
 
+/// Names a subscription of a topic.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId(Uuid);
+
 /// Names one execution environment for as long as this process lives.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct InstanceId(pub u64);
@@ -169,5 +173,6 @@ impl MappingId {
 
 uuid_type!(RequestId, "request id");
 uuid_type!(MessageId, "message id");
+uuid_type!(SubscriptionId, "subscription id");
 uuid_type!(MappingId, "UUID of an event source mapping");
 uuid_type!(RevisionId, "revision id");

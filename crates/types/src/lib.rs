@@ -30,6 +30,7 @@ pub mod policy;
 pub mod runtime;
 pub mod schedule;
 pub mod secret;
+pub mod topic;
 pub mod trace;
 pub mod units;
 pub mod url;
@@ -53,7 +54,7 @@ pub use function::{
     Configuration, Function, LogFormat, LogLevel, LoggingConfig, NotReady, SnapStart, State,
     UpdateStatus,
 };
-pub use id::{InstanceId, MappingId, MessageId, RequestId, RevisionId, UrlId};
+pub use id::{InstanceId, MappingId, MessageId, RequestId, RevisionId, SubscriptionId, UrlId};
 pub use image::{Container, Image, ImageConfig};
 pub use invocation::{
     FunctionError, Initialization, Invocation, InvocationReport, InvocationStatus, Outcome, Restore,
@@ -67,6 +68,9 @@ pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};
 pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
 pub use secret::SecretArn;
+pub use topic::{
+    Subscriber, Subscription, SubscriptionArn, Topic, TopicArn, TopicFifo, TopicId, TopicName,
+};
 pub use trace::Trace;
 pub use units::{EphemeralMb, EventAgeSecs, InvalidUnit, MemoryMb, Retries, Slots, TimeoutSecs};
 pub use usage::{ProvisionedRecord, RestoreUsage, UsageRecord};

@@ -138,5 +138,19 @@ pub const BUSES_MAX: usize = 100;
 pub const RULES_MAX: usize = 300;
 /// Targets of a rule (EventBridge quotas page).
 pub const TARGETS_MAX: usize = 5;
+/// Longest name of a topic, `.fifo` included (SNS API reference, `CreateTopic`).
+pub const TOPIC_NAME_LENGTH_MAX: usize = 256;
+/// Topics of an account; 1,000 of them may be FIFO topics (SNS quotas page).
+pub const TOPICS_MAX: usize = 100_000;
+/// FIFO topics of an account (SNS quotas page).
+pub const FIFO_TOPICS_MAX: usize = 1_000;
+/// Subscriptions of a topic. AWS allows 12.5 million; here each publication is expanded at once.
+pub const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// Subscriptions of a FIFO topic (SNS quotas page).
+pub const FIFO_SUBSCRIPTIONS_MAX: usize = 100;
+/// Largest message that is published, attributes included, and all of a batch together: 256 KiB (SNS quotas page).
+pub const PUBLISHED_BYTES_MAX: usize = 256 * 1024;
+/// The resource policy of a topic (SNS developer guide, "Amazon SNS policy quotas").
+pub const TOPIC_POLICY_BYTES_MAX: usize = 30 * 1024;
 /// The resource policy of an event bus (EventBridge quotas page).
 pub const BUS_POLICY_BYTES_MAX: usize = 10 * 1024;

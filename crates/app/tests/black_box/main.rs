@@ -49,6 +49,7 @@ mod serve;
 mod signatures;
 mod simulate;
 mod snap_start;
+mod topics;
 mod usage;
 mod versions;
 mod wasm;

@@ -21,6 +21,8 @@ pub struct Status {
     pub sandboxes: Sandboxes,
     /// Asynchronous events and dead letters.
     pub events: Events,
+    /// What was published to buses and topics; lost is what a target that is gone did not get and no dead-letter queue took.
+    pub publications: Lost,
     /// Ticks of schedules.
     pub schedules: Schedules,
     /// Usage records.
@@ -110,6 +112,8 @@ pub struct Events {
     pub redelivered: u64,
     /// Dead letters that became events again.
     pub redriven: u64,
+    /// Events that succeeded and whose destination could not be told so; they became dead letters.
+    pub untold: u64,
     /// Waiting or running.
     pub queued: u64,
     /// Running.

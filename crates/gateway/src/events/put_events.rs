@@ -18,6 +18,7 @@ use super::generated::{
 use super::refusal::invalid;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
+use crate::lambda::invocation::trace as trace_of;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     if input.endpoint_id.is_some() {
@@ -75,7 +76,9 @@ fn publication(
         .map_err(|refused| failed(refused.code, refused.message))?;
     let bus = bus::named(context, given.event_bus_name.as_deref())
         .map_err(|refused| failed(refused.exception.name(), refused.message.into_owned()))?;
-    let trace = given.trace_header.clone().or_else(|| context.trace.clone());
+    // Where nothing is traced a chain begins here, so that a loop over the bus is one.
+    let trace = given.trace_header.clone();
+    let trace = Some(trace.unwrap_or_else(|| trace_of(context)));
     Ok(Publication { bus, event, trace })
 }
 
@@ -91,6 +94,7 @@ fn shown(event: &Envelope, result: std::result::Result<(), Refusal>) -> PutEvent
             Exception::ResourceNotFound.name(),
             format!("Event bus {} does not exist.", id.name),
         ),
+        Refusal::NoTopic(_) => failed(Exception::ResourceNotFound.name(), refusal.to_string()),
         Refusal::TooMuch => failed(Exception::LimitExceeded.name(), refusal.to_string()),
         Refusal::Full { .. } => failed("ThrottlingException", refusal.to_string()),
         Refusal::NotKept(why) => {

@@ -1,19 +1,13 @@
-//! Who is told of the end of what a function was to run: another function, or a queue.
+//! Who is told of the end of what a function was to run: another function, a queue, a topic or a bus.
 
-use kiln_types::{Destination, FunctionArn, QueueArn};
+use kiln_types::{BusArn, Destination, FunctionArn, QueueArn, TopicArn};
 
 use super::refusal::invalid;
 use crate::context::Context;
 use crate::error::Result;
 
-/// Reads a destination for what this function runs. `told_of` says what that is and what else cannot be
-/// told of it, where something else is named.
-pub(super) fn read(
-    context: &Context,
-    of: &FunctionArn,
-    text: &str,
-    told_of: &str,
-) -> Result<Destination> {
+/// Reads a destination for what this function runs.
+pub(super) fn read(context: &Context, of: &FunctionArn, text: &str) -> Result<Destination> {
     let wrong = || invalid(format!("The destination ARN {text} is invalid."));
     match text.split(':').nth(2) {
         Some("lambda") => {}
@@ -21,9 +15,17 @@ pub(super) fn read(
             let queue = queue(context, text).ok_or_else(wrong)?;
             return Ok(Destination::Queue(queue));
         }
+        Some("sns") => {
+            let topic = topic(context, text).ok_or_else(wrong)?;
+            return Ok(Destination::Topic(topic));
+        }
+        Some("events") => {
+            let bus = bus(context, text).ok_or_else(wrong)?;
+            return Ok(Destination::Bus(bus));
+        }
         _ => {
             return Err(invalid(format!(
-                "The destination {text} is not supported: Kiln tells functions and queues of {told_of} yet."
+                "The destination {text} is not supported: Kiln tells functions, queues, topics and buses, and no buckets yet."
             )));
         }
     }
@@ -50,4 +52,20 @@ pub(super) fn queue(context: &Context, text: &str) -> Option<QueueArn> {
     let is_own = arn.queue.account == context.caller.account && arn.region == context.config.region;
     let is_there = context.deps.store.messages().get(&arn.queue).is_some();
     (is_own && is_there && !arn.queue.name.is_fifo()).then_some(arn)
+}
+
+/// A standard topic of the caller's that is there.
+pub(super) fn topic(context: &Context, text: &str) -> Option<TopicArn> {
+    let arn: TopicArn = text.parse().ok()?;
+    let is_own = arn.topic.account == context.caller.account && arn.region == context.config.region;
+    let is_there = context.deps.store.topics().get(&arn.topic).is_some();
+    (is_own && is_there && !arn.topic.name.is_fifo()).then_some(arn)
+}
+
+/// A bus of the caller's that is there.
+fn bus(context: &Context, text: &str) -> Option<BusArn> {
+    let arn: BusArn = text.parse().ok()?;
+    let is_own = arn.bus.account == context.caller.account && arn.region == context.config.region;
+    let is_there = context.deps.store.buses().get(&arn.bus).is_some();
+    (is_own && is_there).then_some(arn)
 }

@@ -1,7 +1,7 @@
 //! Operations on how asynchronous events of a version or an alias are handled.
 //!
-//! AWS differs: destinations are functions and standard queues of the same account and region only. Topics,
-//! buses and buckets are refused, in a sentence that says so, until Kiln has them.
+//! AWS differs: destinations are functions, standard queues and topics, and buses of the same account and region only.
+//! Buckets are refused, in a sentence that says so.
 
 use kiln_types::units::{EventAgeSecs, Retries};
 use kiln_types::{Destination, EventInvokeConfig, Function, FunctionArn, Qualifier, Version};
@@ -136,8 +136,7 @@ fn read_destination(context: &Context, target: &Target, text: &str) -> Result<Op
     if text.is_empty() {
         return Ok(None);
     }
-    let told_of = "the ends of asynchronous invocations, and no topics, buses and buckets";
-    destination::read(context, &target.arn, text, told_of).map(Some)
+    destination::read(context, &target.arn, text).map(Some)
 }
 
 /// As the API shows it.

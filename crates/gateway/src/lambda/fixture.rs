@@ -126,6 +126,17 @@ impl Fixture {
         }
     }
 
+    /// Makes a topic.
+    pub(crate) async fn make_topic(&self, name: &str) {
+        let input = crate::sns::generated::CreateTopicInput {
+            name: name.to_owned(),
+            ..Default::default()
+        };
+        crate::sns::create_topic(&self.context, input)
+            .await
+            .unwrap();
+    }
+
     /// Makes a message queue.
     pub(crate) async fn make_queue(&self, name: &str) {
         let input = crate::sqs::generated::CreateQueueRequest {

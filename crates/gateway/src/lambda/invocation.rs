@@ -93,7 +93,7 @@ fn or_empty(payload: Option<Bytes>) -> Bytes {
 }
 
 /// The caller's tracing header, so that a chain of invocations is known as one.
-fn trace(context: &Context) -> String {
+pub(crate) fn trace(context: &Context) -> String {
     match &context.trace {
         Some(trace) if trace.contains("Root=") => trace.clone(),
         Some(trace) => format!("{};{trace}", new_trace(context.now)),

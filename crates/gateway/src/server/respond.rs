@@ -25,7 +25,7 @@ use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
-use crate::{admin, apigatewayv2, events, health, lambda, logs, scheduler, sqs, sts};
+use crate::{admin, apigatewayv2, events, health, lambda, logs, scheduler, sns, sqs, sts};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
 /// megabyte or two, during which a worker would answer nobody.
@@ -298,6 +298,7 @@ async fn run(
             Operation::Scheduler(operation) => {
                 scheduler::dispatch(operation, &context, request).await
             }
+            Operation::Sns(operation) => sns::serve(operation, &context, request).await,
             Operation::Sqs(operation) => sqs::serve(operation, &context, request).await,
             Operation::Sts(operation) => sts::dispatch(operation, &context, request).await,
         }

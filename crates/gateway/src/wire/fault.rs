@@ -141,6 +141,8 @@ fn query_code(exception: Exception) -> &'static str {
         Exception::Validation => "ValidationError",
         Exception::Service => "InternalFailure",
         Exception::ServiceUnavailable => "ServiceUnavailable",
+        Exception::InvalidParameter => "InvalidParameter",
+        Exception::NotFound => "NotFound",
         Exception::InvalidParameterValue => "InvalidParameterValue",
         Exception::MissingRequiredParameter => "MissingParameter",
         Exception::QueueDoesNotExist => "AWS.SimpleQueueService.NonExistentQueue",

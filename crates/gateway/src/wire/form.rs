@@ -17,13 +17,13 @@ const PAIRS_MAX: usize = 4_096;
 /// Levels of a name.
 const DEPTH_MAX: usize = 8;
 
-/// How a service names the elements of a list or the entries of a map that stand flat in a form and in
-/// XML, without the level that other services have around them.
+/// How a service names the elements of a list or the entries of a map in a form and in XML, where it does so in its
+/// own way: most without the level that other services have around them.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Flat {
     /// The member.
     pub(crate) member: &'static str,
-    /// Its elements; `{}` stands for the operation.
+    /// Its elements; `{}` stands for the operation. A dot parts what is around them from what they are called.
     pub(crate) element: &'static str,
     /// A map's keys and values.
     pub(crate) entry: Option<(&'static str, &'static str)>,
@@ -116,7 +116,11 @@ fn group(node: &Node, member: &str, shape: &Shape, names: Names) -> Result<Optio
     let own = node.below.get(member);
     let flat = names.of(member);
     let (element, entry) = match &flat {
-        Some((element, entry)) => (node.below.get(element.as_str()), *entry),
+        Some((element, entry)) => {
+            let mut levels = element.split('.');
+            let elements = levels.try_fold(node, |node, level| node.below.get(level));
+            (elements, *entry)
+        }
         None => {
             let inner = match shape {
                 Shape::Map(_) => "entry",

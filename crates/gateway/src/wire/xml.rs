@@ -91,6 +91,12 @@ fn write_flat(
     entry: Option<(&str, &str)>,
     value: &Value,
 ) {
+    if let Some((around, element)) = element.split_once('.') {
+        xml.push_str(&format!("<{around}>"));
+        write_flat(xml, names, element, entry, value);
+        xml.push_str(&format!("</{around}>"));
+        return;
+    }
     match (value, entry) {
         (Value::Array(items), _) => {
             for item in items {

@@ -5,14 +5,17 @@ use std::sync::{Arc, RwLock};
 
 use kiln_store::Store;
 use kiln_store::messages::MessageQueue;
-use kiln_types::{BusId, FunctionArn, QueueId, Region};
+use kiln_types::{BusId, FunctionArn, QueueId, Region, TopicId};
 
 use super::rules::Rules;
+use super::subscriptions::Subscriptions;
 
 /// What there is, as of one moment or of a few close together.
 pub(super) trait Directory {
     /// A bus, its rules read.
     fn bus(&self, id: &BusId) -> Option<Arc<Rules>>;
+    /// A topic, its subscriptions read.
+    fn topic(&self, id: &TopicId) -> Option<Arc<Subscriptions>>;
     /// Whether there is such a function, and such a version of it.
     fn has_function(&self, arn: &FunctionArn) -> bool;
     /// A queue.
@@ -23,6 +26,7 @@ pub(super) trait Directory {
 pub(super) struct InStore<'a> {
     pub(super) store: &'a Store,
     pub(super) rules: &'a RwLock<HashMap<BusId, Arc<Rules>>>,
+    pub(super) subscriptions: &'a RwLock<HashMap<TopicId, Arc<Subscriptions>>>,
     pub(super) region: &'a Region,
 }
 
@@ -51,6 +55,27 @@ impl Directory for InStore<'_> {
             rules.retain(|id, _| self.store.buses().get(id).is_some());
             rules.insert(id.clone(), read.clone());
         }
+        Some(read)
+    }
+
+    fn topic(&self, id: &TopicId) -> Option<Arc<Subscriptions>> {
+        let Some(live) = self.store.topics().get(id) else {
+            let mut known = self.subscriptions.write().expect("no holder panics");
+            known.remove(id);
+            return None;
+        };
+        let known = self.subscriptions.read().expect("no holder panics");
+        if let Some(known) = known.get(id)
+            && Arc::ptr_eq(&known.of, &live)
+        {
+            return Some(known.clone());
+        }
+        drop(known);
+        let read = Arc::new(Subscriptions::read(live, self.region));
+        let mut known = self.subscriptions.write().expect("no holder panics");
+        // Topics that were deleted since.
+        known.retain(|id, _| self.store.topics().get(id).is_some());
+        known.insert(id.clone(), read.clone());
         Some(read)
     }
 

@@ -36,6 +36,8 @@ const SENDER: &str = "events.amazonaws.com";
 /// What a publication finds around it.
 pub(super) struct Surroundings<'a> {
     pub(super) directory: &'a dyn Directory,
+    /// Where this server is reached.
+    pub(super) endpoint: &'a str,
     pub(super) now: Timestamp,
 }
 
@@ -53,7 +55,8 @@ pub(super) struct Expansion {
 /// What was not delivered, and no dead-letter queue took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dropped {
-    pub(super) rule_arn: String,
+    /// The rule or the subscription that wanted it.
+    pub(super) by: String,
     pub(super) target: String,
     pub(super) event: String,
     pub(super) why: Why,
@@ -70,6 +73,8 @@ pub(super) enum Why {
     NoGroup,
     /// It comes back to a bus that it was on, or has been on too many.
     Loop,
+    /// It has more attributes than a queue takes.
+    TooManyAttributes,
 }
 
 impl Why {
@@ -78,13 +83,14 @@ impl Why {
         match self {
             Why::Gone => "RESOURCE_NOT_FOUND",
             Why::TooLarge => "PAYLOAD_TOO_LARGE",
-            Why::NoGroup => "INVALID_PARAMETER",
+            Why::NoGroup | Why::TooManyAttributes => "INVALID_PARAMETER",
             Why::Loop => "LOOP",
         }
     }
 
-    fn message(self) -> &'static str {
+    pub(super) fn message(self) -> &'static str {
         match self {
+            Why::TooManyAttributes => "A queue takes ten attributes of a raw message.",
             Why::Gone => "The target does not exist.",
             Why::TooLarge => "The event is larger than the target takes.",
             Why::NoGroup => "The target is a FIFO queue and the rule names no message group.",
@@ -118,15 +124,15 @@ pub(super) fn tick(
     Ok(expanding.made)
 }
 
-struct Expanding<'a> {
-    around: &'a Surroundings<'a>,
-    made: Expansion,
+pub(super) struct Expanding<'a> {
+    pub(super) around: &'a Surroundings<'a>,
+    pub(super) made: Expansion,
     targets: usize,
     bytes: u64,
 }
 
 /// How far an expansion was before a publication.
-struct Mark {
+pub(super) struct Mark {
     deliveries: usize,
     dropped: usize,
     targets: usize,
@@ -149,7 +155,7 @@ struct Sending<'a> {
 }
 
 impl<'a> Expanding<'a> {
-    fn new(around: &'a Surroundings<'a>) -> Self {
+    pub(super) fn new(around: &'a Surroundings<'a>) -> Self {
         Self {
             around,
             made: Expansion::default(),
@@ -158,7 +164,7 @@ impl<'a> Expanding<'a> {
         }
     }
 
-    fn mark(&self) -> Mark {
+    pub(super) fn mark(&self) -> Mark {
         Mark {
             deliveries: self.made.deliveries.len(),
             dropped: self.made.dropped.len(),
@@ -167,13 +173,13 @@ impl<'a> Expanding<'a> {
         }
     }
 
-    fn go_back(&mut self, mark: Mark) {
+    pub(super) fn go_back(&mut self, mark: Mark) {
         self.made.deliveries.truncate(mark.deliveries);
         self.made.dropped.truncate(mark.dropped);
         (self.targets, self.bytes) = (mark.targets, mark.bytes);
     }
 
-    fn publication(&mut self, publication: &Publication) -> Result<(), Refusal> {
+    pub(super) fn publication(&mut self, publication: &Publication) -> Result<(), Refusal> {
         if self.around.directory.bus(&publication.bus).is_none() {
             return Err(Refusal::NoBus(publication.bus.clone()));
         }
@@ -240,10 +246,7 @@ impl<'a> Expanding<'a> {
     }
 
     fn send(&mut self, sending: &Sending<'_>, path: &mut Vec<BusId>) -> Result<(), Refusal> {
-        self.targets += 1;
-        if self.targets > DELIVERIES_MAX {
-            return Err(Refusal::TooMuch);
-        }
+        self.count_target()?;
         let made = match &sending.target.target.to {
             Recipient::Function(arn) => self.to_function(sending, arn),
             Recipient::Queue(arn) => self.to_queue(sending, arn),
@@ -264,7 +267,15 @@ impl<'a> Expanding<'a> {
         }
     }
 
-    fn push(&mut self, delivery: Delivery) -> Result<(), Refusal> {
+    pub(super) fn count_target(&mut self) -> Result<(), Refusal> {
+        self.targets += 1;
+        match self.targets > DELIVERIES_MAX {
+            true => Err(Refusal::TooMuch),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn push(&mut self, delivery: Delivery) -> Result<(), Refusal> {
         self.bytes += delivery.size();
         if self.bytes > BYTES_MAX {
             return Err(Refusal::TooMuch);
@@ -334,7 +345,7 @@ impl<'a> Expanding<'a> {
             return self.push(Delivery::Message(message));
         }
         self.made.dropped.push(Dropped {
-            rule_arn: sending.rule.arn.clone(),
+            by: sending.rule.arn.clone(),
             target: sending.target.target.to.to_string(),
             event: sending.event.id().to_owned(),
             why,
@@ -366,7 +377,7 @@ impl<'a> Read<'a> {
 }
 
 /// Whether a queue takes a message, as the store will ask again.
-fn takes(queue: &MessageQueue, message: &NewMessage) -> Result<(), Why> {
+pub(super) fn takes(queue: &MessageQueue, message: &NewMessage) -> Result<(), Why> {
     if queue.is_fifo() && message.group.is_none() {
         return Err(Why::NoGroup);
     }

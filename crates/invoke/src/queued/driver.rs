@@ -23,6 +23,7 @@ use super::core::{Core, Event};
 use super::ending::{self, Ending, Wishes};
 use super::plan::{self, Next, Policy};
 use crate::error::Error;
+use crate::fan_out::FanOut;
 use crate::invoker::Invoker;
 use crate::request::{Kind, Request};
 
@@ -35,6 +36,20 @@ const STORE_REST: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Queued {
     shared: Arc<Shared>,
+}
+
+/// What asynchronous invocation works with.
+pub struct QueueDeps {
+    /// Where events wait.
+    pub store: Store,
+    /// What knows whom a destination reaches.
+    pub fan_out: FanOut,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Every task runs on it.
+    pub tracker: TaskTracker,
+    /// After this nothing more is taken.
+    pub stop: CancellationToken,
 }
 
 /// How asynchronous invocation stands.
@@ -62,6 +77,7 @@ impl<H: Host<Spec = Spec>> Run for Invoker<H> {
 struct Shared {
     store: Store,
     run: Box<dyn Run>,
+    fan_out: FanOut,
     config: QueueConfig,
     calendar: Calendar,
     tracker: TaskTracker,
@@ -72,40 +88,31 @@ struct Shared {
 }
 
 impl Queued {
-    /// Runs the store's events until `stop`; after that nothing more is taken from the queue, and what
+    /// Runs the store's events until `deps.stop`; after that nothing more is taken from the queue, and what
     /// was taken and does not run yet is put back.
     pub fn start<H: Host<Spec = Spec>>(
-        store: Store,
         invoker: Invoker<H>,
         config: QueueConfig,
-        clock: Arc<dyn Clock>,
-        tracker: &TaskTracker,
-        stop: CancellationToken,
+        deps: QueueDeps,
     ) -> Self {
-        Self::start_with(store, Box::new(invoker), config, clock, tracker, stop)
+        Self::start_with(Box::new(invoker), config, deps)
     }
 
-    pub(super) fn start_with(
-        store: Store,
-        run: Box<dyn Run>,
-        config: QueueConfig,
-        clock: Arc<dyn Clock>,
-        tracker: &TaskTracker,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(super) fn start_with(run: Box<dyn Run>, config: QueueConfig, deps: QueueDeps) -> Self {
         let (tell, told) = unbounded_channel();
         let shared = Arc::new(Shared {
-            store,
+            store: deps.store,
             run,
+            fan_out: deps.fan_out,
             config,
-            calendar: Calendar::new(clock),
-            tracker: tracker.clone(),
+            calendar: Calendar::new(deps.clock),
+            tracker: deps.tracker.clone(),
             core: Mutex::new(Core::new(config.in_flight_max)),
             tell,
-            stop,
+            stop: deps.stop,
             is_abandoned: AtomicBool::new(false),
         });
-        tracker.spawn(drive(shared.clone(), told));
+        deps.tracker.spawn(drive(shared.clone(), told));
         Self { shared }
     }
 
@@ -278,7 +285,12 @@ async fn attempt(shared: &Shared, event: &Claimed) -> (Option<Settlement>, bool)
             telling: RequestId::random(),
             now: now().shown,
         };
-        Some(ending::settlement(event, &read().0, ending))
+        Some(ending::settlement(
+            event,
+            &read().0,
+            ending,
+            &shared.fan_out,
+        ))
     };
     if shared.stop.is_cancelled() {
         return (Some(Settlement::Again(plan::put_back(event, now()))), false);

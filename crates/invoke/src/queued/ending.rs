@@ -1,13 +1,16 @@
 //! How an event's end is kept, and who is told of it. Pure.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kiln_store::queue::{DeadLetter, Delivery, Event, Reason, Settlement, Told};
 use kiln_types::{
-    Destination, EventInvokeConfig, Outcome, QueueArn, RequestId, Timestamp, Trace, limits,
+    Destination, EventInvokeConfig, Outcome, Qualifier, RequestId, Timestamp, Trace, Version,
+    limits,
 };
 
 use super::record::{End, Record, record};
-use crate::told;
+use crate::told::{self, NotTold, Tell, Telling};
 
 mod dead_letter;
 
@@ -34,31 +37,79 @@ pub(super) struct Ending {
 pub(super) struct Wishes {
     pub(super) config: EventInvokeConfig,
     /// Where what was given up goes as it came.
-    pub(super) dead_letters: Option<QueueArn>,
+    pub(super) dead_letters: Option<Destination>,
 }
 
 /// What is made of an event that ended. A failure that nobody is told of is kept: AWS forgets it.
-pub(super) fn settlement(event: &Event, wishes: &Wishes, ending: Ending) -> Settlement {
-    let now = ending.now;
-    let config = &wishes.config;
-    let Some(reason) = ending.reason else {
-        let told = config.on_success.as_ref();
-        let told = told.map(|to| {
-            let Record { full, brief } = written(event, to, &ending);
-            Told {
-                delivery: tell(event, to, &ending, full.unwrap_or_else(|| brief.clone())),
-                brief,
-            }
-        });
-        return Settlement::Succeeded(told, now);
+pub(super) fn settlement(
+    event: &Event,
+    wishes: &Wishes,
+    ending: Ending,
+    tell: &dyn Tell,
+) -> Settlement {
+    match ending.reason {
+        None => success(event, wishes, &ending, tell),
+        Some(reason) => failure(event, wishes, ending, reason, tell),
+    }
+}
+
+/// A success whose destination is not there is kept: who is to be told can be, once that is mended.
+fn success(event: &Event, wishes: &Wishes, ending: &Ending, tell: &dyn Tell) -> Settlement {
+    let Some(to) = &wishes.config.on_success else {
+        return Settlement::Succeeded(None, ending.now);
     };
-    let to = config.on_failure.as_ref();
-    let to = to.filter(|to| ending.outcome.is_some() || !leads_on(event, to));
+    let Record { full, brief } = written(event, to, ending);
+    let say = |payload| tell.tell(to, telling(event, ending, payload));
+    let mut otherwise = DeadLetter {
+        reason: Reason::DestinationNotTold,
+        error: format!("the function succeeded, and {to} was not told"),
+        died: ending.now,
+    };
+    // A topic and a bus have many receivers, and no briefer record: as much room is never promised.
+    let has_brief = matches!(to, Destination::Function(_) | Destination::Queue(_));
+    let short = has_brief.then(|| say(brief.clone()));
+    match (say(full.unwrap_or(brief)), short.transpose()) {
+        (Ok(whole), Ok(brief)) if !whole.is_empty() => Settlement::Succeeded(
+            Some(Told {
+                whole,
+                brief,
+                otherwise,
+            }),
+            ending.now,
+        ),
+        // Nobody has subscribed, no rule wants it.
+        (Ok(_), Ok(_)) => Settlement::Succeeded(None, ending.now),
+        (Err(error), _) | (_, Err(error)) => {
+            otherwise.error = format!("{}: {error}", otherwise.error);
+            Settlement::Dead {
+                letter: otherwise,
+                was_started: true,
+            }
+        }
+    }
+}
+
+fn failure(
+    event: &Event,
+    wishes: &Wishes,
+    ending: Ending,
+    reason: Reason,
+    tell: &dyn Tell,
+) -> Settlement {
+    let now = ending.now;
+    let is_told = |to: &&Destination| ending.outcome.is_some() || !leads_on(event, to);
+    let to = wishes.config.on_failure.as_ref().filter(is_told);
     // An event too large to be told of is kept, as nobody else has its payload.
-    let told = to.and_then(|to| Some(tell(event, to, &ending, written(event, to, &ending).full?)));
-    let queue = wishes.dead_letters.as_ref();
-    let passed_on = queue.and_then(|queue| dead_letter::message(event, queue, reason, &ending));
-    let told: Vec<Delivery> = told.into_iter().chain(passed_on).collect();
+    let told = to.and_then(|to| {
+        let payload = written(event, to, &ending).full?;
+        kept(to, tell.tell(to, telling(event, &ending, payload)))
+    });
+    let to = wishes.dead_letters.as_ref().filter(is_told);
+    let passed_on = to.and_then(|to| {
+        let telling = dead_letter::telling(event, reason, &ending, told::bytes_max(to))?;
+        kept(to, tell.tell(to, telling))
+    });
+    let told: Vec<Delivery> = told.into_iter().chain(passed_on).flatten().collect();
     let was_started = ending.outcome.is_some();
     let letter = DeadLetter {
         reason,
@@ -78,13 +129,28 @@ pub(super) fn settlement(event: &Event, wishes: &Wishes, ending: Ending) -> Sett
     }
 }
 
+/// Whom a failure reaches: what is not told to anybody is kept.
+fn kept(to: &Destination, told: Result<Vec<Delivery>, NotTold>) -> Option<Vec<Delivery>> {
+    match told {
+        Ok(told) => Some(told).filter(|told| !told.is_empty()),
+        Err(error) => {
+            tracing::warn!(%error, %to, "a destination cannot be told of an event's end");
+            None
+        }
+    }
+}
+
 /// Whether telling of an event that did not run would be part of a loop: two functions that are each
-/// other's destination could go on telling each other that nothing ran.
+/// other's destination could go on telling each other that nothing ran. Whom a topic or a bus leads to is not
+/// looked at: a loop over one comes back to the event's own function.
 fn leads_on(event: &Event, to: &Destination) -> bool {
-    let Destination::Function(arn) = to else {
-        return false;
+    let left = left(event);
+    let hops = match to {
+        Destination::Function(arn) => left.hops(&arn.id()),
+        Destination::Queue(_) => return false,
+        Destination::Topic(_) | Destination::Bus(_) => left.hops(&event.event.function),
     };
-    left(event).hops(&arn.id()) >= limits::RECURSION_HOPS_MAX
+    hops >= limits::RECURSION_HOPS_MAX
 }
 
 fn written(event: &Event, to: &Destination, ending: &Ending) -> Record {
@@ -97,10 +163,20 @@ fn written(event: &Event, to: &Destination, ending: &Ending) -> Record {
     record(event, &end, told::bytes_max(to))
 }
 
-/// What tells a destination.
-fn tell(event: &Event, to: &Destination, ending: &Ending, payload: Bytes) -> Delivery {
-    let trace = left(event).to_string();
-    told::delivery(to, ending.telling, Some(trace), payload)
+/// What a destination is told.
+fn telling(event: &Event, ending: &Ending, payload: Bytes) -> Telling {
+    let qualifier = event.event.qualifier.clone();
+    let qualifier = qualifier.unwrap_or(Qualifier::Version(Version::Latest));
+    let function = event.event.invoked_arn.clone().qualified(Some(qualifier));
+    Telling {
+        id: ending.telling,
+        trace: Some(left(event).to_string()),
+        payload,
+        attributes: BTreeMap::new(),
+        function,
+        is_success: ending.reason.is_none(),
+        now: ending.now,
+    }
 }
 
 /// The tracing header as the event's function had it.

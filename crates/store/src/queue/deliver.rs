@@ -1,12 +1,12 @@
 //! Keeps what goes to several receivers: all of it, or none.
 
-use bytes::Bytes;
 use kiln_types::Timestamp;
 use rusqlite::Connection;
 
 use super::accept::insert;
 use super::arrivals::Arrival;
 use super::event::NewEvent;
+use super::published::{self, Published};
 use super::room::Full;
 use super::totals::Change;
 use crate::error::{Doing, Error};
@@ -19,6 +19,8 @@ pub enum Delivery {
     Event(NewEvent),
     /// To a message queue.
     Message(NewMessage),
+    /// To nobody: that something was published is kept with what is delivered of it.
+    Published(Published),
 }
 
 /// Why nothing was delivered.
@@ -50,16 +52,7 @@ impl Delivery {
         match self {
             Delivery::Event(event) => event.size(),
             Delivery::Message(message) => message.size(),
-        }
-    }
-
-    /// Has it say something else.
-    pub(super) fn shorten(&mut self, brief: &Bytes) {
-        match self {
-            Delivery::Event(event) => event.payload = brief.clone(),
-            Delivery::Message(message) => {
-                message.body = String::from_utf8_lossy(brief).into_owned();
-            }
+            Delivery::Published(_) => published::BYTES,
         }
     }
 }
@@ -90,6 +83,8 @@ pub(crate) fn deliver<'a>(
             Delivery::Message(message) => {
                 messages::send(to, messages, message, now, &mut delivered.effects)?;
             }
+            // Not counted: what is known is bounded by its five minutes.
+            Delivery::Published(one) => published::remember(to, one, now)?,
         }
     }
     delivered.change.bytes += delivered.effects.bytes;

@@ -69,6 +69,8 @@ pub enum Reason {
     FunctionNotFound,
     /// It can never be run, whatever is tried.
     NotInvocable,
+    /// It succeeded, and the destination that was to be told so did not take it.
+    DestinationNotTold,
 }
 
 /// An event that was given up and is kept.
@@ -95,13 +97,14 @@ struct Head<'a> {
 }
 
 impl Reason {
-    const ALL: [Reason; 6] = [
+    const ALL: [Reason; 7] = [
         Reason::RetriesExhausted,
         Reason::EventAgeExceeded,
         Reason::ZeroReservedConcurrency,
         Reason::RecursiveInvocation,
         Reason::FunctionNotFound,
         Reason::NotInvocable,
+        Reason::DestinationNotTold,
     ];
 
     /// The name, AWS's where it has one.
@@ -113,6 +116,7 @@ impl Reason {
             Reason::RecursiveInvocation => "RecursiveInvocation",
             Reason::FunctionNotFound => "FunctionNotFound",
             Reason::NotInvocable => "NotInvocable",
+            Reason::DestinationNotTold => "DestinationNotTold",
         }
     }
 

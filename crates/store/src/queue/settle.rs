@@ -1,31 +1,32 @@
 //! Ends what a claim began.
 
-use bytes::Bytes;
 use kiln_types::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accept::free_key;
 use super::arrivals::Arrival;
 use super::deliver::{Delivered, Delivery, deliver_whole};
-use super::event::{self, DeadLetter};
+use super::event::{self, DeadLetter, Reason};
 use super::key::Key;
 use super::totals::Change;
 use crate::error::{Doing, Error};
 use crate::messages::{Effects, Messages, Refusal};
 
-/// What tells somebody of the end of an event.
+/// What tells of the success of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// It.
-    pub delivery: Delivery,
-    /// What it says instead when there is no room for all of it.
-    pub brief: Bytes,
+    /// All of it: a topic and a bus have many receivers.
+    pub whole: Vec<Delivery>,
+    /// What the same are told instead when there is no room for that, where they can be.
+    pub brief: Option<Vec<Delivery>>,
+    /// As what the event is kept when one of them does not take it; the store adds why.
+    pub otherwise: DeadLetter,
 }
 
 /// What becomes of an event that was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    /// It succeeded. Somebody may be told; nobody is where their queue does not take it.
+    /// It succeeded. Somebody may be told; what their queue does not take is kept as a dead letter.
     Succeeded(Option<Told>, Timestamp),
     /// It is given up, and others are told.
     Failed {
@@ -96,11 +97,14 @@ pub(super) fn settle(
     }
     match settlement {
         Settlement::Succeeded(told, now) => {
-            let bytes = remove(to, key)?;
             let delivered = match told {
-                Some(told) => at.tell_of_success(told, bytes, *now)?,
+                Some(told) => match at.tell_of_success(key, told, *now)? {
+                    Ok(delivered) => delivered,
+                    Err(letter) => return at.keep(key, &letter, true),
+                },
                 None => Delivered::default(),
             };
+            let bytes = remove(to, key)?;
             finish(to, Change::succeeded(bytes), delivered)
         }
         Settlement::Failed {
@@ -123,20 +127,41 @@ pub(super) fn settle(
 }
 
 impl Settling<'_> {
-    /// In brief where there is no room for more.
-    fn tell_of_success(&self, told: &Told, freed: i64, now: Timestamp) -> Result<Delivered, Error> {
-        let mut delivery = told.delivery.clone();
-        if !self.has_room(delivery.size() as i64, freed)? {
-            delivery.shorten(&told.brief);
+    /// In brief where there is no room for more; otherwise as what the event is kept.
+    fn tell_of_success(
+        &self,
+        key: Key,
+        told: &Told,
+        now: Timestamp,
+    ) -> Result<Result<Delivered, DeadLetter>, Error> {
+        let freed = size(self.to, key).doing("measure event")?;
+        let size = |all: &[Delivery]| all.iter().map(Delivery::size).sum::<u64>() as i64;
+        let mut why = None;
+        if self.has_room(size(&told.whole), freed)? {
+            match deliver_whole(self.to, self.messages, &told.whole, now)? {
+                Ok(delivered) => return Ok(Ok(delivered)),
+                Err(refusal) => why = Some(refusal),
+            }
         }
-        match deliver_whole(self.to, self.messages, std::slice::from_ref(&delivery), now)? {
-            Err(Refusal::TooLarge { .. }) => delivery.shorten(&told.brief),
-            Err(refusal) => return Ok(untold(&refusal)),
-            Ok(delivered) => return Ok(delivered),
+        if matches!(why, None | Some(Refusal::TooLarge { .. }))
+            && let Some(brief) = &told.brief
+        {
+            match deliver_whole(self.to, self.messages, brief, now)? {
+                Ok(delivered) => return Ok(Ok(delivered)),
+                Err(refusal) => why = Some(refusal),
+            }
         }
-        let delivered =
-            deliver_whole(self.to, self.messages, std::slice::from_ref(&delivery), now)?;
-        Ok(delivered.unwrap_or_else(|refusal| untold(&refusal)))
+        let why = why.map_or_else(
+            || "the queue is full".to_owned(),
+            |refusal| refusal.to_string(),
+        );
+        tracing::warn!(
+            why,
+            "a destination does not take what tells of an event's success"
+        );
+        let mut letter = told.otherwise.clone();
+        letter.error = format!("{}: {why}", letter.error);
+        Ok(Err(letter))
     }
 
     /// Nothing when there is no room, or a queue does not take it.
@@ -159,22 +184,16 @@ impl Settling<'_> {
         let has_room = self.has_room(letter.error.len() as i64, 0)?;
         let error = if has_room { letter.error.as_str() } else { "" };
         bury(self.to, key, letter, error, was_started).doing("keep dead letter")?;
-        finish(
-            self.to,
-            Change::dead(error.len() as i64),
-            Delivered::default(),
-        )
+        let change = Change {
+            untold: i64::from(letter.reason == Reason::DestinationNotTold),
+            ..Change::dead(error.len() as i64)
+        };
+        finish(self.to, change, Delivered::default())
     }
 
     fn has_room(&self, bytes: i64, freed: i64) -> Result<bool, Error> {
         has_room(self.to, bytes, freed, self.bytes_max).doing("look for room")
     }
-}
-
-/// The event succeeded, which its destination's queue cannot change.
-fn untold(refusal: &Refusal) -> Delivered {
-    warn(refusal);
-    Delivered::default()
 }
 
 fn warn(refusal: &Refusal) {

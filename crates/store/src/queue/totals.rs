@@ -23,6 +23,8 @@ pub struct Totals {
     pub redelivered: u64,
     /// Dead letters that became events again.
     pub redriven: u64,
+    /// Events whose destination could not be told of their end; they are dead letters.
+    pub untold: u64,
     /// Waiting or running now.
     pub queued: u64,
     /// Dead letters now.
@@ -41,6 +43,7 @@ pub(crate) struct Change {
     pub(super) retried: i64,
     pub(super) redelivered: i64,
     pub(super) redriven: i64,
+    pub(super) untold: i64,
     pub(super) queued: i64,
     pub(super) dead: i64,
     pub(crate) bytes: i64,
@@ -105,6 +108,7 @@ impl std::ops::Add for Change {
             retried: self.retried + other.retried,
             redelivered: self.redelivered + other.redelivered,
             redriven: self.redriven + other.redriven,
+            untold: self.untold + other.untold,
             queued: self.queued + other.queued,
             dead: self.dead + other.dead,
             bytes: self.bytes + other.bytes,
@@ -118,7 +122,8 @@ impl Change {
         let update = "UPDATE total SET
             received = received + ?1, succeeded = succeeded + ?2, failed = failed + ?3,
             dropped = dropped + ?4, retried = retried + ?5, redelivered = redelivered + ?6,
-            redriven = redriven + ?7, queued = queued + ?8, dead = dead + ?9, bytes = bytes + ?10";
+            redriven = redriven + ?7, queued = queued + ?8, dead = dead + ?9, bytes = bytes + ?10,
+            untold = untold + ?11";
         let by = params![
             self.received,
             self.succeeded,
@@ -130,6 +135,7 @@ impl Change {
             self.queued,
             self.dead,
             self.bytes,
+            self.untold,
         ];
         to.prepare_cached(update)
             .and_then(|mut statement| statement.execute(by))
@@ -143,7 +149,7 @@ impl Totals {
     pub(super) fn read(from: &Connection) -> Result<Self, Error> {
         let select =
             "SELECT received, succeeded, failed, dropped, retried, redelivered, redriven, queued,
-            dead, bytes FROM total";
+            dead, bytes, untold FROM total";
         from.query_row(select, [], Self::of_row)
             .doing("read totals")
     }
@@ -161,6 +167,7 @@ impl Totals {
         self.queued = self.queued.saturating_add_signed(by.queued);
         self.dead = self.dead.saturating_add_signed(by.dead);
         self.bytes = self.bytes.saturating_add_signed(by.bytes);
+        self.untold = self.untold.saturating_add_signed(by.untold);
     }
 
     fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -179,6 +186,7 @@ impl Totals {
             queued: count(7)?,
             dead: count(8)?,
             bytes: count(9)?,
+            untold: count(10)?,
         })
     }
 }

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use kiln_store::messages::{Count, NewMessage, Refusal};
-use kiln_store::queue::{DeliverError, Delivery, Settlement, Told};
+use kiln_store::queue::{DeliverError, Delivery, Place, Reason, Settlement, Told};
 use kiln_store::{Config, Store};
 use kiln_types::ManualClock;
 
 use crate::messages::{make, message, queue_id};
-use crate::queue::{accept, assert_conserved, at, claim_all, event, failed};
-use crate::sample::Sample;
+use crate::queue::{accept, assert_conserved, at, claim_all, event, failed, told_of_success};
+use crate::sample::{self, Sample};
 
 fn visible(store: &Store, queue: &str) -> u64 {
     let count = store.messages().count(&queue_id(queue), at(0));
@@ -120,10 +119,7 @@ async fn the_end_of_an_event_and_the_message_that_tells_of_it_are_one_change() {
     accept(&sample.store, "sum", 0).await;
     let claimed = claim_all(&sample.store, at(0)).await;
     let queue = sample.store.queue();
-    let told = Told {
-        delivery: Delivery::Message(message("ends", "1")),
-        brief: Bytes::new(),
-    };
+    let told = told_of_success(Delivery::Message(message("ends", "1")));
     let settled = queue.settle(claimed[0].key, Settlement::Succeeded(Some(told), at(1)));
     settled.await.unwrap();
     let mut both = failed(event("told", "2"), at(1));
@@ -140,7 +136,7 @@ async fn the_end_of_an_event_and_the_message_that_tells_of_it_are_one_change() {
 }
 
 #[tokio::test]
-async fn an_event_whose_failure_a_queue_does_not_take_is_kept_and_nobody_is_told() {
+async fn an_event_whose_end_a_queue_does_not_take_is_kept_and_nobody_is_told() {
     let sample = Sample::new();
     accept(&sample.store, "sum", 0).await;
     accept(&sample.store, "sum", 0).await;
@@ -152,13 +148,43 @@ async fn an_event_whose_failure_a_queue_does_not_take_is_kept_and_nobody_is_told
     };
     told.push(Delivery::Message(message("nowhere", "2")));
     queue.settle(claimed[0].key, gone).await.unwrap();
-    let told = Told {
-        delivery: Delivery::Message(message("nowhere", "1")),
-        brief: Bytes::new(),
-    };
+    let told = told_of_success(Delivery::Message(message("nowhere", "1")));
     let settled = queue.settle(claimed[1].key, Settlement::Succeeded(Some(told), at(1)));
     settled.await.unwrap();
     let totals = queue.totals();
-    assert_eq!((totals.dead, totals.succeeded, totals.queued), (1, 1, 0));
+    assert_eq!((totals.dead, totals.succeeded, totals.queued), (2, 0, 0));
+    assert_eq!(totals.untold, 1);
+    assert_conserved(totals);
+    let id = claimed[1].event.request_id;
+    let kept = queue.show(&sample::account(), id).await.unwrap().unwrap();
+    let Place::Dead(letter) = kept.place else {
+        panic!("it is a dead letter: {kept:?}");
+    };
+    assert_eq!(letter.reason, Reason::DestinationNotTold);
+    assert!(letter.error.contains("does not exist"), "{}", letter.error);
+    let sample = sample.reopened().await;
+    assert_eq!(sample.store.queue().totals().untold, 1);
+}
+
+#[tokio::test]
+async fn what_many_are_told_of_a_success_is_told_to_all_or_none() {
+    let sample = Sample::new();
+    make(&sample.store, "ends").await;
+    accept(&sample.store, "sum", 0).await;
+    let claimed = claim_all(&sample.store, at(0)).await;
+    let told = Told {
+        whole: vec![
+            Delivery::Message(message("ends", "1")),
+            Delivery::Event(event("told", "1")),
+            Delivery::Message(message("nowhere", "1")),
+        ],
+        ..told_of_success(Delivery::Message(message("ends", "1")))
+    };
+    let queue = sample.store.queue();
+    let settled = queue.settle(claimed[0].key, Settlement::Succeeded(Some(told), at(1)));
+    settled.await.unwrap();
+    assert_eq!(visible(&sample.store, "ends"), 0);
+    let totals = queue.totals();
+    assert_eq!((totals.dead, totals.received), (1, 1));
     assert_conserved(totals);
 }

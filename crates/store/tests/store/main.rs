@@ -37,4 +37,5 @@ mod raw_zip;
 mod sample;
 mod schedules;
 mod schedules_crash;
+mod topics;
 mod usage;

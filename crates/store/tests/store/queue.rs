@@ -78,6 +78,19 @@ fn letter(reason: Reason, died: Timestamp) -> DeadLetter {
     }
 }
 
+/// What tells one receiver of a success.
+pub fn told_of_success(whole: Delivery) -> Told {
+    Told {
+        brief: Some(vec![whole.clone()]),
+        whole: vec![whole],
+        otherwise: DeadLetter {
+            reason: Reason::DestinationNotTold,
+            error: "nobody was told".to_owned(),
+            died: at(1),
+        },
+    }
+}
+
 pub fn failed(told: NewEvent, now: Timestamp) -> Settlement {
     Settlement::Failed {
         told: vec![Delivery::Event(told)],
@@ -205,10 +218,7 @@ async fn who_is_told_of_an_end_has_an_event_in_the_same_transaction() {
     accept(&sample.store, "sum", 0).await;
     let claimed = claim_all(&sample.store, at(0)).await;
     let queue = sample.store.queue();
-    let told = Told {
-        delivery: Delivery::Event(event("told", "1")),
-        brief: Bytes::new(),
-    };
+    let told = told_of_success(Delivery::Event(event("told", "1")));
     let told = Settlement::Succeeded(Some(told), at(5));
     queue.settle(claimed[0].key, told).await.unwrap();
     let told = failed(event("told", "2"), at(5));

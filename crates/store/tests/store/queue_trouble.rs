@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use kiln_store::queue::{AcceptError, Ask, Delivery, ListQuery, Place, Reason, Settlement, Told};
 use kiln_store::{Config, Store};
 use kiln_types::Clock as _;
 
 use crate::queue::{
     NOW_MS, accept, ask, assert_conserved, at, claim_all, dead, event, failed, selection,
+    told_of_success,
 };
 use crate::sample::{Sample, account};
 
@@ -83,8 +83,8 @@ async fn a_full_queue_takes_no_payload_of_whoever_is_told_and_loses_none() {
     assert!(matches!(kept.place, Place::Dead(_)), "{kept:?}");
     assert_eq!(kept.event.payload, kilobyte().payload);
     let told = Told {
-        delivery: Delivery::Event(large()),
-        brief: Bytes::from_static(b"2"),
+        brief: Some(vec![Delivery::Event(event("told", "2"))]),
+        ..told_of_success(Delivery::Event(large()))
     };
     queue
         .settle(claimed[1].key, Settlement::Succeeded(Some(told), at(1)))

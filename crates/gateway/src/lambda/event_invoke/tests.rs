@@ -154,6 +154,8 @@ async fn what_cannot_be_told_is_refused() {
         arn("sum").replace("us-east-1", "eu-west-1"),
         "arn:aws:sqs:us-east-1:000000000000:absent".to_owned(),
         "arn:aws:sqs:us-east-1:000000000000:ordered.fifo".to_owned(),
+        "arn:aws:sns:us-east-1:000000000000:absent".to_owned(),
+        "arn:aws:events:us-east-1:000000000000:event-bus/absent".to_owned(),
     ] {
         let told = refused(with(&missing)).await;
         assert_eq!(told.exception, Exception::InvalidParameterValue);
@@ -162,11 +164,21 @@ async fn what_cannot_be_told_is_refused() {
             format!("The destination ARN {missing} is invalid.")
         );
     }
-    for other in [
-        "arn:aws:sns:us-east-1:000000000000:t",
-        "arn:aws:events:us-east-1:000000000000:event-bus/b",
-        "arn:aws:s3:::b",
+    fixture.make_topic("ends").await;
+    for there in [
+        "arn:aws:sns:us-east-1:000000000000:ends",
+        "arn:aws:events:us-east-1:000000000000:event-bus/default",
     ] {
+        let request = with(there);
+        let set = put_function_event_invoke_config::handle(&fixture.context, request);
+        let set = set.await.unwrap().destination_config.unwrap();
+        let shown = [
+            set.on_success.and_then(|to| to.destination),
+            set.on_failure.and_then(|to| to.destination),
+        ];
+        assert!(shown.contains(&Some(there.to_owned())), "{shown:?}");
+    }
+    for other in ["arn:aws:s3:::b"] {
         let told = refused(with(other)).await;
         assert_eq!(told.exception, Exception::InvalidParameterValue);
         assert!(

@@ -24,6 +24,5 @@ pub(super) fn read(
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let told_of = "records that are given up, and no topics and buckets";
-    destination::read(context, &mapping.function, &text, told_of).map(Some)
+    destination::read(context, &mapping.function, &text).map(Some)
 }

@@ -1,21 +1,20 @@
-//! The queue that gets a function's asynchronous events which were given up.
+//! The queue or the topic that gets a function's asynchronous events which were given up.
 //!
-//! AWS differs: it is a standard queue of the same account and region that is there when it is set; topics
-//! are refused until Kiln has them.
+//! AWS differs: it is a standard one of the same account and region that is there when it is set.
 
-use kiln_types::QueueArn;
+use kiln_types::Destination;
 
 use crate::context::Context;
-use crate::error::{ApiError, Result};
-use crate::lambda::destination::queue;
+use crate::error::Result;
+use crate::lambda::destination::{queue, topic};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 
-/// The queue that a request names, if it says anything of one; an empty text is none.
+/// What a request names, if it says anything of one; an empty text is none.
 pub(super) fn resolve(
     context: &Context,
     config: Option<wire::DeadLetterConfig>,
-) -> Result<Option<Option<QueueArn>>> {
+) -> Result<Option<Option<Destination>>> {
     let Some(config) = config else {
         return Ok(None);
     };
@@ -23,22 +22,21 @@ pub(super) fn resolve(
     if text.is_empty() {
         return Ok(Some(None));
     }
-    if text.split(':').nth(2) == Some("sns") {
-        return Err(ApiError::not_implemented(
-            "dead-letter topics (DeadLetterConfig)",
-        ));
-    }
-    match queue(context, &text) {
-        Some(queue) => Ok(Some(Some(queue))),
+    let found = match text.split(':').nth(2) {
+        Some("sns") => topic(context, &text).map(Destination::Topic),
+        _ => queue(context, &text).map(Destination::Queue),
+    };
+    match found {
+        Some(found) => Ok(Some(Some(found))),
         None => Err(invalid(format!(
-            "The dead-letter target {text} is invalid: it must be the ARN of a standard queue of this account that exists."
+            "The dead-letter target {text} is invalid: it must be the ARN of a standard queue or topic of this account that exists."
         ))),
     }
 }
 
 /// As the API shows it.
-pub(super) fn render(queue: Option<&QueueArn>) -> Option<wire::DeadLetterConfig> {
-    queue.map(|queue| wire::DeadLetterConfig {
-        target_arn: Some(queue.to_string()),
+pub(super) fn render(to: Option<&Destination>) -> Option<wire::DeadLetterConfig> {
+    to.map(|to| wire::DeadLetterConfig {
+        target_arn: Some(to.to_string()),
     })
 }

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use kiln_types::{
-    AttachedLayer, Configuration, EphemeralMb, FileSystemMount, ImageConfig, InvalidUnit, MemoryMb,
-    QueueArn, Runtime, TimeoutSecs,
+    AttachedLayer, Configuration, Destination, EphemeralMb, FileSystemMount, ImageConfig,
+    InvalidUnit, MemoryMb, Runtime, TimeoutSecs,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ pub(crate) struct Change {
     /// Likewise.
     pub(crate) file_systems: Option<Vec<FileSystemMount>>,
     /// Likewise; none inside takes it away.
-    pub(crate) dead_letters: Option<Option<QueueArn>>,
+    pub(crate) dead_letters: Option<Option<Destination>>,
     logging: Option<wire::LoggingConfig>,
     kept: BTreeMap<&'static str, Option<Value>>,
 }

@@ -142,8 +142,8 @@ mod tests {
                 Exception::InvalidParameterValue,
             ),
             (
-                "arn:aws:sns:us-east-1:000000000000:t",
-                Exception::NotImplemented,
+                "arn:aws:sns:us-east-1:000000000000:absent",
+                Exception::InvalidParameterValue,
             ),
         ] {
             assert_eq!(

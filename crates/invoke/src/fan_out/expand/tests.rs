@@ -11,6 +11,7 @@ use kiln_types::{
 use proptest::prelude::*;
 
 use super::super::rules::Rules;
+use super::super::subscriptions::Subscriptions;
 use super::*;
 
 /// What there is.
@@ -25,6 +26,10 @@ impl Directory for World {
     fn bus(&self, id: &BusId) -> Option<Arc<Rules>> {
         let live = self.buses.get(id)?.clone();
         Some(Arc::new(Rules::read(Arc::new(live), &Region::default())))
+    }
+
+    fn topic(&self, _: &kiln_types::TopicId) -> Option<Arc<Subscriptions>> {
+        None
     }
 
     fn has_function(&self, arn: &FunctionArn) -> bool {
@@ -117,6 +122,7 @@ impl World {
 
     fn expand(&self, all: &[Publication]) -> Expansion {
         let around = Surroundings {
+            endpoint: "http://localhost:4566",
             directory: self,
             now: Timestamp::default(),
         };
@@ -158,6 +164,7 @@ fn sent(made: &Expansion) -> Vec<(String, String)> {
             String::from_utf8(event.payload.to_vec()).unwrap(),
         ),
         Delivery::Message(message) => (message.queue.name.to_string(), message.body.clone()),
+        Delivery::Published(_) => panic!("buses know nothing again"),
     };
     made.deliveries.iter().map(one).collect()
 }
@@ -319,7 +326,7 @@ async fn a_queue_gets_only_what_it_takes() {
     assert_eq!(whys(&made), [Why::NoGroup, Why::TooLarge]);
     let ids = made.deliveries.iter().map(|delivery| match delivery {
         Delivery::Message(message) => message.deduplication.clone(),
-        Delivery::Event(_) => panic!("queues get messages"),
+        Delivery::Event(_) | Delivery::Published(_) => panic!("queues get messages"),
     });
     assert_eq!(ids.collect::<Vec<_>>(), [None, Some("e-1".to_owned())]);
 }

@@ -77,14 +77,14 @@ impl Fixture {
     fn open(dir: tempfile::TempDir, told: Told, clock: Arc<ManualClock>) -> Self {
         let store = Store::open(Config::new(dir.path()), clock.clone()).unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let queued = Queued::start_with(
-            store.clone(),
-            Box::new(told.clone()),
-            QueueConfig::default(),
-            clock.clone(),
-            &tracker,
-            stop.clone(),
-        );
+        let deps = QueueDeps {
+            store: store.clone(),
+            fan_out: FanOut::new(store.clone(), Default::default()),
+            clock: clock.clone(),
+            tracker: tracker.clone(),
+            stop: stop.clone(),
+        };
+        let queued = Queued::start_with(Box::new(told.clone()), QueueConfig::default(), deps);
         Self {
             store,
             told,

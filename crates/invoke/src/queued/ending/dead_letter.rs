@@ -1,4 +1,4 @@
-//! The message that a function's dead-letter queue gets: the event as it came, and why it was given up
+//! The message that a function's dead-letter queue or topic gets: the event as it came, and why it was given up
 //! (developer guide, "Adding a dead-letter queue").
 //!
 //! AWS differs: `ErrorCode` of an event that was not run says why, where AWS documents only what a
@@ -6,37 +6,30 @@
 
 use std::collections::BTreeMap;
 
-use kiln_store::messages::NewMessage;
-use kiln_store::queue::{Delivery, Event, Reason};
-use kiln_types::{MessageAttribute, MessageId, QueueArn, limits};
+use kiln_store::queue::{Event, Reason};
+use kiln_types::MessageAttribute;
 
-use super::{Ending, left, shortened};
-use crate::told::SENDER;
+use super::{Ending, shortened};
+use crate::told::Telling;
 
 /// Text of an error that is passed on (developer guide, the same page).
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
 /// The message; none when the event has no room in one.
-pub(super) fn message(
+pub(super) fn telling(
     event: &Event,
-    to: &QueueArn,
     reason: Reason,
     ending: &Ending,
-) -> Option<Delivery> {
+    bytes_max: usize,
+) -> Option<Telling> {
     let request_id = event.event.request_id;
-    let id = MessageId::from_bytes(*request_id.as_bytes());
-    let body = String::from_utf8_lossy(&event.event.payload).into_owned();
-    let mut message = NewMessage {
-        trace: Some(left(event).to_string()),
-        ..NewMessage::plain(id, &to.queue, body, SENDER)
-    };
     let code = match (&ending.outcome, reason) {
         (Some(_), _) => 200,
         (None, Reason::FunctionNotFound) => 404,
         (None, Reason::ZeroReservedConcurrency | Reason::EventAgeExceeded) => 429,
         (None, _) => 400,
     };
-    message.attributes = BTreeMap::from([
+    let mut attributes = BTreeMap::from([
         (
             "RequestID".to_owned(),
             MessageAttribute::string(request_id.to_string()),
@@ -45,11 +38,15 @@ pub(super) fn message(
     ]);
     let error = shortened(said(&ending.error), MESSAGE_BYTES_MAX);
     if !error.is_empty() {
-        let error = MessageAttribute::string(error);
-        message.attributes.insert("ErrorMessage".to_owned(), error);
+        attributes.insert("ErrorMessage".to_owned(), MessageAttribute::string(error));
     }
-    let fits = message.payload_size() <= limits::MESSAGE_BYTES_MAX as u64;
-    fits.then_some(Delivery::Message(message))
+    let of_attributes = attributes.iter().map(|(name, one)| name.len() + one.size());
+    let bytes = event.event.payload.len() + of_attributes.sum::<usize>();
+    (bytes <= bytes_max).then(|| Telling {
+        id: request_id,
+        attributes,
+        ..super::telling(event, ending, event.event.payload.clone())
+    })
 }
 
 /// What a function said of its error, out of the document that says it.

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use kiln_store::queue::{Lane, NewEvent};
 use kiln_types::{
     FunctionArn, FunctionId, InvocationReport, InvocationStatus, MessageAttribute, Qualifier,
-    QueueId, Region, Version,
+    QueueArn, QueueId, Region, Version,
 };
 use serde_json::{Value, json};
 
 use super::*;
+use crate::told::{to_function, to_queue};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_440_180_000);
 
@@ -94,20 +95,65 @@ fn queues() -> Wishes {
     };
     Wishes {
         config,
-        dead_letters: Some(queue("dead")),
+        dead_letters: Some(Destination::Queue(queue("dead"))),
+    }
+}
+
+/// Functions and queues are there; topics have a function as many times as their names have letters, buses are gone.
+struct World;
+
+impl Tell for World {
+    fn tell(&self, to: &Destination, telling: Telling) -> Result<Vec<Delivery>, NotTold> {
+        match to {
+            Destination::Function(arn) => Ok(vec![to_function(arn, telling)]),
+            Destination::Queue(arn) => Ok(vec![to_queue(arn, telling)]),
+            Destination::Topic(topic) => {
+                let letters = topic.topic.name.as_str().chars();
+                let each = |_| to_function(&arn("subscribed"), telling.clone());
+                Ok(letters.map(each).collect())
+            }
+            Destination::Bus(_) => Err(NotTold::Gone(to.clone())),
+        }
+    }
+}
+
+fn settlement(event: &Event, wishes: &Wishes, ending: Ending) -> Settlement {
+    super::settlement(event, wishes, ending, &World)
+}
+
+/// A destination of both kinds of ends, and nothing else.
+fn only(to: &str) -> Wishes {
+    let to: Destination = to.parse().unwrap();
+    let config = EventInvokeConfig {
+        on_success: Some(to.clone()),
+        on_failure: Some(to),
+        ..Default::default()
+    };
+    Wishes {
+        config,
+        dead_letters: None,
     }
 }
 
 /// The event that tells a function.
 fn told(settled: Settlement) -> NewEvent {
     let mut told = match settled {
-        Settlement::Succeeded(told, _) => told.into_iter().map(|told| told.delivery).collect(),
+        Settlement::Succeeded(told, _) => told.map_or_else(Vec::new, |told| told.whole),
         Settlement::Failed { told, .. } => told,
         other => panic!("nobody is told: {other:?}"),
     };
     match told.pop() {
         Some(Delivery::Event(event)) if told.is_empty() => event,
         other => panic!("one function is told: {other:?}"),
+    }
+}
+
+/// What the only one is told in brief.
+fn said_in_brief(brief: Option<Vec<Delivery>>) -> Bytes {
+    match brief.as_deref() {
+        Some([Delivery::Event(event)]) => event.payload.clone(),
+        Some([Delivery::Message(message)]) => message.body.clone().into(),
+        other => panic!("one is told in brief: {other:?}"),
     }
 }
 
@@ -169,7 +215,7 @@ fn a_success_is_told_without_an_error() {
         record["responseContext"],
         json!({"statusCode": 200, "executedVersion": "7"})
     );
-    let brief: Value = serde_json::from_slice(&brief).unwrap();
+    let brief: Value = serde_json::from_slice(&said_in_brief(brief)).unwrap();
     assert_eq!(brief["requestContext"], record["requestContext"]);
     assert_eq!(
         (brief.get("requestPayload"), brief.get("responsePayload")),
@@ -284,7 +330,7 @@ fn a_failed_event_that_no_record_can_hold_is_kept_and_a_success_is_told_without_
     let Settlement::Succeeded(Some(Told { brief, .. }), _) = settled.clone() else {
         panic!("somebody is told");
     };
-    assert_eq!(told(settled).payload, brief);
+    assert_eq!(told(settled).payload, said_in_brief(brief));
 }
 
 #[test]
@@ -337,12 +383,72 @@ fn what_has_no_room_in_a_message_is_told_in_brief_or_kept() {
     let Settlement::Succeeded(Some(told), _) = settlement(&large, &queues(), end) else {
         panic!("somebody is told");
     };
-    let Delivery::Message(message) = told.delivery else {
+    let Delivery::Message(message) = &told.whole[0] else {
         panic!("a queue is told");
     };
-    assert_eq!(message.body.as_bytes(), told.brief);
+    assert_eq!(message.body.as_bytes(), said_in_brief(told.brief.clone()));
     let failed = outcome(InvocationStatus::Error, "1");
     let end = ending(Some(Reason::RetriesExhausted), Some(failed));
     let settled = settlement(&large, &queues(), end);
     assert!(matches!(settled, Settlement::Dead { .. }), "{settled:?}");
+}
+
+#[test]
+fn all_subscribers_of_a_topic_are_told_or_none() {
+    let topic = |name: &str| only(&format!("arn:aws:sns:us-east-1:000000000000:{name}"));
+    let end = || ending(None, Some(outcome(InvocationStatus::Success, "42")));
+    let settled = settlement(&event("Root=1"), &topic("abc"), end());
+    let Settlement::Succeeded(Some(told), NOW) = settled else {
+        panic!("somebody is told: {settled:?}");
+    };
+    assert_eq!((told.whole.len(), told.brief), (3, None));
+    assert_eq!(told.otherwise.reason, Reason::DestinationNotTold);
+    let failed = outcome(InvocationStatus::Error, "1");
+    let end = ending(Some(Reason::RetriesExhausted), Some(failed));
+    let settled = settlement(&event("Root=1"), &topic("ab"), end);
+    assert!(
+        matches!(&settled, Settlement::Failed { told, .. } if told.len() == 2),
+        "{settled:?}"
+    );
+}
+
+#[test]
+fn a_success_whose_destination_is_gone_is_kept_with_the_reason() {
+    let bus = only("arn:aws:events:us-east-1:000000000000:event-bus/gone");
+    let end = ending(None, Some(outcome(InvocationStatus::Success, "42")));
+    let settled = settlement(&event("Root=1"), &bus, end);
+    let Settlement::Dead {
+        letter,
+        was_started: true,
+    } = settled
+    else {
+        panic!("it is kept: {settled:?}");
+    };
+    assert_eq!(letter.reason, Reason::DestinationNotTold);
+    assert_eq!(
+        letter.error,
+        "the function succeeded, and arn:aws:events:us-east-1:000000000000:event-bus/gone was not \
+         told: arn:aws:events:us-east-1:000000000000:event-bus/gone does not exist"
+    );
+    let failed = outcome(InvocationStatus::Error, "1");
+    let end = ending(Some(Reason::RetriesExhausted), Some(failed));
+    let settled = settlement(&event("Root=1"), &bus, end);
+    assert!(
+        matches!(&settled, Settlement::Dead { letter, .. } if letter.reason == Reason::RetriesExhausted),
+        "{settled:?}"
+    );
+}
+
+#[test]
+fn a_function_does_not_go_on_telling_itself_over_a_topic_that_it_was_stopped() {
+    let topic = only("arn:aws:sns:us-east-1:000000000000:a");
+    let mut chain = Trace::read("Root=1");
+    for _ in 0..limits::RECURSION_HOPS_MAX {
+        chain.enter(&id("f"));
+    }
+    let end = || ending(Some(Reason::RecursiveInvocation), None);
+    let stopped = settlement(&event(&chain.to_string()), &topic, end());
+    assert!(matches!(stopped, Settlement::Dead { .. }), "{stopped:?}");
+    let stopped = settlement(&event("Root=1"), &topic, end());
+    assert!(matches!(stopped, Settlement::Failed { .. }), "{stopped:?}");
 }

@@ -1,0 +1,201 @@
+//! Calls of the Simple Notification Service, whose answers are XML.
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::Method;
+
+use super::refusal::element;
+use super::{Call, Client, Service, encode};
+
+/// A subscription of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub(crate) arn: String,
+    pub(crate) protocol: String,
+    pub(crate) endpoint: String,
+}
+
+impl Client {
+    /// The ARNs of all topics.
+    pub(crate) async fn topics(&self) -> Result<Vec<String>> {
+        let pages = self.topic_pages("ListTopics", &[]).await?;
+        let members = pages.iter().flat_map(|page| members(page));
+        Ok(members.filter_map(|one| text(one, "TopicArn")).collect())
+    }
+
+    /// The ARN of the topic with a name: topics are made and deleted by them alone.
+    pub(crate) async fn topic_arn(&self, name: &str) -> Result<String> {
+        if name.starts_with("arn:") {
+            return Ok(name.to_owned());
+        }
+        let all = self.topics().await?;
+        let found = all
+            .into_iter()
+            .find(|arn| arn.rsplit(':').next() == Some(name));
+        found.with_context(|| {
+            format!("there is no topic {name}; `kiln topics list` shows those there are")
+        })
+    }
+
+    /// Makes a topic; gives its ARN.
+    pub(crate) async fn create_topic(&self, name: &str, given: &[(&str, &str)]) -> Result<String> {
+        let mut form = vec![("Name".to_owned(), name.to_owned())];
+        form.extend(entries("Attributes", given));
+        let answer = self.topic_call("CreateTopic", &form).await?;
+        Ok(text(&answer, "TopicArn").unwrap_or_default())
+    }
+
+    /// Forgets a topic.
+    pub(crate) async fn delete_topic(&self, arn: &str) -> Result<()> {
+        let form = [("TopicArn".to_owned(), arn.to_owned())];
+        self.topic_call("DeleteTopic", &form).await.map(|_| ())
+    }
+
+    /// Who has subscribed to a topic.
+    pub(crate) async fn subscriptions(&self, topic: &str) -> Result<Vec<Subscription>> {
+        let form = [("TopicArn".to_owned(), topic.to_owned())];
+        let pages = self.topic_pages("ListSubscriptionsByTopic", &form).await?;
+        let members = pages.iter().flat_map(|page| members(page));
+        let subscription = |one: &str| {
+            Some(Subscription {
+                arn: text(one, "SubscriptionArn")?,
+                protocol: text(one, "Protocol")?,
+                endpoint: text(one, "Endpoint")?,
+            })
+        };
+        Ok(members.filter_map(subscription).collect())
+    }
+
+    /// Has somebody get what is published to a topic; gives the subscription's ARN.
+    pub(crate) async fn subscribe(
+        &self,
+        topic: &str,
+        (protocol, endpoint): (&str, &str),
+        given: &[(&str, &str)],
+    ) -> Result<String> {
+        let mut form = vec![
+            ("TopicArn".to_owned(), topic.to_owned()),
+            ("Protocol".to_owned(), protocol.to_owned()),
+            ("Endpoint".to_owned(), endpoint.to_owned()),
+        ];
+        form.extend(entries("Attributes", given));
+        let answer = self.topic_call("Subscribe", &form).await?;
+        Ok(text(&answer, "SubscriptionArn").unwrap_or_default())
+    }
+
+    /// Forgets a subscription.
+    pub(crate) async fn unsubscribe(&self, arn: &str) -> Result<()> {
+        let form = [("SubscriptionArn".to_owned(), arn.to_owned())];
+        self.topic_call("Unsubscribe", &form).await.map(|_| ())
+    }
+
+    /// Publishes a message; gives its id.
+    pub(crate) async fn publish_message(
+        &self,
+        topic: &str,
+        message: &str,
+        given: &[(&str, Option<&str>)],
+    ) -> Result<String> {
+        let mut form = vec![
+            ("TopicArn".to_owned(), topic.to_owned()),
+            ("Message".to_owned(), message.to_owned()),
+        ];
+        let given = given.iter();
+        form.extend(given.filter_map(|(name, value)| {
+            let value = (*value)?;
+            Some(((*name).to_owned(), value.to_owned()))
+        }));
+        let answer = self.topic_call("Publish", &form).await?;
+        Ok(text(&answer, "MessageId").unwrap_or_default())
+    }
+
+    /// All pages of a list.
+    async fn topic_pages(
+        &self,
+        operation: &'static str,
+        form: &[(String, String)],
+    ) -> Result<Vec<String>> {
+        let mut pages = Vec::new();
+        let mut form = form.to_vec();
+        let given = form.len();
+        loop {
+            let page = self.topic_call(operation, &form).await?;
+            let next = text(&page, "NextToken").filter(|next| !next.is_empty());
+            pages.push(page);
+            let Some(next) = next else {
+                return Ok(pages);
+            };
+            form.truncate(given);
+            form.push(("NextToken".to_owned(), next));
+        }
+    }
+
+    async fn topic_call(
+        &self,
+        operation: &'static str,
+        form: &[(String, String)],
+    ) -> Result<String> {
+        let mut body = format!("Action={operation}&Version=2010-03-31");
+        for (name, value) in form {
+            body.push_str(&format!("&{name}={}", encode(value)));
+        }
+        let mut call = Call::new(operation, Service::Sns, Method::POST, "/")
+            .header("content-type", "application/x-www-form-urlencoded");
+        call.body = Bytes::from(body);
+        let answer = self.send(call).await?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+}
+
+/// A map, as a form has it.
+fn entries(name: &str, given: &[(&str, &str)]) -> Vec<(String, String)> {
+    let entry = |(at, (key, value)): (usize, &(&str, &str))| {
+        let at = format!("{name}.entry.{}", at + 1);
+        [
+            (format!("{at}.key"), (*key).to_owned()),
+            (format!("{at}.value"), (*value).to_owned()),
+        ]
+    };
+    given.iter().enumerate().flat_map(entry).collect()
+}
+
+/// The elements of a list.
+fn members(xml: &str) -> impl Iterator<Item = &str> {
+    let rest = xml.split("<member>").skip(1);
+    rest.filter_map(|rest| rest.split_once("</member>").map(|(member, _)| member))
+}
+
+/// The text of an element.
+fn text(xml: &str, name: &str) -> Option<String> {
+    let text = element(xml, name)?;
+    let replaced = text.replace("&lt;", "<").replace("&gt;", ">");
+    Some(replaced.replace("&quot;", "\"").replace("&amp;", "&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_out_of_xml() {
+        let xml = "<A><Topics><member><TopicArn>a&amp;b</TopicArn></member>\
+                   <member><TopicArn>c</TopicArn></member></Topics></A>";
+        let arns: Vec<_> = members(xml)
+            .filter_map(|one| text(one, "TopicArn"))
+            .collect();
+        assert_eq!(arns, ["a&b", "c"]);
+        assert_eq!(text(xml, "NextToken"), None);
+    }
+
+    #[test]
+    fn a_map_is_flattened_into_a_form() {
+        let form = entries("Attributes", &[("FifoTopic", "true")]);
+        assert_eq!(
+            form,
+            [
+                ("Attributes.entry.1.key".to_owned(), "FifoTopic".to_owned()),
+                ("Attributes.entry.1.value".to_owned(), "true".to_owned()),
+            ]
+        );
+    }
+}
