@@ -25,6 +25,7 @@ use crate::layers::Layers;
 use crate::logs::Logs;
 use crate::mappings::Mappings;
 use crate::messages::Messages;
+use crate::objects::Objects;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::usage::Usage;
@@ -48,6 +49,7 @@ struct Parts {
     usage: Usage,
     queue: Queue,
     schedules: Schedules,
+    objects: Objects,
     artifacts: Artifacts,
     images: Images,
     buckets: Buckets,
@@ -77,6 +79,7 @@ impl Store {
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
+            objects: Objects::open(&dir, queue.clone())?,
             queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
@@ -250,6 +253,11 @@ impl Store {
     /// Message queues.
     pub fn messages(&self) -> &Messages {
         self.parts.queue.messages()
+    }
+
+    /// Buckets and their objects.
+    pub fn objects(&self) -> &Objects {
+        &self.parts.objects
     }
 
     /// Schedules.

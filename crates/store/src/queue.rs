@@ -31,6 +31,7 @@ use kiln_types::{FunctionId, RequestId, Timestamp};
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 use crate::messages::{self, Messages};
+use crate::objects;
 use crate::schedules;
 
 mod accept;
@@ -128,6 +129,7 @@ const QUEUE: Spec = Spec {
     ",
         messages::TABLES,
         schedules::TABLES,
+        objects::TABLES,
     ],
 };
 
