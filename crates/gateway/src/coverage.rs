@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, events, lambda, logs, scheduler, sqs, sts};
+use crate::{apigatewayv2, events, lambda, logs, s3, scheduler, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn coverage() -> Vec<Coverage> {
     }
     let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(events));
     let all = all.chain(of!(logs)).chain(of!(scheduler)).chain(of!(sqs));
-    all.chain(of!(sts)).collect()
+    all.chain(of!(s3)).chain(of!(sts)).collect()
 }
 
 #[cfg(test)]
@@ -51,6 +51,7 @@ mod tests {
             ("logs", "Amazon CloudWatch Logs"),
             ("scheduler", "Amazon EventBridge Scheduler"),
             ("sqs", "Amazon SQS"),
+            ("s3", "Amazon S3"),
             ("sts", "AWS STS"),
         ] {
             let all: Vec<_> = coverage()
@@ -87,8 +88,8 @@ mod tests {
                 .count()
         };
         assert_eq!(
-            ["lambda", "logs", "scheduler", "sqs", "sts"].map(handled),
-            [56, 8, 12, 23, 1]
+            ["lambda", "logs", "scheduler", "sqs", "s3", "sts"].map(handled),
+            [56, 8, 12, 23, 31, 1]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }
