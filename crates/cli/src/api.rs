@@ -8,6 +8,7 @@ mod apis;
 mod events;
 mod lambda;
 mod logs;
+mod objects;
 mod provisioned;
 mod queues;
 mod refusal;
@@ -31,6 +32,7 @@ use serde_json::Value;
 
 pub(crate) use lambda::{InvokeCall, Kind};
 pub(crate) use logs::{LogEvent, Query as LogQuery};
+pub(crate) use objects::Objects;
 pub(crate) use refusal::{Refusal, is_code, is_unsupported};
 
 use crate::target::Target;
@@ -55,6 +57,7 @@ enum Service {
     Logs,
     Sqs,
     Scheduler,
+    S3,
     Sts,
     Kiln,
 }
@@ -95,6 +98,7 @@ impl Service {
             Service::Logs => "logs",
             Service::Sqs => "sqs",
             Service::Scheduler => "scheduler",
+            Service::S3 => "s3",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }

@@ -7,6 +7,7 @@
 mod alias;
 mod api;
 mod apis;
+mod buckets;
 mod completions;
 mod delete;
 mod deploy;
@@ -82,6 +83,8 @@ pub enum Verb {
     Triggers(triggers::Args),
     /// Show message queues and how many messages they have; send to one or empty it
     Queues(queues::Args),
+    /// Show buckets and what is in them; make and remove them, put and get objects
+    Buckets(buckets::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
     Schedules(schedules::Args),
     /// Show what functions used and what that cost
@@ -134,6 +137,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Events(args) => events::run(client, format, &args).await,
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Queues(args) => queues::run(client, format, &args).await,
+        Verb::Buckets(args) => buckets::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
