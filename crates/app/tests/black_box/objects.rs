@@ -154,7 +154,7 @@ fn refusals_are_documents_of_s3_with_its_codes() {
         .signed("s3")
         .send();
     assert_eq!(code(wrong.expect_status(403)), "SignatureDoesNotMatch");
-    let late = get().skewed(-3_600).signed("s3").send();
+    let late = get().signed("s3").skewed(-3_600).send();
     assert_eq!(code(late.expect_status(403)), "RequestTimeTooSkewed");
     let changed = server
         .request("PUT", "/things/k")
