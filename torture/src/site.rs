@@ -87,11 +87,12 @@ impl Site {
         let clock = SystemClock::start();
         loop {
             let lines = ledger::lines(ledger);
-            let waits = |load: &Box<dyn Load>| {
+            let waits = |load: &dyn Load| {
                 let what = self.with(|server| load.waits(server, &lines))?;
                 Some(format!("{}: {what}", load.name()))
             };
-            let mut waiting: Vec<_> = loads.iter().filter_map(waits).collect();
+            let all = loads.iter().filter_map(|load| waits(load.as_ref()));
+            let mut waiting: Vec<_> = all.collect();
             // Last, as what waits elsewhere may become an event.
             let queued = &self.figures()["queued"];
             if *queued != 0 {

@@ -98,12 +98,14 @@ fn imports(body: &str) -> String {
     if !named(&["Bytes"]).is_empty() {
         code += "use bytes::Bytes;\n";
     }
-    code += &format!(
-        "use serde::{{{}}};\n\n",
-        named(&["Deserialize", "Serialize"]).join(", ")
-    );
+    let serde = named(&["Deserialize", "Serialize"]);
+    if !serde.is_empty() {
+        code += &format!("use serde::{{{}}};\n\n", serde.join(", "));
+    }
     let wire = named(&["Input", "Output", "Reply"]);
-    code += &format!("use crate::wire::{{{}}};\n", wire.join(", "));
+    if !wire.is_empty() {
+        code += &format!("use crate::wire::{{{}}};\n", wire.join(", "));
+    }
     let shapes = [
         "At",
         "Length",
@@ -120,7 +122,9 @@ fn imports(body: &str) -> String {
     if body.contains("shape::") {
         shapes.insert(0, "self");
     }
-    code += &format!("use crate::wire::shape::{{{}}};\n", shapes.join(", "));
+    if !shapes.is_empty() {
+        code += &format!("use crate::wire::shape::{{{}}};\n", shapes.join(", "));
+    }
     let routes = named(&["Matched", "has_parameter"]);
     if !routes.is_empty() {
         code += &format!("use crate::router::{{{}}};\n", routes.join(", "));

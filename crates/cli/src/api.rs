@@ -8,6 +8,7 @@ mod apis;
 mod events;
 mod lambda;
 mod logs;
+mod objects;
 mod provisioned;
 mod queues;
 mod refusal;
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub(crate) use lambda::{InvokeCall, Kind};
 pub(crate) use logs::{LogEvent, Query as LogQuery};
+pub(crate) use objects::Objects;
 pub(crate) use refusal::{Refusal, is_code, is_unsupported};
 pub(crate) use topics::Subscription;
 
@@ -58,6 +60,7 @@ enum Service {
     Sns,
     Sqs,
     Scheduler,
+    S3,
     Sts,
     Kiln,
 }
@@ -99,6 +102,7 @@ impl Service {
             Service::Sns => "sns",
             Service::Sqs => "sqs",
             Service::Scheduler => "scheduler",
+            Service::S3 => "s3",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }

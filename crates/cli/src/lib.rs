@@ -7,6 +7,7 @@
 mod alias;
 mod api;
 mod apis;
+mod buckets;
 mod completions;
 mod delete;
 mod deploy;
@@ -85,6 +86,8 @@ pub enum Verb {
     Queues(queues::Args),
     /// Publish to many at once: list, create and delete topics, subscribe to them and publish
     Topics(topics::Args),
+    /// Show buckets and what is in them; make and remove them, put and get objects
+    Buckets(buckets::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
     Schedules(schedules::Args),
     /// Show what functions used and what that cost
@@ -138,6 +141,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Queues(args) => queues::run(client, format, &args).await,
         Verb::Topics(args) => topics::run(client, format, &args).await,
+        Verb::Buckets(args) => buckets::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,

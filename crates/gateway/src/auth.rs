@@ -25,14 +25,17 @@ mod function_keys;
 mod payload;
 mod presign;
 mod refusal;
+mod sigv2;
 mod sigv4;
 #[cfg(test)]
 mod tests;
 mod time;
 
+pub(crate) use chunked::Unframer;
 pub(crate) use claim::Claim;
 pub use function_keys::FunctionKeys;
 pub(crate) use presign::presign_get;
+pub(crate) use sigv2::Query as QueryV2;
 
 /// Decides who a caller is.
 pub(crate) struct Authenticator {
@@ -56,6 +59,16 @@ pub(crate) struct Verified {
     pub(crate) caller: Caller,
     /// The body.
     pub(crate) body: Bytes,
+}
+
+/// Who asks, and how the body that is yet to come must be read.
+pub(crate) struct Streamed {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// What takes the framing off it.
+    pub(crate) unframer: Option<Unframer>,
+    /// Its SHA-256 in hexadecimal, where that was signed.
+    pub(crate) sha256: Option<String>,
 }
 
 impl Authenticator {
@@ -134,6 +147,38 @@ impl Authenticator {
         Ok(Verified {
             caller: admitted.caller,
             body,
+        })
+    }
+
+    /// Checks the signature of a request whose body is yet to come: what it says of the body must be checked when
+    /// it has. `signed_v2` is the resource that was signed, where that was done in the old way.
+    pub(crate) fn verify_head(
+        &self,
+        admitted: Option<Admitted>,
+        head: &Parts,
+        signed_v2: Option<&str>,
+    ) -> Result<Streamed> {
+        let Some(admitted) = admitted else {
+            return Ok(Streamed {
+                caller: self.anybody(head),
+                unframer: payload::unframer(head)?,
+                sha256: None,
+            });
+        };
+        let (claim, secret) = (&admitted.claim, admitted.secret.as_str());
+        let announced = payload::Payload::announced(head, claim)?;
+        let payload = announced.unwrap_or(payload::Payload::Unsigned);
+        match signed_v2 {
+            Some(resource) => sigv2::verify(claim, secret, head, resource)?,
+            None => sigv4::verify(claim, secret, head, payload.signed_as())?,
+        }
+        Ok(Streamed {
+            unframer: payload.unframer(claim, secret),
+            sha256: match payload {
+                payload::Payload::Hashed(hash) => Some(hash),
+                _ => None,
+            },
+            caller: admitted.caller,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, events, lambda, logs, scheduler, sns, sqs, sts};
+use crate::{apigatewayv2, events, lambda, logs, s3, scheduler, sns, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,8 @@ pub fn coverage() -> Vec<Coverage> {
     }
     let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(events));
     let all = all.chain(of!(logs)).chain(of!(scheduler)).chain(of!(sns));
-    all.chain(of!(sqs)).chain(of!(sts)).collect()
+    let all = all.chain(of!(sqs)).chain(of!(s3));
+    all.chain(of!(sts)).collect()
 }
 
 #[cfg(test)]
@@ -52,6 +53,7 @@ mod tests {
             ("scheduler", "Amazon EventBridge Scheduler"),
             ("sns", "Amazon SNS"),
             ("sqs", "Amazon SQS"),
+            ("s3", "Amazon S3"),
             ("sts", "AWS STS"),
         ] {
             let all: Vec<_> = coverage()
@@ -88,8 +90,8 @@ mod tests {
                 .count()
         };
         assert_eq!(
-            ["lambda", "logs", "scheduler", "sns", "sqs", "sts"].map(handled),
-            [56, 8, 12, 19, 23, 1]
+            ["lambda", "logs", "scheduler", "sns", "sqs", "s3", "sts"].map(handled),
+            [56, 8, 12, 19, 23, 31, 1]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }

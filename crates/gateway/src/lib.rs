@@ -2,7 +2,8 @@
 //!
 //! A request's way: `server` takes it off the wire, `router` says what it is for, `auth` says
 //! who asks, `wire` turns it into a generated type, one file below `lambda`, `events`, `logs`,
-//! `scheduler` or `sts` answers it, and `wire` turns the answer into bytes.
+//! `scheduler` or `sts` answers it, and `wire` turns the answer into bytes. Objects, which are streams, have a
+//! road of their own: `s3`.
 //!
 //! Invariants: the only crate that knows AWS's wire names; a handler parses, calls and renders, and
 //! decides nothing; a caller that goes away cancels nothing.
@@ -24,6 +25,7 @@ mod logs;
 mod page;
 mod proxy;
 mod router;
+mod s3;
 mod scheduler;
 mod server;
 mod sns;

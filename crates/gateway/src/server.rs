@@ -26,12 +26,15 @@ use crate::lambda::function::prepare;
 
 mod body;
 mod door;
+mod outgoing;
 mod respond;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use body::{Stream, Unread};
 pub use door::FunctionDoor;
 pub(crate) use door::Peer;
+pub(crate) use outgoing::Outgoing;
 
 /// How long the listener rests when a connection could not be accepted.
 const ACCEPT_REST: Duration = Duration::from_millis(100);

@@ -31,6 +31,7 @@ pub(crate) use dispatch::dispatch;
 #[cfg(test)]
 pub(crate) use read::input;
 pub(crate) use read::read;
+pub(crate) use xml::escape;
 
 /// A time as AWS's JSON has it: seconds, and parts of one.
 pub(crate) fn seconds(time: Timestamp) -> f64 {

@@ -261,6 +261,19 @@ impl FanOut {
         self.count(&tick.dropped);
     }
 
+    /// What a publication comes to, for whoever keeps it together with what it tells of. What cannot be delivered
+    /// is counted, as nobody is there to be told.
+    pub fn deliveries(&self, publication: &Publication, now: Timestamp) -> Vec<Delivery> {
+        let one = std::slice::from_ref(publication);
+        let expansion = self.around(now, |around| expand::expand(one, around));
+        self.count(&expansion.dropped);
+        for refusal in expansion.results.into_iter().filter_map(Result::err) {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(event = %publication.event.id, %refusal, "an event could not be published");
+        }
+        expansion.deliveries
+    }
+
     /// What had nowhere to go since the server started.
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)

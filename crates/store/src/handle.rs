@@ -25,6 +25,7 @@ use crate::layers::Layers;
 use crate::logs::Logs;
 use crate::mappings::Mappings;
 use crate::messages::Messages;
+use crate::objects::Objects;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::topics::Topics;
@@ -50,6 +51,7 @@ struct Parts {
     usage: Usage,
     queue: Queue,
     schedules: Schedules,
+    objects: Objects,
     artifacts: Artifacts,
     images: Images,
     buckets: Buckets,
@@ -80,6 +82,7 @@ impl Store {
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
+            objects: Objects::open(&dir, queue.clone())?,
             queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
@@ -258,6 +261,11 @@ impl Store {
     /// Message queues.
     pub fn messages(&self) -> &Messages {
         self.parts.queue.messages()
+    }
+
+    /// Buckets and their objects.
+    pub fn objects(&self) -> &Objects {
+        &self.parts.objects
     }
 
     /// Schedules.

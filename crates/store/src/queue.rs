@@ -31,6 +31,7 @@ use kiln_types::{FunctionId, RequestId, Timestamp, TopicId};
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 use crate::messages::{self, Messages};
+use crate::objects;
 use crate::schedules;
 
 mod accept;
@@ -132,6 +133,7 @@ const QUEUE: Spec = Spec {
         schedules::TABLES,
         published::TABLES,
         "ALTER TABLE total ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;",
+        objects::TABLES,
     ],
 };
 

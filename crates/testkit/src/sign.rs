@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningSettings, UriPathNormalizationMode,
 };
 use aws_sigv4::sign::v4;
 use kiln_types::{Clock as _, SystemClock};
@@ -71,6 +72,11 @@ pub(crate) fn sign_as(
 ) -> SignedHead {
     let mut settings = SigningSettings::default();
     settings.expires_in = how.presign;
+    // As AWS's clients do for keys of objects.
+    if how.service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    }
     if how.presign.is_some() {
         settings.signature_location = SignatureLocation::QueryParams;
     } else {

@@ -7,6 +7,7 @@ pub mod account;
 pub mod alias;
 pub mod api;
 pub mod arn;
+pub mod bucket;
 pub mod bus;
 mod caller;
 pub mod clock;
@@ -40,6 +41,7 @@ pub use account::{AccountId, Region};
 pub use alias::AliasConfig;
 pub use api::{Api, ApiId, PartId, StageName};
 pub use arn::{FunctionArn, FunctionRef};
+pub use bucket::{Bucket, BucketName, NotificationRule, Notifications, Versioning};
 pub use bus::{
     Bus, BusArn, BusId, BusName, Recipient, Rule, RuleId, RuleName, RuleState, Target, TargetInput,
 };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::model::{Model, Operation};
+use super::model::{Http, Model, Operation};
 
 /// The operations of one service.
 pub fn write(model: &Model) -> anyhow::Result<String> {
@@ -20,6 +20,9 @@ pub fn write(model: &Model) -> anyhow::Result<String> {
     code += "}\n";
     if model.metadata.protocol == "rest-json" {
         code += &route(model)?;
+    }
+    if model.metadata.protocol == "rest-xml" {
+        code += &by_parameter(model)?;
     }
     Ok(code)
 }
@@ -71,6 +74,46 @@ fn success(model: &Model) -> anyhow::Result<String> {
         write!(code, "match self {{\n{arms}_ => 200,\n}}\n")?;
     }
     Ok(code + "}\n")
+}
+
+/// A table of the operations that are told by a parameter of the query string: method, whether there is a key, and
+/// the parameter. The rest is told by what is not in the model's paths.
+fn by_parameter(model: &Model) -> anyhow::Result<String> {
+    let mut rows = Vec::new();
+    for (name, operation) in &model.operations {
+        let Http {
+            method,
+            request_uri,
+            ..
+        } = &operation.http;
+        if let Some((path, query)) = request_uri.split_once('?') {
+            let parameter = query.split('&').next().unwrap_or(query);
+            let on_key = path.contains("{Key+}");
+            rows.push((method, on_key, parameter, name));
+        }
+    }
+    // Of two names of one thing the longer is the one that replaced the other.
+    rows.sort_by_key(|(method, on_key, parameter, name)| {
+        (
+            *method,
+            *on_key,
+            *parameter,
+            std::cmp::Reverse(name.len()),
+            *name,
+        )
+    });
+    rows.dedup_by_key(|(method, on_key, parameter, _)| (*method, *on_key, *parameter));
+    let mut code = String::from(
+        "\n/// Operations that a parameter tells: method, whether there is a key, and the parameter.\n\
+         pub(crate) const BY_PARAMETER: &[(&str, bool, &str, Operation)] = &[\n",
+    );
+    for (method, on_key, parameter, name) in rows {
+        writeln!(
+            code,
+            "({method:?}, {on_key}, {parameter:?}, Operation::{name}),"
+        )?;
+    }
+    Ok(code + "];\n")
 }
 
 /// A function that finds the operation of a method and the segments of a path.

@@ -32,6 +32,7 @@ mod leaks;
 mod logs;
 mod network;
 mod node;
+mod objects;
 mod operations;
 mod payloads;
 mod pressure;

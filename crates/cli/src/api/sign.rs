@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_http};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign as sign_http,
+};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::Request;
@@ -20,12 +23,19 @@ pub(super) fn sign(
 ) -> Result<()> {
     let identity = target.credentials.clone().into();
     let since_epoch = Duration::from_millis(now.as_millis().max(0).unsigned_abs());
+    let mut settings = SigningSettings::default();
+    // Keys of objects are any text, so their paths are signed as they are; and S3 wants to be told the hash.
+    if service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(&target.region)
         .name(service)
         .time(SystemTime::UNIX_EPOCH + since_epoch)
-        .settings(SigningSettings::default())
+        .settings(settings)
         .build()
         .context("sign the request")?;
     let headers = request

@@ -14,6 +14,8 @@ use crate::wire::percent;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far the caller's clock may be from ours (IAM user guide).
 const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
+/// The same of S3 (its API reference, "RequestTimeTooSkewed").
+const SKEW_OF_OBJECTS_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest validity of a presigned URL: seven days (IAM user guide).
 const EXPIRES_SECS_MAX: u64 = 7 * 24 * 3600;
 /// Most headers that a signature may list; more than a request may have.
@@ -49,6 +51,11 @@ impl Claim {
             Some(query) if query.contains("X-Amz-") => Self::from_query(query),
             _ => Err(refusal::missing()),
         }
+    }
+
+    /// Whether it stands in a URL, for whoever has that.
+    pub(crate) fn is_presigned(&self) -> bool {
+        self.expires.is_some()
     }
 
     fn from_header(authorization: &str, headers: &HeaderMap) -> Result<Self> {
@@ -201,8 +208,12 @@ impl Claim {
 
     /// Whether it was made just now, or is a presigned URL that is still valid.
     pub(super) fn check_time(&self, now: Timestamp) -> Result<()> {
-        let (made, skew) = (self.time, SKEW_MAX);
-        let valid_for = self.expires.unwrap_or(SKEW_MAX);
+        let skew = match self.service.as_str() {
+            "s3" => SKEW_OF_OBJECTS_MAX,
+            _ => SKEW_MAX,
+        };
+        let (made, minutes) = (self.time, skew.as_secs() / 60);
+        let valid_for = self.expires.unwrap_or(skew);
         if now > made + valid_for {
             let message = match self.expires {
                 Some(_) => format!(
@@ -211,7 +222,7 @@ impl Claim {
                     time::format(now)
                 ),
                 None => format!(
-                    "Signature expired: {} is now earlier than {} ({} - 5 min.)",
+                    "Signature expired: {} is now earlier than {} ({} - {minutes} min.)",
                     time::format(made),
                     time::format(earlier(now, skew)),
                     time::format(now)
@@ -221,7 +232,7 @@ impl Claim {
         }
         if made > now + skew {
             return Err(refusal::invalid(format!(
-                "Signature not yet current: {} is still later than {} ({} + 5 min.)",
+                "Signature not yet current: {} is still later than {} ({} + {minutes} min.)",
                 time::format(made),
                 time::format(now + skew),
                 time::format(now)

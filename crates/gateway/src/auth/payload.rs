@@ -6,6 +6,7 @@ use http::request::Parts;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::chunked::Unframer;
 use super::claim::{Claim, single};
 use super::{chunked, refusal};
 use crate::error::{ApiError, Result};
@@ -15,7 +16,7 @@ use crate::wire::percent;
 const HEADER: &str = "x-amz-content-sha256";
 
 /// How the body is covered by the signature.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Payload {
     /// By its hash, which agrees with the body.
     Hashed(String),
@@ -23,6 +24,8 @@ pub(super) enum Payload {
     Unsigned,
     /// In chunks, each with a signature that continues the one before it.
     SignedChunks,
+    /// The same, with trailing headers that are signed as well.
+    SignedChunksAndTrailers,
     /// In chunks without signatures, with trailing headers.
     UnsignedChunks,
 }
@@ -30,28 +33,33 @@ pub(super) enum Payload {
 impl Payload {
     /// Reads the claim about the body and, where it is a hash, checks it.
     pub(super) fn read(head: &Parts, claim: &Claim, body: &Bytes) -> Result<Self> {
-        let hash = || hex::encode(Sha256::digest(body));
+        let hash = hex::encode(Sha256::digest(body));
+        match Self::announced(head, claim)? {
+            None => Ok(Payload::Hashed(hash)),
+            Some(Payload::Hashed(told)) if !is_equal(&told, &hash) => Err(refusal::body_mismatch()),
+            Some(announced) => Ok(announced),
+        }
+    }
+
+    /// Reads the claim about a body that is yet to come. None where there is none.
+    pub(super) fn announced(head: &Parts, claim: &Claim) -> Result<Option<Self>> {
         let told = match single(&head.headers, HEADER)? {
             Some(told) => Some(told.to_owned()),
             None if claim.expires.is_some() => query_parameter(head),
             None => None,
         };
-        match told.as_deref() {
-            None => Ok(Payload::Hashed(hash())),
-            Some("UNSIGNED-PAYLOAD") => Ok(Payload::Unsigned),
-            Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD") => Ok(Payload::SignedChunks),
-            Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Ok(Payload::UnsignedChunks),
-            Some(other) if other.starts_with("STREAMING-") => Err(ApiError::not_implemented(
-                format_args!("bodies signed as {other}"),
-            )),
-            Some(told) => {
-                let hash = hash();
-                if bool::from(told.as_bytes().ct_eq(hash.as_bytes())) {
-                    return Ok(Payload::Hashed(hash));
-                }
-                Err(refusal::body_mismatch())
+        let Some(told) = told else { return Ok(None) };
+        Ok(Some(match told.as_str() {
+            "UNSIGNED-PAYLOAD" => Payload::Unsigned,
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Payload::SignedChunks,
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Payload::SignedChunksAndTrailers,
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Payload::UnsignedChunks,
+            other if other.starts_with("STREAMING-") => {
+                let what = format_args!("bodies signed as {other}");
+                return Err(ApiError::not_implemented(what));
             }
-        }
+            _ => Payload::Hashed(told),
+        }))
     }
 
     /// What stands for the body in the canonical request.
@@ -62,28 +70,50 @@ impl Payload {
             Payload::SignedChunks => {
                 SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned())
             }
+            Payload::SignedChunksAndTrailers => {
+                SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".to_owned())
+            }
             Payload::UnsignedChunks => SignableBody::StreamingUnsignedPayloadTrailer,
         }
     }
 
     /// The body without its framing, once the request's signature is known to be right.
     pub(super) fn open(&self, claim: &Claim, secret: &str, body: Bytes) -> Result<Bytes> {
+        match self.unframer(claim, secret) {
+            Some(unframer) => chunked::open(body, unframer),
+            None => Ok(body),
+        }
+    }
+
+    /// What takes the framing off the body, if it travels in any.
+    pub(super) fn unframer(&self, claim: &Claim, secret: &str) -> Option<Unframer> {
+        let signer = || Some(chunked::Signer::new(claim, secret));
         match self {
-            Payload::Hashed(_) | Payload::Unsigned => Ok(body),
-            Payload::SignedChunks => {
-                chunked::open(&body, Some(&chunked::Signer::new(claim, secret)))
-            }
-            Payload::UnsignedChunks => chunked::open(&body, None),
+            Payload::Hashed(_) | Payload::Unsigned => None,
+            Payload::SignedChunks => Some(Unframer::new(signer(), false)),
+            Payload::SignedChunksAndTrailers => Some(Unframer::new(signer(), true)),
+            Payload::UnsignedChunks => Some(Unframer::new(None, false)),
         }
     }
 }
 
 /// The body without its framing, where no signature is verified.
 pub(super) fn unframed(head: &Parts, body: Bytes) -> Result<Bytes> {
-    match single(&head.headers, HEADER)? {
-        Some(told) if told.starts_with("STREAMING-") => chunked::open(&body, None),
-        _ => Ok(body),
+    match unframer(head)? {
+        Some(unframer) => chunked::open(body, unframer),
+        None => Ok(body),
     }
+}
+
+/// What takes the framing off a body of which no signature is verified.
+pub(super) fn unframer(head: &Parts) -> Result<Option<Unframer>> {
+    let told = single(&head.headers, HEADER)?.unwrap_or_default();
+    let is_framed = told.starts_with("STREAMING-");
+    Ok(is_framed.then(|| Unframer::new(None, false)))
+}
+
+fn is_equal(told: &str, hash: &str) -> bool {
+    bool::from(told.as_bytes().ct_eq(hash.as_bytes()))
 }
 
 fn query_parameter(head: &Parts) -> Option<String> {

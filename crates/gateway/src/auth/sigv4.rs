@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
 use http::request::Parts;
@@ -61,6 +62,11 @@ fn signature(
     let mut settings = SigningSettings::default();
     // The caller says which headers are signed; nothing is left out besides.
     settings.excluded_headers = None;
+    // Keys of objects are any text: S3 signs the path as it is sent.
+    if claim.service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    }
     if let Some(expires) = claim.expires {
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(expires);

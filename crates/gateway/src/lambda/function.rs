@@ -21,4 +21,5 @@ pub(crate) mod prepare;
 mod runtime;
 mod settings;
 mod snap_start;
+mod stored;
 mod wasm;

@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Shared;
 use crate::config::Limits;
 
 /// How much of a body that is too large is read and dropped, so that a client which writes all of
@@ -16,7 +17,7 @@ const DRAINED_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// It is larger than allowed.
     TooLarge,
     /// The client paused for too long, or took too long in all.
@@ -72,6 +73,47 @@ impl Budget {
             None => room.kib = Some(more),
         }
         Ok(())
+    }
+}
+
+/// A body that is read bit by bit, and not kept.
+pub(crate) struct Stream {
+    body: Incoming,
+    pause_max: Duration,
+    _room: Room,
+}
+
+/// What a [`Stream`] may hold in memory, and what is done with it.
+const STREAM_BYTES: usize = 1024 * 1024;
+
+impl Stream {
+    /// A body of any size, if there is room for the part of it that is in memory at a time.
+    pub(crate) fn new(body: Incoming, shared: &Shared) -> Result<Self, Unread> {
+        let mut room = Room::default();
+        // Most requests have none.
+        if !body.is_end_stream() {
+            shared.bodies.extend(&mut room, STREAM_BYTES)?;
+        }
+        Ok(Self {
+            body,
+            pause_max: shared.config.limits.body_pause_timeout,
+            _room: room,
+        })
+    }
+
+    /// How many bytes come, where the head says that.
+    pub(crate) fn told(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// The next bytes; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Unread> {
+        next(&mut self.body, self.pause_max).await
+    }
+
+    /// Reads what is left of a body that nobody wants, so that its sender gets to see why.
+    pub(crate) async fn drain(self) {
+        drain(self.body, self.pause_max).await;
     }
 }
 

@@ -9,23 +9,22 @@ use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
-use kiln_types::{FunctionCaller, RequestId, UrlId, limits};
+use kiln_types::{FunctionCaller, RequestId, Timestamp, UrlId, limits};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::body::{self, Buffered, Room, Unread};
-use super::{Peer, Shared};
+use super::{Outgoing, Peer, Shared};
 use crate::apis::{self, Address};
 use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
-use crate::context::Context;
+use crate::context::{Caller, Context};
 use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
-use crate::{admin, apigatewayv2, events, health, lambda, logs, scheduler, sns, sqs, sts};
+use crate::{admin, apigatewayv2, events, health, lambda, logs, s3, scheduler, sns, sqs, sts};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
 /// megabyte or two, during which a worker would answer nobody.
@@ -44,24 +43,32 @@ pub(super) async fn respond(
     shared: Arc<Shared>,
     peer: Peer,
     request: http::Request<Incoming>,
-) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+) -> std::result::Result<Response<Outgoing>, Infallible> {
     let request_id = RequestId::random();
     let (head, body) = request.into_parts();
     let mut response = if let Some(id) = router::url_id(&head) {
-        url(&shared, &peer, id, head, body).await
+        url(&shared, &peer, id, head, body)
+            .await
+            .map(Outgoing::from)
     } else if let Some(address) = Address::of(&head) {
-        http_api(&shared, peer, address, head, body).await
+        http_api(&shared, peer, address, head, body)
+            .await
+            .map(Outgoing::from)
     } else if head.uri.path() == health::PATH && head.method == Method::GET {
-        health::answer(!shared.stopping.is_cancelled())
+        health::answer(!shared.stopping.is_cancelled()).map(Outgoing::from)
+    } else if s3::is_meant(&head) {
+        s3::serve(&shared, &peer, request_id, head, body).await
     } else {
-        api(&shared, &peer, request_id, head, body).await
+        api(&shared, &peer, request_id, head, body)
+            .await
+            .map(Outgoing::from)
     };
     let id = HeaderValue::from_str(&request_id.to_string()).expect("a UUID is a header value");
     response
         .headers_mut()
         .entry("x-amzn-requestid")
         .or_insert(id);
-    Ok(response.map(Full::new))
+    Ok(response)
 }
 
 /// A request to a function URL. The caller may leave; the function is not told.
@@ -183,7 +190,7 @@ async fn call(
         service,
         function,
     } = asked;
-    refuse_web_pages(&shared.config, &head)?;
+    shared.refuse_web_pages(&head)?;
     let now = shared.deps.clock.timestamp();
     let authenticator = &shared.authenticator;
     let admitted = authenticator.admit(claim, service.name(), function, now)?;
@@ -205,16 +212,7 @@ async fn call(
         verified.map_err(|_| ApiError::internal())??
     };
     let Verified { caller, body } = verified;
-    let context = Context {
-        config: shared.config.clone(),
-        deps: shared.deps.clone(),
-        caller,
-        request_id,
-        now,
-        trace: trace(&head.headers),
-        host: router::host(&head).to_owned(),
-        left: CancellationToken::new(),
-    };
+    let context = shared.context(caller, request_id, now, &head);
     if service == Service::Kiln {
         let query = head.uri.query().unwrap_or_default();
         return Ok(admin::handle(&context, &head.method, head.uri.path(), query).await);
@@ -233,6 +231,33 @@ async fn call(
         violation: service.violation(),
     };
     run(context, operation, request, room).await
+}
+
+impl Shared {
+    /// The surroundings of a request of this caller.
+    pub(crate) fn context(
+        &self,
+        caller: Caller,
+        request_id: RequestId,
+        now: Timestamp,
+        head: &Parts,
+    ) -> Context {
+        Context {
+            config: self.config.clone(),
+            deps: self.deps.clone(),
+            caller,
+            request_id,
+            now,
+            trace: trace(&head.headers),
+            host: router::host(head).to_owned(),
+            left: CancellationToken::new(),
+        }
+    }
+
+    /// Refuses what comes from a web page, where that matters.
+    pub(crate) fn refuse_web_pages(&self, head: &Parts) -> Result<()> {
+        refuse_web_pages(&self.config, head)
+    }
 }
 
 /// The tracing header of the request. AWS's SDKs escape some of it.

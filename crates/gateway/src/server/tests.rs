@@ -320,12 +320,12 @@ async fn an_operation_without_a_handler_is_named_in_a_plain_sentence() {
         answer.json(),
         json!({"message": "Kiln does not have ListCodeSigningConfigs yet."})
     );
-    let s3 = server
-        .send(&server.signed("s3", "GET", "/bucket", &[], ""))
+    let dns = server
+        .send(&server.signed("route53", "GET", "/2013-04-01/hostedzone", &[], ""))
         .await;
     let expected = "<Error><Code>NotImplementedException</Code>\
-                    <Message>Kiln does not have the service s3 yet.</Message>";
-    assert!(s3.body.contains(expected), "{}", s3.body);
+                    <Message>Kiln does not have the service route53 yet.</Message>";
+    assert!(dns.body.contains(expected), "{}", dns.body);
     let unknown = server.call("GET", "/nonsense", "").await;
     assert_eq!(unknown.status, 404);
     server.stop().await;

@@ -13,7 +13,7 @@ use crate::error::{ApiError, Exception, MessageKey};
 pub(crate) enum Form {
     /// As a protocol's errors do that Kiln speaks.
     Of(Protocol),
-    /// As S3's do: no service of Kiln's, but its clients must be able to read that.
+    /// As those of S3's kin do: no services of Kiln's, but their clients must be able to read that.
     RestXml,
 }
 

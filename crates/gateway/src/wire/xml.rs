@@ -122,7 +122,7 @@ fn write_element(xml: &mut String, names: Names, name: &str, value: &Value) {
 
 /// XML 1.0 has no way to write most control characters; messages may hold those that it has, and a
 /// carriage return only stays one when it is written as a number.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

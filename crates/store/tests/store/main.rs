@@ -29,6 +29,7 @@ mod messages_model;
 mod messages_moves;
 mod messages_poll;
 mod model;
+mod objects;
 mod open;
 mod queue;
 mod queue_crash;

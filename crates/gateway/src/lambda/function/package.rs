@@ -1,11 +1,11 @@
 //! Takes the code of a function from a request or a bucket into the artifact store.
 
 use bytes::Bytes;
-use kiln_store::{ArtifactError, BucketError};
+use kiln_store::ArtifactError;
 use kiln_types::function::Code;
 use kiln_types::{Container, Image, ImageConfig, limits};
 
-use super::image;
+use super::{image, stored};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated as wire;
@@ -141,14 +141,8 @@ impl Source {
         let (zip, zipped_bytes_max) = match (self.zip_file, self.s3_bucket, self.s3_key) {
             (Some(zip), _, _) => (zip, limits::ZIPPED_BYTES_MAX),
             (None, Some(bucket), Some(key)) => {
-                if self.s3_object_version.is_some() {
-                    return Err(s3("NoSuchVersion", "The specified version does not exist."));
-                }
-                let zip = store
-                    .buckets()
-                    .get_object(&bucket, &key)
-                    .await
-                    .map_err(no_object)?;
+                let version = self.s3_object_version.as_deref();
+                let zip = stored::read(context, &bucket, &key, version).await?;
                 (zip, limits::UNZIPPED_BYTES_MAX)
             }
             _ => return Err(invalid("Please provide a source for function code.")),
@@ -184,28 +178,6 @@ fn refuse(key: &Option<String>, storage_mode: &Option<String>) -> Result<()> {
     }
 }
 
-fn s3(code: &str, message: &str) -> ApiError {
-    invalid(format!(
-        "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
-    ))
-}
-
-fn no_object(error: BucketError) -> ApiError {
-    let hint = "On this Kiln server a bucket is a directory under buckets/ in the data directory.";
-    match error {
-        BucketError::NoSuchBucket(_) => s3(
-            "NoSuchBucket",
-            &format!("The specified bucket does not exist. {hint}"),
-        ),
-        BucketError::NoSuchKey { .. } => s3(
-            "NoSuchKey",
-            &format!("The specified key does not exist. {hint}"),
-        ),
-        BucketError::TooLarge { max, .. } => too_large(max),
-        BucketError::Store(error) => error.into(),
-    }
-}
-
 fn unusable(error: ArtifactError) -> ApiError {
     match error {
         ArtifactError::TooLargeZipped { max, .. } => too_large(max),
@@ -230,7 +202,7 @@ fn not_a_zip() -> ApiError {
     invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
 }
 
-fn too_large(max: u64) -> ApiError {
+pub(super) fn too_large(max: u64) -> ApiError {
     let message = format!("Zipped size must be smaller than {max} bytes");
     ApiError::new(Exception::RequestEntityTooLarge, message)
 }

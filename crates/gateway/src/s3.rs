@@ -1,0 +1,196 @@
+//! The Simple Storage Service: buckets of objects, on the store's files.
+//!
+//! Requests are told by their signature's scope, by their host, or by being presigned; bodies are never held in
+//! memory: what comes is hashed and written while it comes, and what goes is read while it goes. So this service has
+//! a road of its own beside `wire`; its list of operations is generated like those of the others.
+//!
+//! ```text
+//!  head ──► who (auth) ──► which bucket and key (address) ──► which operation (route) ──► its file
+//!                                              body ──► unframed, hashed, written (body) ──┘
+//! ```
+//!
+//! AWS differs: an account is a tenant, and only callers of the bucket's account reach it; there are no bucket
+//! policies and no grants. Requests that nobody signed reach nothing, unless any credentials will do.
+
+pub(crate) mod generated;
+
+mod about;
+mod address;
+mod body;
+mod bucket;
+mod checksum;
+mod condition;
+mod fault;
+mod object;
+mod range;
+mod request;
+mod route;
+mod tags;
+mod upload;
+mod xml;
+
+use std::sync::Arc;
+
+use http::Response;
+use http::request::Parts;
+use hyper::body::Incoming;
+use kiln_types::RequestId;
+use tracing::error;
+
+use crate::auth::{Claim, QueryV2};
+use crate::router;
+use crate::server::{Outgoing, Peer, Shared, Stream};
+
+use address::Address;
+use body::Body;
+use fault::Result;
+use generated::Operation;
+use request::{Answer, Names, Query, Request, set};
+
+/// The name in signatures.
+const SERVICE: &str = "s3";
+
+/// Whether a request is for this service.
+pub(crate) fn is_meant(head: &Parts) -> bool {
+    // Most requests are signed for another service, which is seen without reading all of the claim.
+    if let Some(signed) = head.headers.get("authorization")
+        && !signed.as_bytes().windows(4).any(|four| four == b"/s3/")
+    {
+        return false;
+    }
+    match Claim::read(head) {
+        Ok(claim) => claim.service == SERVICE,
+        Err(_) => QueryV2::read(head).is_some() || address::is_host_of_s3(router::host(head)),
+    }
+}
+
+/// Answers a request. Its caller may leave; an operation whose body came ends all the same.
+pub(crate) async fn serve(
+    shared: &Arc<Shared>,
+    peer: &Peer,
+    request_id: RequestId,
+    head: Parts,
+    body: Incoming,
+) -> Response<Outgoing> {
+    let names = Names::of(request_id);
+    let (path, is_head) = (
+        head.uri.path().to_owned(),
+        head.method == http::Method::HEAD,
+    );
+    let answered = match admit(shared, peer, request_id, names.clone(), head, body) {
+        Ok(request) => {
+            let left_over = request.body.clone();
+            let operation = request.operation;
+            let tracker = &shared.deps.tracker;
+            // The future of an operation is large, and is moved twice.
+            let answered = tracker
+                .spawn(async move { Box::pin(run(request)).await })
+                .await;
+            let answered = answered.unwrap_or_else(|failure| {
+                error!(%failure, operation = operation.name(), "an operation panicked");
+                Err(fault::internal())
+            });
+            if answered.is_err()
+                && let Some(body) = left_over.take()
+            {
+                body.drain().await;
+            }
+            answered
+        }
+        Err(refused) => Err(refused),
+    };
+    let mut response = answered.unwrap_or_else(|refused| refused.response(&names, &path, is_head));
+    set(&mut response, "x-amz-request-id", Some(names.request_id));
+    set(&mut response, "x-amz-id-2", Some(names.host_id));
+    response
+}
+
+/// Finds out who asks for what.
+fn admit(
+    shared: &Arc<Shared>,
+    peer: &Peer,
+    request_id: RequestId,
+    names: Names,
+    head: Parts,
+    body: Incoming,
+) -> Result<Request> {
+    shared.refuse_web_pages(&head)?;
+    let (config, now) = (&shared.config, shared.deps.clock.timestamp());
+    let named = Address::of(config, &head);
+    let old = QueryV2::read(&head);
+    let signed_v2 = old.is_some().then_some(named.resource.as_str());
+    let claim = match old {
+        Some(old) => Ok(old.claim(&config.region, now)),
+        None => Claim::read(&head),
+    };
+    let is_presigned = claim.as_ref().is_ok_and(Claim::is_presigned);
+    let admitted = shared
+        .authenticator
+        .admit(claim, SERVICE, peer.function(), now);
+    let admitted = admitted.map_err(|refused| fault::of_signature(refused, is_presigned))?;
+    let query = Query::read(head.uri.query().unwrap_or_default());
+    let signed = shared
+        .authenticator
+        .verify_head(admitted, &head, signed_v2)?;
+    let operation = route::find(&head.method, &named, &query, &head.headers)?;
+    let context = shared.context(signed.caller.clone(), request_id, now, &head);
+    let stream = Stream::new(body, shared)?;
+    Ok(Request::new(request::Parts {
+        operation,
+        context,
+        names,
+        address: peer.address().ip().to_string(),
+        query,
+        headers: head.headers,
+        body: Body::new(stream, signed),
+        named,
+    }))
+}
+
+macro_rules! operations {
+    ($($operation:ident => $handler:path),* $(,)?) => {
+        /// The operations that have a handler; any other is answered with 501.
+        pub(crate) const HANDLED: &[Operation] = &[$(Operation::$operation),*];
+
+        async fn run(request: Request) -> Answer {
+            match request.operation {
+                $(Operation::$operation => $handler(request).await,)*
+                other => Err(fault::not_implemented(other.name())),
+            }
+        }
+    };
+}
+
+operations! {
+    AbortMultipartUpload => upload::abort_multipart_upload::handle,
+    CompleteMultipartUpload => upload::complete_multipart_upload::handle,
+    CopyObject => object::copy_object::handle,
+    CreateBucket => bucket::create_bucket::handle,
+    CreateMultipartUpload => upload::create_multipart_upload::handle,
+    DeleteBucket => bucket::delete_bucket::handle,
+    DeleteBucketTagging => bucket::delete_bucket_tagging::handle,
+    DeleteObject => object::delete_object::handle,
+    DeleteObjectTagging => object::delete_object_tagging::handle,
+    DeleteObjects => object::delete_objects::handle,
+    GetBucketLocation => bucket::get_bucket_location::handle,
+    GetBucketNotificationConfiguration => bucket::get_bucket_notification_configuration::handle,
+    GetBucketTagging => bucket::get_bucket_tagging::handle,
+    GetBucketVersioning => bucket::get_bucket_versioning::handle,
+    GetObject => object::get_object::handle,
+    GetObjectTagging => object::get_object_tagging::handle,
+    HeadBucket => bucket::head_bucket::handle,
+    HeadObject => object::head_object::handle,
+    ListBuckets => bucket::list_buckets::handle,
+    ListMultipartUploads => upload::list_multipart_uploads::handle,
+    ListObjectVersions => object::list_object_versions::handle,
+    ListObjects => object::list_objects::handle,
+    ListObjectsV2 => object::list_objects_v2::handle,
+    ListParts => upload::list_parts::handle,
+    PutBucketNotificationConfiguration => bucket::put_bucket_notification_configuration::handle,
+    PutBucketTagging => bucket::put_bucket_tagging::handle,
+    PutBucketVersioning => bucket::put_bucket_versioning::handle,
+    PutObject => object::put_object::handle,
+    PutObjectTagging => object::put_object_tagging::handle,
+    UploadPart => upload::upload_part::handle,
+    UploadPartCopy => upload::upload_part_copy::handle,
+}

@@ -1,0 +1,15 @@
+//! Operations on buckets.
+
+pub(super) mod create_bucket;
+pub(super) mod delete_bucket;
+pub(super) mod delete_bucket_tagging;
+pub(super) mod get_bucket_location;
+pub(super) mod get_bucket_notification_configuration;
+pub(super) mod get_bucket_tagging;
+pub(super) mod get_bucket_versioning;
+pub(super) mod head_bucket;
+pub(super) mod list_buckets;
+mod notification;
+pub(super) mod put_bucket_notification_configuration;
+pub(super) mod put_bucket_tagging;
+pub(super) mod put_bucket_versioning;

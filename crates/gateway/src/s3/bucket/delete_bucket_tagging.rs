@@ -1,0 +1,13 @@
+//! `DeleteBucketTagging`.
+
+use super::super::request::{Answer, Request, empty};
+
+pub(in super::super) async fn handle(request: Request) -> Answer {
+    let bucket = request.bucket()?;
+    let change = |bucket: &mut kiln_types::Bucket| bucket.tags.clear();
+    request
+        .objects()
+        .update_bucket(&bucket.name, change)
+        .await?;
+    Ok(empty(204))
+}

@@ -1,0 +1,105 @@
+//! `PutBucketNotificationConfiguration`.
+//!
+//! Functions must be there and let S3 invoke them, queues must be there and keep no order. Each queue is sent
+//! `s3:TestEvent`, in the transaction that keeps the configuration.
+//!
+//! AWS differs: a function's policy is asked here, and not again for each event.
+
+use kiln_invoke::object_events::test_event;
+use kiln_store::objects::ObjectError;
+use kiln_types::{Bucket, FunctionArn, QueueArn, Recipient};
+
+use super::super::request::{Answer, Request, empty};
+use super::notification;
+use crate::lambda::permission::evaluate::{Question, Who, allows};
+
+/// Who S3 is in policies.
+const SERVICE: &str = "s3.amazonaws.com";
+
+pub(in super::super) async fn handle(request: Request) -> Answer {
+    let bucket = request.bucket()?;
+    let wanted = notification::read(&request.document().await?)?;
+    let skips = request
+        .header("x-amz-skip-destination-validation")
+        .is_some_and(|it| it == "true");
+    if !skips {
+        let failures: Vec<(String, String)> = wanted
+            .rules
+            .iter()
+            .filter_map(|rule| Some((rule.to.to_string(), refusal(&request, &bucket, &rule.to)?)))
+            .collect();
+        if !failures.is_empty() {
+            return Err(notification::not_validated(&failures));
+        }
+    }
+    let cause = request.cause();
+    let first = wanted.rules.iter().filter_map(|rule| match &rule.to {
+        Recipient::Queue(arn) if !skips => Some(test_event(&bucket, arn, &cause)),
+        _ => None,
+    });
+    let (first, now) = (first.collect(), request.now());
+    let set = request
+        .objects()
+        .set_notifications(&bucket.name, wanted, first, now)
+        .await;
+    match set {
+        // It was deleted just now.
+        Err(ObjectError::Refused(refusal)) => {
+            let why = ("the destination queue".to_owned(), refusal.to_string());
+            Err(notification::not_validated(&[why]))
+        }
+        set => Ok(set.map(|()| empty(200))?),
+    }
+}
+
+/// Why somebody cannot be told.
+fn refusal(request: &Request, bucket: &Bucket, to: &Recipient) -> Option<String> {
+    let is_own = *to.account() == bucket.account && *to.region() == request.context.config.region;
+    if !is_own {
+        return Some(
+            "The destination must be in the account and the region of the bucket".to_owned(),
+        );
+    }
+    match to {
+        Recipient::Function(arn) => of_function(request, bucket, arn),
+        Recipient::Queue(arn) => of_queue(request, arn),
+        Recipient::Bus(_) => Some("The destination is not supported".to_owned()),
+    }
+}
+
+fn of_function(request: &Request, bucket: &Bucket, arn: &FunctionArn) -> Option<String> {
+    let not_authorized = || Some(format!("Not authorized to invoke function [{arn}]"));
+    let Some(function) = request.context.deps.store.function(&arn.id()) else {
+        return Some("The destination Lambda function does not exist".to_owned());
+    };
+    if function.version_of(arn.qualifier.as_ref()).is_none() {
+        return Some("The destination Lambda function does not exist".to_owned());
+    }
+    let source = bucket.name.arn();
+    let facts = [
+        ("aws:SourceArn", source.as_str()),
+        ("aws:SourceAccount", bucket.account.as_str()),
+    ];
+    let resource = arn.to_string();
+    let question = Question {
+        who: Who::Service(SERVICE),
+        action: "lambda:InvokeFunction",
+        resource: &resource,
+        facts: &facts,
+    };
+    let policy = function.policy_of(arn.qualifier.as_ref());
+    match policy.is_some_and(|policy| allows(policy, question)) {
+        true => None,
+        false => not_authorized(),
+    }
+}
+
+fn of_queue(request: &Request, arn: &QueueArn) -> Option<String> {
+    if arn.queue.name.is_fifo() {
+        return Some("FIFO SQS queues are not supported".to_owned());
+    }
+    let queue = request.context.deps.store.messages().get(&arn.queue);
+    queue
+        .is_none()
+        .then(|| "The destination queue does not exist".to_owned())
+}

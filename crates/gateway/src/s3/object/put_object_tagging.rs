@@ -1,0 +1,26 @@
+//! `PutObjectTagging`.
+
+use super::super::request::{Answer, Request, empty, set};
+use super::super::tags;
+use super::found;
+
+pub(in super::super) async fn handle(request: Request) -> Answer {
+    let bucket = request.bucket()?;
+    let tags = tags::read(&request.document().await?, tags::OF_OBJECT_MAX)?;
+    let (key, version) = (request.key()?, request.version());
+    found::find(&request, &bucket, key, version).await?;
+    let change = move |about: &mut kiln_store::objects::About| about.tags = tags;
+    let told = ("ObjectTagging:Put", request.tell());
+    let now = request.now();
+    let changed = request
+        .objects()
+        .update(&bucket.name, key, version, change, told, now)
+        .await?;
+    let mut response = empty(200);
+    set(
+        &mut response,
+        "x-amz-version-id",
+        found::version(&bucket, &changed),
+    );
+    Ok(response)
+}

@@ -1,0 +1,171 @@
+//! Making, changing and removing buckets.
+
+use std::sync::Arc;
+
+use kiln_types::{AccountId, Bucket, BucketName, Notifications, Timestamp};
+use rusqlite::{Connection, params};
+
+use super::content::ContentId;
+use super::tell::Told;
+use super::{BUCKETS_MAX, ObjectError, Objects, rows, upload};
+use crate::document;
+use crate::error::{Doing, Error};
+use crate::queue::Delivery;
+
+/// All there are.
+pub(super) fn all(from: &Connection) -> rusqlite::Result<Vec<Bucket>> {
+    let read = |document: String| {
+        serde_json::from_str(&document).map_err(|error| {
+            let text = rusqlite::types::Type::Text;
+            rusqlite::Error::FromSqlConversionFailure(0, text, Box::new(error))
+        })
+    };
+    document::all(from, "bucket")?
+        .into_iter()
+        .map(read)
+        .collect()
+}
+
+impl Objects {
+    /// A bucket as of the last change that was made durable. From memory.
+    pub fn bucket(&self, name: &BucketName) -> Option<Arc<Bucket>> {
+        let buckets = self.buckets.read().expect("no holder panics");
+        buckets.get(name).cloned()
+    }
+
+    /// An account's buckets, by name. From memory.
+    pub fn buckets(&self, account: &AccountId) -> Vec<Arc<Bucket>> {
+        let buckets = self.buckets.read().expect("no holder panics");
+        let own = buckets.values().filter(|bucket| bucket.account == *account);
+        let mut own: Vec<Arc<Bucket>> = own.cloned().collect();
+        own.sort_by(|a, b| a.name.cmp(&b.name));
+        own
+    }
+
+    /// Makes a bucket.
+    pub async fn create_bucket(&self, bucket: Bucket) -> Result<(), ObjectError> {
+        if self.buckets(&bucket.account).len() >= BUCKETS_MAX {
+            return Err(ObjectError::TooManyBuckets);
+        }
+        let work = move |to: &Connection| {
+            if let Ok((_, present)) = rows::bucket(to, &bucket.name) {
+                return Err(ObjectError::BucketExists {
+                    name: present.name,
+                    owner: present.account,
+                });
+            }
+            let document = encode(&bucket)?;
+            to.prepare_cached("INSERT INTO bucket (name, document) VALUES (?1, ?2)")
+                .and_then(|mut insert| insert.execute(params![bucket.name.as_str(), document]))
+                .doing("make bucket")?;
+            Ok(bucket)
+        };
+        let objects = self.clone();
+        let publish = move |bucket: &Bucket| objects.show(bucket.clone());
+        let database = self.queue.database();
+        database
+            .write_then("make bucket", work, publish)
+            .await
+            .map(|_| ())
+    }
+
+    /// Forgets a bucket that has no objects, and what is being uploaded to it.
+    pub async fn remove_bucket(&self, name: &BucketName) -> Result<(), ObjectError> {
+        let name = name.clone();
+        let work = move |to: &Connection| {
+            let (number, bucket) = rows::bucket(to, &name)?;
+            let is_used = to
+                .prepare_cached("SELECT 1 FROM object WHERE bucket = ?1 LIMIT 1")
+                .and_then(|mut select| select.exists([number]))
+                .doing("remove bucket")?;
+            if is_used {
+                return Err(ObjectError::NotEmpty(name));
+            }
+            let doomed = upload::remove_all(to, number)?;
+            to.prepare_cached("DELETE FROM bucket WHERE id = ?1")
+                .and_then(|mut delete| delete.execute([number]))
+                .doing("remove bucket")?;
+            Ok((bucket.name, doomed))
+        };
+        let buckets = self.buckets.clone();
+        let publish = move |(name, _): &(BucketName, Vec<ContentId>)| {
+            buckets.write().expect("no holder panics").remove(name);
+        };
+        let database = self.queue.database();
+        let (_, doomed) = database.write_then("remove bucket", work, publish).await?;
+        self.drop_contents(doomed).await;
+        Ok(())
+    }
+
+    /// Lets `change` alter a bucket's settings, and keeps the result.
+    pub async fn update_bucket(
+        &self,
+        name: &BucketName,
+        change: impl FnOnce(&mut Bucket) + Send + 'static,
+    ) -> Result<(), ObjectError> {
+        let name = name.clone();
+        let work = move |to: &Connection| {
+            let (number, mut bucket) = rows::bucket(to, &name)?;
+            change(&mut bucket);
+            update(to, number, &bucket)?;
+            Ok::<_, ObjectError>(bucket)
+        };
+        let objects = self.clone();
+        let publish = move |bucket: &Bucket| objects.show(bucket.clone());
+        let database = self.queue.database();
+        database
+            .write_then("change bucket", work, publish)
+            .await
+            .map(|_| ())
+    }
+
+    /// Sets who is told of what happens to a bucket's objects, and tells them something at once: all of it, or none.
+    ///
+    /// # Errors
+    /// [`ObjectError::Refused`] when a message queue does not take what it is told.
+    pub async fn set_notifications(
+        &self,
+        name: &BucketName,
+        notifications: Notifications,
+        first: Vec<Delivery>,
+        now: Timestamp,
+    ) -> Result<(), ObjectError> {
+        let (name, objects) = (name.clone(), self.clone());
+        let work = move |to: &Connection| {
+            let (number, mut bucket) = rows::bucket(to, &name)?;
+            bucket.notifications = notifications;
+            update(to, number, &bucket)?;
+            let mut told = Told::default();
+            for delivery in &first {
+                told.deliver(to, &objects, delivery, now)?;
+            }
+            told.count(to)?;
+            Ok::<_, ObjectError>((bucket, told))
+        };
+        let objects = self.clone();
+        let publish = move |(bucket, told): &(Bucket, Told)| {
+            objects.show(bucket.clone());
+            told.publish(&objects);
+        };
+        let database = self.queue.database();
+        let set = database.write_then("set notifications", work, publish);
+        set.await.map(|_| ())
+    }
+
+    fn show(&self, bucket: Bucket) {
+        let mut buckets = self.buckets.write().expect("no holder panics");
+        buckets.insert(bucket.name.clone(), Arc::new(bucket));
+    }
+}
+
+fn update(to: &Connection, number: i64, bucket: &Bucket) -> Result<(), Error> {
+    let document = encode(bucket)?;
+    to.prepare_cached("UPDATE bucket SET document = ?2 WHERE id = ?1")
+        .and_then(|mut update| update.execute(params![number, document]))
+        .doing("change bucket")
+        .map(|_| ())
+}
+
+fn encode(bucket: &Bucket) -> Result<String, Error> {
+    document::encode(bucket, || format!("bucket {}", bucket.name))
+}
