@@ -79,8 +79,8 @@ with raises("NotImplementedException", 501):
 # Services that Kiln does not have: every protocol's parser finds the code and the sentence.
 for service, operation in (
     ("iam", "list_users"),
-    ("sns", "list_topics"),
-    ("s3", "list_buckets"),
+    ("cloudformation", "list_stacks"),
+    ("route53", "list_hosted_zones"),
     ("dynamodb", "list_tables"),
     ("ssm", "describe_parameters"),
     ("batch", "describe_job_queues"),
