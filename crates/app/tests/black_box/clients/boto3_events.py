@@ -46,7 +46,7 @@ assert [config["MaximumRetryAttempts"] for config in listed] == [0], listed
 with raises("InvalidParameterValueException", 400, "is not supported"):
     client.put_function_event_invoke_config(
         FunctionName="handles",
-        DestinationConfig={"OnFailure": {"Destination": "arn:aws:sns:us-east-1:000000000000:t"}},
+        DestinationConfig={"OnFailure": {"Destination": "arn:aws:s3:::bucket"}},
     )
 client.delete_function_event_invoke_config(FunctionName="handles")
 with raises("ResourceNotFoundException", 404):
