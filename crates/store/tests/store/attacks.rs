@@ -299,5 +299,5 @@ async fn random_damage_never_panics_or_escapes() {
         .filter(|name| !name.contains(".db"))
         .collect();
     top.sort();
-    assert_eq!(top, ["artifacts", "buckets", "images", "lock"]);
+    assert_eq!(top, ["artifacts", "buckets", "images", "lock", "objects"]);
 }
