@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 
 kiln deploy . --name orders-bill --handler orders.bill
-aws sqs create-queue --queue-name orders-dear
+aws sqs create-queue --queue-name orders-dear --endpoint-url "$AWS_ENDPOINT_URL"
 kiln topics create orders
 kiln topics subscribe orders --function orders-bill
 kiln topics subscribe orders --queue orders-dear --raw --filter-body --filter '{"price": [{"numeric": [">=", 100]}]}'

@@ -16,7 +16,7 @@ Examples:
   kiln queues send orders '{\"order\": 7}'
   kiln queues purge orders                forget all that is in it
 
-Queues are made with any AWS client: aws sqs create-queue --queue-name orders";
+Queues are made with any AWS client: aws sqs create-queue --queue-name orders --endpoint-url $AWS_ENDPOINT_URL";
 
 /// What to do with queues.
 #[derive(Debug, clap::Args)]
