@@ -141,10 +141,13 @@ fn idle_instances_that_are_worth_least_end_before_the_kernel_has_to_choose() {
         json!([busy[0], 32]),
         "what is called often is kept"
     );
-    assert_ne!(
-        call("rare-0", json!({}))[0],
-        rare[0][0],
-        "what was called once, long ago, has ended"
+    // Which of them: those that started fastest, as far as that was measured. The first to answer
+    // anew had ended before; whoever is asked after it may have made room for it.
+    let mut called_once = (0..FUNCTIONS).map(|no| call(&format!("rare-{no}"), json!({})));
+    assert!(
+        rare.iter()
+            .any(|before| called_once.next().unwrap()[0] != before[0]),
+        "what was called once has ended"
     );
     assert!(server.home().log().contains("memory is short"));
     server.stop();
