@@ -59,6 +59,7 @@ pub(crate) const META: Spec = Spec {
         crate::apis::TABLES,
         crate::buses::TABLES,
         crate::topics::TABLES,
+        crate::mappings::PLACES,
     ],
 };
 

@@ -23,6 +23,14 @@ pub(crate) const TABLE: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// Where a mapping is in a source that does not remember it itself, as a further migration.
+pub(crate) const PLACES: &str = "
+    CREATE TABLE event_source_place (
+        mapping TEXT NOT NULL PRIMARY KEY,
+        place TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// Changes that a subscriber may fall behind.
 const CHANGES_MAX: usize = 1_024;
 
@@ -121,9 +129,14 @@ impl Mappings {
     /// Forgets a mapping, if there is one. What it made at its source must be gone by then.
     pub async fn remove(&self, id: MappingId) -> Result<(), Error> {
         let work = move |connection: &Connection| {
-            let delete = "DELETE FROM event_source_mapping WHERE id = ?1";
-            let deleted = connection.execute(delete, [id.to_string()]);
-            deleted.doing("remove event source mapping")?;
+            // No foreign key: a definition is changed by being put in the place of the one before.
+            for delete in [
+                "DELETE FROM event_source_place WHERE mapping = ?1",
+                "DELETE FROM event_source_mapping WHERE id = ?1",
+            ] {
+                let deleted = connection.execute(delete, [id.to_string()]);
+                deleted.doing("remove event source mapping")?;
+            }
             Ok(())
         };
         let (snapshot, changes) = (self.snapshot.clone(), self.changes.clone());
@@ -134,6 +147,38 @@ impl Mappings {
         self.database
             .write_then("remove event source mapping", work, forget)
             .await
+    }
+
+    /// The place that was kept for a mapping, in its source's own words.
+    pub async fn place(&self, id: MappingId) -> Result<Option<String>, Error> {
+        let work = move |connection: &Connection| {
+            let select = "SELECT place FROM event_source_place WHERE mapping = ?1";
+            let mut statement = connection.prepare_cached(select)?;
+            let place = statement.query_row([id.to_string()], |row| row.get(0));
+            place.optional()
+        };
+        let database = &self.database;
+        database.read("read place in event source", work).await
+    }
+
+    /// Keeps the place up to which a mapping is done; it goes with the mapping. Nobody is told. Fails with
+    /// [`Error::NoMapping`] when there is none.
+    pub async fn keep_place(&self, id: MappingId, place: &str) -> Result<(), Error> {
+        let place = place.to_owned();
+        let work = move |connection: &Connection| {
+            let put = "INSERT OR REPLACE INTO event_source_place (mapping, place)
+                       SELECT id, ?2 FROM event_source_mapping WHERE id = ?1";
+            let kept = connection
+                .prepare_cached(put)
+                .and_then(|mut statement| statement.execute(params![id.to_string(), place]))
+                .doing("keep place in event source")?;
+            match kept {
+                0 => Err(Error::NoMapping(id)),
+                _ => Ok(()),
+            }
+        };
+        let database = &self.database;
+        database.write("keep place in event source", work).await
     }
 
     /// Tells of every mapping that was created, changed or removed from now on, after the change is

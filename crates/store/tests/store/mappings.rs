@@ -123,3 +123,27 @@ async fn what_is_removed_is_gone_and_its_place_is_free() {
     let sample = sample.reopened().await;
     assert_eq!(sample.store.mappings().get(made.id), None);
 }
+
+#[tokio::test]
+async fn a_place_survives_changes_and_restarts_and_goes_with_its_mapping() {
+    let sample = Sample::new();
+    let made = mapping("sum", "orders");
+    let mappings = sample.store.mappings();
+    let refused = mappings.keep_place(made.id, "1").await.unwrap_err();
+    assert!(matches!(refused, Error::NoMapping(_)), "{refused}");
+    mappings.create(made.clone()).await.unwrap();
+    assert_eq!(mappings.place(made.id).await.unwrap(), None);
+    for place in ["1", "2"] {
+        mappings.keep_place(made.id, place).await.unwrap();
+    }
+    let disable = |mapping: &mut Mapping| {
+        mapping.is_enabled = false;
+        Ok::<_, Error>(())
+    };
+    mappings.update(made.id, disable).await.unwrap();
+    let sample = sample.reopened().await;
+    let mappings = sample.store.mappings();
+    assert_eq!(mappings.place(made.id).await.unwrap().as_deref(), Some("2"));
+    mappings.remove(made.id).await.unwrap();
+    assert_eq!(mappings.place(made.id).await.unwrap(), None);
+}
