@@ -13,8 +13,12 @@ use crate::event_invoke::Destination;
 use crate::id::MappingId;
 use crate::message::QueueArn;
 
+mod endpoint;
+pub mod mysql;
 pub mod postgres;
 
+pub use endpoint::{StartingPosition, TlsMode};
+use mysql::MysqlSource;
 use postgres::PostgresSource;
 
 /// What a mapping says of its work before there was any.
@@ -62,6 +66,8 @@ pub struct Mapping {
 pub enum EventSource {
     /// Changes of tables of a PostgreSQL database.
     Postgres(PostgresSource),
+    /// Changes of tables of a MariaDB or MySQL database.
+    Mysql(MysqlSource),
     /// Messages of a message queue of this server.
     Queue(QueueArn),
 }
@@ -135,6 +141,7 @@ impl EventSource {
     pub fn is_same(&self, other: &EventSource) -> bool {
         match (self, other) {
             (EventSource::Postgres(one), EventSource::Postgres(other)) => one.is_same(other),
+            (EventSource::Mysql(one), EventSource::Mysql(other)) => one.is_same(other),
             (EventSource::Queue(one), EventSource::Queue(other)) => one == other,
             _ => false,
         }

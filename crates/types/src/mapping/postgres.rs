@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint::{self, TlsMode};
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
 
@@ -44,17 +44,6 @@ pub struct PostgresEndpoint {
     pub database: String,
     /// How the connection is protected.
     pub tls: TlsMode,
-}
-
-/// How a connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TlsMode {
-    /// Not at all.
-    Disable,
-    /// Encrypted; whoever answers is believed.
-    Require,
-    /// Encrypted, and the server proves its name.
-    VerifyFull,
 }
 
 /// A table with its schema: `public.orders`, or `orders` of the schema `public`. Both are meant as written,
@@ -94,13 +83,8 @@ impl PostgresSource {
 impl PostgresEndpoint {
     /// Whether the server is on this machine, so that what is sent to it crosses no network.
     pub fn is_loopback(&self) -> bool {
-        is_loopback(&self.host)
+        endpoint::is_loopback(&self.host)
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address: Option<IpAddr> = host.parse().ok();
-    host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }
 
 impl FromStr for PostgresEndpoint {
@@ -116,7 +100,7 @@ impl FromStr for PostgresEndpoint {
         let (authority, database) = rest
             .split_once('/')
             .ok_or_else(|| wrong("names no database"))?;
-        let (host, port) = host_and_port(authority).ok_or_else(|| {
+        let (host, port) = endpoint::host_and_port(authority, PORT_DEFAULT).ok_or_else(|| {
             wrong("must have a host and perhaps a port before the database, and nothing else")
         })?;
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_-.$~".contains(&b) || !b.is_ascii();
@@ -125,18 +109,9 @@ impl FromStr for PostgresEndpoint {
                 "must name a database of letters, digits and _-.$~, 63 bytes at most",
             ));
         }
-        let tls = match query {
-            // What stays on the machine needs no certificate, and few servers have one for it.
-            "" if is_loopback(&host) => TlsMode::Disable,
-            "" | "sslmode=verify-full" => TlsMode::VerifyFull,
-            "sslmode=require" => TlsMode::Require,
-            "sslmode=disable" => TlsMode::Disable,
-            _ => {
-                return Err(wrong(
-                    "may end with ?sslmode=disable, require or verify-full, and nothing else",
-                ));
-            }
-        };
+        let tls = TlsMode::read(&host, query).ok_or_else(|| {
+            wrong("may end with ?sslmode=disable, require or verify-full, and nothing else")
+        })?;
         Ok(Self {
             text: text.into(),
             host,
@@ -145,30 +120,6 @@ impl FromStr for PostgresEndpoint {
             tls,
         })
     }
-}
-
-fn host_and_port(authority: &str) -> Option<(String, u16)> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<Ipv6Addr>().ok()?;
-            (
-                host,
-                port.strip_prefix(':').or(port.is_empty().then_some("")),
-            )
-        }
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, Some("")),
-        },
-    };
-    let port = match port? {
-        "" => PORT_DEFAULT,
-        port => port.parse().ok().filter(|port| *port > 0)?,
-    };
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
-    let is_host = (1..=253).contains(&host.len()) && host.bytes().all(allowed);
-    is_host.then(|| (host.to_owned(), port))
 }
 
 impl FromStr for TableName {
