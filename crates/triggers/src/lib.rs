@@ -19,6 +19,7 @@ mod handle;
 mod invocation;
 mod mappings;
 mod messages;
+mod place_kept;
 mod pollers;
 mod queue_worker;
 mod record;

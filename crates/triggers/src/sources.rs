@@ -10,8 +10,12 @@ use crate::messages::MessageSource;
 use crate::secrets::Secrets;
 use crate::source::Source;
 
+mod attribute;
+mod image;
+mod mysql;
 mod postgres;
 mod sqs;
+mod tls;
 
 /// The source of a mapping, by what it is like.
 pub(crate) enum Made {
@@ -55,6 +59,13 @@ impl MakeSources for Sources {
                 self.secrets.clone(),
                 &self.config,
                 self.clock.clone(),
+            ))),
+            EventSource::Mysql(source) => Made::Stream(Arc::new(mysql::Mysql::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
+                &self.config,
+                self.store.clone(),
             ))),
             EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(
                 queue.clone(),

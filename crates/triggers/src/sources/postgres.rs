@@ -18,12 +18,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kiln_types::mapping::postgres::{PostgresSource, TlsMode};
+use kiln_types::mapping::TlsMode;
+use kiln_types::mapping::postgres::PostgresSource;
 use kiln_types::{Clock, Mapping, Region};
 
 use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Source, Task, Trouble};
+use crate::sources::tls;
 
 mod array;
 mod connection;
@@ -33,7 +35,6 @@ mod pgoutput;
 mod record;
 mod session;
 mod setup;
-mod tls;
 mod value;
 
 use connection::{Connection, Target};

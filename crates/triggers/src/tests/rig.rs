@@ -83,7 +83,7 @@ struct Simulated {
 
 struct Answers(mpsc::UnboundedSender<Invoked>);
 
-pub(super) fn arn(function: &str) -> FunctionArn {
+pub(crate) fn arn(function: &str) -> FunctionArn {
     let text = format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
     text.parse().unwrap()
 }
@@ -134,7 +134,7 @@ pub(super) fn queue_mapping(function: &str) -> Mapping {
     }
 }
 
-pub(super) fn store() -> (Store, TempDir) {
+pub(crate) fn store() -> (Store, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let config = kiln_store::Config::new(dir.path());
     let store = Store::open(config, Arc::new(SystemClock::start())).unwrap();
@@ -421,6 +421,7 @@ impl MakeSources for Arc<World> {
                 panics: source.tables[0].table == "panics",
                 world: self.clone(),
             })),
+            EventSource::Mysql(_) => unreachable!("the tests here have none"),
             EventSource::Queue(_) => Made::Messages(self.queue.clone()),
         }
     }

@@ -6,16 +6,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bytes::Bytes;
 use kiln_types::Timestamp;
-use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use super::pgoutput::{Begin, Cell, Old, Relation, Tuple};
-use super::value::{self, Both};
+use super::value;
 use crate::record::{Key, RECORD_BYTES_MAX, Record};
-
-/// A value larger than this is left out: it would be in the record four times.
-const VALUE_BYTES_MAX: usize = 1024 * 1024;
+use crate::sources::attribute;
+use crate::sources::image::{Columns, Image, VALUE_BYTES_MAX};
 
 /// What all records of a mapping say of where they come from.
 #[derive(Debug)]
@@ -96,16 +93,6 @@ struct Plain<'a> {
     unchanged: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     omitted: Vec<&'a str>,
-}
-
-/// Columns in their order.
-struct Columns<'a>(Vec<(&'a str, Box<RawValue>)>);
-
-/// A row in both forms.
-struct Image<'a> {
-    plain: Columns<'a>,
-    attributes: Columns<'a>,
-    size: usize,
 }
 
 impl Change<'_> {
@@ -230,14 +217,12 @@ impl Change<'_> {
             let (Some(column), Some(cell)) = (self.relation.columns.get(*at), row.get(*at)) else {
                 continue;
             };
-            let Both { plain, attribute } = match cell {
-                Cell::Null => value::null(),
+            let both = match cell {
+                Cell::Null => attribute::null(),
                 Cell::Unchanged => continue,
                 Cell::Text(text) => value::both(column.kind, &String::from_utf8_lossy(text)),
             };
-            image.size += column.name.len() + size(cell);
-            image.plain.0.push((&column.name, plain));
-            image.attributes.0.push((&column.name, attribute));
+            image.push(&column.name, both, size(cell));
         }
         image
     }
@@ -323,16 +308,6 @@ impl<'a> Document<'a> {
     }
 }
 
-impl Image<'_> {
-    fn empty() -> Self {
-        Self {
-            plain: Columns(Vec::new()),
-            attributes: Columns(Vec::new()),
-            size: 0,
-        }
-    }
-}
-
 impl What {
     /// DynamoDB's word for it, and SQL's. AWS differs: its streams know no `TRUNCATE`.
     fn names(&self) -> (&'static str, &'static str) {
@@ -368,16 +343,6 @@ impl What {
             What::Update(Some(Old::Key(row)), _) | What::Delete(Old::Key(row)) => Some(row),
             _ => None,
         }
-    }
-}
-
-impl Serialize for Columns<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
     }
 }
 

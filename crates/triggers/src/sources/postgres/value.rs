@@ -14,15 +14,10 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::array::{self, Element};
-
-/// Digits that DynamoDB's numbers have.
-const DIGITS_MAX: usize = 38;
-/// Greatest power of ten of DynamoDB's numbers, and least.
-const EXPONENT_MAX: i32 = 125;
-const EXPONENT_MIN: i32 = -130;
+use crate::sources::attribute::{self, Both, is_number, number_attribute, raw};
 
 /// How the texts of a type are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,20 +28,6 @@ enum Kind {
     Binary,
     Time,
     Text,
-}
-
-/// A value in both forms.
-pub(super) struct Both {
-    pub(super) plain: Box<RawValue>,
-    pub(super) attribute: Box<RawValue>,
-}
-
-/// A column that is NULL.
-pub(super) fn null() -> Both {
-    Both {
-        plain: raw(&Value::Null),
-        attribute: raw(&json!({"NULL": true})),
-    }
 }
 
 /// The value of a column of this type, of its text.
@@ -119,9 +100,9 @@ fn attribute(kind: Kind, text: &str) -> Box<RawValue> {
 fn attribute_value(kind: Kind, text: &str) -> Value {
     match kind {
         Kind::Boolean => json!({"BOOL": text == "t"}),
-        Kind::Number => number(text),
+        Kind::Number => number_attribute(text),
         Kind::Json => match serde_json::from_str(text) {
-            Ok(value) => of_json(value),
+            Ok(value) => attribute::of_json(value),
             Err(_) => json!({"S": text}),
         },
         Kind::Binary => match text.strip_prefix("\\x").map(hex) {
@@ -130,29 +111,6 @@ fn attribute_value(kind: Kind, text: &str) -> Value {
         },
         Kind::Time => json!({"S": iso(text)}),
         Kind::Text => json!({"S": text}),
-    }
-}
-
-fn number(text: &str) -> Value {
-    match fits_dynamodb(text) {
-        true => json!({"N": text}),
-        false => json!({"S": text}),
-    }
-}
-
-fn of_json(value: Value) -> Value {
-    match value {
-        Value::Null => json!({"NULL": true}),
-        Value::Bool(is_true) => json!({"BOOL": is_true}),
-        Value::Number(of) => number(&of.to_string()),
-        Value::String(text) => json!({"S": text}),
-        Value::Array(elements) => {
-            json!({"L": elements.into_iter().map(of_json).collect::<Vec<_>>()})
-        }
-        Value::Object(members) => {
-            let members = members.into_iter().map(|(name, of)| (name, of_json(of)));
-            json!({"M": members.collect::<Map<_, _>>()})
-        }
     }
 }
 
@@ -189,47 +147,19 @@ fn iso(text: &str) -> String {
     format!("{date}T{time}{minutes}")
 }
 
-/// Whether a text is a number as JSON has it: `NaN` is none.
-fn is_number(text: &str) -> bool {
-    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-        && text.ends_with(|last: char| last.is_ascii_digit())
-}
-
-/// Whether a number is one that DynamoDB could hold, and its clients read: 38 digits, 1E-130 to 1E+126.
-fn fits_dynamodb(text: &str) -> bool {
-    if !is_number(text) {
-        return false;
-    }
-    let unsigned = text.trim_start_matches('-');
-    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-    let Ok(exponent) = exponent.parse::<i32>() else {
-        return false;
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let Some(first) = digits.find(|digit| digit != '0') else {
-        return true;
-    };
-    let significant = digits.trim_end_matches('0').len() - first;
-    let magnitude = (whole.len() as i32 - 1 - first as i32).saturating_add(exponent);
-    significant <= DIGITS_MAX && (EXPONENT_MIN..=EXPONENT_MAX).contains(&magnitude)
-}
-
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| (byte as char).to_digit(16);
     let pair = |pair: &[u8]| Some((digit(pair[0])? << 4 | digit(*pair.get(1)?)?) as u8);
     text.as_bytes().chunks(2).map(pair).collect()
 }
 
-fn raw(value: &Value) -> Box<RawValue> {
-    to_raw_value(value).expect("a value is JSON")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Map;
 
     use super::*;
+    use crate::sources::attribute::null;
 
     fn pair(kind: u32, text: &str) -> (String, String) {
         let Both { plain, attribute } = both(kind, text);
@@ -307,26 +237,6 @@ mod tests {
             (null.plain.get(), null.attribute.get()),
             ("null", r#"{"NULL":true}"#)
         );
-    }
-
-    #[test]
-    fn numbers_that_dynamodb_cannot_hold_are_texts() {
-        for (text, fits) in [
-            ("0", true),
-            ("0.000", true),
-            ("-0", true),
-            (&"9".repeat(38), true),
-            (&"9".repeat(39), false),
-            (&format!("1{}", "0".repeat(125)), true),
-            (&format!("1{}", "0".repeat(126)), false),
-            (&format!("0.{}1", "0".repeat(129)), true),
-            (&format!("0.{}1", "0".repeat(130)), false),
-            ("1e-130", true),
-            ("1e-131", false),
-            ("1e99999999999", false),
-        ] {
-            assert_eq!(fits_dynamodb(text), fits, "{text}");
-        }
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kiln_types::mapping::postgres::TlsMode;
+use kiln_types::mapping::TlsMode;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -13,7 +13,10 @@ use crate::secrets::Secret;
 use crate::source::Trouble;
 
 /// The settings of a connection; `roots` is a secret whose `certificate` vouches for servers, as PEM.
-pub(super) fn config(mode: TlsMode, roots: Option<&Secret>) -> Result<Arc<ClientConfig>, Trouble> {
+pub(in crate::sources) fn config(
+    mode: TlsMode,
+    roots: Option<&Secret>,
+) -> Result<Arc<ClientConfig>, Trouble> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
