@@ -18,6 +18,7 @@ const AFTER_HELP: &str = "\
 Examples:
   kiln triggers add ship orders-queue --batch-size 100 --window 5
   kiln triggers add audit postgres://db.example.com/shop --table orders --secret shop
+  kiln triggers add audit mariadb://db.example.com/shop --table orders --secret shop --from-start
   kiln triggers list --function audit
   kiln triggers show 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
   kiln triggers pause 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
@@ -39,7 +40,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Have a function hear of the messages of a queue, or of changes of tables of a PostgreSQL database
+    /// Have a function hear of the messages of a queue, or of changes of tables of a database
     Add(Box<Add>),
     /// List the triggers of this account
     List {

@@ -12,7 +12,8 @@ use crate::output::show;
 pub(super) struct Add {
     /// The function, with a version or an alias or without
     function: String,
-    /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`
+    /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`,
+    /// or the same with `mariadb://` or `mysql://`
     source: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
@@ -23,6 +24,9 @@ pub(super) struct Add {
     /// The secret with the certificate that vouches for the server's
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     root_certificate: Option<String>,
+    /// Begin with the oldest change that the database still has (MariaDB and MySQL)
+    #[arg(long, help_heading = DATABASES)]
+    from_start: bool,
     /// How often a batch is tried again after a function error [default: until it succeeds]
     #[arg(long, value_name = "COUNT", help_heading = DATABASES)]
     retries: Option<u32>,
@@ -114,6 +118,7 @@ fn source(add: &Add) -> Result<Source<'_>> {
         ("--table", !add.table.is_empty()),
         ("--secret", add.secret.is_some()),
         ("--root-certificate", add.root_certificate.is_some()),
+        ("--from-start", add.from_start),
         ("--retries", add.retries.is_some()),
         ("--on-failure", add.on_failure.is_some()),
     ];
@@ -157,11 +162,24 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
         access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
     }
     Ok(json!({
-        "SelfManagedEventSource": {"Endpoints": {"POSTGRESQL": [endpoint]}},
+        "SelfManagedEventSource": {"Endpoints": {(endpoint_type(endpoint)?): [endpoint]}},
         "Topics": add.table,
         "SourceAccessConfigurations": access,
-        "StartingPosition": "LATEST",
+        "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
     }))
+}
+
+/// What kind of source an endpoint is of, by its scheme.
+fn endpoint_type(endpoint: &str) -> Result<&'static str> {
+    let scheme = endpoint.split_once("://").map_or("", |(scheme, _)| scheme);
+    Ok(match scheme {
+        "postgres" | "postgresql" => "POSTGRESQL",
+        "mariadb" => "MARIADB",
+        "mysql" => "MYSQL",
+        _ => bail!(
+            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb:// or mysql://"
+        ),
+    })
 }
 
 #[cfg(test)]
@@ -198,6 +216,19 @@ mod tests {
                 "ScalingConfig": {"MaximumConcurrency": 2},
             })
         );
+    }
+
+    #[test]
+    fn an_endpoint_says_what_kind_of_source_it_is_of() {
+        for (endpoint, kind) in [
+            ("postgresql://db/shop", "POSTGRESQL"),
+            ("mariadb://db/shop", "MARIADB"),
+            ("mysql://db/shop", "MYSQL"),
+        ] {
+            assert_eq!(endpoint_type(endpoint).unwrap(), kind);
+        }
+        let refused = endpoint_type("ftp://db/shop").unwrap_err().to_string();
+        assert!(refused.contains("begins with postgres://"), "{refused}");
     }
 
     #[test]

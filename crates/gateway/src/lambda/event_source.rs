@@ -1,7 +1,8 @@
 //! Operations on event source mappings, and what they have in common.
 //!
 //! Kiln's own: sources that AWS has no name for stand in `SelfManagedEventSource`, under an endpoint type of
-//! their own. `POSTGRESQL` has one endpoint, `postgres://host:port/database`, and tables as `Topics`.
+//! their own, with one endpoint: `POSTGRESQL`, `MARIADB` and `MYSQL` have a database, `postgres://host:port/database`, and
+//! tables as `Topics`.
 //!
 //! AWS differs: functions may be destinations of what is given up, and mappings of queues say how their work went
 //! last.

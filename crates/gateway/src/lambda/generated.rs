@@ -2941,12 +2941,12 @@ static DURABLE_EXECUTION_NAME: Shape = Shape::Text(Text {
 });
 
 static END_POINT_TYPE: Shape = Shape::Text(Text {
-    values: &["KAFKA_BOOTSTRAP_SERVERS", "POSTGRESQL"],
+    values: &["KAFKA_BOOTSTRAP_SERVERS", "MARIADB", "MYSQL", "POSTGRESQL"],
     ..Text::ANY
 });
 
 static ENDPOINT_REGEX: Pattern = Pattern::new(
-    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|postgres(ql)?://\S+",
+    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|(postgres(ql)?|mariadb|mysql)://\S+",
 );
 static ENDPOINT: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(300)),
@@ -4254,7 +4254,7 @@ static TENANT_ISOLATION_MODE: Shape = Shape::Text(Text {
 
 static TIMEOUT: Shape = Shape::Integer(Range::new(Some(1), Some(5400)));
 
-static TOPIC_REGEX: Pattern = Pattern::new(r"[^.]([a-zA-Z0-9\-_.]+)");
+static TOPIC_REGEX: Pattern = Pattern::new(r"[^.].*");
 static TOPIC: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(249)),
     pattern: Some(&TOPIC_REGEX),

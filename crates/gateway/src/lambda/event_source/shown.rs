@@ -1,6 +1,5 @@
 //! A mapping as the API shows it.
 
-use kiln_types::mapping::postgres::PostgresSource;
 use kiln_types::{EventSource, Mapping, MappingSettings};
 
 use super::{Shown, source};
@@ -32,7 +31,20 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
         ..Default::default()
     };
     match &mapping.source {
-        EventSource::Postgres(source) => of_stream(shown, settings, source),
+        EventSource::Postgres(source) => Shown {
+            starting_position: Some("LATEST".to_owned()),
+            topics: topics(source.tables.iter().map(|table| table.as_str())),
+            source_access_configurations: Some(source::postgres::access(source)),
+            self_managed_event_source: Some(source::postgres::self_managed(source)),
+            ..of_stream(shown, settings)
+        },
+        EventSource::Mysql(source) => Shown {
+            starting_position: Some(source.starting_position.as_str().to_owned()),
+            topics: topics(source.tables.iter().map(|table| table.as_str())),
+            source_access_configurations: Some(source::mysql::access(source)),
+            self_managed_event_source: Some(source::mysql::self_managed(source)),
+            ..of_stream(shown, settings)
+        },
         EventSource::Queue(_) => Shown {
             state_transition_reason: Some("USER_INITIATED".to_owned()),
             scaling_config: settings.concurrency_max.map(|max| wire::ScalingConfig {
@@ -44,13 +56,11 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
 }
 
 /// With what only streams have.
-fn of_stream(shown: Shown, settings: &MappingSettings, source: &PostgresSource) -> Shown {
+fn of_stream(shown: Shown, settings: &MappingSettings) -> Shown {
     let number = |limit: Option<u32>| limit.map_or(-1, i64::from);
     let on_failure = settings.on_failure.as_ref().map(ToString::to_string);
-    let tables = source.tables.iter().map(|table| table.as_str().to_owned());
     Shown {
         state_transition_reason: Some("User action".to_owned()),
-        starting_position: Some("LATEST".to_owned()),
         parallelization_factor: Some(settings.parallel.into()),
         maximum_retry_attempts: Some(number(settings.retries)),
         maximum_record_age_in_seconds: Some(number(settings.age_max_secs)),
@@ -62,11 +72,12 @@ fn of_stream(shown: Shown, settings: &MappingSettings, source: &PostgresSource) 
                 destination: on_failure,
             }),
         }),
-        topics: Some(tables.collect()),
-        source_access_configurations: Some(source::postgres::access(source)),
-        self_managed_event_source: Some(source::postgres::self_managed(source)),
         ..shown
     }
+}
+
+fn topics<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
+    Some(names.map(str::to_owned).collect())
 }
 
 /// The mapping's own ARN.

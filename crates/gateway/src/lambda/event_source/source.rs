@@ -7,7 +7,9 @@ use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::{conflict, invalid};
 
+pub(super) mod mysql;
 pub(super) mod postgres;
+mod self_managed;
 pub(super) mod sqs;
 
 /// Services whose events AWS has functions hear of, and which Kiln does not have yet.
@@ -34,6 +36,9 @@ pub(super) fn read(
         [(kind, endpoints)] if kind == postgres::ENDPOINT_TYPE => {
             postgres::read(context, input, endpoints).map(EventSource::Postgres)
         }
+        [(kind, endpoints)] if mysql::ENDPOINT_TYPES.contains(&kind.as_str()) => {
+            mysql::read(context, input, kind, endpoints).map(EventSource::Mysql)
+        }
         [(kind, _)] => Err(invalid(format!(
             "Kiln has no event sources of the type {kind} yet."
         ))),
@@ -49,6 +54,7 @@ pub(super) fn update(
 ) -> Result<()> {
     match source {
         EventSource::Postgres(source) => postgres::update(context, source, input),
+        EventSource::Mysql(source) => mysql::update(context, source, input),
         EventSource::Queue(_) => sqs::check_update(input),
     }
 }
@@ -56,7 +62,7 @@ pub(super) fn update(
 /// The ARN of a source that has one.
 pub(super) fn arn(source: &EventSource) -> Option<String> {
     match source {
-        EventSource::Postgres(_) => None,
+        EventSource::Postgres(_) | EventSource::Mysql(_) => None,
         EventSource::Queue(arn) => Some(arn.to_string()),
     }
 }
@@ -66,12 +72,12 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
     let function = &wanted.function;
     let what = match &wanted.source {
         EventSource::Postgres(source) => {
-            let tables: Vec<_> = source.tables.iter().map(|table| table.as_str()).collect();
-            format!(
-                "An event source mapping with event source (\"{}\"), function (\"{function}\"), topics (\"{}\")",
-                source.endpoint,
-                tables.join(",")
-            )
+            let tables = source.tables.iter().map(|table| table.as_str());
+            self_managed_repeats(&source.endpoint, &function.to_string(), tables)
+        }
+        EventSource::Mysql(source) => {
+            let tables = source.tables.iter().map(|table| table.as_str());
+            self_managed_repeats(&source.endpoint, &function.to_string(), tables)
         }
         EventSource::Queue(arn) => {
             let name = &function.name;
@@ -83,6 +89,18 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
     conflict(format!(
         "{what} already exists. Please update or delete the existing mapping with UUID {existing}"
     ))
+}
+
+fn self_managed_repeats<'a>(
+    endpoint: &impl std::fmt::Display,
+    function: &str,
+    topics: impl Iterator<Item = &'a str>,
+) -> String {
+    let topics: Vec<_> = topics.collect();
+    format!(
+        "An event source mapping with event source (\"{endpoint}\"), function (\"{function}\"), topics (\"{}\")",
+        topics.join(",")
+    )
 }
 
 fn unrecognized() -> ApiError {
