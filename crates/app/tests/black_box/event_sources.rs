@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::client;
 use crate::events::Ledger;
 
+mod mariadb;
 mod queues;
 
 /// How long an outcome may take on a loaded machine.
@@ -127,7 +128,8 @@ fn boto3_makes_changes_pauses_and_deletes_mappings() {
     let server = rig.server().start();
     rig.ledger.create(&server, "audit");
     let endpoint = rig.database.endpoint();
-    client::python(&server, "boto3_event_sources.py", &[&endpoint]);
+    let arguments = [&*endpoint, "POSTGRESQL", "public.orders"];
+    client::python(&server, "boto3_event_sources.py", &arguments);
     assert_eq!(rig.left_at_source(), "");
     assert!(!server.home().log().contains(Postgres::PASSWORD));
 }

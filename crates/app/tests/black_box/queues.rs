@@ -43,7 +43,7 @@ fn call(server: &Server, operation: &str, input: &Value) -> kiln_testkit::Respon
         .send()
 }
 
-fn make(server: &Server, name: &str) -> String {
+pub(crate) fn make(server: &Server, name: &str) -> String {
     let attributes = match name.ends_with(".fifo") {
         true => json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"}),
         false => json!({}),
@@ -66,7 +66,7 @@ fn send(server: &Server, url: &str, body: &str) {
 }
 
 /// Takes everything there is; gives the bodies.
-fn take_all(server: &Server, url: &str) -> Vec<String> {
+pub(crate) fn take_all(server: &Server, url: &str) -> Vec<String> {
     let mut bodies = Vec::new();
     loop {
         let ask = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});

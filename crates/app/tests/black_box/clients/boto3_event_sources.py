@@ -7,12 +7,12 @@ import boto3
 from functions import raises
 
 client = boto3.client("lambda")
-endpoint = sys.argv[1]
+endpoint, kind, topic = sys.argv[1:]
 secret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop"
 asked = {
     "FunctionName": "audit",
-    "SelfManagedEventSource": {"Endpoints": {"POSTGRESQL": [endpoint]}},
-    "Topics": ["public.orders"],
+    "SelfManagedEventSource": {"Endpoints": {kind: [endpoint]}},
+    "Topics": [topic],
     "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret}],
     "StartingPosition": "LATEST",
 }
@@ -52,12 +52,13 @@ with raises("ResourceConflictException", 409, f"Please update or delete the exis
     client.create_event_source_mapping(**asked)
 with raises("InvalidParameterValueException", 400, "Function does not exist"):
     client.create_event_source_mapping(**{**asked, "FunctionName": "absent"})
-with raises("InvalidParameterValueException", 400, "only LATEST is supported"):
-    client.create_event_source_mapping(**{**asked, "StartingPosition": "TRIM_HORIZON"})
+with raises("InvalidParameterValueException", 400, "Unsupported starting position"):
+    now = {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": time.time()}
+    client.create_event_source_mapping(**{**asked, **now})
 with raises("ValidationException", 400, "Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"):
     client.create_event_source_mapping(**{**asked, "StartingPosition": "LATER"})
-with raises("ValidationException", 400, "KAFKA_BOOTSTRAP_SERVERS, POSTGRESQL"):
-    client.create_event_source_mapping(**{**asked, "SelfManagedEventSource": {"Endpoints": {"MYSQL": [endpoint]}}})
+with raises("ValidationException", 400, "KAFKA_BOOTSTRAP_SERVERS, MARIADB, MYSQL, "):
+    client.create_event_source_mapping(**{**asked, "SelfManagedEventSource": {"Endpoints": {"ORACLE": [endpoint]}}})
 with raises("InvalidParameterValueException", 400, "Unrecognized event source."):
     client.create_event_source_mapping(FunctionName="audit", EventSourceArn="arn:aws:ec2:us-east-1:000000000000:x")
 with raises("InvalidParameterValueException", 400, "Invalid filter pattern definition."):
