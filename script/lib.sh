@@ -100,6 +100,9 @@ install_tools() {
         "${python:-python3}" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
         # The tests start servers of their own of it.
         compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+        # The servers alone: these packages start nothing.
+        [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
+        [ -x /usr/bin/mariadb ] || missing+=(mariadb-client-core)
     fi
     if [ ${#missing[@]} -eq 0 ]; then
         say "build tools, Python $version and Node: already there"
