@@ -14,6 +14,7 @@ mod attribute;
 mod image;
 mod mysql;
 mod postgres;
+mod redis;
 mod sqs;
 mod tls;
 
@@ -66,6 +67,14 @@ impl MakeSources for Sources {
                 self.secrets.clone(),
                 &self.config,
                 self.store.clone(),
+            ))),
+            EventSource::Redis(source) => Made::Stream(Arc::new(redis::Redis::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
+                &self.config,
+                self.store.clone(),
+                self.clock.clone(),
             ))),
             EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(
                 queue.clone(),

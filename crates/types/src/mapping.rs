@@ -16,10 +16,12 @@ use crate::message::QueueArn;
 mod endpoint;
 pub mod mysql;
 pub mod postgres;
+pub mod redis;
 
 pub use endpoint::{StartingPosition, TlsMode};
 use mysql::MysqlSource;
 use postgres::PostgresSource;
+use redis::RedisSource;
 
 /// What a mapping says of its work before there was any.
 pub const NOTHING_PROCESSED: &str = "No records processed";
@@ -68,6 +70,8 @@ pub enum EventSource {
     Postgres(PostgresSource),
     /// Changes of tables of a MariaDB or MySQL database.
     Mysql(MysqlSource),
+    /// What happens in a Redis or Valkey server.
+    Redis(RedisSource),
     /// Messages of a message queue of this server.
     Queue(QueueArn),
 }
@@ -142,6 +146,7 @@ impl EventSource {
         match (self, other) {
             (EventSource::Postgres(one), EventSource::Postgres(other)) => one.is_same(other),
             (EventSource::Mysql(one), EventSource::Mysql(other)) => one.is_same(other),
+            (EventSource::Redis(one), EventSource::Redis(other)) => one.is_same(other),
             (EventSource::Queue(one), EventSource::Queue(other)) => one == other,
             _ => false,
         }

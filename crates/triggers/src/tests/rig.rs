@@ -421,7 +421,9 @@ impl MakeSources for Arc<World> {
                 panics: source.tables[0].table == "panics",
                 world: self.clone(),
             })),
-            EventSource::Mysql(_) => unreachable!("the tests here have none"),
+            EventSource::Mysql(_) | EventSource::Redis(_) => {
+                unreachable!("the tests here have none")
+            }
             EventSource::Queue(_) => Made::Messages(self.queue.clone()),
         }
     }
