@@ -102,6 +102,7 @@ install_tools() {
         compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
         # The servers alone: these packages start nothing.
         [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
+        [ -x /usr/bin/redis-check-rdb ] || missing+=(redis-tools)
         [ -x /usr/bin/mariadb ] || missing+=(mariadb-client-core)
     fi
     if [ ${#missing[@]} -eq 0 ]; then

@@ -21,6 +21,7 @@ pub mod page;
 mod postgres;
 pub mod process;
 pub mod programs;
+mod redis;
 pub mod registry;
 pub mod runtimes;
 mod server;
@@ -31,6 +32,7 @@ pub use lambda::{FunctionBuilder, Invoked};
 pub use ledger::Ledger;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
+pub use redis::Redis;
 pub use server::{Builder, Home, Server};
 pub use sign::{Keys, SignedHead, sign};
 
