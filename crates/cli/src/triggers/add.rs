@@ -13,18 +13,24 @@ pub(super) struct Add {
     /// The function, with a version or an alias or without
     function: String,
     /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`,
-    /// or the same with `mariadb://` or `mysql://`
+    /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]`
     source: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
     table: Vec<String>,
+    /// A stream of a Redis server, by its key
+    #[arg(long, value_name = "KEY", help_heading = DATABASES, conflicts_with = "table")]
+    stream: Option<String>,
+    /// Keys of a Redis server whose changes it hears of, such as session:*; repeat it for more
+    #[arg(long, value_name = "PATTERN", help_heading = DATABASES, conflicts_with_all = ["table", "stream"])]
+    key: Vec<String>,
     /// The secret with the database's user and password, by its name or its ARN
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     secret: Option<String>,
     /// The secret with the certificate that vouches for the server's
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     root_certificate: Option<String>,
-    /// Begin with the oldest change that the database still has (MariaDB and MySQL)
+    /// Begin with the oldest that the database still has (MariaDB, MySQL and Redis streams)
     #[arg(long, help_heading = DATABASES)]
     from_start: bool,
     /// How often a batch is tried again after a function error [default: until it succeeds]
@@ -116,6 +122,8 @@ fn source(add: &Add) -> Result<Source<'_>> {
     }
     let given = [
         ("--table", !add.table.is_empty()),
+        ("--stream", add.stream.is_some()),
+        ("--key", !add.key.is_empty()),
         ("--secret", add.secret.is_some()),
         ("--root-certificate", add.root_certificate.is_some()),
         ("--from-start", add.from_start),
@@ -147,9 +155,22 @@ fn of_queue(add: &Add, queue: &str, function: &FunctionArn) -> Value {
 }
 
 fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
-    let (Some(user), [_, ..]) = (&add.secret, &add.table[..]) else {
-        bail!("a database needs --table and --secret: see `kiln triggers add --help`");
+    let kind = endpoint_type(add, endpoint)?;
+    let is_redis = kind.starts_with("REDIS");
+    let topics = match (&add.stream, is_redis) {
+        (Some(stream), true) => vec![stream.clone()],
+        (None, true) => add.key.clone(),
+        (_, false) => add.table.clone(),
     };
+    if topics.is_empty() {
+        match is_redis {
+            true => bail!("a Redis server needs --stream or --key: see `kiln triggers add --help`"),
+            false => bail!("a database needs --table: see `kiln triggers add --help`"),
+        }
+    }
+    if add.secret.is_none() && !is_redis {
+        bail!("a database needs --secret: see `kiln triggers add --help`");
+    }
     let secret = |name: &str| match name.starts_with("arn:") {
         true => name.to_owned(),
         false => format!(
@@ -157,27 +178,32 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
             function.region, function.account
         ),
     };
-    let mut access = vec![json!({"Type": "BASIC_AUTH", "URI": secret(user)})];
+    let mut access = Vec::new();
+    if let Some(user) = &add.secret {
+        access.push(json!({"Type": "BASIC_AUTH", "URI": secret(user)}));
+    }
     if let Some(root) = &add.root_certificate {
         access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
     }
     Ok(json!({
-        "SelfManagedEventSource": {"Endpoints": {(endpoint_type(endpoint)?): [endpoint]}},
-        "Topics": add.table,
+        "SelfManagedEventSource": {"Endpoints": {(kind): [endpoint]}},
+        "Topics": topics,
         "SourceAccessConfigurations": access,
         "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
     }))
 }
 
 /// What kind of source an endpoint is of, by its scheme.
-fn endpoint_type(endpoint: &str) -> Result<&'static str> {
+fn endpoint_type(add: &Add, endpoint: &str) -> Result<&'static str> {
     let scheme = endpoint.split_once("://").map_or("", |(scheme, _)| scheme);
     Ok(match scheme {
         "postgres" | "postgresql" => "POSTGRESQL",
         "mariadb" => "MARIADB",
         "mysql" => "MYSQL",
+        "redis" | "valkey" if add.key.is_empty() => "REDIS",
+        "redis" | "valkey" => "REDIS_KEYSPACE",
         _ => bail!(
-            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb:// or mysql://"
+            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql:// or redis://"
         ),
     })
 }
@@ -220,15 +246,34 @@ mod tests {
 
     #[test]
     fn an_endpoint_says_what_kind_of_source_it_is_of() {
-        for (endpoint, kind) in [
-            ("postgresql://db/shop", "POSTGRESQL"),
-            ("mariadb://db/shop", "MARIADB"),
-            ("mysql://db/shop", "MYSQL"),
+        for (line, kind) in [
+            (
+                "add f postgresql://db/shop --table t --secret s",
+                "POSTGRESQL",
+            ),
+            ("add f mariadb://db/shop --table t --secret s", "MARIADB"),
+            ("add f mysql://db/shop --table t --secret s", "MYSQL"),
+            ("add f redis://db --stream t", "REDIS"),
+            ("add f valkey://db --key t", "REDIS_KEYSPACE"),
         ] {
-            assert_eq!(endpoint_type(endpoint).unwrap(), kind);
+            let add = add(line);
+            let document = of_database(&add, &add.source, &function()).unwrap();
+            let endpoints = document["SelfManagedEventSource"]["Endpoints"].clone();
+            assert_eq!(endpoints, json!({kind: [add.source]}), "{line}");
+            assert_eq!(document["Topics"], json!(["t"]), "{line}");
         }
-        let refused = endpoint_type("ftp://db/shop").unwrap_err().to_string();
-        assert!(refused.contains("begins with postgres://"), "{refused}");
+        for (line, told) in [
+            (
+                "add f ftp://db/shop --table t",
+                "is no endpoint of a source",
+            ),
+            ("add f redis://db --table t", "needs --stream or --key"),
+            ("add f mysql://db/shop --secret s", "needs --table"),
+        ] {
+            let add = add(line);
+            let refused = of_database(&add, &add.source, &function()).unwrap_err();
+            assert!(refused.to_string().contains(told), "{refused}");
+        }
     }
 
     #[test]
@@ -247,7 +292,8 @@ mod tests {
             let refused = source(&add(line)).err().unwrap().to_string();
             assert!(refused.starts_with(wrong), "{refused}");
         }
-        let refused = of_database(&add("add ship postgres://h/d --table t"), "", &function());
-        assert!(refused.unwrap_err().to_string().contains("--secret"));
+        let add = add("add ship postgres://h/d --table t");
+        let refused = of_database(&add, &add.source, &function()).unwrap_err();
+        assert!(refused.to_string().contains("needs --secret"), "{refused}");
     }
 }

@@ -2941,12 +2941,19 @@ static DURABLE_EXECUTION_NAME: Shape = Shape::Text(Text {
 });
 
 static END_POINT_TYPE: Shape = Shape::Text(Text {
-    values: &["KAFKA_BOOTSTRAP_SERVERS", "MARIADB", "MYSQL", "POSTGRESQL"],
+    values: &[
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "MARIADB",
+        "MYSQL",
+        "POSTGRESQL",
+        "REDIS",
+        "REDIS_KEYSPACE",
+    ],
     ..Text::ANY
 });
 
 static ENDPOINT_REGEX: Pattern = Pattern::new(
-    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|(postgres(ql)?|mariadb|mysql)://\S+",
+    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|(postgres(ql)?|mariadb|mysql|redis|valkey)://\S+",
 );
 static ENDPOINT: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(300)),

@@ -45,6 +45,13 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
             self_managed_event_source: Some(source::mysql::self_managed(source)),
             ..of_stream(shown, settings)
         },
+        EventSource::Redis(source) => Shown {
+            starting_position: Some(source::redis::position(source).to_owned()),
+            topics: topics(source.heard.names().iter().map(|name| name.as_str())),
+            source_access_configurations: Some(source::redis::access(source)),
+            self_managed_event_source: Some(source::redis::self_managed(source)),
+            ..of_stream(shown, settings)
+        },
         EventSource::Queue(_) => Shown {
             state_transition_reason: Some("USER_INITIATED".to_owned()),
             scaling_config: settings.concurrency_max.map(|max| wire::ScalingConfig {

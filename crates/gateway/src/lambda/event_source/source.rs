@@ -9,6 +9,7 @@ use crate::lambda::refusal::{conflict, invalid};
 
 pub(super) mod mysql;
 pub(super) mod postgres;
+pub(super) mod redis;
 mod self_managed;
 pub(super) mod sqs;
 
@@ -39,6 +40,9 @@ pub(super) fn read(
         [(kind, endpoints)] if mysql::ENDPOINT_TYPES.contains(&kind.as_str()) => {
             mysql::read(context, input, kind, endpoints).map(EventSource::Mysql)
         }
+        [(kind, endpoints)] if redis::ENDPOINT_TYPES.contains(&kind.as_str()) => {
+            redis::read(context, input, kind, endpoints).map(EventSource::Redis)
+        }
         [(kind, _)] => Err(invalid(format!(
             "Kiln has no event sources of the type {kind} yet."
         ))),
@@ -55,6 +59,7 @@ pub(super) fn update(
     match source {
         EventSource::Postgres(source) => postgres::update(context, source, input),
         EventSource::Mysql(source) => mysql::update(context, source, input),
+        EventSource::Redis(source) => redis::update(context, source, input),
         EventSource::Queue(_) => sqs::check_update(input),
     }
 }
@@ -62,7 +67,7 @@ pub(super) fn update(
 /// The ARN of a source that has one.
 pub(super) fn arn(source: &EventSource) -> Option<String> {
     match source {
-        EventSource::Postgres(_) | EventSource::Mysql(_) => None,
+        EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => None,
         EventSource::Queue(arn) => Some(arn.to_string()),
     }
 }
@@ -78,6 +83,10 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
         EventSource::Mysql(source) => {
             let tables = source.tables.iter().map(|table| table.as_str());
             self_managed_repeats(&source.endpoint, &function.to_string(), tables)
+        }
+        EventSource::Redis(source) => {
+            let names = source.heard.names().iter().map(|name| name.as_str());
+            self_managed_repeats(&source.endpoint, &function.to_string(), names)
         }
         EventSource::Queue(arn) => {
             let name = &function.name;
