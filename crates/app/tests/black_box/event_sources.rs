@@ -12,6 +12,7 @@ use crate::events::Ledger;
 
 mod mariadb;
 mod queues;
+mod redis;
 
 /// How long an outcome may take on a loaded machine.
 const SOON: Duration = Duration::from_secs(60);
