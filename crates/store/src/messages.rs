@@ -64,7 +64,7 @@ pub use receive::{IN_FLIGHT_MAX, Receive, ReceiveError, Received};
 pub use registry::MessageQueue;
 use registry::Registry;
 pub use remove::{ReceiptError, Receipted};
-pub(crate) use schema::TABLES;
+pub(crate) use schema::{LANES, TABLES};
 pub(crate) use send::{NotSent, send};
 pub use send::{SendError, Sent};
 pub use settings::{Encryption, Fifo, Redrive, RedriveAllow, Settings};
@@ -82,9 +82,12 @@ pub struct Messages {
     moves: Arc<Notify>,
 }
 
-/// Why a queue does not take a message. It is in no queue.
+/// Why a receiver does not take what it is sent. It is nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// It is for a function, and as many others have events waiting as may.
+    #[error("{0} functions have events waiting, which is as many as may")]
+    Crowded(u16),
     /// There is no such queue.
     #[error("message queue {0} does not exist")]
     NoQueue(QueueId),

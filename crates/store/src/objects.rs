@@ -43,7 +43,7 @@ pub use list::{Cursor, Entry, ListObjects, Listed};
 pub use object::{About, Checksum, NULL_VERSION, Object, Piece};
 pub use put::{NewObject, OnlyIf, Put};
 pub use remove::{Removal, Removed};
-pub(crate) use schema::TABLES;
+pub(crate) use schema::{TABLES, VERSIONS};
 pub use tell::{Happening, Tell};
 pub use upload::{Completion, Part, Upload, UploadPlace};
 
@@ -89,9 +89,12 @@ pub enum ObjectError {
     /// A part is not what it was when it was looked at.
     #[error("a part was changed meanwhile; try again")]
     PartsChanged,
-    /// The object is not, or is, what the caller wants it to be.
+    /// The object is not what the caller wants it to be.
     #[error("object {0} is not what the caller expects")]
     Unexpected(String),
+    /// The object is there, and the caller wants that none is.
+    #[error("object {0} is there already")]
+    AlreadyThere(String),
     /// There is no room for what must be told of it.
     #[error(transparent)]
     Full(#[from] Full),

@@ -134,6 +134,8 @@ const QUEUE: Spec = Spec {
         published::TABLES,
         "ALTER TABLE total ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;",
         objects::TABLES,
+        objects::VERSIONS,
+        messages::LANES,
     ],
 };
 

@@ -18,6 +18,17 @@ use crate::name::InvalidName;
 #[serde(try_from = "String", into = "String")]
 pub struct BucketName(Arc<str>);
 
+/// Which bucket: a name is free again once its bucket is removed, and the next one may be somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BucketId {
+    /// Its name.
+    pub name: BucketName,
+    /// Its owner.
+    pub account: AccountId,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
 /// A bucket as its owner described it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
@@ -74,6 +85,17 @@ pub struct NotificationRule {
     /// What keys must end with.
     #[serde(default)]
     pub suffix: Option<String>,
+}
+
+impl Bucket {
+    /// Which it is.
+    pub fn id(&self) -> BucketId {
+        BucketId {
+            name: self.name.clone(),
+            account: self.account.clone(),
+            created: self.created,
+        }
+    }
 }
 
 impl BucketName {

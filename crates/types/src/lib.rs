@@ -41,7 +41,7 @@ pub use account::{AccountId, Region};
 pub use alias::AliasConfig;
 pub use api::{Api, ApiId, PartId, StageName};
 pub use arn::{FunctionArn, FunctionRef};
-pub use bucket::{Bucket, BucketName, NotificationRule, Notifications, Versioning};
+pub use bucket::{Bucket, BucketId, BucketName, NotificationRule, Notifications, Versioning};
 pub use bus::{
     Bus, BusArn, BusId, BusName, Recipient, Rule, RuleId, RuleName, RuleState, Target, TargetInput,
 };
@@ -64,7 +64,9 @@ pub use invocation::{
 pub use layer::{AttachedLayer, LayerArn, LayerName, LayerVersion, LayerVersionArn};
 pub use log::{LogRecord, LogStream};
 pub use mapping::{EventSource, Mapping, MappingSettings, MappingState};
-pub use message::{AttributeValue, MessageAttribute, QueueArn, QueueId, QueueName};
+pub use message::{
+    AttributeValue, MessageAttribute, QueueArn, QueueId, QueueName, not_in_messages,
+};
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use network::{HostServices, Network, Traffic};
 pub use runtime::{Architecture, Language, Runtime};

@@ -167,6 +167,12 @@ impl<'de> Deserialize<'de> for QueueArn {
 
 text_type!(QueueName);
 
+/// The first character of a text that no message in a queue may hold: it must be of XML 1.0, in which clients get it.
+pub fn not_in_messages(text: &str) -> Option<char> {
+    let is_allowed = |letter: &char| matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{FFFD}' | '\u{10000}'..);
+    text.chars().find(|letter| !is_allowed(letter))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

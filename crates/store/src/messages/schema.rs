@@ -73,3 +73,9 @@ pub(crate) const TABLES: &str = "
     ) STRICT;
     CREATE INDEX message_move_of ON message_move (account, name);
 ";
+
+/// What leads to them from the tables above: the groups of a queue in their order, and the epochs that are over.
+pub(crate) const LANES: &str = "
+    CREATE INDEX message_lane_of ON message_lane (epoch);
+    CREATE INDEX message_epoch_over ON message_epoch (id) WHERE NOT is_current;
+";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kiln_types::{AccountId, Bucket, BucketName, Notifications, Timestamp};
+use kiln_types::{AccountId, Bucket, BucketId, BucketName, Notifications, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::content::ContentId;
@@ -48,7 +48,7 @@ impl Objects {
             return Err(ObjectError::TooManyBuckets);
         }
         let work = move |to: &Connection| {
-            if let Ok((_, present)) = rows::bucket(to, &bucket.name) {
+            if let Some((_, present)) = rows::bucket_named(to, &bucket.name)? {
                 return Err(ObjectError::BucketExists {
                     name: present.name,
                     owner: present.account,
@@ -70,16 +70,16 @@ impl Objects {
     }
 
     /// Forgets a bucket that has no objects, and what is being uploaded to it.
-    pub async fn remove_bucket(&self, name: &BucketName) -> Result<(), ObjectError> {
-        let name = name.clone();
+    pub async fn remove_bucket(&self, bucket: &BucketId) -> Result<(), ObjectError> {
+        let id = bucket.clone();
         let work = move |to: &Connection| {
-            let (number, bucket) = rows::bucket(to, &name)?;
+            let (number, bucket) = rows::bucket(to, &id)?;
             let is_used = to
                 .prepare_cached("SELECT 1 FROM object WHERE bucket = ?1 LIMIT 1")
                 .and_then(|mut select| select.exists([number]))
                 .doing("remove bucket")?;
             if is_used {
-                return Err(ObjectError::NotEmpty(name));
+                return Err(ObjectError::NotEmpty(id.name));
             }
             let doomed = upload::remove_all(to, number)?;
             to.prepare_cached("DELETE FROM bucket WHERE id = ?1")
@@ -100,12 +100,12 @@ impl Objects {
     /// Lets `change` alter a bucket's settings, and keeps the result.
     pub async fn update_bucket(
         &self,
-        name: &BucketName,
+        bucket: &BucketId,
         change: impl FnOnce(&mut Bucket) + Send + 'static,
     ) -> Result<(), ObjectError> {
-        let name = name.clone();
+        let id = bucket.clone();
         let work = move |to: &Connection| {
-            let (number, mut bucket) = rows::bucket(to, &name)?;
+            let (number, mut bucket) = rows::bucket(to, &id)?;
             change(&mut bucket);
             update(to, number, &bucket)?;
             Ok::<_, ObjectError>(bucket)
@@ -125,14 +125,14 @@ impl Objects {
     /// [`ObjectError::Refused`] when a message queue does not take what it is told.
     pub async fn set_notifications(
         &self,
-        name: &BucketName,
+        bucket: &BucketId,
         notifications: Notifications,
         first: Vec<Delivery>,
         now: Timestamp,
     ) -> Result<(), ObjectError> {
-        let (name, objects) = (name.clone(), self.clone());
+        let (id, objects) = (bucket.clone(), self.clone());
         let work = move |to: &Connection| {
-            let (number, mut bucket) = rows::bucket(to, &name)?;
+            let (number, mut bucket) = rows::bucket(to, &id)?;
             bucket.notifications = notifications;
             update(to, number, &bucket)?;
             let mut told = Told::default();

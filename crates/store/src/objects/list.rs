@@ -1,8 +1,8 @@
 //! Lists of objects and of their versions, in the order of their keys.
 //!
-//! What keys have in common up to a delimiter is listed once; the keys below it are skipped, not read.
+//! What keys have in common up to a delimiter is listed once; the keys below it are skipped.
 
-use kiln_types::{BucketName, Timestamp};
+use kiln_types::{BucketId, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::{ObjectError, Objects, rows};
@@ -76,13 +76,9 @@ enum From {
 
 impl Objects {
     /// A page of a bucket's objects.
-    pub async fn list(
-        &self,
-        bucket: &BucketName,
-        query: ListObjects,
-    ) -> Result<Listed, ObjectError> {
-        let name = bucket.clone();
-        let work = move |from: &Connection| match rows::bucket(from, &name) {
+    pub async fn list(&self, bucket: &BucketId, query: ListObjects) -> Result<Listed, ObjectError> {
+        let id = bucket.clone();
+        let work = move |from: &Connection| match rows::bucket(from, &id) {
             Ok((number, _)) => list(from, number, &query).map(Ok),
             Err(error) => Ok(Err(error)),
         };
@@ -98,12 +94,16 @@ fn list(from: &Connection, bucket: i64, query: &ListObjects) -> rusqlite::Result
         return Ok(listed);
     }
     loop {
-        let rows = match &place {
+        let mut select = from.prepare_cached(&selection(query, &place))?;
+        // Rows are read one by one: after the first that is rolled up, others are wanted.
+        let mut rows = match &place {
             From::Nowhere => return Ok(listed),
-            place => read(from, bucket, query, place)?,
+            From::Older(key, seq) => select.query(params![bucket, key, seq])?,
+            From::Key(key) => select.query(params![bucket, key])?,
         };
-        let (mut next, is_end) = (From::Nowhere, rows.is_empty());
-        for entry in rows {
+        let mut next = From::Nowhere;
+        while let Some(row) = rows.next()? {
+            let entry = entry(row)?;
             if !entry.key.starts_with(&query.prefix) {
                 return Ok(listed);
             }
@@ -124,15 +124,11 @@ fn list(from: &Connection, bucket: i64, query: &ListObjects) -> rusqlite::Result
                 key: entry.key.clone(),
                 version: query.is_of_versions.then(|| entry.version.clone()),
             });
-            next = match query.is_of_versions {
-                true => From::Older(entry.key.clone(), entry.seq),
-                false => From::Key(format!("{}\0", entry.key)),
-            };
             listed.entries.push(entry);
         }
         // After the last version of a key the next key follows.
-        place = match (next, place) {
-            (From::Nowhere, From::Older(key, _)) if is_end => From::Key(format!("{key}\0")),
+        place = match (next, &place) {
+            (From::Nowhere, From::Older(key, _)) => From::Key(format!("{key}\0")),
             (next, _) => next,
         };
     }
@@ -147,15 +143,14 @@ fn begin(from: &Connection, bucket: i64, query: &ListObjects) -> rusqlite::Resul
     if shared(key, query) == Some(key) {
         return Ok(beyond(key));
     }
-    let seq = match version {
-        Some(version) if query.is_of_versions => {
-            rows::object(from, bucket, key, Some(version))?.map(|object| object.seq)
-        }
-        _ => None,
+    let version = version.as_deref().filter(|_| query.is_of_versions);
+    let Some(version) = version else {
+        return Ok(From::Key(format!("{key}\0")));
     };
-    Ok(match seq {
-        Some(seq) => From::Older(key.clone(), seq),
-        None => From::Key(format!("{key}\0")),
+    Ok(match rows::object(from, bucket, key, Some(version))? {
+        Some(object) => From::Older(key.clone(), object.seq),
+        // It was deleted since, as whoever empties a bucket page by page does: none of the others is left out.
+        None => From::Key(key.clone()),
     })
 }
 
@@ -183,40 +178,20 @@ fn beyond(shared: &str) -> From {
     From::Nowhere
 }
 
-fn read(
-    from: &Connection,
-    bucket: i64,
-    query: &ListObjects,
-    place: &From,
-) -> rusqlite::Result<Vec<Entry>> {
-    const COLUMNS: &str = "SELECT key, version, seq, is_latest, is_marker, modified, size, etag,
-        json_extract(document, '$.class') FROM object";
-    let count = query.count_max as i64 + 1;
-    match place {
-        From::Nowhere => Ok(Vec::new()),
-        From::Older(key, seq) => {
-            let select = format!(
-                "{COLUMNS} WHERE bucket = ?1 AND key = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4"
-            );
-            let mut select = from.prepare_cached(&select)?;
-            select
-                .query_map(params![bucket, key, seq, count], entry)?
-                .collect()
-        }
-        From::Key(key) => {
-            let which = match query.is_of_versions {
-                true => "",
-                false => "AND is_latest = 1 AND is_marker = 0",
-            };
-            let select = format!(
-                "{COLUMNS} WHERE bucket = ?1 AND key >= ?2 {which} ORDER BY key, seq DESC LIMIT ?3"
-            );
-            let mut select = from.prepare_cached(&select)?;
-            select
-                .query_map(params![bucket, key, count], entry)?
-                .collect()
-        }
-    }
+fn selection(query: &ListObjects, place: &From) -> String {
+    let (index, which) = match place {
+        From::Older(..) => ("", "AND key = ?2 AND seq < ?3 ORDER BY seq DESC"),
+        _ if query.is_of_versions => ("", "AND key >= ?2 ORDER BY key, seq DESC"),
+        // Left to itself, the planner takes the table's own order and walks over all old versions.
+        _ => (
+            "INDEXED BY object_latest",
+            "AND key >= ?2 AND is_latest = 1 AND is_marker = 0 ORDER BY key",
+        ),
+    };
+    format!(
+        "SELECT key, version, seq, is_latest, is_marker, modified, size, etag, json_extract(document, '$.class')
+         FROM object {index} WHERE bucket = ?1 {which}"
+    )
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {

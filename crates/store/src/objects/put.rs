@@ -1,6 +1,6 @@
 //! Putting, finding and changing objects.
 
-use kiln_types::{Bucket, BucketName, Timestamp, Versioning};
+use kiln_types::{Bucket, BucketId, Timestamp, Versioning};
 use rusqlite::Connection;
 
 use super::content::{ContentId, Reader, Written};
@@ -50,7 +50,7 @@ impl Objects {
     /// returns.
     pub async fn put(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketId,
         mut object: NewObject,
         content: Written,
         only_if: OnlyIf,
@@ -58,9 +58,9 @@ impl Objects {
         now: Timestamp,
     ) -> Result<Put, ObjectError> {
         object.about.pieces = vec![content.piece()];
-        let (name, objects) = (bucket.clone(), self.clone());
+        let (id, objects) = (bucket.clone(), self.clone());
         let work = move |to: &Connection| {
-            let (number, bucket) = rows::bucket(to, &name)?;
+            let (number, bucket) = rows::bucket(to, &id)?;
             only_if.check(to, number, &object.key)?;
             for piece in &object.about.pieces {
                 rows::keep_content(to, &piece.content)?;
@@ -94,14 +94,14 @@ impl Objects {
     /// The latest version of an object, or a certain one: a mark that it is deleted as well.
     pub async fn find(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketId,
         key: &str,
         version: Option<&str>,
     ) -> Result<Option<Object>, ObjectError> {
-        let (name, key) = (bucket.clone(), key.to_owned());
+        let (id, key) = (bucket.clone(), key.to_owned());
         let version = version.map(str::to_owned);
         let work = move |from: &Connection| {
-            let (number, _) = match rows::bucket(from, &name) {
+            let (number, _) = match rows::bucket(from, &id) {
                 Ok(found) => found,
                 Err(error) => return Ok(Err(error)),
             };
@@ -118,17 +118,17 @@ impl Objects {
     /// Lets `change` alter what is known of a version, and keeps the result.
     pub async fn update(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketId,
         key: &str,
         version: Option<&str>,
         change: impl FnOnce(&mut About) + Send + 'static,
         tell: (&'static str, Tell),
         now: Timestamp,
     ) -> Result<Object, ObjectError> {
-        let (name, key, objects) = (bucket.clone(), key.to_owned(), self.clone());
+        let (id, key, objects) = (bucket.clone(), key.to_owned(), self.clone());
         let version = version.map(str::to_owned);
         let work = move |to: &Connection| {
-            let (number, bucket) = rows::bucket(to, &name)?;
+            let (number, bucket) = rows::bucket(to, &id)?;
             let found = rows::object(to, number, &key, version.as_deref()).doing("read object")?;
             let found = found.filter(|object| !object.is_marker);
             let mut object = found.ok_or(ObjectError::NoKey(key))?;
@@ -181,7 +181,7 @@ impl OnlyIf {
         let present = rows::object(from, bucket, key, None).doing("read object")?;
         let present = present.filter(|object| !object.is_marker);
         match (present, &self.etag) {
-            (Some(_), _) if self.is_absent => Err(ObjectError::Unexpected(key.to_owned())),
+            (Some(_), _) if self.is_absent => Err(ObjectError::AlreadyThere(key.to_owned())),
             (Some(object), Some(etag)) if object.etag != *etag => {
                 Err(ObjectError::Unexpected(key.to_owned()))
             }

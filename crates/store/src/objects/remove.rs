@@ -1,6 +1,6 @@
 //! Removing objects, or marking them as deleted.
 
-use kiln_types::{Bucket, BucketName, Timestamp, Versioning};
+use kiln_types::{Bucket, BucketId, Timestamp, Versioning};
 use rusqlite::Connection;
 
 use super::content::ContentId;
@@ -45,14 +45,14 @@ impl Objects {
     /// nothing. When the store fails nothing was done.
     pub async fn remove(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketId,
         removals: Vec<Removal>,
         tell: Tell,
         now: Timestamp,
     ) -> Result<Vec<Result<Removed, ObjectError>>, ObjectError> {
-        let (name, objects) = (bucket.clone(), self.clone());
+        let (id, objects) = (bucket.clone(), self.clone());
         let work = move |to: &Connection| {
-            let (number, bucket) = rows::bucket(to, &name)?;
+            let (number, bucket) = rows::bucket(to, &id)?;
             let scene = Scene {
                 to,
                 objects: &objects,

@@ -1,6 +1,6 @@
 //! The rows of objects.
 
-use kiln_types::{Bucket, BucketName, Timestamp};
+use kiln_types::{Bucket, BucketId, BucketName, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::ObjectError;
@@ -11,17 +11,28 @@ use crate::error::{Doing, Error};
 
 const COLUMNS: &str = "key, version, seq, is_latest, is_marker, modified, size, etag, document";
 
-/// A bucket as the changes before this one left it, and its number.
-pub(super) fn bucket(from: &Connection, name: &BucketName) -> Result<(i64, Bucket), ObjectError> {
-    let found = from
+/// A bucket as the changes before this one left it, and its number. Another one of the same name is not it.
+pub(super) fn bucket(from: &Connection, id: &BucketId) -> Result<(i64, Bucket), ObjectError> {
+    bucket_named(from, &id.name)?
+        .filter(|(_, bucket)| bucket.id() == *id)
+        .ok_or_else(|| ObjectError::NoBucket(id.name.clone()))
+}
+
+/// Whichever bucket has this name, and its number.
+pub(super) fn bucket_named(
+    from: &Connection,
+    name: &BucketName,
+) -> Result<Option<(i64, Bucket)>, Error> {
+    let found: Option<(i64, String)> = from
         .prepare_cached("SELECT id, document FROM bucket WHERE name = ?1")
         .and_then(|mut select| {
-            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
             select.query_row([name.as_str()], row).optional()
         })
         .doing("read bucket")?;
-    let (number, document) = found.ok_or_else(|| ObjectError::NoBucket(name.clone()))?;
-    Ok((number, document::decode(&document, "a bucket")?))
+    found
+        .map(|(number, document)| Ok((number, document::decode(&document, "a bucket")?)))
+        .transpose()
 }
 
 /// The latest version of an object, or a certain one.

@@ -47,3 +47,6 @@ pub(crate) const TABLES: &str = "
     CREATE TABLE object_seq (id INTEGER PRIMARY KEY CHECK (id = 1), last INTEGER NOT NULL) STRICT;
     INSERT INTO object_seq VALUES (1, 0);
 ";
+
+/// What leads to them from the tables above: how a version of a key is found that has many.
+pub(crate) const VERSIONS: &str = "CREATE INDEX object_version ON object (bucket, key, version);";

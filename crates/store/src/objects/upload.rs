@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use kiln_types::{BucketName, Timestamp};
+use kiln_types::{BucketId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::content::{ContentId, Written};
@@ -17,7 +17,7 @@ use crate::error::{Doing, Error};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadPlace {
     /// The bucket.
-    pub bucket: BucketName,
+    pub bucket: BucketId,
     /// The key.
     pub key: String,
     /// Names the upload.
@@ -69,14 +69,14 @@ impl Objects {
     /// Begins an upload; returns its name.
     pub async fn start_upload(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketId,
         key: &str,
         about: About,
         now: Timestamp,
     ) -> Result<String, ObjectError> {
-        let (name, key) = (bucket.clone(), key.to_owned());
+        let (id, key) = (bucket.clone(), key.to_owned());
         let work = move |to: &Connection| {
-            let (number, _) = rows::bucket(to, &name)?;
+            let (number, _) = rows::bucket(to, &id)?;
             let id = new_version()?;
             let document = document::encode(&about, || format!("upload of {key}"))?;
             let insert = "INSERT INTO upload (id, bucket, key, started, document) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -161,13 +161,13 @@ impl Objects {
     /// A bucket's uploads whose keys begin with a prefix, after a key and an upload, by key and name.
     pub async fn uploads(
         &self,
-        bucket: &BucketName,
+        bucket: &BucketId,
         prefix: &str,
         after: (String, String),
         count_max: usize,
     ) -> Result<Vec<Upload>, ObjectError> {
-        let (name, prefix) = (bucket.clone(), prefix.to_owned());
-        let work = move |from: &Connection| match rows::bucket(from, &name) {
+        let (id, prefix) = (bucket.clone(), prefix.to_owned());
+        let work = move |from: &Connection| match rows::bucket(from, &id) {
             Ok((number, _)) => uploads(from, number, &prefix, &after, count_max).map(Ok),
             Err(error) => Ok(Err(error)),
         };

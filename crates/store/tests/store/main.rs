@@ -30,6 +30,7 @@ mod messages_moves;
 mod messages_poll;
 mod model;
 mod objects;
+mod objects_list;
 mod open;
 mod queue;
 mod queue_crash;
