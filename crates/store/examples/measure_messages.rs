@@ -113,6 +113,7 @@ async fn handle(store: &Store, clock: SystemClock, queue: &'static str, of: (usi
                 queue: id(queue),
                 count_max: batch as u32,
                 visibility_timeout: None,
+                bytes_max: usize::MAX,
                 attempt: None,
             };
             loop {

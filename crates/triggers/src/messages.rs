@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use crate::source::{Task, Trouble};
 
 /// Where messages come from. One for each mapping.
 pub(crate) trait MessageSource: Send + Sync + 'static {
-    /// Takes messages, at most so many; waits for the first for so long. Given up while it waits, it takes none.
-    fn take(&self, count_max: u32, wait: Duration) -> Task<'_, Result<Vec<Message>, Trouble>>;
+    /// Takes messages; waits for the first as long as the question says. It is not to be given up: what it takes then would
+    /// be hidden from everybody.
+    fn take(&self, wanted: Wanted) -> Task<'_, Result<Vec<Message>, Trouble>>;
 
     /// For how long messages are hidden that are taken now.
     fn hidden_for(&self) -> Duration;
@@ -25,6 +27,19 @@ pub(crate) trait MessageSource: Send + Sync + 'static {
 
     /// Messages that nobody has handled may be taken again at once.
     fn give_back(&self, receipts: Vec<Arc<str>>) -> Task<'_, Result<(), Trouble>>;
+}
+
+/// What is taken at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// How many messages, at most.
+    pub(crate) count_max: u32,
+    /// After so many bytes no further one.
+    pub(crate) bytes_max: usize,
+    /// How long the first is waited for.
+    pub(crate) wait: Duration,
+    /// Ends the wait.
+    pub(crate) stop: CancellationToken,
 }
 
 /// A message that was taken.

@@ -39,6 +39,13 @@ impl Effects {
         self.wakes.push(queue.id.clone());
     }
 
+    /// Takes what another change of the same transaction did.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.bytes += more.bytes;
+        self.moved.extend(more.moved);
+        self.wakes.extend(more.wakes);
+    }
+
     /// How many messages of the queue are gone.
     pub(super) fn gone(&self, epoch: i64) -> i64 {
         let gone = |one: &&Moved| one.epoch == epoch && one.to == Place::Gone;

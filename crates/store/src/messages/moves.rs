@@ -22,6 +22,8 @@ use crate::error::{Doing, Error};
 pub const MOVES_RUNNING_MAX: usize = 100;
 /// Tasks of a queue that are remembered.
 const MOVES_KEPT_MAX: usize = 10;
+/// Groups that one part looks at.
+const LANES_MAX: usize = 256;
 
 /// A task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,6 +202,14 @@ impl Messages {
     }
 }
 
+/// The next messages of a task.
+#[derive(Default)]
+struct Found {
+    first: Vec<Candidate>,
+    /// Where those after them begin; none when there are no more.
+    next: Option<i64>,
+}
+
 /// A part that is being moved.
 struct Part<'a> {
     to: &'a Connection,
@@ -219,13 +229,12 @@ impl Part<'_> {
         };
         let source = definition::find(self.to, &task.source)?;
         let found = match &source {
-            Some(source) => self.find(source, after, count_max as usize),
-            None => Ok(Vec::new()),
+            Some(source) => self.find(source, &task, after, count_max as usize),
+            None => Ok(Found::default()),
         };
-        let found = found.doing("look for messages to move")?;
-        let mut next = found.last().map(|last| last.key.0);
+        let Found { first, mut next } = found.doing("look for messages to move")?;
         let mut moved = 0;
-        for one in found {
+        for one in first {
             let source = source.as_ref().expect("it has messages");
             match self.move_one(&task, source, one)? {
                 Ok(()) => moved += 1,
@@ -247,42 +256,51 @@ impl Part<'_> {
         Ok(MovedPart { moved, next })
     }
 
-    /// The next messages that are not hidden, of a FIFO queue those of one group after the other.
+    /// The next messages that are not hidden and were there when the task began, of a FIFO queue those of one group after the
+    /// other. What came later stays: it may be what the task itself has brought back.
     fn find(
         &self,
         source: &MessageQueue,
+        task: &Move,
         after: i64,
         count_max: usize,
-    ) -> rusqlite::Result<Vec<Candidate>> {
-        let lanes =
-            "SELECT id FROM message_lane WHERE epoch = ?1 AND id >= ?2 ORDER BY id LIMIT ?3";
+    ) -> rusqlite::Result<Found> {
+        let lanes = "SELECT id FROM message_lane WHERE epoch = ?1 AND id >= ?2 ORDER BY id";
         let mut lanes = self.to.prepare_cached(lanes)?;
-        let first = Key(after.max(0)).lane().0;
-        let by = params![source.epoch, first, count_max as i64 + 1];
-        let lanes = lanes.query_map(by, |row| row.get(0).map(Lane))?;
-        let mut found = Vec::new();
-        for lane in lanes {
+        let lane = Key(after.max(0)).lane().0;
+        let lanes = lanes.query_map(params![source.epoch, lane], |row| row.get(0).map(Lane))?;
+        let mut found = Found::default();
+        for (looked, lane) in lanes.enumerate() {
+            if looked == LANES_MAX {
+                return Ok(found);
+            }
             let (first, last) = lane?.keys();
             let select = "SELECT m.id, m.sent, h.due, h.received, h.first
                 FROM message m LEFT JOIN message_held h ON h.id = m.id
-                WHERE m.id BETWEEN max(?1, ?4 + 1) AND ?2 AND (h.due IS NULL OR h.due <= ?5 OR ?6)
+                WHERE m.id BETWEEN max(?1, ?4 + 1) AND ?2
+                    AND (?6 OR m.sent <= ?7 AND (h.due IS NULL OR h.due <= ?5))
                 ORDER BY m.id LIMIT ?3";
             let mut select = self.to.prepare_cached(select)?;
-            let missing = (count_max - found.len()) as i64;
+            let missing = (count_max - found.first.len()) as i64;
             let now_ms = self.now.as_millis();
-            let by = params![first, last, missing, after, now_ms, source.is_fifo()];
+            let (is_fifo, began) = (source.is_fifo(), task.started.as_millis());
+            let by = params![first, last, missing, after, now_ms, is_fifo, began];
             for one in select.query_map(by, Candidate::of_row)? {
                 let one = one?;
-                if one.is_hidden(self.now) {
+                if one.is_hidden(self.now) || one.sent > task.started {
                     // Those after it in its group must not come before it.
                     break;
                 }
-                found.push(one);
+                found.next = Some(one.key.0);
+                found.first.push(one);
             }
-            if found.len() >= count_max {
-                break;
+            if found.first.len() >= count_max {
+                return Ok(found);
             }
+            // The group is done with; what is left of it is not for this task.
+            found.next = Some(last);
         }
+        found.next = found.next.filter(|_| !found.first.is_empty());
         Ok(found)
     }
 

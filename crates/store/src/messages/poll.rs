@@ -24,18 +24,21 @@ impl Drop for PassOn {
 }
 
 impl Messages {
-    /// Takes messages as [`Messages::receive`] does, and waits for the first for so long. Dropped while it
-    /// waits, it takes none.
+    /// Takes messages as [`Messages::receive`] does, and waits for the first for so long, or until it is told to stop.
+    /// Dropped while it waits, it takes none; dropped while it takes some, those stay hidden for as long as if
+    /// somebody had them.
     pub async fn poll(
         &self,
         ask: Receive,
         wait: Duration,
         clock: &dyn Clock,
+        stop: impl Future<Output = ()>,
     ) -> Result<Vec<Message>, ReceiveError> {
         let live = self.registry.get(&ask.queue);
         let live = live.ok_or_else(|| ReceiveError::NoQueue(ask.queue.clone()))?;
         let end = clock.now() + wait;
         let _pass_on = PassOn(live.arrivals.clone());
+        let mut stop = std::pin::pin!(stop);
         loop {
             // Before it is looked, so that what arrives meanwhile is not missed.
             let mut arrival = std::pin::pin!(live.arrivals.notified());
@@ -53,6 +56,7 @@ impl Messages {
             tokio::select! {
                 () = arrival => {}
                 () = tokio::time::sleep(sleep) => {}
+                () = &mut stop => return Ok(Vec::new()),
             }
         }
     }

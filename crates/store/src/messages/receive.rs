@@ -40,6 +40,8 @@ pub struct Receive {
     pub queue: QueueId,
     /// How many at most.
     pub count_max: u32,
+    /// After so many bytes of bodies no further one is taken.
+    pub bytes_max: usize,
     /// How long they are hidden; none means as long as the queue says.
     pub visibility_timeout: Option<Duration>,
     /// Names the attempt: from a FIFO queue the same one gets the same messages for a while.
@@ -92,9 +94,11 @@ struct Receiver<'a> {
     /// Where messages go that were received too often.
     target: Option<Target>,
     wanted: usize,
+    bytes_max: usize,
     due: Timestamp,
     now: Timestamp,
     taken: Vec<Message>,
+    taken_bytes: usize,
     disposed: usize,
     effects: Effects,
 }
@@ -190,9 +194,11 @@ fn take(
         queue,
         target: dead_letter::target(messages, queue),
         wanted: u64::from(ask.count_max).min(room) as usize,
+        bytes_max: ask.bytes_max,
         due: now + timeout,
         now,
         taken: Vec::new(),
+        taken_bytes: 0,
         disposed: 0,
         effects: Effects::default(),
     };
@@ -236,7 +242,9 @@ fn take(
 
 impl Receiver<'_> {
     fn has_enough(&self) -> bool {
-        self.taken.len() >= self.wanted || self.disposed >= PART_MAX
+        self.taken.len() >= self.wanted
+            || self.taken_bytes >= self.bytes_max
+            || self.disposed >= PART_MAX
     }
 
     /// Hands a message out, or does what must be done with it instead; tells whether it is handed out.
@@ -278,7 +286,10 @@ impl Receiver<'_> {
             first,
         };
         match message::read(self.to, receiving) {
-            Ok(message) => self.taken.push(message),
+            Ok(message) => {
+                self.taken_bytes += message.body.len();
+                self.taken.push(message);
+            }
             Err(error @ rusqlite::Error::SqliteFailure(..)) => {
                 return Err(error).doing("read message");
             }

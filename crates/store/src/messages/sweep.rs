@@ -20,20 +20,29 @@ const PART_MAX: usize = 512;
 
 impl Messages {
     /// Removes messages that are too old, by the first of each group; returns how many. One behind a
-    /// younger one, which only a dead-letter queue can have, waits until it is the first or is received.
+    /// younger one, which only a dead-letter queue can have, waits until it is the first or is received. What
+    /// one queue's trouble is keeps no other waiting; the last trouble is told.
     pub async fn expire(&self, now: Timestamp) -> Result<u64, Error> {
-        let mut count = 0;
+        let (mut count, mut trouble) = (0, None);
         for queue in self.registry.all() {
             loop {
-                let part = self.expire_part(&queue, now).await?;
-                count += part;
-                if part == 0 {
-                    break;
+                match self.expire_part(&queue, now).await {
+                    Ok(0) => break,
+                    Ok(part) => count += part,
+                    Err(error @ (Error::Closed | Error::Stopped(_))) => return Err(error),
+                    Err(error) => {
+                        tracing::error!(queue = %queue.id, %error, "a queue cannot be swept");
+                        trouble = Some(error);
+                        break;
+                    }
                 }
             }
         }
         self.forget_sent(now).await?;
-        Ok(count)
+        match trouble {
+            None => Ok(count),
+            Some(error) => Err(error),
+        }
     }
 
     async fn expire_part(&self, queue: &Arc<MessageQueue>, now: Timestamp) -> Result<u64, Error> {

@@ -74,6 +74,7 @@ pub fn ask(queue: &str, count_max: u32) -> Receive {
         queue: queue_id(queue),
         count_max,
         visibility_timeout: None,
+        bytes_max: usize::MAX,
         attempt: None,
     }
 }

@@ -153,7 +153,7 @@ async fn handle(store: &Store, queue: &str, clock: SystemClock) {
         let wait = Duration::from_secs(5);
         let received = store
             .messages()
-            .poll(ask(queue, 3), wait, &clock)
+            .poll(ask(queue, 3), wait, &clock, std::future::pending())
             .await
             .unwrap();
         for one in received {

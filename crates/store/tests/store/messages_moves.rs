@@ -168,3 +168,14 @@ async fn what_is_in_flight_stays_and_a_fifo_queue_keeps_its_order() {
     assert_eq!(bodies(store, "orders.fifo", 10, 30_001).await, ["b1", "b2"]);
     assert_eq!(count(store, "dead.fifo", 30_001), (1, 1, 0));
 }
+
+#[tokio::test]
+async fn a_task_leaves_what_comes_after_it_began() {
+    let sample = sample().await;
+    let store = &sample.store;
+    // To itself, which the API refuses: what it has moved is not moved again.
+    let task = start(store, Some("dead")).await;
+    let done = run(store, &task).await;
+    assert_eq!((done.moved, done.state), (2, MoveState::Completed));
+    assert_eq!(count(store, "dead", 30_001), (2, 0, 0));
+}

@@ -31,7 +31,10 @@ impl Waiting {
 
     async fn poll(&self, ask: Receive, wait_ms: u64) -> Vec<Message> {
         let wait = Duration::from_millis(wait_ms);
-        let polled = self.store.messages().poll(ask, wait, self.clock.as_ref());
+        let polled =
+            self.store
+                .messages()
+                .poll(ask, wait, self.clock.as_ref(), std::future::pending());
         polled.await.unwrap()
     }
 
@@ -61,7 +64,24 @@ async fn nobody_waits_longer_than_was_said() {
     let waiting = Waiting::new().await;
     let began = waiting.clock.now();
     assert!(waiting.poll(ask("orders", 1), 100).await.is_empty());
-    assert!(waiting.clock.now().since(began) >= Duration::from_millis(100));
+    let waited = waiting.clock.now().since(began);
+    assert!(waited >= Duration::from_millis(100) && waited < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn whoever_is_told_to_stop_waits_no_longer_and_keeps_what_it_takes() {
+    let waiting = Waiting::new().await;
+    let messages = waiting.store.messages();
+    let poll = |stop| {
+        let wait = Duration::from_secs(20);
+        messages.poll(ask("orders", 1), wait, waiting.clock.as_ref(), stop)
+    };
+    let began = waiting.clock.now();
+    assert!(poll(std::future::ready(())).await.unwrap().is_empty());
+    assert!(waiting.clock.now().since(began) < Duration::from_secs(10));
+    waiting.send(1).await;
+    // What is there is taken by a write, which is not left half way.
+    assert_eq!(poll(std::future::ready(())).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -131,7 +151,8 @@ async fn a_purge_does_not_end_the_waiting_and_a_deleted_queue_does() {
         messages.poll(
             ask("orders", 1),
             Duration::from_secs(20),
-            waiting.clock.as_ref()
+            waiting.clock.as_ref(),
+            std::future::pending(),
         ),
         async {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -11,7 +11,7 @@ use super::Setting;
 use super::held::{Held, receipts};
 use crate::attempt;
 use crate::batch::{Answer, BatchId, after_refusal, failed};
-use crate::messages::Message;
+use crate::messages::{Message, Wanted};
 use crate::pollers::Event;
 use crate::record::BATCH_BYTES_MAX;
 use crate::source::Trouble;
@@ -66,12 +66,7 @@ impl Poller {
     pub(super) async fn run(mut self) {
         let _end = End(self.setting.clone());
         while !self.setting.stop.is_cancelled() {
-            let stop = self.setting.stop.clone();
-            let first = tokio::select! {
-                () = stop.cancelled() => return,
-                first = self.take(self.size(), WAIT) => first,
-            };
-            let ends = match first {
+            let ends = match self.take(self.size(), BATCH_BYTES_MAX, WAIT).await {
                 Ok(messages) if messages.is_empty() => self.on(Event::Idle),
                 Ok(messages) => self.handle(messages).await,
                 Err(trouble) => {
@@ -106,19 +101,14 @@ impl Poller {
     /// Waits for more messages until the batch is full or has had its time.
     async fn fill(&mut self, held: &mut Held) {
         let end = self.now() + self.setting.mapping.settings.window();
-        let stop = self.setting.stop.clone();
         while held.count() < self.size() && held.size() < BATCH_BYTES_MAX {
             let now = self.now();
-            if end <= now {
+            if end <= now || self.setting.stop.is_cancelled() {
                 return;
             }
             let until = self.renew_at(held).map_or(end, |at| at.min(end));
-            let wanted = self.size() - held.count();
-            let more = tokio::select! {
-                () = stop.cancelled() => return,
-                more = self.take(wanted, until.since(now)) => more,
-            };
-            match more {
+            let (count, bytes) = (self.size() - held.count(), BATCH_BYTES_MAX - held.size());
+            match self.take(count, bytes, until.since(now)).await {
                 Ok(more) => held.extend(more),
                 Err(_) => return,
             }
@@ -251,8 +241,19 @@ impl Poller {
         }
     }
 
-    async fn take(&mut self, count: u32, wait: Duration) -> Result<Vec<Message>, Trouble> {
-        let taken = self.setting.source.take(count, wait).await?;
+    async fn take(
+        &mut self,
+        count_max: u32,
+        bytes_max: usize,
+        wait: Duration,
+    ) -> Result<Vec<Message>, Trouble> {
+        let wanted = Wanted {
+            count_max,
+            bytes_max,
+            wait,
+            stop: self.setting.stop.clone(),
+        };
+        let taken = self.setting.source.take(wanted).await?;
         if self.failures > 0 {
             self.failures = 0;
             self.tell(Said::Listens);

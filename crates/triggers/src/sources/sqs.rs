@@ -10,7 +10,7 @@ use kiln_store::messages::{
 };
 use kiln_types::{Clock, QueueArn};
 
-use crate::messages::{Message, MessageSource};
+use crate::messages::{Message, MessageSource, Wanted};
 use crate::source::{Task, Trouble};
 
 mod record;
@@ -27,15 +27,17 @@ impl Queue {
         Self { arn, store, clock }
     }
 
-    async fn take_some(&self, count_max: u32, wait: Duration) -> Result<Vec<Message>, Trouble> {
+    async fn take_some(&self, wanted: Wanted) -> Result<Vec<Message>, Trouble> {
         let ask = Receive {
             queue: self.arn.queue.clone(),
-            count_max,
+            count_max: wanted.count_max,
+            bytes_max: wanted.bytes_max,
             visibility_timeout: None,
             attempt: None,
         };
         let messages = self.store.messages();
-        let polled = messages.poll(ask, wait, &*self.clock).await;
+        let stop = wanted.stop.cancelled();
+        let polled = messages.poll(ask, wanted.wait, &*self.clock, stop).await;
         let messages = polled.map_err(|error| match error {
             ReceiveError::NoQueue(_) => gone(),
             error @ ReceiveError::TooManyInFlight => Trouble::new(error.to_string()),
@@ -86,8 +88,8 @@ impl Queue {
 }
 
 impl MessageSource for Queue {
-    fn take(&self, count_max: u32, wait: Duration) -> Task<'_, Result<Vec<Message>, Trouble>> {
-        Box::pin(self.take_some(count_max, wait))
+    fn take(&self, wanted: Wanted) -> Task<'_, Result<Vec<Message>, Trouble>> {
+        Box::pin(self.take_some(wanted))
     }
 
     fn hidden_for(&self) -> Duration {

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::A_WHILE;
 use super::rig::{Answer, Rig, queue_mapping};
-use crate::messages::{Message, MessageSource};
+use crate::messages::{Message, MessageSource, Wanted};
 use crate::source::{Task, Trouble};
 
 /// Messages from this number on are of a group: the even ones of one, the odd ones of another.
@@ -77,21 +77,24 @@ fn numbers(receipts: Vec<Arc<str>>) -> Vec<u64> {
 }
 
 impl MessageSource for Queue {
-    fn take(&self, count_max: u32, wait: Duration) -> Task<'_, Result<Vec<Message>, Trouble>> {
+    fn take(&self, wanted: Wanted) -> Task<'_, Result<Vec<Message>, Trouble>> {
         Box::pin(async move {
-            let end = tokio::time::sleep(wait);
+            let end = tokio::time::sleep(wanted.wait);
             tokio::pin!(end);
             loop {
                 let arrived = self.arrived.notified();
                 if let Some(refusal) = self.refusal.lock().unwrap().clone() {
                     return Err(Trouble::new(refusal));
                 }
-                let taken = self.take_now(count_max as usize);
+                let taken = self.take_now(wanted.count_max as usize);
                 if !taken.is_empty() {
+                    // Taking is a write, which goes on though nobody waits for it.
+                    tokio::task::yield_now().await;
                     return Ok(taken);
                 }
                 tokio::select! {
                     () = arrived => {}
+                    () = wanted.stop.cancelled() => return Ok(Vec::new()),
                     () = &mut end => return Ok(Vec::new()),
                 }
             }

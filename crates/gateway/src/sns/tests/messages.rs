@@ -28,6 +28,7 @@ async fn receive(fixture: &Fixture, name: &str) -> Vec<Message> {
         queue,
         count_max: 10,
         visibility_timeout: None,
+        bytes_max: usize::MAX,
         attempt: None,
     };
     let messages = fixture.context.deps.store.messages();

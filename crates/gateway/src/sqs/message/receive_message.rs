@@ -28,13 +28,22 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let own = input.message_attribute_names.unwrap_or_default();
     let wanted = Wanted::read(system, own)?;
     let clock = context.deps.clock.as_ref();
-    let received = tokio::select! {
-        biased;
-        // Nobody would get what is received now.
-        () = context.left.cancelled() => Vec::new(),
-        () = context.deps.stopping.cancelled() => Vec::new(),
-        received = context.deps.store.messages().poll(ask, wait, clock) => received?,
+    let messages = context.deps.store.messages();
+    let is_over = async {
+        tokio::select! {
+            () = context.left.cancelled() => {}
+            () = context.deps.stopping.cancelled() => {}
+        }
     };
+    let received = messages.poll(ask, wait, clock, is_over).await?;
+    if context.left.is_cancelled() && !received.is_empty() {
+        // Nobody gets them: others need not wait until they are visible again.
+        let given_back = received.iter().map(|it| (it.receipt, Duration::ZERO));
+        let given_back = given_back.collect();
+        let now = clock.timestamp();
+        let _ = messages.change_visibility(&queue.id, given_back, now).await;
+        return Ok(Output { messages: None });
+    }
     let messages: Vec<_> = received
         .into_iter()
         .map(|message| wanted.shown(context, message))
@@ -72,6 +81,8 @@ fn read(queue: &MessageQueue, input: &Input) -> Result<(Receive, Duration)> {
     let ask = Receive {
         queue: queue.id.clone(),
         count_max: count_max as u32,
+        // So few are no more than an answer may hold.
+        bytes_max: usize::MAX,
         visibility_timeout: timeout_secs.map(|secs| Duration::from_secs(secs as u64)),
         attempt,
     };

@@ -4,7 +4,7 @@ use crate::error::{ApiError, Exception, Result};
 
 /// Refuses text with a character that no message may hold.
 pub(super) fn check(text: &str) -> Result<()> {
-    let Some(bad) = text.chars().find(|letter| !is_allowed(*letter)) else {
+    let Some(bad) = kiln_types::not_in_messages(text) else {
         return Ok(());
     };
     let message = format!(
@@ -12,10 +12,6 @@ pub(super) fn check(text: &str) -> Result<()> {
         u32::from(bad)
     );
     Err(ApiError::new(Exception::InvalidMessageContents, message))
-}
-
-fn is_allowed(letter: char) -> bool {
-    matches!(letter, '\t' | '\n' | '\r' | '\u{20}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 #[cfg(test)]

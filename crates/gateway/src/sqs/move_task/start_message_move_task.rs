@@ -44,6 +44,11 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
             "Source and destination queues must be of the same type.",
         ));
     }
+    if destination.as_ref() == Some(&source) {
+        return Err(invalid(
+            "Source queue arn and destination queue arn must be different.",
+        ));
+    }
     let source_arn = arn(context, &source).to_string();
     let per_second = per_second.map(|rate| rate as u32);
     let started = messages

@@ -34,9 +34,11 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     if !made.is_new {
         let present = attributes::shown(context, &made.queue);
         let differs = |(name, value): &(&String, &String)| {
-            present
-                .get(*name)
-                .is_none_or(|present| !attributes::is_same(name, present, value))
+            match present.get(*name) {
+                Some(present) => !attributes::is_same(name, present, value),
+                // What is empty is not set, and so not shown.
+                None => !value.is_empty(),
+            }
         };
         if let Some((name, _)) = given.iter().find(differs) {
             let message = format!(

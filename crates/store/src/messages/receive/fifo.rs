@@ -45,6 +45,9 @@ impl Receiver<'_> {
             let visible = found.iter().take_while(|one| !one.is_hidden(self.now));
             let visible = visible.copied().collect::<Vec<_>>();
             for one in &visible {
+                if self.taken_bytes >= self.bytes_max {
+                    break;
+                }
                 self.receive(*one)?;
                 after = one.key.0;
             }

@@ -27,14 +27,22 @@ impl Receiver<'_> {
             let disposed = self.disposed;
             let from = first_fresh.load(Ordering::Relaxed).max(lane.keys().0);
             let found = self.find(lane, from).doing("look for messages")?;
+            let mut next_fresh = found.next_fresh;
             for one in &found.first {
+                if self.taken_bytes >= self.bytes_max {
+                    // It stays for the next receive.
+                    if one.held.is_none() {
+                        next_fresh = next_fresh.min(one.key.0);
+                    }
+                    continue;
+                }
                 // With no visibility timeout it can be received again at once, and not twice at a time.
                 let is_taken = self.taken.iter().any(|taken| taken.receipt.key == one.key);
                 if !is_taken {
                     self.receive(*one)?;
                 }
             }
-            first_fresh.store(found.next_fresh, Ordering::Relaxed);
+            first_fresh.store(next_fresh, Ordering::Relaxed);
             if self.disposed == disposed {
                 break;
             }
