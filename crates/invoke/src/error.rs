@@ -9,7 +9,7 @@ use kiln_types::{FunctionId, Qualifier, State};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is no such function, or no such version or alias of it.
-    #[error("there is no function {function}{}", .qualifier.as_ref().map(|q| format!(":{q}")).unwrap_or_default())]
+    #[error("there is no function {}{}", .function.name, .qualifier.as_ref().map(|q| format!(":{q}")).unwrap_or_default())]
     NotFound {
         /// The function.
         function: FunctionId,

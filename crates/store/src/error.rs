@@ -72,6 +72,9 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// As many functions have events waiting as may. Nothing was changed.
+    #[error("{0} functions have events waiting, which is as many as may; try again later")]
+    Crowded(u16),
     /// The database refused. The change was not made.
     #[error("{doing}: {source}")]
     Database {

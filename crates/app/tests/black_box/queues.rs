@@ -211,7 +211,7 @@ const FUNCTION: &str = "def handler(event, context):\n    if event.get('fail'):\
 fn queues_are_told_of_the_ends_of_asynchronous_invocations() {
     let server = Server::builder().args(&["--event-retry-secs", "1"]);
     // One of them is deleted below.
-    let server = server.expect_log("a message queue does not take what tells of an event's end");
+    let server = server.expect_log("a destination does not take what tells of an event's failure");
     let server = server.start();
     let arn = |name: &str| format!("arn:aws:sqs:us-east-1:000000000000:{name}");
     let urls = ["succeeded", "failed", "dead"].map(|name| make(&server, name));

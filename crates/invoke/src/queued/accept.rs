@@ -47,6 +47,9 @@ pub async fn accept(store: &Store, request: Request, now: Timestamp) -> Result<(
         AcceptError::Full(full) => Error::QueueFull {
             bytes_max: full.bytes_max,
         },
+        AcceptError::Store(kiln_store::Error::Crowded(_)) => {
+            Error::Unavailable("as many functions have events waiting as may")
+        }
         AcceptError::Store(error) => Error::NotKept(error.to_string()),
     })
 }

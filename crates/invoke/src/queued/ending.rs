@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use kiln_store::queue::{DeadLetter, Delivery, Event, Reason, Settlement, Told};
+use kiln_store::queue::{DeadLetter, Event, Reason, Settlement, Told};
 use kiln_types::{
     Destination, EventInvokeConfig, Outcome, Qualifier, RequestId, Timestamp, Trace, Version,
     limits,
 };
 
 use super::record::{End, Record, record};
-use crate::told::{self, NotTold, Tell, Telling};
+use crate::told::{self, Tell, Telling};
 
 mod dead_letter;
 
@@ -98,27 +98,44 @@ fn failure(
 ) -> Settlement {
     let now = ending.now;
     let is_told = |to: &&Destination| ending.outcome.is_some() || !leads_on(event, to);
-    let to = wishes.config.on_failure.as_ref().filter(is_told);
-    // An event too large to be told of is kept, as nobody else has its payload.
-    let told = to.and_then(|to| {
-        let payload = written(event, to, &ending).full?;
-        kept(to, tell.tell(to, telling(event, &ending, payload)))
-    });
-    let to = wishes.dead_letters.as_ref().filter(is_told);
-    let passed_on = to.and_then(|to| {
-        let telling = dead_letter::telling(event, reason, &ending, told::bytes_max(to))?;
-        kept(to, tell.tell(to, telling))
-    });
-    let told: Vec<Delivery> = told.into_iter().chain(passed_on).flatten().collect();
+    let mut told = Vec::new();
+    let (mut untold, mut whys) = (0, String::new());
+    let mut say = |to: &Destination, payload: Option<Telling>| {
+        let deliveries = payload
+            .ok_or_else(|| "the event has no room in it".to_owned())
+            .and_then(|telling| tell.tell(to, telling).map_err(|error| error.to_string()));
+        match deliveries {
+            // Nobody has subscribed, no rule wants it.
+            Ok(deliveries) if deliveries.is_empty() => {}
+            Ok(deliveries) => told.push(deliveries),
+            Err(why) => {
+                tracing::warn!(why, %to, "a destination cannot be told of an event's failure");
+                untold += 1;
+                whys.push_str(&format!("; {to} was not told: {why}"));
+            }
+        }
+    };
+    if let Some(to) = wishes.config.on_failure.as_ref().filter(is_told) {
+        // An event too large to be told of is kept, as nobody else has its payload.
+        let full = written(event, to, &ending).full;
+        say(to, full.map(|payload| telling(event, &ending, payload)));
+    }
+    if let Some(to) = wishes.dead_letters.as_ref().filter(is_told) {
+        say(
+            to,
+            dead_letter::telling(event, reason, &ending, told::bytes_max(to)),
+        );
+    }
     let was_started = ending.outcome.is_some();
     let letter = DeadLetter {
         reason,
-        error: shortened(ending.error, ERROR_BYTES_MAX),
+        error: shortened(ending.error, ERROR_BYTES_MAX) + &whys,
         died: now,
     };
     match told.is_empty() {
         false => Settlement::Failed {
             told,
+            untold,
             letter,
             was_started,
         },
@@ -126,17 +143,6 @@ fn failure(
             letter,
             was_started,
         },
-    }
-}
-
-/// Whom a failure reaches: what is not told to anybody is kept.
-fn kept(to: &Destination, told: Result<Vec<Delivery>, NotTold>) -> Option<Vec<Delivery>> {
-    match told {
-        Ok(told) => Some(told).filter(|told| !told.is_empty()),
-        Err(error) => {
-            tracing::warn!(%error, %to, "a destination cannot be told of an event's end");
-            None
-        }
     }
 }
 

@@ -46,6 +46,15 @@ pub(crate) struct Delivered {
     pub(crate) effects: Effects,
 }
 
+impl Delivered {
+    /// Takes what more was delivered.
+    pub(super) fn add(&mut self, more: Self) {
+        self.change = self.change + more.change;
+        self.arrivals.extend(more.arrivals);
+        self.effects.add(more.effects);
+    }
+}
+
 impl Delivery {
     /// What it counts against the size of the queue.
     pub fn size(&self) -> u64 {
@@ -78,7 +87,10 @@ pub(crate) fn deliver<'a>(
         match delivery {
             Delivery::Event(event) => {
                 delivered.change = delivered.change + Change::received(event);
-                delivered.arrivals.push(insert(to, event, now)?);
+                delivered.arrivals.push(match insert(to, event, now) {
+                    Err(Error::Crowded(count)) => return Err(Refusal::Crowded(count).into()),
+                    inserted => inserted?,
+                });
             }
             Delivery::Message(message) => {
                 messages::send(to, messages, message, now, &mut delivered.effects)?;

@@ -22,13 +22,7 @@ pub(super) fn of(to: &Connection, function: &FunctionId) -> Result<Lane, Error> 
         return Ok(Lane(no));
     }
     let no = free(to, account).doing("find a free lane")?;
-    let no = no.ok_or_else(|| Error::Database {
-        doing: "find a free lane",
-        source: format!(
-            "{ACCOUNT_LANES_MAX} functions of an account or {LANES_MAX} of all have events waiting"
-        )
-        .into(),
-    })?;
+    let no = no.ok_or(Error::Crowded(ACCOUNT_LANES_MAX))?;
     to.execute(
         "INSERT INTO lane (no, account, name) VALUES (?1, ?2, ?3)",
         params![no, account, name],

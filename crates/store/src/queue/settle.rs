@@ -30,9 +30,11 @@ pub enum Settlement {
     Succeeded(Option<Told>, Timestamp),
     /// It is given up, and others are told.
     Failed {
-        /// What tells them: all, or none.
-        told: Vec<Delivery>,
-        /// As what it is kept when there is no room for that, or a queue does not take it.
+        /// What tells each of them: all of it, or none. Who cannot be told keeps no other from it.
+        told: Vec<Vec<Delivery>>,
+        /// How many others are not there to be told.
+        untold: u32,
+        /// As what it is kept when nobody could be told; the store adds why.
         letter: DeadLetter,
         /// Whether it was run this time.
         was_started: bool,
@@ -109,14 +111,23 @@ pub(super) fn settle(
         }
         Settlement::Failed {
             told,
+            untold,
             letter,
             was_started,
         } => match at.tell_of_failure(key, told, letter.died)? {
-            Some(delivered) => {
+            Ok((delivered, refused)) => {
                 let bytes = remove(to, key)?;
-                finish(to, Change::failed(bytes), delivered)
+                let change = Change {
+                    untold: refused + i64::from(*untold),
+                    ..Change::failed(bytes)
+                };
+                finish(to, change, delivered)
             }
-            None => at.keep(key, letter, *was_started),
+            Err(why) => {
+                let mut letter = letter.clone();
+                letter.error = format!("{}; nobody was told: {why}", letter.error);
+                at.keep(key, &letter, *was_started)
+            }
         },
         Settlement::Dead {
             letter,
@@ -164,20 +175,36 @@ impl Settling<'_> {
         Ok(Err(letter))
     }
 
-    /// Nothing when there is no room, or a queue does not take it.
+    /// Those that can be told, and how many could not; when none could, why.
     fn tell_of_failure(
         &self,
         key: Key,
-        told: &[Delivery],
+        told: &[Vec<Delivery>],
         now: Timestamp,
-    ) -> Result<Option<Delivered>, Error> {
-        let bytes: u64 = told.iter().map(Delivery::size).sum();
+    ) -> Result<Result<(Delivered, i64), String>, Error> {
         let freed = size(self.to, key).doing("measure event")?;
-        if !self.has_room(bytes as i64, freed)? {
-            return Ok(None);
+        let (mut delivered, mut refused, mut taken) = (Delivered::default(), Vec::new(), 0);
+        for one in told {
+            let bytes: u64 = one.iter().map(Delivery::size).sum();
+            if !self.has_room(taken + bytes as i64, freed)? {
+                refused.push("the queue is full".to_owned());
+                continue;
+            }
+            match deliver_whole(self.to, self.messages, one, now)? {
+                Ok(more) => {
+                    delivered.add(more);
+                    taken += bytes as i64;
+                }
+                Err(refusal) => {
+                    tracing::warn!(%refusal, "a destination does not take what tells of an event's failure");
+                    refused.push(refusal.to_string());
+                }
+            }
         }
-        let delivered = deliver_whole(self.to, self.messages, told, now)?;
-        Ok(delivered.map_err(|refusal| warn(&refusal)).ok())
+        Ok(match refused.len() < told.len() {
+            true => Ok((delivered, refused.len() as i64)),
+            false => Err(refused.join("; ")),
+        })
     }
 
     fn keep(&self, key: Key, letter: &DeadLetter, was_started: bool) -> Result<Settled, Error> {
@@ -194,10 +221,6 @@ impl Settling<'_> {
     fn has_room(&self, bytes: i64, freed: i64) -> Result<bool, Error> {
         has_room(self.to, bytes, freed, self.bytes_max).doing("look for room")
     }
-}
-
-fn warn(refusal: &Refusal) {
-    tracing::warn!(%refusal, "a message queue does not take what tells of an event's end");
 }
 
 /// Whether the queue may take so many bytes, when so many others are given back.

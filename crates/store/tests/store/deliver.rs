@@ -126,7 +126,7 @@ async fn the_end_of_an_event_and_the_message_that_tells_of_it_are_one_change() {
     let Settlement::Failed { told, .. } = &mut both else {
         unreachable!("it failed");
     };
-    told.push(Delivery::Message(message("ends", "2")));
+    told.push(vec![Delivery::Message(message("ends", "2"))]);
     queue.settle(claimed[1].key, both).await.unwrap();
     assert_eq!(visible(&sample.store, "ends"), 2);
     assert_conserved(queue.totals());
@@ -146,7 +146,9 @@ async fn an_event_whose_end_a_queue_does_not_take_is_kept_and_nobody_is_told() {
     let Settlement::Failed { told, .. } = &mut gone else {
         unreachable!("it failed");
     };
-    told.push(Delivery::Message(message("nowhere", "2")));
+    // One of two that are told together: neither is.
+    told[0].push(Delivery::Message(message("nowhere", "2")));
+    told.push(vec![Delivery::Message(message("nowhere", "3"))]);
     queue.settle(claimed[0].key, gone).await.unwrap();
     let told = told_of_success(Delivery::Message(message("nowhere", "1")));
     let settled = queue.settle(claimed[1].key, Settlement::Succeeded(Some(told), at(1)));
@@ -186,5 +188,25 @@ async fn what_many_are_told_of_a_success_is_told_to_all_or_none() {
     assert_eq!(visible(&sample.store, "ends"), 0);
     let totals = queue.totals();
     assert_eq!((totals.dead, totals.received), (1, 1));
+    assert_conserved(totals);
+}
+
+#[tokio::test]
+async fn who_cannot_be_told_of_a_failure_keeps_no_other_from_it() {
+    let sample = Sample::new();
+    make(&sample.store, "ends").await;
+    accept(&sample.store, "sum", 0).await;
+    let claimed = claim_all(&sample.store, at(0)).await;
+    let queue = sample.store.queue();
+    let mut partly = failed(event("told", "1"), at(1));
+    let Settlement::Failed { told, .. } = &mut partly else {
+        unreachable!("it failed");
+    };
+    let message = |queue| vec![Delivery::Message(message(queue, "1"))];
+    *told = vec![message("nowhere"), message("ends")];
+    queue.settle(claimed[0].key, partly).await.unwrap();
+    assert_eq!(visible(&sample.store, "ends"), 1);
+    let totals = queue.totals();
+    assert_eq!((totals.dead, totals.failed, totals.untold), (0, 1, 1));
     assert_conserved(totals);
 }

@@ -93,7 +93,8 @@ pub fn told_of_success(whole: Delivery) -> Told {
 
 pub fn failed(told: NewEvent, now: Timestamp) -> Settlement {
     Settlement::Failed {
-        told: vec![Delivery::Event(told)],
+        told: vec![vec![Delivery::Event(told)]],
+        untold: 0,
         letter: letter(Reason::RetriesExhausted, now),
         was_started: true,
     }

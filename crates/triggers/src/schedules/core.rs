@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use kiln_events::schedule::Timetable;
+use kiln_store::messages::Refusal;
 use kiln_store::queue::Full;
 use kiln_store::schedules::{Due, Ended, Fired, Then};
 use kiln_types::{Receiver, ScheduleSettings, Timestamp};
@@ -170,8 +171,11 @@ impl Plan {
                 true => Step::Dead(Failure::full(full)),
                 false => Step::Wait(now + wait(self.attempts)),
             },
-            // A queue went away since the rule was looked at, which says of each target what becomes of it then.
-            (Step::Deliver, Fired::Refused(_)) if is_rule && !is_last => {
+            // A queue went away since the rule was looked at, which says of each target what becomes of it then; or
+            // there is no room for one function more.
+            (Step::Deliver, Fired::Refused(refusal))
+                if (is_rule || matches!(refusal, Refusal::Crowded(_))) && !is_last =>
+            {
                 Step::Wait(now + wait(self.attempts))
             }
             (Step::Deliver, Fired::Refused(refusal)) => {

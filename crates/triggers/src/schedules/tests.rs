@@ -296,6 +296,7 @@ impl Rig {
             queue: queue(name).queue,
             count_max: 100,
             visibility_timeout: Some(Duration::from_secs(43_200)),
+            bytes_max: usize::MAX,
             attempt: None,
         };
         let now = self.clock.timestamp();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_store::queue::{Lane, NewEvent};
+use kiln_store::queue::{Delivery, Lane, NewEvent};
 use kiln_types::{
     FunctionArn, FunctionId, InvocationReport, InvocationStatus, MessageAttribute, Qualifier,
     QueueArn, QueueId, Region, Version,
@@ -11,7 +11,7 @@ use kiln_types::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::told::{to_function, to_queue};
+use crate::told::{NotTold, to_function, to_queue};
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_440_180_000);
 
@@ -139,7 +139,7 @@ fn only(to: &str) -> Wishes {
 fn told(settled: Settlement) -> NewEvent {
     let mut told = match settled {
         Settlement::Succeeded(told, _) => told.map_or_else(Vec::new, |told| told.whole),
-        Settlement::Failed { told, .. } => told,
+        Settlement::Failed { told, .. } => told.concat(),
         other => panic!("nobody is told: {other:?}"),
     };
     match told.pop() {
@@ -347,6 +347,7 @@ fn a_failure_goes_to_the_destinations_queue_as_a_record_and_to_the_dead_letter_q
     let Settlement::Failed { told, .. } = settled else {
         panic!("somebody is told: {settled:?}");
     };
+    let told = told.concat();
     let [Delivery::Message(record), Delivery::Message(letter)] = told.as_slice() else {
         panic!("two queues are told: {told:?}");
     };
@@ -407,7 +408,7 @@ fn all_subscribers_of_a_topic_are_told_or_none() {
     let end = ending(Some(Reason::RetriesExhausted), Some(failed));
     let settled = settlement(&event("Root=1"), &topic("ab"), end);
     assert!(
-        matches!(&settled, Settlement::Failed { told, .. } if told.len() == 2),
+        matches!(&settled, Settlement::Failed { told, .. } if told.concat().len() == 2),
         "{settled:?}"
     );
 }
@@ -433,9 +434,23 @@ fn a_success_whose_destination_is_gone_is_kept_with_the_reason() {
     let failed = outcome(InvocationStatus::Error, "1");
     let end = ending(Some(Reason::RetriesExhausted), Some(failed));
     let settled = settlement(&event("Root=1"), &bus, end);
+    let Settlement::Dead { letter, .. } = settled else {
+        panic!("it is kept: {settled:?}");
+    };
+    assert_eq!(letter.reason, Reason::RetriesExhausted);
+    let why = "; arn:aws:events:us-east-1:000000000000:event-bus/gone was not told: \
+               arn:aws:events:us-east-1:000000000000:event-bus/gone does not exist";
+    assert!(letter.error.ends_with(why), "{}", letter.error);
+    let beside = Wishes {
+        dead_letters: queues().dead_letters,
+        ..bus
+    };
+    let failed = outcome(InvocationStatus::Error, "1");
+    let end = ending(Some(Reason::RetriesExhausted), Some(failed));
+    let settled = settlement(&event("Root=1"), &beside, end);
     assert!(
-        matches!(&settled, Settlement::Dead { letter, .. } if letter.reason == Reason::RetriesExhausted),
-        "{settled:?}"
+        matches!(&settled, Settlement::Failed { told, .. } if told.len() == 1),
+        "who can be told is told: {settled:?}"
     );
 }
 
