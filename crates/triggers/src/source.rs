@@ -49,6 +49,9 @@ pub(crate) enum Item {
     Record(Record),
     /// Once all before this is done, it may move here.
     Mark(Position),
+    /// It is not the source that it was: places that were confirmed say nothing of it. Once what came before has been
+    /// dealt with, it is listened to as if for the first time.
+    Anew,
     /// Something is wrong at the source although it listens, or no longer is.
     Health(Option<String>),
 }

@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     results: Results,
     is_settled: bool,
     /// Failures of the source in a row.
+    /// Whether another must begin anew, as the source is not what it was.
+    is_over: bool,
     failures: u32,
     /// When the source is tried again.
     next_try: Moment,
@@ -78,6 +80,7 @@ impl Worker {
             results: Results::new(mapping.last_result.clone()),
             is_settled: mapping.state.is_at_rest(),
             failures: 0,
+            is_over: false,
             next_try: shared.deps.clock.now(),
             shared,
             mapping,
@@ -90,7 +93,7 @@ impl Worker {
         let since = self.shared.deps.clock.now();
         let mut session: Option<Session<'_>> = None;
         let mut buffer = Vec::with_capacity(ITEMS_MAX);
-        while !self.has_changed() {
+        while !self.has_changed() && !self.is_over {
             let now = self.shared.deps.clock.now();
             if session.is_none() && now >= self.next_try {
                 session = Some(self.open(&*source));
@@ -181,6 +184,7 @@ impl Worker {
                     self.results.trouble(None);
                     self.settle().await;
                 }
+                Item::Anew => self.is_over = true,
                 Item::Health(found) => {
                     if let Some(text) = found
                         .as_deref()

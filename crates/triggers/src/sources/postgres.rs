@@ -16,7 +16,7 @@
 //! ```
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::postgres::PostgresSource;
@@ -24,7 +24,7 @@ use kiln_types::{Clock, Mapping, Region};
 
 use crate::config::Config;
 use crate::secrets::Secrets;
-use crate::source::{Feed, Source, Task, Trouble};
+use crate::source::{Feed, Item, Source, Task, Trouble};
 use crate::sources::tls;
 
 mod array;
@@ -56,6 +56,8 @@ pub(crate) struct Postgres {
     arn: String,
     lag_bytes_max: u64,
     clock: Arc<dyn Clock>,
+    /// Which database it was that was listened to.
+    identity: Mutex<Option<String>>,
 }
 
 impl Postgres {
@@ -78,6 +80,7 @@ impl Postgres {
             region,
             lag_bytes_max: config.lag_bytes_max,
             clock,
+            identity: Mutex::default(),
         }
     }
 
@@ -111,11 +114,24 @@ impl Postgres {
 
     async fn listen_to(&self, feed: Feed) -> Result<(), Trouble> {
         let mut connection = self.connect().await?;
-        let prepared = setup::prepare(&mut connection, &self.source, &self.name, &feed).await?;
-        // The server may not know yet what it was told last.
         let told = feed.confirmed.borrow().clone();
-        let told = told.map_or(Ok(prepared.done), |position| position.0.parse())?;
-        let done = prepared.done.max(told);
+        let identity = setup::identity(&mut connection).await?;
+        let before = self.replace_identity(identity.clone());
+        let is_other = before.is_some_and(|before| before != identity);
+        let prepared = setup::prepare(&mut connection, &self.source, &self.name, &feed).await?;
+        let done = match told {
+            None => prepared.done,
+            // Its places are not comparable to those of before: compared, they could hide every change of a long time.
+            Some(_) if is_other || prepared.is_new => {
+                let _ = feed.say(Item::Anew).await;
+                return Err(Trouble::new(
+                    "the database is another one than before, or was set back, or its replication slot was removed: \
+                     changes are heard from where its slot is, and some of before may be missed",
+                ));
+            }
+            // The server may not know yet what it was told last.
+            Some(told) => prepared.done.max(told.0.parse()?),
+        };
         let stream = setup::start(connection, &self.name, done).await?;
         let setting = Setting {
             feed,
@@ -134,6 +150,12 @@ impl Postgres {
             setup::primary_keys(&mut connection, &self.source.tables).await
         };
         Session::new(stream, setting, done).run(look_up).await
+    }
+
+    /// Remembers which database it is; tells which it was.
+    fn replace_identity(&self, identity: String) -> Option<String> {
+        let mut kept = self.identity.lock().expect("no holder panics");
+        kept.replace(identity)
     }
 
     async fn look_after(&self) -> Result<Option<String>, Trouble> {

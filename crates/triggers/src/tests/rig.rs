@@ -373,6 +373,11 @@ impl Connected {
         }
     }
 
+    /// It is not what it was.
+    pub(super) async fn be_another(&self) {
+        let _ = self.items.send(Item::Anew).await;
+    }
+
     pub(super) async fn health(&self, found: Option<&str>) {
         let _ = self
             .items

@@ -25,6 +25,17 @@ pub(super) struct Prepared {
     pub(super) keys: PrimaryKeys,
     /// Up to where all is done, as far as the slot knows.
     pub(super) done: Lsn,
+    /// Whether the slot was made just now.
+    pub(super) is_new: bool,
+}
+
+/// Which cluster the server is, and in which of its histories: one that was restored or promoted is in another.
+pub(super) async fn identity(connection: &mut Connection) -> Result<String, Trouble> {
+    let rows = query(connection, "IDENTIFY_SYSTEM").await?;
+    match rows.first().map(Vec::as_slice) {
+        Some([Some(system), Some(timeline), ..]) => Ok(format!("{system} {timeline}")),
+        _ => Err(Trouble::new("the database does not say which it is")),
+    }
 }
 
 /// Has the publication and the slot there, made before anything that is to be heard of.
@@ -36,13 +47,14 @@ pub(super) async fn prepare(
 ) -> Result<Prepared, Trouble> {
     check_server(connection).await?;
     let keys = primary_keys(connection, &source.tables).await?;
-    let is_new = publish(connection, &source.tables, name, feed).await?;
+    let is_published_anew = publish(connection, &source.tables, name, feed).await?;
     // The slot comes second: what is decoded sees only publications that were there.
     let found = format!(
         "SELECT confirmed_flush_lsn, wal_status FROM pg_replication_slots WHERE slot_name = {}",
         literal(name)
     );
     let slot = query(connection, &found).await?;
+    let is_new = slot.is_empty();
     let done = match slot.first().map(Vec::as_slice) {
         Some([_, Some(status)]) if status == LOST => {
             return Err(Trouble::new(format!(
@@ -52,7 +64,7 @@ pub(super) async fn prepare(
         }
         Some([done, ..]) => done.clone(),
         _ => {
-            if !is_new {
+            if !is_published_anew {
                 tracing::warn!(
                     slot = name,
                     "the replication slot of an event source mapping is gone and is made again: changes since may be missed"
@@ -67,7 +79,7 @@ pub(super) async fn prepare(
         }
     };
     let done = done.map_or(Ok(Lsn::default()), |done| done.parse())?;
-    Ok(Prepared { keys, done })
+    Ok(Prepared { keys, done, is_new })
 }
 
 /// Begins to stream, from where the slot is or from a later place.
