@@ -76,9 +76,13 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         } => {
             let state = if *queued { "queued" } else { "dead" };
             let events = client.events(state, function.as_deref(), *limit).await?;
+            let events_count = events.len();
             match format {
                 Format::Json => output::print_json(&Value::Array(events))?,
                 Format::Table => output::print(&table(&events))?,
+            }
+            if events_count == *limit {
+                eprintln!("there may be more than these {limit}: --limit COUNT shows more");
             }
         }
         What::Show { id } => output::print_json(&readable(client.event(id).await?))?,

@@ -98,7 +98,10 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::Show { name } => output::print_json(&client.schedule(group, name).await?)?,
         What::Create(create) => {
             let Some(function) = client.configuration(&create.function).await? else {
-                bail!("function {} does not exist", create.function);
+                bail!(
+                    "there is no function '{}'\n  next: `kiln list` shows what exists",
+                    create.function
+                );
             };
             let arn = show(&function["FunctionArn"]);
             let document = document(create, group, &arn)?;

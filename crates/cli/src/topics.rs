@@ -186,6 +186,15 @@ async fn subscribe(client: &Client, args: &Subscribe) -> Result<String> {
         (None, Some(queue)) => ("sqs", queue),
         (None, None) => bail!("say who subscribes: --function FUNCTION or --queue QUEUE"),
     };
+    // The server takes whom there is not yet, as AWS does; whoever types a name means one that there is.
+    match protocol {
+        _ if who.starts_with("arn:") => {}
+        "lambda" if client.configuration(who).await?.is_none() => {
+            bail!("there is no function '{who}'\n  next: `kiln list` shows what exists")
+        }
+        "lambda" => {}
+        _ => drop(client.queue_url(who).await?),
+    }
     let endpoint = endpoint(&topic, protocol, who);
     let mut given = Vec::new();
     if args.raw {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kiln_types::Clock;
+use kiln_types::{Clock, MappingId};
 use serde_json::Value;
 
 use self::add::Add;
@@ -63,7 +63,15 @@ enum What {
 #[derive(Debug, clap::Args)]
 struct Which {
     /// Its UUID
+    #[arg(value_parser = uuid)]
     uuid: String,
+}
+
+fn uuid(text: &str) -> Result<String> {
+    match text.parse::<MappingId>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => bail!("it is no UUID: `kiln triggers list` shows those of all triggers"),
+    }
 }
 
 pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {

@@ -66,7 +66,14 @@ impl Refusal {
             "ResourceNotFoundException" if self.operation == "Event" => {
                 "`kiln events list` shows dead letters, and with --queued what waits or runs"
             }
+            "ResourceNotFoundException" if self.operation.contains("Schedule") => {
+                "`kiln schedules list` shows what exists, with --group those of a group"
+            }
+            "ResourceNotFoundException" if self.operation.contains("EventSourceMapping") => {
+                "`kiln triggers list` shows what exists"
+            }
             "ResourceNotFoundException" => "`kiln list` shows what exists",
+            "NonExistentQueue" | "QueueDoesNotExist" => "`kiln queues list` shows what exists",
             "InvalidClientTokenId" | "UnrecognizedClientException" => {
                 "this server does not know the access key; set the variables that `kiln serve` \
                  printed, or pass its file with --ready-file FILE"
