@@ -68,7 +68,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// How long a client may pause within a request's body; then it gets 408.
     pub body_pause_timeout: Duration,
-    /// How long a client may take for a request's whole body; then it gets 408.
+    /// How long a client may take for a request's whole body; then it gets 408. Bodies of objects, which may be as large as
+    /// a disk, have no such limit.
     pub body_timeout: Duration,
     /// Bytes of the bodies that are in memory at a time, from their arrival until their request is
     /// done, rounded up to KiB each; beyond, clients get 503 with `Retry-After`.

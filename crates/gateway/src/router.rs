@@ -1,7 +1,7 @@
 //! Which operation a request is for: by host, signature scope, `X-Amz-Target`, `Action` or path.
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use kiln_types::{UrlId, limits};
 
 use crate::error::{ApiError, Exception, Result};
@@ -414,6 +414,21 @@ fn find_by_target(service: Service, title: &str, prefix: &str, head: &Parts) -> 
     }
 }
 
+/// Whether the path of a request that nobody signed is one of an API.
+pub(crate) fn is_of_other_service(head: &Parts) -> bool {
+    let path = head.uri.path();
+    // The paths of Lambda and its like begin with the date of a version.
+    let begins_with_date = path.strip_prefix('/').is_some_and(|path| {
+        let (date, rest) = path.split_at_checked(10).unwrap_or((path, ""));
+        rest.starts_with('/') && date.parse::<jiff::civil::Date>().is_ok()
+    });
+    begins_with_date
+        || path.starts_with("/_kiln/")
+        || path.starts_with(HTTP_APIS)
+        || sqs::is_queue_path(path)
+        || head.headers.contains_key("x-amz-target")
+}
+
 /// Whose function URL a host names: `<id>.lambda-url.<anything>`.
 pub(crate) fn url_id(head: &Parts) -> Option<UrlId> {
     let (id, rest) = host(head).split_once('.')?;
@@ -423,11 +438,24 @@ pub(crate) fn url_id(head: &Parts) -> Option<UrlId> {
     id.to_ascii_lowercase().parse().ok()
 }
 
-/// The host that was called, with the port if one was told.
+/// The host that was called, with the port if one was told. A request has one: see [`settle_host`].
 pub(crate) fn host(head: &Parts) -> &str {
-    match head.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => header(&head.headers, "host"),
+    header(&head.headers, "host")
+}
+
+/// Makes the `Host` header what the request is for, also where its first line names that: what is signed and what is
+/// answered is the same host then. Whoever names another in `Host` finds it replaced (RFC 9112, 3.2.2), and with it whatever
+/// signature there was.
+pub(crate) fn settle_host(head: &mut Parts) {
+    let Some(authority) = head.uri.authority() else {
+        return;
+    };
+    let host = match authority.port_u16() {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
+    };
+    if let Ok(host) = HeaderValue::from_str(&host) {
+        head.headers.insert(http::header::HOST, host);
     }
 }
 
@@ -457,6 +485,38 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn the_host_is_the_one_that_the_request_is_for() {
+        for (uri, expected) in [
+            ("/k", "b.localhost"),
+            ("http://secret.localhost/k", "secret.localhost"),
+            (
+                "http://u:p@secret.localhost:4566/k",
+                "secret.localhost:4566",
+            ),
+        ] {
+            let mut head = head("GET", uri, &[("host", "b.localhost")]);
+            settle_host(&mut head);
+            assert_eq!(host(&head), expected);
+            assert_eq!(head.headers.get_all("host").iter().count(), 1);
+        }
+    }
+
+    #[test]
+    fn paths_of_apis_are_not_those_of_buckets() {
+        for path in [
+            "/2015-03-31/functions",
+            "/000000000000/orders",
+            "/_kiln/health",
+            "/v2/apis",
+        ] {
+            assert!(is_of_other_service(&head("GET", path, &[])), "{path}");
+        }
+        for path in ["/photos/cat.jpg", "/", "/2015-03-31", "/2015-99-31/x"] {
+            assert!(!is_of_other_service(&head("GET", path, &[])), "{path}");
+        }
     }
 
     fn lambda_operation(method: &str, uri: &str) -> String {

@@ -39,7 +39,7 @@ use tracing::error;
 
 use crate::auth::{Claim, QueryV2};
 use crate::router;
-use crate::server::{Outgoing, Peer, Shared, Stream};
+use crate::server::{Outgoing, Peer, Shared, Stream, drain_refused};
 
 use address::Address;
 use body::Body;
@@ -50,8 +50,8 @@ use request::{Answer, Names, Query, Request, set};
 /// The name in signatures.
 const SERVICE: &str = "s3";
 
-/// Whether a request is for this service.
-pub(crate) fn is_meant(head: &Parts) -> bool {
+/// Whether a request is for this service: it was signed for it, or it names a bucket and nobody signed it.
+pub(crate) fn is_meant(shared: &Shared, head: &Parts) -> bool {
     // Most requests are signed for another service, which is seen without reading all of the claim.
     if let Some(signed) = head.headers.get("authorization")
         && !signed.as_bytes().windows(4).any(|four| four == b"/s3/")
@@ -60,8 +60,28 @@ pub(crate) fn is_meant(head: &Parts) -> bool {
     }
     match Claim::read(head) {
         Ok(claim) => claim.service == SERVICE,
-        Err(_) => QueryV2::read(head).is_some() || address::is_host_of_s3(router::host(head)),
+        Err(_) => {
+            QueryV2::read(head).is_some()
+                || address::is_host_of_s3(router::host(head))
+                || is_presigned(head)
+                || (!head.headers.contains_key("authorization") && names_bucket(shared, head))
+        }
     }
+}
+
+/// Whether a URL was signed for this service, rightly or not.
+fn is_presigned(head: &Parts) -> bool {
+    let query = Query::read(head.uri.query().unwrap_or_default());
+    let credential = query.get("X-Amz-Credential");
+    credential.is_some_and(|it| it.split('/').nth(3) == Some(SERVICE))
+}
+
+/// Whether the path or the host of what no other service knows names a bucket that there is.
+fn names_bucket(shared: &Shared, head: &Parts) -> bool {
+    let named = Address::of(&shared.config, head).ok();
+    let name = named.and_then(|named| named.bucket?.parse().ok());
+    !router::is_of_other_service(head)
+        && name.is_some_and(|name| shared.deps.store.objects().bucket(&name).is_some())
 }
 
 /// Answers a request. Its caller may leave; an operation whose body came ends all the same.
@@ -77,7 +97,8 @@ pub(crate) async fn serve(
         head.uri.path().to_owned(),
         head.method == http::Method::HEAD,
     );
-    let answered = match admit(shared, peer, request_id, names.clone(), head, body) {
+    let mut body = Some(body);
+    let answered = match admit(shared, peer, request_id, names.clone(), head, &mut body) {
         Ok(request) => {
             let left_over = request.body.clone();
             let operation = request.operation;
@@ -97,7 +118,12 @@ pub(crate) async fn serve(
             }
             answered
         }
-        Err(refused) => Err(refused),
+        Err(refused) => {
+            if let Some(body) = body {
+                drain_refused(body, shared).await;
+            }
+            Err(refused)
+        }
     };
     let mut response = answered.unwrap_or_else(|refused| refused.response(&names, &path, is_head));
     set(&mut response, "x-amz-request-id", Some(names.request_id));
@@ -105,25 +131,37 @@ pub(crate) async fn serve(
     response
 }
 
-/// Finds out who asks for what.
+/// Finds out who asks for what. The body is left where it is when nobody may ask.
 fn admit(
     shared: &Arc<Shared>,
     peer: &Peer,
     request_id: RequestId,
     names: Names,
-    head: Parts,
-    body: Incoming,
+    mut head: Parts,
+    body: &mut Option<Incoming>,
 ) -> Result<Request> {
     shared.refuse_web_pages(&head)?;
     let (config, now) = (&shared.config, shared.deps.clock.timestamp());
-    let named = Address::of(config, &head);
+    let named = Address::of(config, &head)?;
     let old = QueryV2::read(&head);
     let signed_v2 = old.is_some().then_some(named.resource.as_str());
     let claim = match old {
         Some(old) => Ok(old.claim(&config.region, now)),
         None => Claim::read(&head),
     };
-    let is_presigned = claim.as_ref().is_ok_and(Claim::is_presigned);
+    let is_presigned = claim.as_ref().map_or_else(
+        |_| !head.headers.contains_key("authorization"),
+        Claim::is_presigned,
+    );
+    // The old way of signing covers all of them.
+    if signed_v2.is_none()
+        && let Ok(claim) = &claim
+    {
+        let unsigned = claim.unsigned_settings(&head.headers);
+        if !unsigned.is_empty() {
+            return Err(fault::unsigned_headers(&unsigned));
+        }
+    }
     let admitted = shared
         .authenticator
         .admit(claim, SERVICE, peer.function(), now);
@@ -134,6 +172,10 @@ fn admit(
         .verify_head(admitted, &head, signed_v2)?;
     let operation = route::find(&head.method, &named, &query, &head.headers)?;
     let context = shared.context(signed.caller.clone(), request_id, now, &head);
+    if is_presigned && head.uri.query().is_some() {
+        about::of_url(&query, signed_v2.is_some(), &mut head.headers);
+    }
+    let body = body.take().ok_or_else(fault::internal)?;
     let stream = Stream::new(body, shared)?;
     Ok(Request::new(request::Parts {
         operation,

@@ -31,7 +31,7 @@ mod respond;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use body::{Stream, Unread};
+pub(crate) use body::{Stream, Unread, drain_refused};
 pub use door::FunctionDoor;
 pub(crate) use door::Peer;
 pub(crate) use outgoing::Outgoing;

@@ -74,7 +74,9 @@ impl std::fmt::Display for ThrottleReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             ThrottleReason::AccountConcurrency => "the account's unreserved concurrency is in use",
-            ThrottleReason::ReservedConcurrency => "the function's reserved concurrency is in use",
+            ThrottleReason::ReservedConcurrency => {
+                "the function's reserved concurrency is in use, or it has none"
+            }
             ThrottleReason::StartRate | ThrottleReason::ReservedStartRate => {
                 "the function starts instances faster than it may"
             }

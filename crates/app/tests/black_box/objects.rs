@@ -36,6 +36,7 @@ fn the_aws_cli_copies_synchronises_lists_and_removes() {
     let large: Vec<u8> = (0..9 << 20).map(|n: u32| (n / 7) as u8).collect();
     std::fs::write(path("tree/large"), &large).unwrap();
     std::fs::write(path("tree/sub dir/small.txt"), b"small").unwrap();
+    std::fs::write(path("tree/empty"), b"").unwrap();
 
     aws(&server, &["s3", "mb", "s3://things"]);
     // Larger than 8 MiB: in parts.
@@ -170,6 +171,25 @@ fn refusals_are_documents_of_s3_with_its_codes() {
         code(put("/Not_A_Bucket").expect_status(400)),
         "InvalidBucketName"
     );
+    // Whoever has a URL may do what it was signed for, and nothing that headers make of it.
+    let valid = Duration::from_secs(60);
+    put("/things/secret").expect_status(200);
+    let presigned = || server.request("PUT", "/things/k").presigned("s3", valid);
+    let copied = presigned().send_with("x-amz-copy-source", "/things/secret");
+    let copied = copied.expect_status(403).text();
+    let unsigned = "<HeadersNotSigned>x-amz-copy-source</HeadersNotSigned>";
+    assert!(copied.contains(unsigned), "{copied}");
+    get().signed("s3").send().expect_status(404);
+    // Who signs nothing is told so in S3's way, where a bucket is meant.
+    assert_eq!(code(get().send().expect_status(403)), "AccessDenied");
+    let too_long = Duration::from_secs(604_801);
+    let long = get().presigned("s3", too_long).send();
+    assert_eq!(
+        code(long.expect_status(400)),
+        "AuthorizationQueryParametersError"
+    );
+    // Keys are text.
+    assert_eq!(code(put("/things/%FF").expect_status(400)), "InvalidURI");
     let form = server.request("POST", "/things").signed("s3").send();
     assert_eq!(code(form.expect_status(501)), "NotImplemented");
 }
@@ -192,11 +212,17 @@ fn any_credentials_will_do_in_development() {
         .presigned("s3", Duration::from_secs(60))
         .send();
     assert_eq!(got.expect_status(200).text(), "v");
-    let page = request("GET", "/things/k")
-        .header("origin", "http://evil.example")
-        .signed("s3")
-        .send();
-    page.expect_status(403);
+    for (name, value) in [
+        ("origin", "http://evil.example"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        let page = request("GET", "/things/k").header(name, value).signed("s3");
+        page.send().expect_status(403);
+    }
+    // Nobody is told to go on with a body of no bytes: the connection is not used again, as some would wait for that.
+    let empty = request("PUT", "/things/empty").header("expect", "100-continue");
+    let empty = empty.signed("s3").send().expect_status(200);
+    assert_eq!(empty.header("connection"), "close");
 }
 
 /// Puts objects, some again and again, and says which of them were acknowledged.

@@ -58,6 +58,17 @@ impl Claim {
         self.expires.is_some()
     }
 
+    /// Which of the headers that change what S3 does nobody signed: whoever carries the request may have put them there.
+    /// What the canonicaliser adds itself, and what the body is checked against, is not among them.
+    pub(crate) fn unsigned_settings<'h>(&self, headers: &'h HeaderMap) -> Vec<&'h str> {
+        const FREE: [&str; 3] = ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+        let is_signed = |name: &str| self.signed_headers.iter().any(|signed| signed == name);
+        let names = headers.keys().map(|name| name.as_str());
+        names
+            .filter(|name| name.starts_with("x-amz-") && !FREE.contains(name) && !is_signed(name))
+            .collect()
+    }
+
     fn from_header(authorization: &str, headers: &HeaderMap) -> Result<Self> {
         let Some(parameters) = authorization.strip_prefix(ALGORITHM) else {
             return Err(refusal::incomplete(format!(

@@ -157,6 +157,21 @@ fn a_changed_signed_header_is_refused_and_an_unsigned_one_is_not_looked_at() {
 }
 
 #[test]
+fn settings_that_nobody_signed_are_named() {
+    let (_, mut vector) = vector("invoke by name");
+    let claim = Claim::read(&vector.head()).unwrap();
+    assert!(claim.unsigned_settings(&vector.head().headers).is_empty());
+    for name in ["X-Amz-Copy-Source", "X-Amz-Content-Sha256"] {
+        vector.headers.insert(name.into(), "/b/k".into());
+    }
+    let head = vector.head();
+    assert_eq!(
+        claim.unsigned_settings(&head.headers),
+        ["x-amz-copy-source"]
+    );
+}
+
+#[test]
 fn a_clock_may_be_off_by_five_minutes_and_no_more() {
     let (now, vector) = vector("invoke by name");
     let at = |secs: i64| vector.check(Timestamp::from_millis(now.as_millis() + secs * 1000));

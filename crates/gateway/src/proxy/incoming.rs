@@ -7,10 +7,12 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Method, Version, header};
 use kiln_types::Timestamp;
 
 use crate::lambda::invocation::new_trace;
+use crate::router;
 use crate::wire::percent;
 
 /// A request, with what the server knows of it.
@@ -135,14 +137,13 @@ pub(crate) fn trace_of(headers: &HeaderMap, now: Timestamp) -> String {
 
 /// The host that was called, and its port.
 pub(crate) fn domain_and_port(head: &Parts, default_port: u16) -> (String, u16) {
-    let host = head
-        .headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.or(head.uri.host()).unwrap_or_default();
-    match host.rsplit_once(':') {
-        Some((domain, port)) => (domain.to_owned(), port.parse().unwrap_or(default_port)),
-        None => (host.to_owned(), default_port),
+    let host = router::host(head);
+    match host.parse::<Authority>() {
+        Ok(authority) => (
+            authority.host().to_owned(),
+            authority.port_u16().unwrap_or(default_port),
+        ),
+        Err(_) => (host.to_owned(), default_port),
     }
 }
 

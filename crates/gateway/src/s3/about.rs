@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use kiln_store::objects::{About, Checksum};
 
 use super::checksum::Algorithm;
 use super::fault::{self, Result};
-use super::request::{Request, set};
+use super::request::{Query, Request, set};
 use super::tags;
 use crate::server::Outgoing;
 
@@ -90,6 +90,23 @@ pub(super) fn read(request: &Request) -> Result<About> {
         tags,
         ..Default::default()
     })
+}
+
+/// Settings that stand in a presigned URL, where clients that sign ahead put them, count as headers that nobody sent. No
+/// other does: S3 passes over the rest.
+pub(super) fn of_url(query: &Query, is_v2: bool, headers: &mut HeaderMap) {
+    for (name, value) in query.pairs() {
+        let name = name.to_ascii_lowercase();
+        let is_setting = name.starts_with(NOTE)
+            || [STORAGE_CLASS, ENCRYPTION].contains(&name.as_str())
+            || (is_v2 && name == "content-type");
+        if is_setting
+            && let Ok(name) = HeaderName::try_from(name)
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            headers.entry(name).or_insert(value);
+        }
+    }
 }
 
 fn notes(headers: &HeaderMap) -> Result<BTreeMap<String, String>> {

@@ -6,6 +6,7 @@
 
 use http::request::Parts;
 
+use super::fault::{self, Result};
 use crate::config::Config;
 use crate::router;
 use crate::wire::percent;
@@ -48,7 +49,7 @@ pub(crate) fn is_host_of_s3(host: &str) -> bool {
 }
 
 impl Address {
-    pub(super) fn of(config: &Config, head: &Parts) -> Self {
+    pub(super) fn of(config: &Config, head: &Parts) -> Result<Self> {
         let path = head.uri.path();
         let below_root = path.strip_prefix('/').unwrap_or(path);
         let (bucket, key, resource) = match bucket_of_host(config, router::host(head)) {
@@ -58,12 +59,15 @@ impl Address {
                 (bucket, key, path.to_owned())
             }
         };
-        let text = |text: &str| (!text.is_empty()).then(|| percent::path(text).into_owned());
-        Self {
-            bucket: text(bucket),
-            key: text(key),
+        let text = |text: &str| match percent::text(text) {
+            Some(text) => Ok((!text.is_empty()).then(|| text.into_owned())),
+            None => Err(fault::invalid_uri().of("URI", path)),
+        };
+        Ok(Self {
+            bucket: text(bucket)?,
+            key: text(key)?,
             resource,
-        }
+        })
     }
 }
 
@@ -75,7 +79,7 @@ mod tests {
     fn address(fixture: &Fixture, host: &str, path: &str) -> (Option<String>, Option<String>) {
         let request = http::Request::get(path).header("host", host);
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let Address { bucket, key, .. } = Address::of(&fixture.context.config, &head);
+        let Address { bucket, key, .. } = Address::of(&fixture.context.config, &head).unwrap();
         (bucket, key)
     }
 

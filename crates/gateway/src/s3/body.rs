@@ -100,6 +100,7 @@ impl Body {
                 if document.len() + chunk.len() > DOCUMENT_BYTES_MAX {
                     return Err(fault::document_too_large());
                 }
+                self.stream.keep(chunk.len())?;
                 document.extend_from_slice(&chunk);
             }
         }

@@ -117,6 +117,8 @@ faults! {
     invalid_part_order = "InvalidPartOrder", 400, "The list of parts was not in ascending order. Parts must be ordered by part number.";
     /// The object has no such bytes.
     invalid_range = "InvalidRange", 416, "The requested range is not satisfiable";
+    /// A key is text, and the path is none.
+    invalid_uri = "InvalidURI", 400, "Couldn't parse the specified URI.";
     /// The key is longer than 1,024 bytes.
     key_too_long = "KeyTooLongError", 400, "Your key is too long";
     /// The document cannot be read.
@@ -125,7 +127,7 @@ faults! {
     document_too_large = "MaxMessageLengthExceeded", 400, "Your request was too big.";
     /// The owner's notes are more than 2 KiB.
     metadata_too_large = "MetadataTooLarge", 400, "Your metadata headers exceed the maximum allowed metadata size";
-    /// A mark that an object is deleted has nothing to give.
+    /// There is no such operation here: a mark that an object is deleted, for one, has nothing to give.
     not_allowed = "MethodNotAllowed", 405, "The specified method is not allowed against this resource.";
     /// There is no such object.
     no_key = "NoSuchKey", 404, "The specified key does not exist.";
@@ -148,6 +150,12 @@ faults! {
 /// There is no such bucket.
 pub(super) fn no_bucket(name: &str) -> Fault {
     Fault::new("NoSuchBucket", 404, "The specified bucket does not exist").of("BucketName", name)
+}
+
+/// Nobody signed what the request's headers ask for.
+pub(super) fn unsigned_headers(names: &[&str]) -> Fault {
+    let message = "There were headers present in the request which were not signed";
+    Fault::new("AccessDenied", 403, message).of("HeadersNotSigned", names.join(", "))
 }
 
 /// A parameter is wrong.
@@ -205,6 +213,7 @@ impl From<ObjectError> for Fault {
             ObjectError::NoUpload(id) => no_upload().of("UploadId", id),
             ObjectError::PartsChanged => aborted(),
             ObjectError::Unexpected(_) => precondition("If-Match"),
+            ObjectError::AlreadyThere(_) => precondition("If-None-Match"),
             ObjectError::Full(full) => {
                 error!(%full, "an object was refused because nobody could be told of it");
                 slow_down()
@@ -236,9 +245,16 @@ impl From<Unread> for Fault {
 
 /// What is wrong with a signature. What is over says so where it was presigned.
 pub(super) fn of_signature(refused: ApiError, is_presigned: bool) -> Fault {
-    match is_presigned && refused.message.starts_with("Signature expired") {
-        true => Fault::new("AccessDenied", 403, "Request has expired"),
-        false => refused.into(),
+    match refused.exception {
+        Exception::InvalidSignature
+            if is_presigned && refused.message.starts_with("Signature expired") =>
+        {
+            Fault::new("AccessDenied", 403, "Request has expired")
+        }
+        Exception::IncompleteSignature if is_presigned => {
+            Fault::new("AuthorizationQueryParametersError", 400, refused.message)
+        }
+        _ => refused.into(),
     }
 }
 

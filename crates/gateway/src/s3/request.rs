@@ -87,6 +87,10 @@ impl Query {
         Self(pairs.collect())
     }
 
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(present, _)| present == name);
         found.map(|(_, value)| value.as_str())

@@ -48,11 +48,15 @@ pub(super) fn write(tags: &BTreeMap<String, String>) -> Xml {
 }
 
 fn add(tags: &mut BTreeMap<String, String>, key: &str, value: &str) -> Result<()> {
+    let is_text = |text: &str| {
+        text.chars()
+            .all(|letter| letter.is_alphanumeric() || " +-=._:/@".contains(letter))
+    };
     let length = key.chars().count();
-    if !(1..=KEY_LENGTH_MAX).contains(&length) || key.starts_with("aws:") {
+    if !(1..=KEY_LENGTH_MAX).contains(&length) || key.starts_with("aws:") || !is_text(key) {
         return Err(invalid("The TagKey you have provided is invalid").of("TagKey", key));
     }
-    if value.chars().count() > VALUE_LENGTH_MAX {
+    if value.chars().count() > VALUE_LENGTH_MAX || !is_text(value) {
         return Err(invalid("The TagValue you have provided is invalid").of("TagKey", key));
     }
     match tags.insert(key.to_owned(), value.to_owned()) {

@@ -20,7 +20,7 @@ const PARTS_MAX: u32 = 10_000;
 /// The upload that a request names.
 fn place(request: &Request) -> Result<UploadPlace> {
     Ok(UploadPlace {
-        bucket: request.bucket()?.name.clone(),
+        bucket: request.bucket()?.id(),
         key: request.key()?.to_owned(),
         id: request.query.get("uploadId").unwrap_or_default().to_owned(),
     })

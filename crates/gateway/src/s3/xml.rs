@@ -13,6 +13,8 @@ use crate::wire::escape;
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// How deep a document may go. None of S3's goes deeper than eight.
 const DEPTH_MAX: usize = 16;
+/// Elements of a document, at most: the largest ends an upload of 10,000 parts, each with its number, tag and checksums.
+const ELEMENTS_MAX: usize = 100_000;
 
 /// A document in the making.
 pub(super) struct Xml {
@@ -126,12 +128,16 @@ impl Element {
 fn read(document: &[u8]) -> Option<Element> {
     let mut reader = Reader::from_str(std::str::from_utf8(document).ok()?);
     let mut path: Vec<Element> = Vec::new();
-    let mut root = None;
+    let (mut root, mut count) = (None, 0);
     loop {
-        match reader.read_event().ok()? {
-            Event::Start(_) | Event::Empty(_) if root.is_some() || path.len() == DEPTH_MAX => {
+        let event = reader.read_event().ok()?;
+        if matches!(event, Event::Start(_) | Event::Empty(_)) {
+            count += 1;
+            if root.is_some() || path.len() == DEPTH_MAX || count > ELEMENTS_MAX {
                 return None;
             }
+        }
+        match event {
             Event::Start(start) => path.push(element(&start)),
             Event::Empty(start) => {
                 let element = element(&start);

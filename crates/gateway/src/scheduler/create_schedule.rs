@@ -13,7 +13,7 @@ pub(crate) async fn handle(
 ) -> Result<CreateScheduleOutput> {
     let id = id(context, input.group_name.as_deref(), &input.name);
     let schedule_arn = id.arn(&context.config.region);
-    let settings = settings::read(context, &input)?;
+    let settings = settings::read(context, &input, None)?;
     let new = settings::make(id, settings, context.now)?;
     let token = token(input.client_token.as_ref(), &input);
     let schedules = context.deps.store.schedules();

@@ -18,13 +18,18 @@ use crate::error::Result;
 /// How long ago a schedule may be told to start.
 const START_LATE_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// Reads what a schedule is to be.
-pub(super) fn read(context: &Context, input: &CreateScheduleInput) -> Result<ScheduleSettings> {
+/// Reads what a schedule is to be. The start that it has already may lie in the past.
+pub(super) fn read(
+    context: &Context,
+    input: &CreateScheduleInput,
+    present: Option<&Schedule>,
+) -> Result<ScheduleSettings> {
     let expression = &input.schedule_expression;
     let is_once = Expression::parse(expression, Service::Scheduler)?.is_once();
     let start = input.start_date.map(timestamp);
     let earliest = context.now.as_millis() - START_LATE_MAX.as_millis() as i64;
-    if !is_once && start.is_some_and(|start| start.as_millis() < earliest) {
+    let is_kept = present.is_some_and(|present| present.settings.start == start);
+    if !is_once && !is_kept && start.is_some_and(|start| start.as_millis() < earliest) {
         let message = "The StartDate you specify cannot be earlier than 5 minutes ago.";
         return Err(invalid(message));
     }

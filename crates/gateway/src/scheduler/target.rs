@@ -4,7 +4,7 @@
 //! and shown, and not assumed: a schedule may tell every function and queue of its account.
 
 use kiln_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, MESSAGE_BYTES_MAX};
-use kiln_types::{FunctionArn, QueueArn, Receiver, Region, ScheduleTarget};
+use kiln_types::{FunctionArn, QueueArn, Receiver, Region, ScheduleTarget, not_in_messages};
 
 use super::generated::{DeadLetterConfig, RetryPolicy, SqsParameters, Target};
 use super::refusal::invalid;
@@ -176,7 +176,13 @@ fn check_input(receiver: &Receiver, input: &str) -> Result<()> {
         )));
     }
     let Receiver::Function(_) = receiver else {
-        return Ok(());
+        return match not_in_messages(input) {
+            None => Ok(()),
+            Some(bad) => Err(invalid(format!(
+                "The Input of a message queue must not hold the character #x{:X}.",
+                u32::from(bad)
+            ))),
+        };
     };
     let filled = ATTRIBUTES
         .into_iter()

@@ -12,10 +12,11 @@ pub(crate) async fn handle(
 ) -> Result<UpdateScheduleOutput> {
     let id = id(context, input.group_name.as_deref(), &input.name);
     let schedule_arn = id.arn(&context.config.region);
-    let settings = settings::read(context, &as_create(input))?;
+    let schedules = context.deps.store.schedules();
+    let present = schedules.get(&id).await?;
+    let settings = settings::read(context, &as_create(input), present.as_ref())?;
     let now = context.now;
     let change = move |before: &_| settings::change(before, settings, now);
-    let schedules = context.deps.store.schedules();
     schedules.replace(id, now, change).await?;
     Ok(UpdateScheduleOutput { schedule_arn })
 }

@@ -15,6 +15,9 @@ use crate::config::Limits;
 /// its request before it reads the answer gets to see it. AWS's clients do.
 const DRAINED_BYTES_MAX: usize = 128 * 1024 * 1024;
 
+/// The same where it was refused before anybody looked at it.
+const REFUSED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unread {
@@ -80,7 +83,8 @@ impl Budget {
 pub(crate) struct Stream {
     body: Incoming,
     pause_max: Duration,
-    _room: Room,
+    budget: Budget,
+    room: Room,
 }
 
 /// What a [`Stream`] may hold in memory, and what is done with it.
@@ -97,7 +101,8 @@ impl Stream {
         Ok(Self {
             body,
             pause_max: shared.config.limits.body_pause_timeout,
-            _room: room,
+            budget: shared.bodies.clone(),
+            room,
         })
     }
 
@@ -111,10 +116,22 @@ impl Stream {
         next(&mut self.body, self.pause_max).await
     }
 
+    /// Takes room for bytes of it that are kept for as long as this.
+    pub(crate) fn keep(&mut self, bytes: usize) -> Result<(), Unread> {
+        self.budget.extend(&mut self.room, bytes)
+    }
+
     /// Reads what is left of a body that nobody wants, so that its sender gets to see why.
     pub(crate) async fn drain(self) {
-        drain(self.body, self.pause_max).await;
+        drain(self.body, self.pause_max, DRAINED_BYTES_MAX).await;
     }
+}
+
+/// The same of a body whose sender is nobody's, or not known.
+pub(crate) async fn drain_refused(body: Incoming, shared: &Shared) {
+    let pause_max = shared.config.limits.body_pause_timeout;
+    let drained = drain(body, pause_max, REFUSED_BYTES_MAX);
+    let _ = tokio::time::timeout(shared.config.limits.body_timeout, drained).await;
 }
 
 /// The whole body, if it has at most `bytes_max` bytes, keeps to the limits and finds room.
@@ -129,7 +146,11 @@ pub(super) async fn read(
     let filled = tokio::time::timeout(limits.body_timeout, filled).await;
     let filled = filled.unwrap_or(Err(Unread::TooSlow));
     if matches!(filled, Err(Unread::TooLarge | Unread::NoRoom)) {
-        let _ = tokio::time::timeout(limits.body_timeout, drain(body, pause_max)).await;
+        let _ = tokio::time::timeout(
+            limits.body_timeout,
+            drain(body, pause_max, DRAINED_BYTES_MAX),
+        )
+        .await;
     }
     filled
 }
@@ -197,11 +218,11 @@ async fn next(body: &mut Incoming, pause_max: Duration) -> Result<Option<Bytes>,
     }
 }
 
-async fn drain(mut body: Incoming, pause_max: Duration) {
+async fn drain(mut body: Incoming, pause_max: Duration, bytes_max: usize) {
     let mut drained = 0;
     while let Ok(Some(chunk)) = next(&mut body, pause_max).await {
         drained += chunk.len();
-        if drained > DRAINED_BYTES_MAX {
+        if drained > bytes_max {
             return;
         }
     }

@@ -9,7 +9,7 @@ use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use kiln_types::{FunctionCaller, RequestId, Timestamp, UrlId, limits};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -45,7 +45,9 @@ pub(super) async fn respond(
     request: http::Request<Incoming>,
 ) -> std::result::Result<Response<Outgoing>, Infallible> {
     let request_id = RequestId::random();
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    router::settle_host(&mut head);
+    let waits_for_nothing = waits_for_nothing(&head, &body);
     let mut response = if let Some(id) = router::url_id(&head) {
         url(&shared, &peer, id, head, body)
             .await
@@ -56,7 +58,7 @@ pub(super) async fn respond(
             .map(Outgoing::from)
     } else if head.uri.path() == health::PATH && head.method == Method::GET {
         health::answer(!shared.stopping.is_cancelled()).map(Outgoing::from)
-    } else if s3::is_meant(&head) {
+    } else if s3::is_meant(&shared, &head) {
         s3::serve(&shared, &peer, request_id, head, body).await
     } else {
         api(&shared, &peer, request_id, head, body)
@@ -68,7 +70,19 @@ pub(super) async fn respond(
         .headers_mut()
         .entry("x-amzn-requestid")
         .or_insert(id);
+    if waits_for_nothing {
+        let close = HeaderValue::from_static("close");
+        response
+            .headers_mut()
+            .insert(http::header::CONNECTION, close);
+    }
     Ok(response)
+}
+
+/// Whether a client wants to be told to go on with a body that has no bytes. Nothing tells it so, as nobody reads that body;
+/// AWS's command line takes the next answer on the connection for garbled then.
+fn waits_for_nothing(head: &Parts, body: &Incoming) -> bool {
+    body.is_end_stream() && head.headers.contains_key(http::header::EXPECT)
 }
 
 /// A request to a function URL. The caller may leave; the function is not told.
@@ -269,13 +283,18 @@ fn trace(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Where any credentials will do, any web page open on this machine could deploy and run code:
-/// browsers let pages send simple requests to loopback, but always name the page in `Origin`; and
-/// where a page's own name is made to mean loopback, they name that in `Host`.
+/// browsers let pages send simple requests to loopback. They name the page in `Origin`, or, of images,
+/// links and the like, say in `Sec-Fetch-Site` that it is another's; and where a page's own name is made
+/// to mean loopback, they name that in `Host`.
 fn refuse_web_pages(config: &Config, head: &Parts) -> Result<()> {
     if config.auth != Auth::AnyCredentials {
         return Ok(());
     }
-    if head.headers.contains_key(http::header::ORIGIN) {
+    let is_of_other_site = head
+        .headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "none" && site != "same-origin");
+    if is_of_other_site || head.headers.contains_key(http::header::ORIGIN) {
         let message = "A server that accepts any credentials takes no requests from web pages; \
                        run `kiln serve` and sign them.";
         return Err(ApiError::new(Exception::AccessDenied, message));

@@ -4,9 +4,14 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// A path segment as text; bytes that are not UTF-8 become U+FFFD, which no name allows.
+/// A path segment as text, of names; bytes that are not UTF-8 become U+FFFD, which none of them allows.
 pub(crate) fn path(segment: &str) -> Cow<'_, str> {
     percent_decode_str(segment).decode_utf8_lossy()
+}
+
+/// Text that may be anything, so that what is not UTF-8 is none.
+pub(crate) fn text(encoded: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(encoded).decode_utf8().ok()
 }
 
 /// The pairs of a query string or a form, decoded, in their order. `+` is a space.

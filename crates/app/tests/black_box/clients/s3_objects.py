@@ -36,8 +36,8 @@ assert s3.head_bucket(Bucket="things")["BucketRegion"] == "us-east-1"
 refused("404", s3.head_bucket, Bucket="absent")
 refused("NoSuchBucket", s3.list_objects_v2, Bucket="absent")
 refused("NoSuchTagSet", s3.get_bucket_tagging, Bucket="things")
-s3.put_bucket_tagging(Bucket="things", Tagging={"TagSet": [{"Key": "team", "Value": "a&b"}]})
-assert s3.get_bucket_tagging(Bucket="things")["TagSet"] == [{"Key": "team", "Value": "a&b"}]
+s3.put_bucket_tagging(Bucket="things", Tagging={"TagSet": [{"Key": "team", "Value": "a+b @c"}]})
+assert s3.get_bucket_tagging(Bucket="things")["TagSet"] == [{"Key": "team", "Value": "a+b @c"}]
 s3.delete_bucket_tagging(Bucket="things")
 refused("NotImplemented", s3.get_bucket_policy, Bucket="things")
 

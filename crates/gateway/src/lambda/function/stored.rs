@@ -26,7 +26,7 @@ pub(super) async fn read(
     if own.account != context.caller.account {
         return Err(refused("AccessDenied", "Access Denied"));
     }
-    let found = objects.find(&own.name, key, version).await;
+    let found = objects.find(&own.id(), key, version).await;
     let found = found
         .map_err(|_| ApiError::internal())?
         .filter(|object| !object.is_marker);

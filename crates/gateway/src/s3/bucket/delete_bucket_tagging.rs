@@ -7,7 +7,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let change = |bucket: &mut kiln_types::Bucket| bucket.tags.clear();
     request
         .objects()
-        .update_bucket(&bucket.name, change)
+        .update_bucket(&bucket.id(), change)
         .await?;
     Ok(empty(204))
 }

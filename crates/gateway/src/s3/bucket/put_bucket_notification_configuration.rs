@@ -3,7 +3,9 @@
 //! Functions must be there and let S3 invoke them, queues must be there and keep no order. Each queue is sent
 //! `s3:TestEvent`, in the transaction that keeps the configuration.
 //!
-//! AWS differs: a function's policy is asked here, and not again for each event.
+//! AWS differs: a function's policy is asked here, and not again for each event. With
+//! `x-amz-skip-destination-validation` a destination need not be there yet and a queue is sent no `s3:TestEvent`; whose it
+//! is, and what its policy says if it is there, counts all the same.
 
 use kiln_invoke::object_events::test_event;
 use kiln_store::objects::ObjectError;
@@ -22,15 +24,18 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let skips = request
         .header("x-amz-skip-destination-validation")
         .is_some_and(|it| it == "true");
-    if !skips {
-        let failures: Vec<(String, String)> = wanted
-            .rules
-            .iter()
-            .filter_map(|rule| Some((rule.to.to_string(), refusal(&request, &bucket, &rule.to)?)))
-            .collect();
-        if !failures.is_empty() {
-            return Err(notification::not_validated(&failures));
-        }
+    let failures: Vec<(String, String)> = wanted
+        .rules
+        .iter()
+        .filter_map(|rule| {
+            let refused = refusal(&request, &bucket, &rule.to)?;
+            // Whoever is not there yet may come; whoever is may refuse.
+            let is_skipped = skips && matches!(refused, Refusal::Absent(_));
+            (!is_skipped).then(|| (rule.to.to_string(), refused.into_text()))
+        })
+        .collect();
+    if !failures.is_empty() {
+        return Err(notification::not_validated(&failures));
     }
     let cause = request.cause();
     let first = wanted.rules.iter().filter_map(|rule| match &rule.to {
@@ -40,7 +45,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let (first, now) = (first.collect(), request.now());
     let set = request
         .objects()
-        .set_notifications(&bucket.name, wanted, first, now)
+        .set_notifications(&bucket.id(), wanted, first, now)
         .await;
     match set {
         // It was deleted just now.
@@ -53,27 +58,42 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
 }
 
 /// Why somebody cannot be told.
-fn refusal(request: &Request, bucket: &Bucket, to: &Recipient) -> Option<String> {
+enum Refusal {
+    Absent(&'static str),
+    Denied(String),
+}
+
+impl Refusal {
+    fn into_text(self) -> String {
+        match self {
+            Refusal::Absent(text) => text.to_owned(),
+            Refusal::Denied(text) => text,
+        }
+    }
+}
+
+fn refusal(request: &Request, bucket: &Bucket, to: &Recipient) -> Option<Refusal> {
     let is_own = *to.account() == bucket.account && *to.region() == request.context.config.region;
     if !is_own {
-        return Some(
-            "The destination must be in the account and the region of the bucket".to_owned(),
-        );
+        let text = "The destination must be in the account and the region of the bucket";
+        return Some(Refusal::Denied(text.to_owned()));
     }
     match to {
         Recipient::Function(arn) => of_function(request, bucket, arn),
         Recipient::Queue(arn) => of_queue(request, arn),
-        Recipient::Bus(_) => Some("The destination is not supported".to_owned()),
+        Recipient::Bus(_) => Some(Refusal::Denied(
+            "The destination is not supported".to_owned(),
+        )),
     }
 }
 
-fn of_function(request: &Request, bucket: &Bucket, arn: &FunctionArn) -> Option<String> {
-    let not_authorized = || Some(format!("Not authorized to invoke function [{arn}]"));
+fn of_function(request: &Request, bucket: &Bucket, arn: &FunctionArn) -> Option<Refusal> {
+    const ABSENT: Refusal = Refusal::Absent("The destination Lambda function does not exist");
     let Some(function) = request.context.deps.store.function(&arn.id()) else {
-        return Some("The destination Lambda function does not exist".to_owned());
+        return Some(ABSENT);
     };
     if function.version_of(arn.qualifier.as_ref()).is_none() {
-        return Some("The destination Lambda function does not exist".to_owned());
+        return Some(ABSENT);
     }
     let source = bucket.name.arn();
     let facts = [
@@ -90,16 +110,19 @@ fn of_function(request: &Request, bucket: &Bucket, arn: &FunctionArn) -> Option<
     let policy = function.policy_of(arn.qualifier.as_ref());
     match policy.is_some_and(|policy| allows(policy, question)) {
         true => None,
-        false => not_authorized(),
+        false => Some(Refusal::Denied(format!(
+            "Not authorized to invoke function [{arn}]"
+        ))),
     }
 }
 
-fn of_queue(request: &Request, arn: &QueueArn) -> Option<String> {
+fn of_queue(request: &Request, arn: &QueueArn) -> Option<Refusal> {
     if arn.queue.name.is_fifo() {
-        return Some("FIFO SQS queues are not supported".to_owned());
+        let text = "FIFO SQS queues are not supported";
+        return Some(Refusal::Denied(text.to_owned()));
     }
     let queue = request.context.deps.store.messages().get(&arn.queue);
     queue
         .is_none()
-        .then(|| "The destination queue does not exist".to_owned())
+        .then_some(Refusal::Absent("The destination queue does not exist"))
 }

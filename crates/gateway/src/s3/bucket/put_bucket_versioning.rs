@@ -23,7 +23,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let change = move |bucket: &mut kiln_types::Bucket| bucket.versioning = versioning;
     request
         .objects()
-        .update_bucket(&bucket.name, change)
+        .update_bucket(&bucket.id(), change)
         .await?;
     Ok(empty(200))
 }

@@ -32,7 +32,6 @@ impl Source {
         if path.starts_with("arn:") {
             return Err(fault::not_implemented("access points"));
         }
-        let path = percent::path(path.strip_prefix('/').unwrap_or(path)).into_owned();
         let wrong = || {
             fault::invalid_argument(
                 "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
@@ -40,6 +39,7 @@ impl Source {
             .of("ArgumentName", "x-amz-copy-source")
             .of("ArgumentValue", text)
         };
+        let path = percent::text(path.strip_prefix('/').unwrap_or(path)).ok_or_else(wrong)?;
         let (bucket, key) = path
             .split_once('/')
             .filter(|(_, key)| !key.is_empty())

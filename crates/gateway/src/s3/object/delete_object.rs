@@ -15,7 +15,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let (tell, now) = (request.tell(), request.now());
     let removed = request
         .objects()
-        .remove(&bucket.name, vec![removal], tell, now)
+        .remove(&bucket.id(), vec![removal], tell, now)
         .await?;
     let removed = removed.into_iter().next().ok_or_else(fault::internal)??;
     let mut response = empty(204);

@@ -12,7 +12,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let now = request.now();
     let changed = request
         .objects()
-        .update(&bucket.name, key, version, change, told, now)
+        .update(&bucket.id(), key, version, change, told, now)
         .await?;
     let mut response = empty(204);
     set(

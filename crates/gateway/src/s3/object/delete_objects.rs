@@ -28,7 +28,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let (tell, now) = (request.tell(), request.now());
     let removed = request
         .objects()
-        .remove(&bucket.name, removals, tell, now)
+        .remove(&bucket.id(), removals, tell, now)
         .await?;
     let mut xml = Xml::answer("DeleteResult");
     for (removal, removed) in asked.iter().zip(removed) {

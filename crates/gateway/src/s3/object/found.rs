@@ -105,7 +105,7 @@ pub(in super::super) async fn find(
     key: &str,
     version: Option<&str>,
 ) -> Result<Object> {
-    let found = request.objects().find(&bucket.name, key, version).await?;
+    let found = request.objects().find(&bucket.id(), key, version).await?;
     let Some(object) = found else {
         return Err(match version {
             None => fault::no_key().of("Key", key),

@@ -59,7 +59,7 @@ impl Listing {
             count_max: self.count_max,
             is_of_versions,
         };
-        Ok(request.objects().list(&bucket.name, query).await?)
+        Ok(request.objects().list(&bucket.id(), query).await?)
     }
 
     /// A key, or a part of one, as the list shows it.

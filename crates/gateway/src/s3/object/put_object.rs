@@ -35,7 +35,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     let (tell, now) = (request.tell(), request.now());
     let objects = request.objects();
     let put = objects
-        .put(&bucket.name, object, received.content, only_if, tell, now)
+        .put(&bucket.id(), object, received.content, only_if, tell, now)
         .await?;
     set(&mut response, "x-amz-version-id", put.version);
     Ok(response)

@@ -91,7 +91,7 @@ fn answer(
     etag: &str,
     checksum: Option<&Checksum>,
 ) -> Response<Outgoing> {
-    let UploadPlace { bucket, key, .. } = place;
+    let (bucket, key) = (&place.bucket.name, &place.key);
     let mut xml = Xml::answer("CompleteMultipartUploadResult");
     xml.leaf(
         "Location",

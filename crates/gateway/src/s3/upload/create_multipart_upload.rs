@@ -17,7 +17,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     about.checksum = Some(checksum.clone());
     let id = request
         .objects()
-        .start_upload(&bucket.name, key, about.clone(), request.now())
+        .start_upload(&bucket.id(), key, about.clone(), request.now())
         .await?;
     let mut xml = Xml::answer("InitiateMultipartUploadResult");
     xml.leaf("Bucket", &bucket.name)

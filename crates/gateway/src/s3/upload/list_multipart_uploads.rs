@@ -90,11 +90,9 @@ async fn page(
     if count_max == 0 {
         return Ok(page);
     }
+    let (objects, bucket) = (request.objects(), bucket.id());
     loop {
-        let read =
-            request
-                .objects()
-                .uploads(&bucket.name, &listing.prefix, after.clone(), count_max + 1);
+        let read = objects.uploads(&bucket, &listing.prefix, after.clone(), count_max + 1);
         let read = read.await?;
         if read.is_empty() {
             return Ok(page);

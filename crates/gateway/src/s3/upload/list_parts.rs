@@ -29,7 +29,7 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
         .as_ref()
         .is_some_and(|it| it.is_composite);
     let mut xml = Xml::answer("ListPartsResult");
-    xml.leaf("Bucket", &place.bucket)
+    xml.leaf("Bucket", &place.bucket.name)
         .leaf("Key", &place.key)
         .leaf("UploadId", &place.id)
         .leaf("PartNumberMarker", after)

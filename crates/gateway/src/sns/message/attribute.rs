@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kiln_types::{AttributeValue, MessageAttribute};
+use kiln_types::{AttributeValue, MessageAttribute, not_in_messages};
 
 use crate::error::Result;
 use crate::sns::generated::MessageAttributeValue;
@@ -74,6 +74,12 @@ fn attribute(name: &str, given: MessageAttributeValue) -> Result<MessageAttribut
             let value = given.string_value.ok_or_else(|| wrong_field("String"))?;
             if value.is_empty() {
                 return Err(empty());
+            }
+            if let Some(bad) = not_in_messages(&value) {
+                return Err(invalid_value(format!(
+                    "The message attribute '{name}' must not hold the character #x{:X}.",
+                    u32::from(bad)
+                )));
             }
             if kind == "Number" && value.trim().parse::<f64>().is_err() {
                 return Err(invalid_value(format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kiln_invoke::fan_out::{Notice, Says};
 use kiln_types::limits::PUBLISHED_BYTES_MAX;
+use kiln_types::not_in_messages;
 use kiln_types::{MessageId, Topic};
 use serde_json::{Map, Value};
 
@@ -60,6 +61,14 @@ impl Draft {
     pub(super) fn notice(self, context: &Context, topic: &Topic) -> Result<Notice> {
         if self.message.is_empty() {
             return Err(invalid("Empty message"));
+        }
+        // AWS differs: what no queue takes is refused here, whoever has subscribed.
+        if let Some(bad) = not_in_messages(&self.message) {
+            let message = format!(
+                "Message Reason: #x{:X} may not be in a message",
+                u32::from(bad)
+            );
+            return Err(invalid(message));
         }
         check_subject(self.subject.as_deref())?;
         self.check_order(topic)?;
