@@ -10,10 +10,14 @@ use crate::messages::MessageSource;
 use crate::secrets::Secrets;
 use crate::source::Source;
 
+mod arrivals;
 mod attribute;
+mod dial;
 mod image;
 mod mysql;
+mod nats;
 mod postgres;
+mod published;
 mod redis;
 mod sqs;
 mod tls;
@@ -74,6 +78,13 @@ impl MakeSources for Sources {
                 self.secrets.clone(),
                 &self.config,
                 self.store.clone(),
+                self.clock.clone(),
+            ))),
+            EventSource::Nats(source) => Made::Stream(Arc::new(nats::Nats::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
+                &self.config,
                 self.clock.clone(),
             ))),
             EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(
