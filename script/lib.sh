@@ -104,6 +104,8 @@ install_tools() {
         [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
         [ -x /usr/bin/redis-check-rdb ] || missing+=(redis-tools)
         [ -x /usr/bin/mariadb ] || missing+=(mariadb-client-core)
+        # This one starts its server: see below.
+        [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
     fi
     if [ ${#missing[@]} -eq 0 ]; then
         say "build tools, Python $version and Node: already there"
@@ -112,6 +114,7 @@ install_tools() {
         compgen -G '/etc/postgresql/*/*' >/dev/null && had_postgres=true
         install_packages "${missing[@]}"
         case "$had_postgres ${missing[*]}" in "false "*postgresql*) drop_new_postgres ;; esac
+        case " ${missing[*]} " in *" nats-server "*) stop_new_service nats-server ;; esac
     fi
 }
 
@@ -122,6 +125,11 @@ drop_new_postgres() {
         version=${cluster%/*}
         [ -d "$cluster" ] && quietly as_root pg_dropcluster --stop "${version##*/}" "${cluster##*/}"
     done
+}
+
+# The same of packages that have a service: it is there, and runs when somebody starts it.
+stop_new_service() {
+    [ ! -d /run/systemd/system ] || quietly as_root systemctl disable --now "$1"
 }
 
 # ---- Rust ----------------------------------------------------------------------------------
