@@ -10,7 +10,8 @@ pub(crate) fn read(mapping: &Mapping) -> Filters {
         EventSource::Postgres(_)
         | EventSource::Mysql(_)
         | EventSource::Redis(_)
-        | EventSource::Nats(_) => Source::DynamoDb,
+        | EventSource::Nats(_)
+        | EventSource::Mqtt(_) => Source::DynamoDb,
         EventSource::Queue(_) => Source::Sqs,
     };
     let patterns = mapping.settings.filters.iter().map(String::as_str);

@@ -14,6 +14,7 @@ mod arrivals;
 mod attribute;
 mod dial;
 mod image;
+mod mqtt;
 mod mysql;
 mod nats;
 mod postgres;
@@ -85,6 +86,14 @@ impl MakeSources for Sources {
                 source.clone(),
                 self.secrets.clone(),
                 &self.config,
+                self.clock.clone(),
+            ))),
+            EventSource::Mqtt(source) => Made::Stream(Arc::new(mqtt::Mqtt::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
+                &self.config,
+                self.store.clone(),
                 self.clock.clone(),
             ))),
             EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(
