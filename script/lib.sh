@@ -104,8 +104,10 @@ install_tools() {
         [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
         [ -x /usr/bin/redis-check-rdb ] || missing+=(redis-tools)
         [ -x /usr/bin/mariadb ] || missing+=(mariadb-client-core)
-        # This one starts its server: see below.
+        # These two start their servers: see below.
         [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
+        [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
+        [ -x /usr/bin/mosquitto_pub ] || missing+=(mosquitto-clients)
     fi
     if [ ${#missing[@]} -eq 0 ]; then
         say "build tools, Python $version and Node: already there"
@@ -115,6 +117,7 @@ install_tools() {
         install_packages "${missing[@]}"
         case "$had_postgres ${missing[*]}" in "false "*postgresql*) drop_new_postgres ;; esac
         case " ${missing[*]} " in *" nats-server "*) stop_new_service nats-server ;; esac
+        case " ${missing[*]} " in *" mosquitto "*) stop_new_service mosquitto ;; esac
     fi
 }
 
