@@ -14,7 +14,7 @@ pub(super) struct Add {
     function: String,
     /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`,
     /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]`,
-    /// or `nats://HOST[:PORT][/STREAM]`
+    /// `nats://HOST[:PORT][/STREAM]` or `mqtt://HOST[:PORT]`
     source: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
@@ -31,6 +31,9 @@ pub(super) struct Add {
     /// Of all that listen in this group of a NATS server, one hears a message
     #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "subject")]
     queue_group: Option<String>,
+    /// A topic of an MQTT broker, such as house/+/door; repeat it for more
+    #[arg(long, value_name = "FILTER", help_heading = DATABASES, conflicts_with_all = ["table", "stream", "key", "subject"])]
+    topic: Vec<String>,
     /// The secret with the database's user and password, by its name or its ARN
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     secret: Option<String>,
@@ -132,6 +135,7 @@ fn source(add: &Add) -> Result<Source<'_>> {
         ("--stream", add.stream.is_some()),
         ("--key", !add.key.is_empty()),
         ("--subject", !add.subject.is_empty()),
+        ("--topic", !add.topic.is_empty()),
         ("--secret", add.secret.is_some()),
         ("--root-certificate", add.root_certificate.is_some()),
         ("--from-start", add.from_start),
@@ -172,6 +176,7 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
         ),
         "REDIS_KEYSPACE" => (add.key.clone(), "a Redis server needs --key", true),
         "NATS" | "NATS_JETSTREAM" => (add.subject.clone(), "a NATS server needs --subject", true),
+        "MQTT" => (add.topic.clone(), "an MQTT broker needs --topic", true),
         _ => (add.table.clone(), "a database needs --table", false),
     };
     if topics.is_empty() {
@@ -215,10 +220,11 @@ fn endpoint_type(add: &Add, endpoint: &str) -> Result<&'static str> {
         "mysql" => "MYSQL",
         "redis" | "valkey" if add.key.is_empty() => "REDIS",
         "redis" | "valkey" => "REDIS_KEYSPACE",
+        "mqtt" => "MQTT",
         "nats" if has_path(endpoint) => "NATS_JETSTREAM",
         "nats" => "NATS",
         _ => bail!(
-            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis:// or nats://"
+            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis://, nats:// or mqtt://"
         ),
     })
 }
@@ -281,6 +287,7 @@ mod tests {
             ("add f valkey://db --key t", "REDIS_KEYSPACE"),
             ("add f nats://mq?sslmode=require --subject t", "NATS"),
             ("add f nats://mq:4222/S --subject t", "NATS_JETSTREAM"),
+            ("add f mqtt://mq --topic t", "MQTT"),
         ] {
             let add = add(line);
             let document = of_database(&add, &add.source, &function()).unwrap();
@@ -296,6 +303,7 @@ mod tests {
             ("add f redis://db --table t", "needs --stream or --key"),
             ("add f mysql://db/shop --secret s", "needs --table"),
             ("add f nats://mq --table t", "needs --subject"),
+            ("add f mqtt://mq --subject t", "needs --topic"),
         ] {
             let add = add(line);
             let refused = of_database(&add, &add.source, &function()).unwrap_err();

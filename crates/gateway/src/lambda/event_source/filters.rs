@@ -14,7 +14,8 @@ pub(super) fn read(source: &EventSource, criteria: wire::FilterCriteria) -> Resu
         EventSource::Postgres(_)
         | EventSource::Mysql(_)
         | EventSource::Redis(_)
-        | EventSource::Nats(_) => Source::DynamoDb,
+        | EventSource::Nats(_)
+        | EventSource::Mqtt(_) => Source::DynamoDb,
         EventSource::Queue(_) => Source::Sqs,
     };
     let filters = criteria.filters.unwrap_or_default().into_iter();

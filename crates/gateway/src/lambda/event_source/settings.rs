@@ -123,7 +123,8 @@ impl Asked {
             EventSource::Postgres(_)
             | EventSource::Mysql(_)
             | EventSource::Redis(_)
-            | EventSource::Nats(_) => Ok(()),
+            | EventSource::Nats(_)
+            | EventSource::Mqtt(_) => Ok(()),
             EventSource::Queue(queue) => source::sqs::check(context, mapping, queue),
         }
     }
@@ -136,7 +137,8 @@ pub(super) fn defaults(source: &EventSource) -> MappingSettings {
             EventSource::Postgres(_)
             | EventSource::Mysql(_)
             | EventSource::Redis(_)
-            | EventSource::Nats(_) => 100,
+            | EventSource::Nats(_)
+            | EventSource::Mqtt(_) => 100,
             EventSource::Queue(_) => 10,
         },
         window_secs: 0,

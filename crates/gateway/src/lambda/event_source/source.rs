@@ -7,6 +7,7 @@ use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::{conflict, invalid};
 
+pub(super) mod mqtt;
 pub(super) mod mysql;
 pub(super) mod nats;
 pub(super) mod postgres;
@@ -47,6 +48,9 @@ pub(super) fn read(
         [(kind, endpoints)] if nats::ENDPOINT_TYPES.contains(&kind.as_str()) => {
             nats::read(context, input, kind, endpoints).map(EventSource::Nats)
         }
+        [(kind, endpoints)] if kind == mqtt::ENDPOINT_TYPE => {
+            mqtt::read(context, input, endpoints).map(EventSource::Mqtt)
+        }
         [(kind, _)] => Err(invalid(format!(
             "Kiln has no event sources of the type {kind} yet."
         ))),
@@ -65,6 +69,7 @@ pub(super) fn update(
         EventSource::Mysql(source) => mysql::update(context, source, input),
         EventSource::Redis(source) => redis::update(context, source, input),
         EventSource::Nats(source) => nats::update(context, source, input),
+        EventSource::Mqtt(source) => mqtt::update(context, source, input),
         EventSource::Queue(_) => sqs::check_update(input),
     }
 }
@@ -75,7 +80,8 @@ pub(super) fn arn(source: &EventSource) -> Option<String> {
         EventSource::Postgres(_)
         | EventSource::Mysql(_)
         | EventSource::Redis(_)
-        | EventSource::Nats(_) => None,
+        | EventSource::Nats(_)
+        | EventSource::Mqtt(_) => None,
         EventSource::Queue(arn) => Some(arn.to_string()),
     }
 }
@@ -99,6 +105,10 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
         EventSource::Nats(source) => {
             let names = source.heard.subjects().iter().map(|name| name.as_str());
             self_managed_repeats(&source.endpoint, &function.to_string(), names)
+        }
+        EventSource::Mqtt(source) => {
+            let filters = source.filters.iter().map(|filter| filter.as_str());
+            self_managed_repeats(&source.endpoint, &function.to_string(), filters)
         }
         EventSource::Queue(arn) => {
             let name = &function.name;
