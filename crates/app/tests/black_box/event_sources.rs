@@ -11,6 +11,7 @@ use crate::client;
 use crate::events::Ledger;
 
 mod mariadb;
+mod mqtt;
 mod nats;
 mod queues;
 mod redis;
