@@ -104,6 +104,10 @@ install_tools() {
         [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
         [ -x /usr/bin/redis-check-rdb ] || missing+=(redis-tools)
         [ -x /usr/bin/mariadb ] || missing+=(mariadb-client-core)
+        # These two start their servers: see below.
+        [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
+        [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
+        [ -x /usr/bin/mosquitto_pub ] || missing+=(mosquitto-clients)
     fi
     if [ ${#missing[@]} -eq 0 ]; then
         say "build tools, Python $version and Node: already there"
@@ -112,6 +116,8 @@ install_tools() {
         compgen -G '/etc/postgresql/*/*' >/dev/null && had_postgres=true
         install_packages "${missing[@]}"
         case "$had_postgres ${missing[*]}" in "false "*postgresql*) drop_new_postgres ;; esac
+        case " ${missing[*]} " in *" nats-server "*) stop_new_service nats-server ;; esac
+        case " ${missing[*]} " in *" mosquitto "*) stop_new_service mosquitto ;; esac
     fi
 }
 
@@ -122,6 +128,11 @@ drop_new_postgres() {
         version=${cluster%/*}
         [ -d "$cluster" ] && quietly as_root pg_dropcluster --stop "${version##*/}" "${cluster##*/}"
     done
+}
+
+# The same of packages that have a service: it is there, and runs when somebody starts it.
+stop_new_service() {
+    [ ! -d /run/systemd/system ] || quietly as_root systemctl disable --now "$1"
 }
 
 # ---- Rust ----------------------------------------------------------------------------------

@@ -416,8 +416,11 @@ fn announce(ready: &Ready, server_file: &Path, mode: Mode) {
     }
 }
 
+/// What a dependency logs that handles its errors as well; whoever wants it names it in the filter.
+const QUIET: &str = "async_nats=off";
+
 fn start_logging(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log).with_context(|| {
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log)).with_context(|| {
         format!(
             "read the log filter '{}'; an example is info,kiln=debug",
             settings.log

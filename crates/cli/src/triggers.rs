@@ -20,6 +20,8 @@ Examples:
   kiln triggers add audit postgres://db.example.com/shop --table orders --secret shop
   kiln triggers add audit mariadb://db.example.com/shop --table orders --secret shop --from-start
   kiln triggers add audit redis://127.0.0.1/0 --stream orders
+  kiln triggers add audit nats://127.0.0.1/ORDERS --subject 'orders.>'
+  kiln triggers add audit mqtt://127.0.0.1 --topic 'house/+/door'
   kiln triggers list --function audit
   kiln triggers show 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
   kiln triggers pause 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11

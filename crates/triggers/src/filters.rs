@@ -7,9 +7,11 @@ use kiln_types::{EventSource, Mapping};
 pub(crate) fn read(mapping: &Mapping) -> Filters {
     let kind = match &mapping.source {
         // Records in DynamoDB's shape: all of one is JSON.
-        EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => {
-            Source::DynamoDb
-        }
+        EventSource::Postgres(_)
+        | EventSource::Mysql(_)
+        | EventSource::Redis(_)
+        | EventSource::Nats(_)
+        | EventSource::Mqtt(_) => Source::DynamoDb,
         EventSource::Queue(_) => Source::Sqs,
     };
     let patterns = mapping.settings.filters.iter().map(String::as_str);

@@ -10,10 +10,15 @@ use crate::messages::MessageSource;
 use crate::secrets::Secrets;
 use crate::source::Source;
 
+mod arrivals;
 mod attribute;
+mod dial;
 mod image;
+mod mqtt;
 mod mysql;
+mod nats;
 mod postgres;
+mod published;
 mod redis;
 mod sqs;
 mod tls;
@@ -69,6 +74,21 @@ impl MakeSources for Sources {
                 self.store.clone(),
             ))),
             EventSource::Redis(source) => Made::Stream(Arc::new(redis::Redis::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
+                &self.config,
+                self.store.clone(),
+                self.clock.clone(),
+            ))),
+            EventSource::Nats(source) => Made::Stream(Arc::new(nats::Nats::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
+                &self.config,
+                self.clock.clone(),
+            ))),
+            EventSource::Mqtt(source) => Made::Stream(Arc::new(mqtt::Mqtt::new(
                 mapping,
                 source.clone(),
                 self.secrets.clone(),

@@ -14,12 +14,16 @@ use crate::id::MappingId;
 use crate::message::QueueArn;
 
 mod endpoint;
+pub mod mqtt;
 pub mod mysql;
+pub mod nats;
 pub mod postgres;
 pub mod redis;
 
 pub use endpoint::{StartingPosition, TlsMode};
+use mqtt::MqttSource;
 use mysql::MysqlSource;
+use nats::NatsSource;
 use postgres::PostgresSource;
 use redis::RedisSource;
 
@@ -72,6 +76,10 @@ pub enum EventSource {
     Mysql(MysqlSource),
     /// What happens in a Redis or Valkey server.
     Redis(RedisSource),
+    /// What is published to a NATS server.
+    Nats(NatsSource),
+    /// What is published to topics of an MQTT broker.
+    Mqtt(MqttSource),
     /// Messages of a message queue of this server.
     Queue(QueueArn),
 }
@@ -147,6 +155,8 @@ impl EventSource {
             (EventSource::Postgres(one), EventSource::Postgres(other)) => one.is_same(other),
             (EventSource::Mysql(one), EventSource::Mysql(other)) => one.is_same(other),
             (EventSource::Redis(one), EventSource::Redis(other)) => one.is_same(other),
+            (EventSource::Nats(one), EventSource::Nats(other)) => one.is_same(other),
+            (EventSource::Mqtt(one), EventSource::Mqtt(other)) => one.is_same(other),
             (EventSource::Queue(one), EventSource::Queue(other)) => one == other,
             _ => false,
         }

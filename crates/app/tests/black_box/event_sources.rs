@@ -11,6 +11,8 @@ use crate::client;
 use crate::events::Ledger;
 
 mod mariadb;
+mod mqtt;
+mod nats;
 mod queues;
 mod redis;
 

@@ -13,7 +13,8 @@ pub(super) struct Add {
     /// The function, with a version or an alias or without
     function: String,
     /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`,
-    /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]`
+    /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]`,
+    /// `nats://HOST[:PORT][/STREAM]` or `mqtt://HOST[:PORT]`
     source: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
@@ -24,13 +25,22 @@ pub(super) struct Add {
     /// Keys of a Redis server whose changes it hears of, such as session:*; repeat it for more
     #[arg(long, value_name = "PATTERN", help_heading = DATABASES, conflicts_with_all = ["table", "stream"])]
     key: Vec<String>,
+    /// A subject of a NATS server, such as orders.>; repeat it for more, unless a stream is named
+    #[arg(long, value_name = "SUBJECT", help_heading = DATABASES, conflicts_with_all = ["table", "stream", "key"])]
+    subject: Vec<String>,
+    /// Of all that listen in this group of a NATS server, one hears a message
+    #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "subject")]
+    queue_group: Option<String>,
+    /// A topic of an MQTT broker, such as house/+/door; repeat it for more
+    #[arg(long, value_name = "FILTER", help_heading = DATABASES, conflicts_with_all = ["table", "stream", "key", "subject"])]
+    topic: Vec<String>,
     /// The secret with the database's user and password, by its name or its ARN
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     secret: Option<String>,
     /// The secret with the certificate that vouches for the server's
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     root_certificate: Option<String>,
-    /// Begin with the oldest that the database still has (MariaDB, MySQL and Redis streams)
+    /// Begin with the oldest that the database still has (MariaDB, MySQL, and streams of Redis and NATS)
     #[arg(long, help_heading = DATABASES)]
     from_start: bool,
     /// How often a batch is tried again after a function error [default: until it succeeds]
@@ -124,6 +134,8 @@ fn source(add: &Add) -> Result<Source<'_>> {
         ("--table", !add.table.is_empty()),
         ("--stream", add.stream.is_some()),
         ("--key", !add.key.is_empty()),
+        ("--subject", !add.subject.is_empty()),
+        ("--topic", !add.topic.is_empty()),
         ("--secret", add.secret.is_some()),
         ("--root-certificate", add.root_certificate.is_some()),
         ("--from-start", add.from_start),
@@ -156,19 +168,21 @@ fn of_queue(add: &Add, queue: &str, function: &FunctionArn) -> Value {
 
 fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
     let kind = endpoint_type(add, endpoint)?;
-    let is_redis = kind.starts_with("REDIS");
-    let topics = match (&add.stream, is_redis) {
-        (Some(stream), true) => vec![stream.clone()],
-        (None, true) => add.key.clone(),
-        (_, false) => add.table.clone(),
+    let (topics, needs, may_be_open) = match kind {
+        "REDIS" => (
+            add.stream.iter().cloned().collect(),
+            "a Redis server needs --stream or --key",
+            true,
+        ),
+        "REDIS_KEYSPACE" => (add.key.clone(), "a Redis server needs --key", true),
+        "NATS" | "NATS_JETSTREAM" => (add.subject.clone(), "a NATS server needs --subject", true),
+        "MQTT" => (add.topic.clone(), "an MQTT broker needs --topic", true),
+        _ => (add.table.clone(), "a database needs --table", false),
     };
     if topics.is_empty() {
-        match is_redis {
-            true => bail!("a Redis server needs --stream or --key: see `kiln triggers add --help`"),
-            false => bail!("a database needs --table: see `kiln triggers add --help`"),
-        }
+        bail!("{needs}: see `kiln triggers add --help`");
     }
-    if add.secret.is_none() && !is_redis {
+    if add.secret.is_none() && !may_be_open {
         bail!("a database needs --secret: see `kiln triggers add --help`");
     }
     let secret = |name: &str| match name.starts_with("arn:") {
@@ -185,12 +199,16 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
     if let Some(root) = &add.root_certificate {
         access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
     }
-    Ok(json!({
+    let mut document = json!({
         "SelfManagedEventSource": {"Endpoints": {(kind): [endpoint]}},
         "Topics": topics,
         "SourceAccessConfigurations": access,
         "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
-    }))
+    });
+    if let Some(group) = &add.queue_group {
+        document["Queues"] = json!([group]);
+    }
+    Ok(document)
 }
 
 /// What kind of source an endpoint is of, by its scheme.
@@ -202,10 +220,22 @@ fn endpoint_type(add: &Add, endpoint: &str) -> Result<&'static str> {
         "mysql" => "MYSQL",
         "redis" | "valkey" if add.key.is_empty() => "REDIS",
         "redis" | "valkey" => "REDIS_KEYSPACE",
+        "mqtt" => "MQTT",
+        "nats" if has_path(endpoint) => "NATS_JETSTREAM",
+        "nats" => "NATS",
         _ => bail!(
-            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql:// or redis://"
+            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis://, nats:// or mqtt://"
         ),
     })
+}
+
+/// Whether an endpoint names something behind the server.
+fn has_path(endpoint: &str) -> bool {
+    let (_, place) = endpoint.split_once("://").unwrap_or_default();
+    let place = place.split('?').next().unwrap_or_default();
+    place
+        .split_once('/')
+        .is_some_and(|(_, path)| !path.is_empty())
 }
 
 #[cfg(test)]
@@ -255,6 +285,9 @@ mod tests {
             ("add f mysql://db/shop --table t --secret s", "MYSQL"),
             ("add f redis://db --stream t", "REDIS"),
             ("add f valkey://db --key t", "REDIS_KEYSPACE"),
+            ("add f nats://mq?sslmode=require --subject t", "NATS"),
+            ("add f nats://mq:4222/S --subject t", "NATS_JETSTREAM"),
+            ("add f mqtt://mq --topic t", "MQTT"),
         ] {
             let add = add(line);
             let document = of_database(&add, &add.source, &function()).unwrap();
@@ -269,6 +302,8 @@ mod tests {
             ),
             ("add f redis://db --table t", "needs --stream or --key"),
             ("add f mysql://db/shop --secret s", "needs --table"),
+            ("add f nats://mq --table t", "needs --subject"),
+            ("add f mqtt://mq --subject t", "needs --topic"),
         ] {
             let add = add(line);
             let refused = of_database(&add, &add.source, &function()).unwrap_err();

@@ -14,7 +14,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 
 use kiln_store::Store;
 use kiln_types::mapping::TlsMode;
@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::place_kept::PlaceKept;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Source, Task, Trouble};
+use crate::sources::arrivals::Arrivals;
 use crate::sources::tls;
 
 mod connection;
@@ -51,13 +52,11 @@ pub(crate) struct Redis {
     secrets: Secrets,
     region: Region,
     arn: String,
-    clock: Arc<dyn Clock>,
+    arrivals: Arrivals,
     /// Whether the stream was made with the group, so that it goes with it if nobody has used it.
     kept: PlaceKept,
     /// Entries that are asked for at a time: fewer where they are large.
     at_a_time: AtomicUsize,
-    /// The number of the last published change.
-    last: AtomicU64,
 }
 
 impl Redis {
@@ -79,10 +78,9 @@ impl Redis {
             source,
             secrets,
             region,
-            clock,
+            arrivals: Arrivals::new(clock),
             kept: PlaceKept::new(store, mapping.id),
             at_a_time: AtomicUsize::new(stream::ENTRIES_MAX),
-            last: AtomicU64::new(0),
         }
     }
 

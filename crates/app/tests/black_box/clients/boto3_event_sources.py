@@ -57,7 +57,7 @@ with raises("InvalidParameterValueException", 400, "Unsupported starting positio
     client.create_event_source_mapping(**{**asked, **now})
 with raises("ValidationException", 400, "Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"):
     client.create_event_source_mapping(**{**asked, "StartingPosition": "LATER"})
-with raises("ValidationException", 400, "KAFKA_BOOTSTRAP_SERVERS, MARIADB, MYSQL, "):
+with raises("ValidationException", 400, "KAFKA_BOOTSTRAP_SERVERS, MARIADB, MQTT, MYSQL, "):
     client.create_event_source_mapping(**{**asked, "SelfManagedEventSource": {"Endpoints": {"ORACLE": [endpoint]}}})
 with raises("InvalidParameterValueException", 400, "Unrecognized event source."):
     client.create_event_source_mapping(FunctionName="audit", EventSourceArn="arn:aws:ec2:us-east-1:000000000000:x")

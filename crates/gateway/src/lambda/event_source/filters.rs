@@ -11,9 +11,11 @@ use crate::lambda::refusal::invalid;
 pub(super) fn read(source: &EventSource, criteria: wire::FilterCriteria) -> Result<Vec<String>> {
     let kind = match source {
         // Records in DynamoDB's shape: all of one is JSON.
-        EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => {
-            Source::DynamoDb
-        }
+        EventSource::Postgres(_)
+        | EventSource::Mysql(_)
+        | EventSource::Redis(_)
+        | EventSource::Nats(_)
+        | EventSource::Mqtt(_) => Source::DynamoDb,
         EventSource::Queue(_) => Source::Sqs,
     };
     let filters = criteria.filters.unwrap_or_default().into_iter();

@@ -52,6 +52,25 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
             self_managed_event_source: Some(source::redis::self_managed(source)),
             ..of_stream(shown, settings)
         },
+        EventSource::Nats(source) => {
+            let (position, at) = source::nats::position(source);
+            Shown {
+                starting_position: Some(position.to_owned()),
+                starting_position_timestamp: at,
+                topics: topics(source.heard.subjects().iter().map(|name| name.as_str())),
+                queues: source::nats::queues(source),
+                source_access_configurations: Some(source::nats::access(source)),
+                self_managed_event_source: Some(source::nats::self_managed(source)),
+                ..of_stream(shown, settings)
+            }
+        }
+        EventSource::Mqtt(source) => Shown {
+            starting_position: Some("LATEST".to_owned()),
+            topics: topics(source.filters.iter().map(|filter| filter.as_str())),
+            source_access_configurations: Some(source::mqtt::access(source)),
+            self_managed_event_source: Some(source::mqtt::self_managed(source)),
+            ..of_stream(shown, settings)
+        },
         EventSource::Queue(_) => Shown {
             state_transition_reason: Some("USER_INITIATED".to_owned()),
             scaling_config: settings.concurrency_max.map(|max| wire::ScalingConfig {

@@ -7,7 +7,9 @@ use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::{conflict, invalid};
 
+pub(super) mod mqtt;
 pub(super) mod mysql;
+pub(super) mod nats;
 pub(super) mod postgres;
 pub(super) mod redis;
 mod self_managed;
@@ -43,6 +45,12 @@ pub(super) fn read(
         [(kind, endpoints)] if redis::ENDPOINT_TYPES.contains(&kind.as_str()) => {
             redis::read(context, input, kind, endpoints).map(EventSource::Redis)
         }
+        [(kind, endpoints)] if nats::ENDPOINT_TYPES.contains(&kind.as_str()) => {
+            nats::read(context, input, kind, endpoints).map(EventSource::Nats)
+        }
+        [(kind, endpoints)] if kind == mqtt::ENDPOINT_TYPE => {
+            mqtt::read(context, input, endpoints).map(EventSource::Mqtt)
+        }
         [(kind, _)] => Err(invalid(format!(
             "Kiln has no event sources of the type {kind} yet."
         ))),
@@ -60,6 +68,8 @@ pub(super) fn update(
         EventSource::Postgres(source) => postgres::update(context, source, input),
         EventSource::Mysql(source) => mysql::update(context, source, input),
         EventSource::Redis(source) => redis::update(context, source, input),
+        EventSource::Nats(source) => nats::update(context, source, input),
+        EventSource::Mqtt(source) => mqtt::update(context, source, input),
         EventSource::Queue(_) => sqs::check_update(input),
     }
 }
@@ -67,7 +77,11 @@ pub(super) fn update(
 /// The ARN of a source that has one.
 pub(super) fn arn(source: &EventSource) -> Option<String> {
     match source {
-        EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => None,
+        EventSource::Postgres(_)
+        | EventSource::Mysql(_)
+        | EventSource::Redis(_)
+        | EventSource::Nats(_)
+        | EventSource::Mqtt(_) => None,
         EventSource::Queue(arn) => Some(arn.to_string()),
     }
 }
@@ -87,6 +101,14 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
         EventSource::Redis(source) => {
             let names = source.heard.names().iter().map(|name| name.as_str());
             self_managed_repeats(&source.endpoint, &function.to_string(), names)
+        }
+        EventSource::Nats(source) => {
+            let names = source.heard.subjects().iter().map(|name| name.as_str());
+            self_managed_repeats(&source.endpoint, &function.to_string(), names)
+        }
+        EventSource::Mqtt(source) => {
+            let filters = source.filters.iter().map(|filter| filter.as_str());
+            self_managed_repeats(&source.endpoint, &function.to_string(), filters)
         }
         EventSource::Queue(arn) => {
             let name = &function.name;

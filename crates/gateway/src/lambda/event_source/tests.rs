@@ -4,6 +4,7 @@ use kiln_types::MappingState;
 
 use super::*;
 
+mod brokers;
 mod queues;
 use crate::lambda::fixture::Fixture;
 

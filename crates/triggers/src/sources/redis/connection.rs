@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::resp::{self, Unread, Value};
 use crate::source::Trouble;
+pub(super) use crate::sources::dial::lost;
+use crate::sources::dial::{Stream, dial};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -29,11 +28,6 @@ pub(super) struct Target<'a> {
     pub(super) login: Option<(&'a str, &'a str)>,
     pub(super) tls: Option<Arc<ClientConfig>>,
 }
-
-/// Bytes in both directions.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection that takes commands.
 pub(super) struct Connection {
@@ -61,22 +55,8 @@ impl Connection {
     }
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
-        let tcp = TcpStream::connect((target.host, target.port)).await;
-        let tcp = tcp.map_err(|error| lost(format!("{}:{}: {error}", target.host, target.port)))?;
-        // Commands are small and must not wait for more.
-        let _ = tcp.set_nodelay(true);
-        let stream: Box<dyn Stream> = match &target.tls {
-            None => Box::new(tcp),
-            Some(tls) => {
-                let name = ServerName::try_from(target.host.to_owned());
-                let name =
-                    name.map_err(|_| lost("the server's name cannot be one in a certificate"))?;
-                let encrypted = TlsConnector::from(tls.clone()).connect(name, tcp).await;
-                Box::new(encrypted.map_err(|error| lost(format!("TLS: {error}")))?)
-            }
-        };
         let mut connection = Self {
-            stream,
+            stream: dial(target.host, target.port, target.tls.as_ref()).await?,
             inbox: BytesMut::new(),
         };
         if let Some((user, password)) = target.login {
@@ -167,9 +147,4 @@ impl From<Failure> for Trouble {
             Failure::Lost(trouble) => trouble,
         }
     }
-}
-
-/// The connection does not work.
-pub(super) fn lost(what: impl std::fmt::Display) -> Trouble {
-    Trouble::new(format!("Connection error. {what}"))
 }

@@ -1,10 +1,8 @@
 //! Changes of keys, as the server publishes them ("Redis keyspace notifications").
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use kiln_types::Timestamp;
 use kiln_types::mapping::redis::KeyName;
 
 use super::Redis;
@@ -17,8 +15,6 @@ use crate::source::{Feed, Item, Trouble};
 const BEAT_EVERY: Duration = Duration::from_secs(10);
 /// After so many of these without a word the connection is given up.
 const SILENT_MAX: u32 = 3;
-/// Ids within a millisecond: as many bits of a number.
-const NUMBER_BITS: u32 = 20;
 
 /// Feeds what is published until it is told to stop or cannot.
 pub(super) async fn listen(redis: &Redis, patterns: &[KeyName], feed: Feed) -> Result<(), Trouble> {
@@ -125,23 +121,14 @@ impl Listener<'_> {
         let Some(key) = channel.strip_prefix(self.prefix.as_bytes()) else {
             return;
         };
-        let at = self.redis.clock.timestamp();
+        let (at, number) = self.redis.arrivals.next();
         let change = Change {
             key,
             event,
             at,
-            number: self.number(at),
+            number,
         };
         self.outbox
             .push_back(Item::Record(change.record(&self.origin)));
-    }
-
-    /// Greater than all before, whatever the calendar does.
-    fn number(&self, at: Timestamp) -> u64 {
-        let now = u64::try_from(at.as_millis()).unwrap_or(0) << NUMBER_BITS;
-        let next = |last: u64| Some(now.max(last + 1));
-        let last = &self.redis.last;
-        let before = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        now.max(before.unwrap_or(0) + 1)
     }
 }

@@ -84,7 +84,7 @@ where
     read.map_err(|error: kiln_types::InvalidName| invalid(format!("The {error}.")))
 }
 
-/// What is heard of there, each once; `what` says what they are.
+/// What is heard of there where that has no queues; `what` says what they are.
 pub(super) fn topics<T>(
     kind: &str,
     input: &wire::CreateEventSourceMappingRequest,
@@ -98,6 +98,18 @@ where
             "Queues are not supported for event sources of the type {kind}: use Topics, which are {what}."
         )));
     }
+    names(kind, input, what)
+}
+
+/// What is heard of there, each once.
+pub(super) fn names<T>(
+    kind: &str,
+    input: &wire::CreateEventSourceMappingRequest,
+    what: &str,
+) -> Result<Vec<T>>
+where
+    T: std::str::FromStr<Err = kiln_types::InvalidName> + PartialEq,
+{
     let mut read: Vec<T> = Vec::new();
     for topic in input.topics.as_deref().unwrap_or_default() {
         let topic = topic.parse();

@@ -1,0 +1,279 @@
+//! Against a real server: what is heard, what is made and removed, and what survives.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kiln_testkit::Nats as Server;
+use kiln_types::mapping::nats::Begin;
+use kiln_types::{EventSource, MappingId, SystemClock};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::record::{Position, Record};
+use crate::source::Item;
+
+mod published;
+mod streams;
+
+/// Longer than anything here takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server, and a mapping's source of it.
+struct Rig {
+    server: Server,
+    source: Arc<Nats>,
+    secrets: TempDir,
+}
+
+/// Somebody who listens.
+struct Listener {
+    items: mpsc::Receiver<Item>,
+    confirm: watch::Sender<Option<Position>>,
+    stop: CancellationToken,
+    listening: tokio::task::JoinHandle<Result<(), Trouble>>,
+    made: u32,
+}
+
+fn source(endpoint: &str, heard: Heard, secrets: &Path) -> Nats {
+    let arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop";
+    let source = NatsSource {
+        endpoint: endpoint.parse().unwrap(),
+        heard,
+        credentials: Some(arn.parse().unwrap()),
+        root_certificates: None,
+    };
+    let mapping = Mapping {
+        id: MappingId::random(),
+        source: EventSource::Nats(source.clone()),
+        ..crate::tests::rig::mapping("sum", "orders")
+    };
+    let config = Config {
+        secrets_dir: Some(secrets.to_owned()),
+        ..Config::default()
+    };
+    let own = Secrets::new(config.secrets_dir.clone());
+    let clock = Arc::new(SystemClock::start());
+    Nats::new(&mapping, source, own, &config, clock)
+}
+
+fn stream(subject: &str, begin: Begin) -> Heard {
+    Heard::Stream {
+        stream: "ORDERS".parse().unwrap(),
+        subject: subject.parse().unwrap(),
+        begin,
+    }
+}
+
+impl Rig {
+    fn new(heard: Heard) -> Self {
+        Self::of(Server::start(), heard)
+    }
+
+    fn of(server: Server, heard: Heard) -> Self {
+        let secrets = tempfile::tempdir().unwrap();
+        server.write_secret(secrets.path(), "shop");
+        Self {
+            source: Arc::new(source(&server.endpoint(), heard, secrets.path())),
+            server,
+            secrets,
+        }
+    }
+
+    /// With a stream that keeps `orders.>`.
+    fn with_stream(subject: &str, begin: Begin) -> Self {
+        let server = Server::start();
+        server.make_stream("ORDERS", &["orders.>"]);
+        Self::of(server, stream(subject, begin))
+    }
+
+    fn listen(&self) -> Listener {
+        self.listen_from(None)
+    }
+
+    fn listen_from(&self, position: Option<Position>) -> Listener {
+        let (sender, items) = mpsc::channel(8);
+        let confirm = watch::Sender::new(position);
+        let stop = CancellationToken::new();
+        let feed = Feed {
+            items: sender,
+            confirmed: confirm.subscribe(),
+            stop: stop.clone(),
+        };
+        let source = self.source.clone();
+        let listening = TaskTracker::new().spawn(async move { source.listen(feed).await });
+        Listener {
+            items,
+            confirm,
+            stop,
+            listening,
+            made: 0,
+        }
+    }
+
+    /// What the server says of the mapping's consumer.
+    fn consumer(&self) -> Value {
+        let what = format!("CONSUMER.INFO.ORDERS.{}", self.source.name);
+        self.server.ask(&what, &json!({}))
+    }
+
+    /// Messages that were handed out and not acknowledged.
+    fn pending(&self) -> u64 {
+        self.consumer()["num_ack_pending"].as_u64().unwrap()
+    }
+}
+
+impl Listener {
+    async fn next(&mut self) -> Item {
+        let next = tokio::time::timeout(PATIENCE, self.items.recv()).await;
+        match next.expect("something is said") {
+            Some(item) => item,
+            None => panic!("it ended: {:?}", (&mut self.listening).await),
+        }
+    }
+
+    async fn opened(&mut self) {
+        loop {
+            match self.next().await {
+                Item::Opened => return,
+                Item::Making(noted) => {
+                    self.made += 1;
+                    let _ = noted.send(());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The next so many records.
+    async fn records(&mut self, count: usize) -> Vec<(Record, Value)> {
+        let mut records = Vec::new();
+        while records.len() < count {
+            if let Item::Record(record) = self.next().await {
+                let document = serde_json::from_slice(&record.document).unwrap();
+                records.push((record, document));
+            }
+        }
+        records
+    }
+
+    /// What the next so many messages say.
+    async fn texts(&mut self, count: usize) -> Vec<String> {
+        let records = self.records(count).await.into_iter();
+        records
+            .map(|(_, document)| document["nats"]["text"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// As a worker that has done all that came.
+    async fn done(&mut self) {
+        loop {
+            if let Item::Mark(position) = self.next().await {
+                self.confirm.send_replace(Some(position));
+                return;
+            }
+        }
+    }
+
+    async fn ended(self) -> Trouble {
+        let Self {
+            mut items,
+            listening,
+            ..
+        } = self;
+        let drain = async {
+            while let Some(item) = items.recv().await {
+                if let Item::Making(noted) = item {
+                    let _ = noted.send(());
+                }
+            }
+        };
+        let (_, ended) = tokio::join!(drain, tokio::time::timeout(PATIENCE, listening));
+        ended.expect("it ends").unwrap().unwrap_err()
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        drop(self.items);
+        let ended = tokio::time::timeout(PATIENCE, self.listening).await;
+        ended.expect("it closes").unwrap().unwrap();
+    }
+}
+
+async fn until(mut is_so: impl FnMut() -> bool) {
+    let clock = SystemClock::start();
+    while !is_so() {
+        assert!(clock.now().since_start() < PATIENCE, "it becomes so");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_tls_proves_its_name() {
+    let (server, certificate) = Server::start_with_tls();
+    server.make_stream("ORDERS", &["orders.>"]);
+    let secrets = tempfile::tempdir().unwrap();
+    let password = Server::PASSWORD;
+    for host in ["localhost", "127.0.0.1"] {
+        let secret = json!({"username": "kiln", "password": password, "host": host});
+        std::fs::write(secrets.path().join(host), secret.to_string()).unwrap();
+    }
+    let root = json!({"certificate": certificate}).to_string();
+    std::fs::write(secrets.path().join("root"), root).unwrap();
+    let arn = |name: &str| {
+        let text = format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{name}");
+        text.parse().unwrap()
+    };
+    let port = server.port();
+    for (host, mode, vouched, told) in [
+        ("localhost", "verify-full", true, None),
+        ("127.0.0.1", "require", false, None),
+        ("127.0.0.1", "verify-full", true, Some("Connection error.")),
+        ("localhost", "verify-full", false, Some("Connection error.")),
+    ] {
+        let endpoint = format!("nats://{host}:{port}/ORDERS?sslmode={mode}");
+        let mut nats = source(&endpoint, stream(">", Begin::Latest), secrets.path());
+        nats.source.credentials = Some(arn(host));
+        nats.source.root_certificates = vouched.then(|| arn("root"));
+        let looked = nats.look().await.map_err(|trouble| trouble.to_string());
+        match told {
+            None => assert!(looked.unwrap().unwrap().ends_with("is gone"), "{endpoint}"),
+            Some(told) => assert!(looked.unwrap_err().starts_with(told), "{endpoint}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_said_in_a_sentence() {
+    let rig = Rig::new(stream("orders.>", Begin::Latest));
+    let told = rig.listen().ended().await.to_string();
+    assert_eq!(told, "the server has no stream ORDERS");
+    let write = |secret: &str| {
+        std::fs::write(rig.secrets.path().join("shop"), secret).unwrap();
+    };
+    write(r#"{"username":"kiln","password":"wrong","host":"127.0.0.1"}"#);
+    let told = rig.listen().ended().await.to_string();
+    assert!(told.contains("authorization violation"), "{told}");
+    write(r#"{"token":"wrong","host":"127.0.0.1"}"#);
+    let told = rig.listen().ended().await.to_string();
+    assert!(told.contains("authorization violation"), "{told}");
+    write(r#"{"username":"kiln","password":"secret","host":"mq.example.com"}"#);
+    let told = rig.listen().ended().await.to_string();
+    assert_eq!(
+        told,
+        "the secret 'shop' is for another \"host\" than '127.0.0.1'"
+    );
+    write(r#"{"username":"kiln","password":"secret","host":"192.0.2.1"}"#);
+    let far = "nats://192.0.2.1/ORDERS?sslmode=require";
+    let far = source(far, stream(">", Begin::Latest), rig.secrets.path());
+    let told = far.look().await.unwrap_err().to_string();
+    assert!(told.contains("use ?sslmode=verify-full"), "{told}");
+    let secure = format!("{}?sslmode=require", rig.server.endpoint());
+    write(r#"{"username":"kiln","password":"secret","host":"127.0.0.1"}"#);
+    let secure = source(&secure, stream(">", Begin::Latest), rig.secrets.path());
+    let told = secure.look().await.unwrap_err().to_string();
+    assert!(told.starts_with("Connection error."), "{told}");
+}
