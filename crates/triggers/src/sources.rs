@@ -14,6 +14,7 @@ mod attribute;
 mod image;
 mod mysql;
 mod postgres;
+mod rabbitmq;
 mod redis;
 mod sqs;
 mod tls;
@@ -74,6 +75,12 @@ impl MakeSources for Sources {
                 self.secrets.clone(),
                 &self.config,
                 self.store.clone(),
+                self.clock.clone(),
+            ))),
+            EventSource::RabbitMq(source) => Made::Stream(Arc::new(rabbitmq::RabbitMq::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
                 self.clock.clone(),
             ))),
             EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(

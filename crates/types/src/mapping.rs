@@ -16,11 +16,13 @@ use crate::message::QueueArn;
 mod endpoint;
 pub mod mysql;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod redis;
 
 pub use endpoint::{StartingPosition, TlsMode};
 use mysql::MysqlSource;
 use postgres::PostgresSource;
+use rabbitmq::RabbitMqSource;
 use redis::RedisSource;
 
 /// What a mapping says of its work before there was any.
@@ -72,6 +74,9 @@ pub enum EventSource {
     Mysql(MysqlSource),
     /// What happens in a Redis or Valkey server.
     Redis(RedisSource),
+    /// Messages of a queue of a RabbitMQ broker.
+    #[serde(rename = "rabbitmq")]
+    RabbitMq(RabbitMqSource),
     /// Messages of a message queue of this server.
     Queue(QueueArn),
 }
@@ -147,6 +152,7 @@ impl EventSource {
             (EventSource::Postgres(one), EventSource::Postgres(other)) => one.is_same(other),
             (EventSource::Mysql(one), EventSource::Mysql(other)) => one.is_same(other),
             (EventSource::Redis(one), EventSource::Redis(other)) => one.is_same(other),
+            (EventSource::RabbitMq(one), EventSource::RabbitMq(other)) => one.is_same(other),
             (EventSource::Queue(one), EventSource::Queue(other)) => one == other,
             _ => false,
         }
