@@ -13,7 +13,7 @@ pub(super) struct Add {
     /// The function, with a version or an alias or without
     function: String,
     /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`,
-    /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]`
+    /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]` or `amqps://HOST[:PORT]`
     source: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
@@ -24,6 +24,12 @@ pub(super) struct Add {
     /// Keys of a Redis server whose changes it hears of, such as session:*; repeat it for more
     #[arg(long, value_name = "PATTERN", help_heading = DATABASES, conflicts_with_all = ["table", "stream"])]
     key: Vec<String>,
+    /// A queue of a RabbitMQ broker
+    #[arg(long, value_name = "NAME", help_heading = DATABASES, conflicts_with_all = ["table", "stream", "key"])]
+    queue: Option<String>,
+    /// The virtual host of the RabbitMQ broker that the queue is in [default: /]
+    #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "queue")]
+    virtual_host: Option<String>,
     /// The secret with the database's user and password, by its name or its ARN
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     secret: Option<String>,
@@ -42,7 +48,7 @@ pub(super) struct Add {
     /// Batches of a queue that run at a time, at most
     #[arg(long, value_name = "COUNT", help_heading = "Queues")]
     concurrency: Option<u32>,
-    /// Records of one invocation, at most [default: 10 of a queue, 100 of a database]
+    /// Records of one invocation, at most [default: 10 of a queue, 100 of others]
     #[arg(long, value_name = "COUNT")]
     batch_size: Option<u32>,
     /// How long a batch waits for more records [default: 0]
@@ -56,7 +62,7 @@ pub(super) struct Add {
     filter: Vec<String>,
 }
 
-const DATABASES: &str = "Databases";
+const DATABASES: &str = "Databases and brokers";
 
 /// What a source is named by.
 enum Source<'a> {
@@ -124,6 +130,7 @@ fn source(add: &Add) -> Result<Source<'_>> {
         ("--table", !add.table.is_empty()),
         ("--stream", add.stream.is_some()),
         ("--key", !add.key.is_empty()),
+        ("--queue", add.queue.is_some()),
         ("--secret", add.secret.is_some()),
         ("--root-certificate", add.root_certificate.is_some()),
         ("--from-start", add.from_start),
@@ -132,7 +139,7 @@ fn source(add: &Add) -> Result<Source<'_>> {
     ];
     if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) {
         bail!(
-            "{option} is for databases, which are named as postgres://HOST/DATABASE: {} is taken for a queue, \
+            "{option} is for databases and brokers, which are named as postgres://HOST/DATABASE: {} is taken for a queue, \
              whose redrive policy says how often a message is tried and where it goes then",
             add.source
         );
@@ -156,6 +163,12 @@ fn of_queue(add: &Add, queue: &str, function: &FunctionArn) -> Value {
 
 fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
     let kind = endpoint_type(add, endpoint)?;
+    if kind == "RABBITMQ" {
+        return of_rabbitmq(add, endpoint, function);
+    }
+    if add.queue.is_some() {
+        bail!("--queue is for RabbitMQ brokers, which are named as amqps://HOST");
+    }
     let is_redis = kind.starts_with("REDIS");
     let topics = match (&add.stream, is_redis) {
         (Some(stream), true) => vec![stream.clone()],
@@ -171,6 +184,39 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
     if add.secret.is_none() && !is_redis {
         bail!("a database needs --secret: see `kiln triggers add --help`");
     }
+    Ok(json!({
+        "SelfManagedEventSource": {"Endpoints": {(kind): [endpoint]}},
+        "Topics": topics,
+        "SourceAccessConfigurations": access(add, function),
+        "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
+    }))
+}
+
+fn of_rabbitmq(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
+    let Some(queue) = &add.queue else {
+        bail!("a RabbitMQ broker needs --queue: see `kiln triggers add --help`");
+    };
+    if add.secret.is_none() {
+        bail!("a RabbitMQ broker needs --secret: see `kiln triggers add --help`");
+    }
+    if add.from_start {
+        bail!(
+            "--from-start is not for RabbitMQ brokers: a queue begins with the oldest message that is in it"
+        );
+    }
+    let mut access = access(add, function);
+    if let Some(name) = &add.virtual_host {
+        access.push(json!({"Type": "VIRTUAL_HOST", "URI": name}));
+    }
+    Ok(json!({
+        "SelfManagedEventSource": {"Endpoints": {"RABBITMQ": [endpoint]}},
+        "Queues": [queue],
+        "SourceAccessConfigurations": access,
+    }))
+}
+
+/// Who asks, by the names of secrets.
+fn access(add: &Add, function: &FunctionArn) -> Vec<Value> {
     let secret = |name: &str| match name.starts_with("arn:") {
         true => name.to_owned(),
         false => format!(
@@ -178,19 +224,16 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
             function.region, function.account
         ),
     };
-    let mut access = Vec::new();
-    if let Some(user) = &add.secret {
-        access.push(json!({"Type": "BASIC_AUTH", "URI": secret(user)}));
-    }
-    if let Some(root) = &add.root_certificate {
-        access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
-    }
-    Ok(json!({
-        "SelfManagedEventSource": {"Endpoints": {(kind): [endpoint]}},
-        "Topics": topics,
-        "SourceAccessConfigurations": access,
-        "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
-    }))
+    let given = [
+        ("BASIC_AUTH", &add.secret),
+        ("SERVER_ROOT_CA_CERTIFICATE", &add.root_certificate),
+    ];
+    let given = given
+        .iter()
+        .filter_map(|(kind, name)| Some((kind, name.as_ref()?)));
+    given
+        .map(|(kind, name)| json!({"Type": kind, "URI": secret(name)}))
+        .collect()
 }
 
 /// What kind of source an endpoint is of, by its scheme.
@@ -202,8 +245,9 @@ fn endpoint_type(add: &Add, endpoint: &str) -> Result<&'static str> {
         "mysql" => "MYSQL",
         "redis" | "valkey" if add.key.is_empty() => "REDIS",
         "redis" | "valkey" => "REDIS_KEYSPACE",
+        "amqp" | "amqps" => "RABBITMQ",
         _ => bail!(
-            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql:// or redis://"
+            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis:// or amqps://"
         ),
     })
 }
@@ -269,11 +313,31 @@ mod tests {
             ),
             ("add f redis://db --table t", "needs --stream or --key"),
             ("add f mysql://db/shop --secret s", "needs --table"),
+            ("add f redis://db --queue q", "--queue is for RabbitMQ"),
+            ("add f amqps://mq --secret s", "needs --queue"),
+            ("add f amqps://mq --queue q", "needs --secret"),
         ] {
             let add = add(line);
             let refused = of_database(&add, &add.source, &function()).unwrap_err();
             assert!(refused.to_string().contains(told), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_broker_has_one_queue_in_a_virtual_host() {
+        let add = add("add f amqps://mq --queue orders --virtual-host shop --secret s");
+        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s";
+        assert_eq!(
+            of_database(&add, &add.source, &function()).unwrap(),
+            json!({
+                "SelfManagedEventSource": {"Endpoints": {"RABBITMQ": ["amqps://mq"]}},
+                "Queues": ["orders"],
+                "SourceAccessConfigurations": [
+                    {"Type": "BASIC_AUTH", "URI": arn},
+                    {"Type": "VIRTUAL_HOST", "URI": "shop"},
+                ],
+            })
+        );
     }
 
     #[test]

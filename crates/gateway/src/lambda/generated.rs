@@ -2946,6 +2946,7 @@ static END_POINT_TYPE: Shape = Shape::Text(Text {
         "MARIADB",
         "MYSQL",
         "POSTGRESQL",
+        "RABBITMQ",
         "REDIS",
         "REDIS_KEYSPACE",
     ],
@@ -2953,7 +2954,7 @@ static END_POINT_TYPE: Shape = Shape::Text(Text {
 });
 
 static ENDPOINT_REGEX: Pattern = Pattern::new(
-    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|(postgres(ql)?|mariadb|mysql|redis|valkey)://\S+",
+    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|(postgres(ql)?|mariadb|mysql|redis|valkey|amqps?)://\S+",
 );
 static ENDPOINT: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(300)),

@@ -14,6 +14,7 @@ pub(super) fn read(source: &EventSource, criteria: wire::FilterCriteria) -> Resu
         EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => {
             Source::DynamoDb
         }
+        EventSource::RabbitMq(_) => Source::Mq,
         EventSource::Queue(_) => Source::Sqs,
     };
     let filters = criteria.filters.unwrap_or_default().into_iter();

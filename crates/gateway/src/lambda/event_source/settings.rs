@@ -121,6 +121,7 @@ impl Asked {
         mapping.kept.extend(self.kept);
         match &mapping.source {
             EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => Ok(()),
+            EventSource::RabbitMq(_) => source::rabbitmq::check(mapping),
             EventSource::Queue(queue) => source::sqs::check(context, mapping, queue),
         }
     }
@@ -130,7 +131,10 @@ impl Asked {
 pub(super) fn defaults(source: &EventSource) -> MappingSettings {
     MappingSettings {
         batch_size: match source {
-            EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => 100,
+            EventSource::Postgres(_)
+            | EventSource::Mysql(_)
+            | EventSource::Redis(_)
+            | EventSource::RabbitMq(_) => 100,
             EventSource::Queue(_) => 10,
         },
         window_secs: 0,

@@ -9,6 +9,7 @@ use crate::lambda::refusal::{conflict, invalid};
 
 pub(super) mod mysql;
 pub(super) mod postgres;
+pub(super) mod rabbitmq;
 pub(super) mod redis;
 mod self_managed;
 pub(super) mod sqs;
@@ -43,6 +44,9 @@ pub(super) fn read(
         [(kind, endpoints)] if redis::ENDPOINT_TYPES.contains(&kind.as_str()) => {
             redis::read(context, input, kind, endpoints).map(EventSource::Redis)
         }
+        [(kind, endpoints)] if kind == rabbitmq::ENDPOINT_TYPE => {
+            rabbitmq::read(context, input, endpoints).map(EventSource::RabbitMq)
+        }
         [(kind, _)] => Err(invalid(format!(
             "Kiln has no event sources of the type {kind} yet."
         ))),
@@ -60,6 +64,7 @@ pub(super) fn update(
         EventSource::Postgres(source) => postgres::update(context, source, input),
         EventSource::Mysql(source) => mysql::update(context, source, input),
         EventSource::Redis(source) => redis::update(context, source, input),
+        EventSource::RabbitMq(source) => rabbitmq::update(context, source, input),
         EventSource::Queue(_) => sqs::check_update(input),
     }
 }
@@ -67,7 +72,10 @@ pub(super) fn update(
 /// The ARN of a source that has one.
 pub(super) fn arn(source: &EventSource) -> Option<String> {
     match source {
-        EventSource::Postgres(_) | EventSource::Mysql(_) | EventSource::Redis(_) => None,
+        EventSource::Postgres(_)
+        | EventSource::Mysql(_)
+        | EventSource::Redis(_)
+        | EventSource::RabbitMq(_) => None,
         EventSource::Queue(arn) => Some(arn.to_string()),
     }
 }
@@ -87,6 +95,12 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
         EventSource::Redis(source) => {
             let names = source.heard.names().iter().map(|name| name.as_str());
             self_managed_repeats(&source.endpoint, &function.to_string(), names)
+        }
+        EventSource::RabbitMq(source) => {
+            let (endpoint, queue) = (&source.endpoint, source.queue.as_str());
+            format!(
+                "An event source mapping with event source (\"{endpoint}\"), function (\"{function}\"), queues (\"{queue}\")"
+            )
         }
         EventSource::Queue(arn) => {
             let name = &function.name;

@@ -5,6 +5,7 @@ use kiln_types::MappingState;
 use super::*;
 
 mod queues;
+mod rabbitmq;
 use crate::lambda::fixture::Fixture;
 
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop";
