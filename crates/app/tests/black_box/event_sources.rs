@@ -12,6 +12,7 @@ use crate::events::Ledger;
 
 mod mariadb;
 mod queues;
+mod rabbitmq;
 mod redis;
 
 /// How long an outcome may take on a loaded machine.
