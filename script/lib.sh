@@ -108,6 +108,7 @@ install_tools() {
         [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
         [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
         [ -x /usr/bin/mosquitto_pub ] || missing+=(mosquitto-clients)
+        [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || install_rabbitmq
     fi
     if [ ${#missing[@]} -eq 0 ]; then
         say "build tools, Python $version and Node: already there"
@@ -119,6 +120,27 @@ install_tools() {
         case " ${missing[*]} " in *" nats-server "*) stop_new_service nats-server ;; esac
         case " ${missing[*]} " in *" mosquitto "*) stop_new_service mosquitto ;; esac
     fi
+}
+
+# Debian's package starts a broker, at once and whenever the machine starts. The tests start their own.
+install_rabbitmq() {
+    local policy=/usr/sbin/policy-rc.d unit units=(rabbitmq-server.service)
+    command -v epmd >/dev/null || units+=(epmd.socket epmd.service)
+    need_root "installing rabbitmq-server"
+    # What Debian's packages ask before they start anything.
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    else
+        policy=''
+    fi
+    # In a shell of its own, as it may end it.
+    (install_packages rabbitmq-server) || { [ -z "$policy" ] || as_root rm -f "$policy"; exit 1; }
+    [ -z "$policy" ] || as_root rm -f "$policy"
+    command -v systemctl >/dev/null || return 0
+    for unit in "${units[@]}"; do
+        quietly as_root systemctl disable "$unit" || true
+    done
 }
 
 # Debian's package makes a server that runs from then on. The tests start their own and need none.

@@ -22,6 +22,7 @@ Examples:
   kiln triggers add audit redis://127.0.0.1/0 --stream orders
   kiln triggers add audit nats://127.0.0.1/ORDERS --subject 'orders.>'
   kiln triggers add audit mqtt://127.0.0.1 --topic 'house/+/door'
+  kiln triggers add ship amqps://mq.example.com --queue orders --secret mq
   kiln triggers list --function audit
   kiln triggers show 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
   kiln triggers pause 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
@@ -43,7 +44,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Have a function hear of the messages of a queue, or of changes of tables of a database
+    /// Have a function hear of messages of a queue or a broker, or of changes in a database
     Add(Box<Add>),
     /// List the triggers of this account
     List {
@@ -201,11 +202,8 @@ fn source(mapping: &Value) -> String {
         .into_iter()
         .flat_map(|kinds| kinds.values().flat_map(texts));
     let endpoints: Vec<_> = endpoints.collect();
-    format!(
-        "{} {}",
-        endpoints.join(","),
-        texts(&mapping["Topics"]).join(",")
-    )
+    let heard = [&mapping["Topics"], &mapping["Queues"]].map(texts).concat();
+    format!("{} {}", endpoints.join(","), heard.join(","))
 }
 
 #[cfg(test)]
@@ -226,6 +224,11 @@ mod tests {
                 "UUID": "u2", "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:sum",
                 "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q", "State": "Disabled",
             }),
+            json!({
+                "UUID": "u3", "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:sum",
+                "SelfManagedEventSource": {"Endpoints": {"RABBITMQ": ["amqps://mq"]}},
+                "Queues": ["orders"], "State": "Enabled", "LastProcessingResult": "OK",
+            }),
         ]);
         let lines: Vec<_> = text.lines().collect();
         assert!(
@@ -237,5 +240,6 @@ mod tests {
             "{text}"
         );
         assert!(lines[2].ends_with('-'), "{text}");
+        assert!(lines[3].contains("amqps://mq orders"), "{text}");
     }
 }

@@ -13,6 +13,8 @@ const PYTHON_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awscli==1.46.3"];
 const QUERY_PACKAGES: [&str; 2] = ["boto3==1.28.80", "botocore==1.31.80"];
 /// AWS's runtime client with its native part, which Kiln's packs leave out.
 const RUNTIME_PACKAGES: [&str; 2] = ["boto3==1.44.5", "awslambdaric==4.2.2"];
+/// RabbitMQ's client for Python.
+const PIKA_PACKAGES: [&str; 1] = ["pika==1.4.4"];
 /// A framework of Python's web and what makes a handler of its programs.
 const MANGUM_PACKAGES: [&str; 2] = ["mangum==0.22.0", "starlette==1.10.0"];
 /// The same of Node.js.
@@ -70,6 +72,12 @@ pub fn python() -> Command {
 pub fn python_speaking_query() -> Command {
     let python = runtimes::newest_python();
     python_with(installed("python-query-clients", &python, &QUERY_PACKAGES))
+}
+
+/// A Python program with RabbitMQ's client on its path.
+pub fn python_with_pika() -> Command {
+    let python = runtimes::newest_python();
+    python_with(installed("pika", &python, &PIKA_PACKAGES))
 }
 
 fn python_with(packages: PathBuf) -> Command {

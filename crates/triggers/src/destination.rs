@@ -177,6 +177,7 @@ mod tests {
             origin: &Origin {
                 arn: "arn:m".to_owned(),
                 shard: "s".to_owned(),
+                shape: Default::default(),
             },
             now: Timestamp::from_millis(9_000),
         };

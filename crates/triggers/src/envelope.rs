@@ -1,5 +1,5 @@
 //! The event that a function gets: records as their source wrote them, in AWS's envelope of streams (developer
-//! guide, "Using Lambda with DynamoDB Streams" and "Tumbling windows").
+//! guide, "Using Lambda with DynamoDB Streams" and "Tumbling windows") or of brokers ("Using Lambda with Amazon MQ").
 
 use bytes::Bytes;
 use kiln_types::Timestamp;
@@ -16,6 +16,25 @@ pub(crate) struct Origin {
     pub(crate) arn: String,
     /// The part of it.
     pub(crate) shard: String,
+    /// How events hold records of it.
+    pub(crate) shape: Shape,
+}
+
+/// How an event holds records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// As a list.
+    #[default]
+    Records,
+    /// As a list under the name of a queue and its virtual host, `orders::/`.
+    RabbitMq(String),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfBroker<'a> {
+    event_source: &'static str,
+    event_source_arn: &'a str,
 }
 
 #[derive(Serialize)]
@@ -41,9 +60,26 @@ struct Bounds {
 pub(crate) fn event(records: &[Record], part: Option<&Part>, origin: &Origin) -> Bytes {
     let size: usize = records.iter().map(|record| record.document.len() + 1).sum();
     let mut text = Vec::with_capacity(size + 64);
-    text.extend_from_slice(b"{\"Records\":");
     let documents = records.iter().map(|record| &*record.document);
-    write_records(&mut text, documents);
+    match &origin.shape {
+        Shape::Records => {
+            text.extend_from_slice(b"{\"Records\":");
+            write_records(&mut text, documents);
+        }
+        Shape::RabbitMq(queue) => {
+            let head = OfBroker {
+                event_source: "aws:rmq",
+                event_source_arn: &origin.arn,
+            };
+            write_json(&mut text, &head);
+            text.pop();
+            text.extend_from_slice(b",\"rmqMessagesByQueue\":{");
+            write_json(&mut text, queue);
+            text.push(b':');
+            write_records(&mut text, documents);
+            text.push(b'}');
+        }
+    }
     if let Some(part) = part {
         let state = String::from_utf8_lossy(&part.state).into_owned();
         let state = RawValue::from_string(state).unwrap_or_else(|_| empty());
@@ -65,6 +101,10 @@ pub(crate) fn event(records: &[Record], part: Option<&Part>, origin: &Origin) ->
         text.push(b'}');
     }
     text.into()
+}
+
+fn write_json(to: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(to, value).expect("texts and JSON are JSON");
 }
 
 /// The records as a JSON array.
@@ -108,6 +148,7 @@ mod tests {
         Origin {
             arn: "arn:x".to_owned(),
             shard: "s".to_owned(),
+            shape: Shape::Records,
         }
     }
 
@@ -115,6 +156,17 @@ mod tests {
     fn records_stand_as_they_are() {
         let event = event(&[record(1), record(2)], None, &origin());
         assert_eq!(event, r#"{"Records":[{"n":1},{"n":2}]}"#);
+    }
+
+    #[test]
+    fn messages_stand_under_the_name_of_their_queue() {
+        let origin = Origin {
+            shape: Shape::RabbitMq("a\"b::/".to_owned()),
+            ..origin()
+        };
+        let event = event(&[record(1), record(2)], None, &origin);
+        let expected = r#"{"eventSource":"aws:rmq","eventSourceArn":"arn:x","rmqMessagesByQueue":{"a\"b::/":[{"n":1},{"n":2}]}}"#;
+        assert_eq!(event, expected);
     }
 
     #[test]

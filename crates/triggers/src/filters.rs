@@ -1,23 +1,43 @@
 //! The filters of a mapping: what its function does not want is done without it.
 
-use kiln_events::filter::{Filters, Source};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use kiln_events::filter::{self, Filters, Source};
 use kiln_types::{EventSource, Mapping};
+use serde_json::{Map, Value};
+
+use crate::record::Record;
 
 /// The filters of a mapping. Those that cannot be read keep nothing from the function.
 pub(crate) fn read(mapping: &Mapping) -> Filters {
-    let kind = match &mapping.source {
-        // Records in DynamoDB's shape: all of one is JSON.
-        EventSource::Postgres(_)
-        | EventSource::Mysql(_)
-        | EventSource::Redis(_)
-        | EventSource::Nats(_)
-        | EventSource::Mqtt(_) => Source::DynamoDb,
-        EventSource::Queue(_) => Source::Sqs,
-    };
+    let kind = kind(&mapping.source);
     let patterns = mapping.settings.filters.iter().map(String::as_str);
     Filters::parse(kind, patterns, usize::MAX).unwrap_or_else(|error| {
         tracing::error!(mapping = %mapping.id, %error, "an event source mapping has filters that cannot be read; it goes without");
         let none = Filters::parse(kind, [], 0);
         none.expect("no filters are valid filters")
     })
+}
+
+/// A record of a stream as its filters see it.
+pub(crate) fn seen(source: &EventSource, record: &Record) -> filter::Record {
+    let kind = kind(source);
+    let fields: Map<String, Value> = serde_json::from_slice(&record.document).unwrap_or_default();
+    // What the function gets encoded is seen as it was sent.
+    let data = kind.data_key().and_then(|key| fields.get(key)?.as_str());
+    let data = data.and_then(|data| BASE64_STANDARD.decode(data).ok());
+    filter::Record::new(kind, fields, data.as_deref())
+}
+
+fn kind(source: &EventSource) -> Source {
+    match source {
+        // Records in DynamoDB's shape: all of one is JSON.
+        EventSource::Postgres(_)
+        | EventSource::Mysql(_)
+        | EventSource::Redis(_)
+        | EventSource::Nats(_)
+        | EventSource::Mqtt(_) => Source::DynamoDb,
+        EventSource::RabbitMq(_) => Source::Mq,
+        EventSource::Queue(_) => Source::Sqs,
+    }
 }

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::envelope::Shape;
 use crate::record::{Position, Record};
 
 /// Work of a source.
@@ -26,6 +27,11 @@ pub(crate) trait Source: Send + Sync + 'static {
 
     /// The part of the source that events say they are from.
     fn shard(&self) -> &str;
+
+    /// How events hold its records.
+    fn shape(&self) -> Shape {
+        Shape::Records
+    }
 }
 
 /// How a source that listens speaks and is spoken to.

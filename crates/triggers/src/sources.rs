@@ -19,6 +19,7 @@ mod mysql;
 mod nats;
 mod postgres;
 mod published;
+mod rabbitmq;
 mod redis;
 mod sqs;
 mod tls;
@@ -94,6 +95,12 @@ impl MakeSources for Sources {
                 self.secrets.clone(),
                 &self.config,
                 self.store.clone(),
+                self.clock.clone(),
+            ))),
+            EventSource::RabbitMq(source) => Made::Stream(Arc::new(rabbitmq::RabbitMq::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
                 self.clock.clone(),
             ))),
             EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(

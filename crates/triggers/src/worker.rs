@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_events::filter::{self, Filters};
+use kiln_events::filter::Filters;
 use kiln_types::{Mapping, Moment};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::{Notify, watch};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attempt;
 use crate::batch::{Action, Core, Event, Report, Settings};
-use crate::envelope::Origin;
+use crate::envelope::{Origin, Shape};
 use crate::filters;
 use crate::handle::Shared;
 use crate::record::{Position, Record};
@@ -71,6 +71,7 @@ impl Worker {
             origin: Origin {
                 arn,
                 shard: String::new(),
+                shape: Shape::default(),
             },
             core: Core::new(Settings::from(&mapping.settings)),
             filters: filters::read(&mapping),
@@ -90,6 +91,7 @@ impl Worker {
     /// Works until the definition changes or the server stops.
     pub(crate) async fn run(mut self, source: Arc<dyn Source>, changed: &Notify) {
         source.shard().clone_into(&mut self.origin.shard);
+        self.origin.shape = source.shape();
         let since = self.shared.deps.clock.now();
         let mut session: Option<Session<'_>> = None;
         let mut buffer = Vec::with_capacity(ITEMS_MAX);
@@ -211,9 +213,8 @@ impl Worker {
         if self.filters.is_empty() {
             return true;
         }
-        let fields = serde_json::from_slice(&record.document).unwrap_or_default();
-        let seen = filter::Record::new(filter::Source::DynamoDb, fields, None);
-        self.filters.pass(&seen)
+        self.filters
+            .pass(&filters::seen(&self.mapping.source, record))
     }
 
     fn took_end(&mut self, ended: attempt::Ended) {

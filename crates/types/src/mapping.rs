@@ -18,6 +18,7 @@ pub mod mqtt;
 pub mod mysql;
 pub mod nats;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod redis;
 
 pub use endpoint::{StartingPosition, TlsMode};
@@ -25,6 +26,7 @@ use mqtt::MqttSource;
 use mysql::MysqlSource;
 use nats::NatsSource;
 use postgres::PostgresSource;
+use rabbitmq::RabbitMqSource;
 use redis::RedisSource;
 
 /// What a mapping says of its work before there was any.
@@ -80,6 +82,9 @@ pub enum EventSource {
     Nats(NatsSource),
     /// What is published to topics of an MQTT broker.
     Mqtt(MqttSource),
+    /// Messages of a queue of a RabbitMQ broker.
+    #[serde(rename = "rabbitmq")]
+    RabbitMq(RabbitMqSource),
     /// Messages of a message queue of this server.
     Queue(QueueArn),
 }
@@ -157,6 +162,7 @@ impl EventSource {
             (EventSource::Redis(one), EventSource::Redis(other)) => one.is_same(other),
             (EventSource::Nats(one), EventSource::Nats(other)) => one.is_same(other),
             (EventSource::Mqtt(one), EventSource::Mqtt(other)) => one.is_same(other),
+            (EventSource::RabbitMq(one), EventSource::RabbitMq(other)) => one.is_same(other),
             (EventSource::Queue(one), EventSource::Queue(other)) => one == other,
             _ => false,
         }

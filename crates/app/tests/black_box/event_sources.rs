@@ -14,6 +14,7 @@ mod mariadb;
 mod mqtt;
 mod nats;
 mod queues;
+mod rabbitmq;
 mod redis;
 
 /// How long an outcome may take on a loaded machine.

@@ -14,7 +14,7 @@ pub(super) struct Add {
     function: String,
     /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`,
     /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]`,
-    /// `nats://HOST[:PORT][/STREAM]` or `mqtt://HOST[:PORT]`
+    /// `nats://HOST[:PORT][/STREAM]`, `mqtt://HOST[:PORT]` or `amqps://HOST[:PORT]`
     source: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
@@ -34,6 +34,12 @@ pub(super) struct Add {
     /// A topic of an MQTT broker, such as house/+/door; repeat it for more
     #[arg(long, value_name = "FILTER", help_heading = DATABASES, conflicts_with_all = ["table", "stream", "key", "subject"])]
     topic: Vec<String>,
+    /// A queue of a RabbitMQ broker
+    #[arg(long, value_name = "NAME", help_heading = DATABASES, conflicts_with_all = ["table", "stream", "key"])]
+    queue: Option<String>,
+    /// The virtual host of the RabbitMQ broker that the queue is in [default: /]
+    #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "queue")]
+    virtual_host: Option<String>,
     /// The secret with the database's user and password, by its name or its ARN
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     secret: Option<String>,
@@ -52,7 +58,7 @@ pub(super) struct Add {
     /// Batches of a queue that run at a time, at most
     #[arg(long, value_name = "COUNT", help_heading = "Queues")]
     concurrency: Option<u32>,
-    /// Records of one invocation, at most [default: 10 of a queue, 100 of a database]
+    /// Records of one invocation, at most [default: 10 of a queue, 100 of others]
     #[arg(long, value_name = "COUNT")]
     batch_size: Option<u32>,
     /// How long a batch waits for more records [default: 0]
@@ -66,7 +72,7 @@ pub(super) struct Add {
     filter: Vec<String>,
 }
 
-const DATABASES: &str = "Databases";
+const DATABASES: &str = "Databases and brokers";
 
 /// What a source is named by.
 enum Source<'a> {
@@ -136,6 +142,7 @@ fn source(add: &Add) -> Result<Source<'_>> {
         ("--key", !add.key.is_empty()),
         ("--subject", !add.subject.is_empty()),
         ("--topic", !add.topic.is_empty()),
+        ("--queue", add.queue.is_some()),
         ("--secret", add.secret.is_some()),
         ("--root-certificate", add.root_certificate.is_some()),
         ("--from-start", add.from_start),
@@ -144,7 +151,7 @@ fn source(add: &Add) -> Result<Source<'_>> {
     ];
     if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) {
         bail!(
-            "{option} is for databases, which are named as postgres://HOST/DATABASE: {} is taken for a queue, \
+            "{option} is for databases and brokers, which are named as postgres://HOST/DATABASE: {} is taken for a queue, \
              whose redrive policy says how often a message is tried and where it goes then",
             add.source
         );
@@ -168,6 +175,12 @@ fn of_queue(add: &Add, queue: &str, function: &FunctionArn) -> Value {
 
 fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
     let kind = endpoint_type(add, endpoint)?;
+    if kind == "RABBITMQ" {
+        return of_rabbitmq(add, endpoint, function);
+    }
+    if add.queue.is_some() {
+        bail!("--queue is for RabbitMQ brokers, which are named as amqps://HOST");
+    }
     let (topics, needs, may_be_open) = match kind {
         "REDIS" => (
             add.stream.iter().cloned().collect(),
@@ -185,6 +198,43 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
     if add.secret.is_none() && !may_be_open {
         bail!("a database needs --secret: see `kiln triggers add --help`");
     }
+    let mut document = json!({
+        "SelfManagedEventSource": {"Endpoints": {(kind): [endpoint]}},
+        "Topics": topics,
+        "SourceAccessConfigurations": access(add, function),
+        "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
+    });
+    if let Some(group) = &add.queue_group {
+        document["Queues"] = json!([group]);
+    }
+    Ok(document)
+}
+
+fn of_rabbitmq(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
+    let Some(queue) = &add.queue else {
+        bail!("a RabbitMQ broker needs --queue: see `kiln triggers add --help`");
+    };
+    if add.secret.is_none() {
+        bail!("a RabbitMQ broker needs --secret: see `kiln triggers add --help`");
+    }
+    if add.from_start {
+        bail!(
+            "--from-start is not for RabbitMQ brokers: a queue begins with the oldest message that is in it"
+        );
+    }
+    let mut access = access(add, function);
+    if let Some(name) = &add.virtual_host {
+        access.push(json!({"Type": "VIRTUAL_HOST", "URI": name}));
+    }
+    Ok(json!({
+        "SelfManagedEventSource": {"Endpoints": {"RABBITMQ": [endpoint]}},
+        "Queues": [queue],
+        "SourceAccessConfigurations": access,
+    }))
+}
+
+/// Who asks, by the names of secrets.
+fn access(add: &Add, function: &FunctionArn) -> Vec<Value> {
     let secret = |name: &str| match name.starts_with("arn:") {
         true => name.to_owned(),
         false => format!(
@@ -192,23 +242,16 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
             function.region, function.account
         ),
     };
-    let mut access = Vec::new();
-    if let Some(user) = &add.secret {
-        access.push(json!({"Type": "BASIC_AUTH", "URI": secret(user)}));
-    }
-    if let Some(root) = &add.root_certificate {
-        access.push(json!({"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret(root)}));
-    }
-    let mut document = json!({
-        "SelfManagedEventSource": {"Endpoints": {(kind): [endpoint]}},
-        "Topics": topics,
-        "SourceAccessConfigurations": access,
-        "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
-    });
-    if let Some(group) = &add.queue_group {
-        document["Queues"] = json!([group]);
-    }
-    Ok(document)
+    let given = [
+        ("BASIC_AUTH", &add.secret),
+        ("SERVER_ROOT_CA_CERTIFICATE", &add.root_certificate),
+    ];
+    let given = given
+        .iter()
+        .filter_map(|(kind, name)| Some((kind, name.as_ref()?)));
+    given
+        .map(|(kind, name)| json!({"Type": kind, "URI": secret(name)}))
+        .collect()
 }
 
 /// What kind of source an endpoint is of, by its scheme.
@@ -223,8 +266,9 @@ fn endpoint_type(add: &Add, endpoint: &str) -> Result<&'static str> {
         "mqtt" => "MQTT",
         "nats" if has_path(endpoint) => "NATS_JETSTREAM",
         "nats" => "NATS",
+        "amqp" | "amqps" => "RABBITMQ",
         _ => bail!(
-            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis://, nats:// or mqtt://"
+            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis://, nats://, mqtt:// or amqps://"
         ),
     })
 }
@@ -304,11 +348,31 @@ mod tests {
             ("add f mysql://db/shop --secret s", "needs --table"),
             ("add f nats://mq --table t", "needs --subject"),
             ("add f mqtt://mq --subject t", "needs --topic"),
+            ("add f redis://db --queue q", "--queue is for RabbitMQ"),
+            ("add f amqps://mq --secret s", "needs --queue"),
+            ("add f amqps://mq --queue q", "needs --secret"),
         ] {
             let add = add(line);
             let refused = of_database(&add, &add.source, &function()).unwrap_err();
             assert!(refused.to_string().contains(told), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_broker_has_one_queue_in_a_virtual_host() {
+        let add = add("add f amqps://mq --queue orders --virtual-host shop --secret s");
+        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s";
+        assert_eq!(
+            of_database(&add, &add.source, &function()).unwrap(),
+            json!({
+                "SelfManagedEventSource": {"Endpoints": {"RABBITMQ": ["amqps://mq"]}},
+                "Queues": ["orders"],
+                "SourceAccessConfigurations": [
+                    {"Type": "BASIC_AUTH", "URI": arn},
+                    {"Type": "VIRTUAL_HOST", "URI": "shop"},
+                ],
+            })
+        );
     }
 
     #[test]

@@ -2949,6 +2949,7 @@ static END_POINT_TYPE: Shape = Shape::Text(Text {
         "NATS",
         "NATS_JETSTREAM",
         "POSTGRESQL",
+        "RABBITMQ",
         "REDIS",
         "REDIS_KEYSPACE",
     ],
@@ -2956,7 +2957,7 @@ static END_POINT_TYPE: Shape = Shape::Text(Text {
 });
 
 static ENDPOINT_REGEX: Pattern = Pattern::new(
-    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|(postgres(ql)?|mariadb|mysql|redis|valkey|nats|mqtt)://\S+",
+    r"(([a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9\-]*[a-zA-Z0-9])\.)*([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9\-]*[A-Za-z0-9]):[0-9]{1,5}|(postgres(ql)?|mariadb|mysql|redis|valkey|nats|mqtt|amqps?)://\S+",
 );
 static ENDPOINT: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(300)),

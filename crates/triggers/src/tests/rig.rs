@@ -429,7 +429,8 @@ impl MakeSources for Arc<World> {
             EventSource::Mysql(_)
             | EventSource::Redis(_)
             | EventSource::Nats(_)
-            | EventSource::Mqtt(_) => {
+            | EventSource::Mqtt(_)
+            | EventSource::RabbitMq(_) => {
                 unreachable!("the tests here have none")
             }
             EventSource::Queue(_) => Made::Messages(self.queue.clone()),

@@ -125,6 +125,7 @@ impl Asked {
             | EventSource::Redis(_)
             | EventSource::Nats(_)
             | EventSource::Mqtt(_) => Ok(()),
+            EventSource::RabbitMq(_) => source::rabbitmq::check(mapping),
             EventSource::Queue(queue) => source::sqs::check(context, mapping, queue),
         }
     }
@@ -138,7 +139,8 @@ pub(super) fn defaults(source: &EventSource) -> MappingSettings {
             | EventSource::Mysql(_)
             | EventSource::Redis(_)
             | EventSource::Nats(_)
-            | EventSource::Mqtt(_) => 100,
+            | EventSource::Mqtt(_)
+            | EventSource::RabbitMq(_) => 100,
             EventSource::Queue(_) => 10,
         },
         window_secs: 0,

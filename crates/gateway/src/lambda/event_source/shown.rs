@@ -71,6 +71,12 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
             self_managed_event_source: Some(source::mqtt::self_managed(source)),
             ..of_stream(shown, settings)
         },
+        EventSource::RabbitMq(source) => Shown {
+            queues: topics(std::iter::once(source.queue.as_str())),
+            source_access_configurations: Some(source::rabbitmq::access(source)),
+            self_managed_event_source: Some(source::rabbitmq::self_managed(source)),
+            ..of_stream(shown, settings)
+        },
         EventSource::Queue(_) => Shown {
             state_transition_reason: Some("USER_INITIATED".to_owned()),
             scaling_config: settings.concurrency_max.map(|max| wire::ScalingConfig {

@@ -11,6 +11,7 @@ pub(super) mod mqtt;
 pub(super) mod mysql;
 pub(super) mod nats;
 pub(super) mod postgres;
+pub(super) mod rabbitmq;
 pub(super) mod redis;
 mod self_managed;
 pub(super) mod sqs;
@@ -51,6 +52,9 @@ pub(super) fn read(
         [(kind, endpoints)] if kind == mqtt::ENDPOINT_TYPE => {
             mqtt::read(context, input, endpoints).map(EventSource::Mqtt)
         }
+        [(kind, endpoints)] if kind == rabbitmq::ENDPOINT_TYPE => {
+            rabbitmq::read(context, input, endpoints).map(EventSource::RabbitMq)
+        }
         [(kind, _)] => Err(invalid(format!(
             "Kiln has no event sources of the type {kind} yet."
         ))),
@@ -70,6 +74,7 @@ pub(super) fn update(
         EventSource::Redis(source) => redis::update(context, source, input),
         EventSource::Nats(source) => nats::update(context, source, input),
         EventSource::Mqtt(source) => mqtt::update(context, source, input),
+        EventSource::RabbitMq(source) => rabbitmq::update(context, source, input),
         EventSource::Queue(_) => sqs::check_update(input),
     }
 }
@@ -81,7 +86,8 @@ pub(super) fn arn(source: &EventSource) -> Option<String> {
         | EventSource::Mysql(_)
         | EventSource::Redis(_)
         | EventSource::Nats(_)
-        | EventSource::Mqtt(_) => None,
+        | EventSource::Mqtt(_)
+        | EventSource::RabbitMq(_) => None,
         EventSource::Queue(arn) => Some(arn.to_string()),
     }
 }
@@ -109,6 +115,12 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
         EventSource::Mqtt(source) => {
             let filters = source.filters.iter().map(|filter| filter.as_str());
             self_managed_repeats(&source.endpoint, &function.to_string(), filters)
+        }
+        EventSource::RabbitMq(source) => {
+            let (endpoint, queue) = (&source.endpoint, source.queue.as_str());
+            format!(
+                "An event source mapping with event source (\"{endpoint}\"), function (\"{function}\"), queues (\"{queue}\")"
+            )
         }
         EventSource::Queue(arn) => {
             let name = &function.name;

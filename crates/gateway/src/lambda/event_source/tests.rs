@@ -6,6 +6,7 @@ use super::*;
 
 mod brokers;
 mod queues;
+mod rabbitmq;
 use crate::lambda::fixture::Fixture;
 
 const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop";
