@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
 use kiln_invoke::queued::QueueDeps;
-use kiln_invoke::{FanOut, Invoker, Queued, Snapshots, keep_queues};
+use kiln_invoke::{FanOut, Invoker, PostDeps, Queued, Snapshots, keep_posts, keep_queues};
 use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -195,6 +195,7 @@ impl Parts {
         );
         let meter = Meter::new(store.usage().clone(), &tracker);
         let fan_out = FanOut::new(store.clone(), settings.region()?);
+        fan_out.set_reach(wiring::reach(settings, mode));
         Ok(Self {
             clock,
             tracker,
@@ -300,6 +301,14 @@ impl Parts {
         self.tracker.spawn(keep_house);
         let (store, clock) = (self.store.clone(), self.clock.clone());
         keep_queues(store, clock, &self.tracker, stop.clone());
+        keep_posts(PostDeps {
+            store: self.store.clone(),
+            fan_out: self.fan_out.clone(),
+            clock: self.clock.clone(),
+            region: settings.region()?,
+            tracker: self.tracker.clone(),
+            stop: stop.clone(),
+        });
         let (store, clock) = (self.store.clone(), self.clock.clone());
         self.tracker
             .spawn(record_provisioned(store, clock, stop.clone()));

@@ -6,7 +6,7 @@
 //! Invariants: nothing else asks the scheduler for instances; a caller that goes away cancels
 //! nothing; every invocation that ran is recorded once.
 //! Start reading at [`Invoker::invoke`], then `admit` and `dispatch`; what is invoked later begins at
-//! [`queued`].
+//! [`queued`], what is posted to HTTP endpoints at [`posts`].
 
 mod admit;
 mod config;
@@ -16,6 +16,7 @@ pub mod fan_out;
 mod follow;
 mod invoker;
 pub mod object_events;
+pub mod posts;
 pub mod queued;
 mod queues;
 mod request;
@@ -32,6 +33,7 @@ pub use fan_out::FanOut;
 pub use invoker::Invoker;
 pub use kiln_scheduler::{Readiness, ThrottleReason};
 pub use object_events::ObjectEvents;
+pub use posts::{PostDeps, Reach, keep_posts};
 pub use queued::Queued;
 pub use queues::keep_queues;
 pub use request::{Kind, Request};

@@ -26,6 +26,7 @@ use crate::logs::Logs;
 use crate::mappings::Mappings;
 use crate::messages::Messages;
 use crate::objects::Objects;
+use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::topics::Topics;
@@ -52,6 +53,7 @@ struct Parts {
     queue: Queue,
     schedules: Schedules,
     objects: Objects,
+    posts: Posts,
     artifacts: Artifacts,
     images: Images,
     buckets: Buckets,
@@ -83,6 +85,7 @@ impl Store {
             usage: Usage::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
             objects: Objects::open(&dir, queue.clone())?,
+            posts: Posts::open(queue.clone()),
             queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
@@ -261,6 +264,11 @@ impl Store {
     /// Message queues.
     pub fn messages(&self) -> &Messages {
         self.parts.queue.messages()
+    }
+
+    /// What is to be posted to HTTP endpoints.
+    pub fn posts(&self) -> &Posts {
+        &self.parts.posts
     }
 
     /// Buckets and their objects.

@@ -32,6 +32,7 @@ use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 use crate::messages::{self, Messages};
 use crate::objects;
+use crate::posts;
 use crate::schedules;
 
 mod accept;
@@ -134,6 +135,7 @@ const QUEUE: Spec = Spec {
         published::TABLES,
         "ALTER TABLE total ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;",
         objects::TABLES,
+        posts::TABLES,
     ],
 };
 
@@ -144,6 +146,7 @@ pub struct Queue {
     held: Held,
     arrivals: Arrivals,
     messages: Messages,
+    posts_arrived: posts::Arrivals,
 }
 
 /// Why an event was not accepted. It is not in the queue.
@@ -173,6 +176,7 @@ impl Queue {
             database,
             held,
             arrivals: Arrivals::default(),
+            posts_arrived: posts::Arrivals::default(),
         })
     }
 
@@ -214,8 +218,8 @@ impl Queue {
         };
         let queue = self.clone();
         let publish = move |delivered: &Delivered| {
-            queue.publish(delivered.change, &delivered.arrivals);
-            queue.messages.publish(&delivered.effects);
+            queue.publish(delivered.change, &[]);
+            queue.publish_delivered(delivered);
             drop(room);
         };
         let delivered = self.database.write_then("deliver", work, publish);
@@ -245,6 +249,13 @@ impl Queue {
         }
     }
 
+    /// Whoever is sent something that was committed hears of it; it was counted already.
+    pub(crate) fn publish_delivered(&self, delivered: &Delivered) {
+        self.publish(Change::default(), &delivered.arrivals);
+        self.messages.publish(&delivered.effects);
+        self.posts_arrived.tell(&delivered.posts);
+    }
+
     /// Takes events of a function that are due, those due first first. That they were started once more is
     /// known before this returns to whoever comes after a crash of the process.
     /// The disk is not waited for: after a power cut an event may have been started without being
@@ -271,7 +282,7 @@ impl Queue {
         let queue = self.clone();
         let publish = move |settled: &Settled| {
             queue.publish(settled.change, &settled.arrivals);
-            queue.messages.publish(&settled.effects);
+            queue.publish_delivered(&settled.delivered);
         };
         self.database
             .write_then("settle event", work, publish)
@@ -389,6 +400,10 @@ impl Queue {
     /// What schedules share with it.
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    pub(crate) fn posts_arrived(&self) -> &posts::Arrivals {
+        &self.posts_arrived
     }
 
     pub(crate) fn held(&self) -> &Held {

@@ -71,7 +71,8 @@ pub use runtime::{Architecture, Language, Runtime};
 pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
 pub use secret::SecretArn;
 pub use topic::{
-    Subscriber, Subscription, SubscriptionArn, Topic, TopicArn, TopicFifo, TopicId, TopicName,
+    Confirmation, HttpEndpoint, Subscriber, Subscription, SubscriptionArn, Topic, TopicArn,
+    TopicFifo, TopicId, TopicName,
 };
 pub use trace::Trace;
 pub use units::{EphemeralMb, EventAgeSecs, InvalidUnit, MemoryMb, Retries, Slots, TimeoutSecs};

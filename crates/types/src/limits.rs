@@ -148,6 +148,8 @@ pub const FIFO_TOPICS_MAX: usize = 1_000;
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// Subscriptions of a FIFO topic (SNS quotas page).
 pub const FIFO_SUBSCRIPTIONS_MAX: usize = 100;
+/// Longest address of an HTTP endpoint that subscribes to a topic; AWS does not say.
+pub const HTTP_ENDPOINT_LENGTH_MAX: usize = 2_048;
 /// Largest message that is published, attributes included, and all of a batch together: 256 KiB (SNS quotas page).
 pub const PUBLISHED_BYTES_MAX: usize = 256 * 1024;
 /// The resource policy of a topic (SNS developer guide, "Amazon SNS policy quotas").

@@ -50,6 +50,7 @@ mod serve;
 mod signatures;
 mod simulate;
 mod snap_start;
+mod topic_endpoints;
 mod topics;
 mod usage;
 mod versions;

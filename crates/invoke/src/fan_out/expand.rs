@@ -12,14 +12,15 @@ use kiln_events::envelope::Envelope;
 use kiln_events::transform::Event;
 use kiln_store::messages::{MessageQueue, NewMessage};
 use kiln_store::queue::{Delivery, NewEvent};
-use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
+use kiln_types::limits::{PUBLISHED_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
 use kiln_types::{
     BusId, FunctionArn, MessageAttribute, MessageId, QueueArn, Recipient, RequestId, RuleId,
-    Timestamp,
+    Timestamp, TopicArn,
 };
 use serde_json::Value;
 
 use super::directory::Directory;
+use super::notices::{Notice, Placed};
 use super::rules::{ReadRule, ReadTarget};
 use super::{Publication, Refusal};
 
@@ -260,6 +261,10 @@ impl<'a> Expanding<'a> {
                     return self.on_bus(next, sending.event, path);
                 }
             }
+            Recipient::Topic(arn) => match self.to_topic(sending, arn) {
+                Ok(placed) => return self.notice(&arn.topic, &placed),
+                Err(why) => Err(why),
+            },
         };
         match made {
             Ok(delivery) => self.push(delivery),
@@ -307,6 +312,15 @@ impl<'a> Expanding<'a> {
         let message = NewMessage { group, ..message };
         takes(&queue, &message)?;
         Ok(Delivery::Message(message))
+    }
+
+    fn to_topic(&self, sending: &Sending<'_>, arn: &TopicArn) -> Result<Placed, Why> {
+        if self.around.directory.topic(&arn.topic).is_none() {
+            return Err(Why::Gone);
+        }
+        let text = self.render(sending, PUBLISHED_BYTES_MAX)?;
+        let trace = sending.event.publication.trace.clone();
+        Ok(Placed::anywhere(Notice::plain(text, trace)))
     }
 
     fn render(&self, sending: &Sending<'_>, bytes_max: usize) -> Result<String, Why> {

@@ -11,6 +11,7 @@ use super::room::Full;
 use super::totals::Change;
 use crate::error::{Doing, Error};
 use crate::messages::{self, Effects, Messages, NewMessage, NotSent, Refusal};
+use crate::posts::{self, NewPost, Waiting};
 
 /// What goes to one receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Delivery {
     Event(NewEvent),
     /// To a message queue.
     Message(NewMessage),
+    /// To an HTTP endpoint.
+    Post(NewPost),
     /// To nobody: that something was published is kept with what is delivered of it.
     Published(Published),
 }
@@ -44,6 +47,7 @@ pub(crate) struct Delivered {
     pub(crate) change: Change,
     pub(crate) arrivals: Vec<Arrival>,
     pub(crate) effects: Effects,
+    pub(crate) posts: Vec<Waiting>,
 }
 
 impl Delivery {
@@ -52,6 +56,7 @@ impl Delivery {
         match self {
             Delivery::Event(event) => event.size(),
             Delivery::Message(message) => message.size(),
+            Delivery::Post(post) => post.size(),
             Delivery::Published(_) => published::BYTES,
         }
     }
@@ -82,6 +87,11 @@ pub(crate) fn deliver<'a>(
             }
             Delivery::Message(message) => {
                 messages::send(to, messages, message, now, &mut delivered.effects)?;
+            }
+            Delivery::Post(post) => {
+                let (waiting, change) = posts::insert(to, post, now)?;
+                delivered.change = delivered.change + change;
+                delivered.posts.push(waiting);
             }
             // Not counted: what is known is bounded by its five minutes.
             Delivery::Published(one) => published::remember(to, one, now)?,

@@ -31,6 +31,7 @@ mod messages_poll;
 mod model;
 mod objects;
 mod open;
+mod posts;
 mod queue;
 mod queue_crash;
 mod queue_trouble;

@@ -163,15 +163,16 @@ impl Plan {
         now: Timestamp,
     ) -> Option<Self> {
         let is_last = self.attempts >= settings.target.retries_max;
-        let is_rule = matches!(settings.target.receiver, Receiver::Rule(_));
+        let receiver = &settings.target.receiver;
+        let is_for_many = matches!(receiver, Receiver::Rule(_) | Receiver::Topic(_));
         self.step = match (self.step, fired) {
             (_, Fired::Done | Fired::Stale) => return None,
             (Step::Deliver, Fired::Full(full)) => match is_last {
                 true => Step::Dead(Failure::full(full)),
                 false => Step::Wait(now + wait(self.attempts)),
             },
-            // A queue went away since the rule was looked at, which says of each target what becomes of it then.
-            (Step::Deliver, Fired::Refused(_)) if is_rule && !is_last => {
+            // A queue went away since the rule or the topic was looked at, which says of each target what becomes of it then.
+            (Step::Deliver, Fired::Refused(_)) if is_for_many && !is_last => {
                 Step::Wait(now + wait(self.attempts))
             }
             (Step::Deliver, Fired::Refused(refusal)) => {

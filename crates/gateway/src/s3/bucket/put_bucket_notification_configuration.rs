@@ -1,13 +1,12 @@
 //! `PutBucketNotificationConfiguration`.
 //!
-//! Functions must be there and let S3 invoke them, queues must be there and keep no order. Each queue is sent
-//! `s3:TestEvent`, in the transaction that keeps the configuration.
+//! Functions must be there and let S3 invoke them, queues and topics must be there and keep no order. Each queue and each
+//! topic is sent `s3:TestEvent`, in the transaction that keeps the configuration.
 //!
 //! AWS differs: a function's policy is asked here, and not again for each event.
 
-use kiln_invoke::object_events::test_event;
 use kiln_store::objects::ObjectError;
-use kiln_types::{Bucket, FunctionArn, QueueArn, Recipient};
+use kiln_types::{Bucket, FunctionArn, QueueArn, Recipient, TopicArn};
 
 use super::super::request::{Answer, Request, empty};
 use super::notification;
@@ -33,10 +32,9 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
         }
     }
     let cause = request.cause();
-    let first = wanted.rules.iter().filter_map(|rule| match &rule.to {
-        Recipient::Queue(arn) if !skips => Some(test_event(&bucket, arn, &cause)),
-        _ => None,
-    });
+    let events = request.object_events();
+    let first = wanted.rules.iter().filter(|_| !skips);
+    let first = first.flat_map(|rule| events.test(&bucket, &rule.to, &cause));
     let (first, now) = (first.collect(), request.now());
     let set = request
         .objects()
@@ -63,6 +61,7 @@ fn refusal(request: &Request, bucket: &Bucket, to: &Recipient) -> Option<String>
     match to {
         Recipient::Function(arn) => of_function(request, bucket, arn),
         Recipient::Queue(arn) => of_queue(request, arn),
+        Recipient::Topic(arn) => of_topic(request, arn),
         Recipient::Bus(_) => Some("The destination is not supported".to_owned()),
     }
 }
@@ -102,4 +101,14 @@ fn of_queue(request: &Request, arn: &QueueArn) -> Option<String> {
     queue
         .is_none()
         .then(|| "The destination queue does not exist".to_owned())
+}
+
+fn of_topic(request: &Request, arn: &TopicArn) -> Option<String> {
+    if arn.topic.name.is_fifo() {
+        return Some("SNS FIFO topics are not supported".to_owned());
+    }
+    let topic = request.context.deps.store.topics().get(&arn.topic);
+    topic
+        .is_none()
+        .then(|| "The destination topic does not exist".to_owned())
 }
