@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
 use kiln_invoke::queued::QueueDeps;
-use kiln_invoke::{FanOut, Invoker, PostDeps, Queued, Snapshots, keep_posts, keep_queues};
+use kiln_invoke::{
+    FanOut, Invoker, PostDeps, Queued, Snapshots, keep_archives, keep_posts, keep_queues,
+};
 use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -169,6 +171,7 @@ impl Parts {
         let tracker = TaskTracker::new();
         let config = kiln_store::Config {
             queue_bytes_max: settings.events.queue_bytes_max(),
+            archive_bytes_max: settings.events.archive_bytes_max(),
             ..kiln_store::Config::new(&settings.places.data_dir)
         };
         let store = Store::open(config, clock.clone())?;
@@ -301,6 +304,13 @@ impl Parts {
         self.tracker.spawn(keep_house);
         let (store, clock) = (self.store.clone(), self.clock.clone());
         keep_queues(store, clock, &self.tracker, stop.clone());
+        keep_archives(
+            self.store.clone(),
+            self.fan_out.clone(),
+            self.clock.clone(),
+            &self.tracker,
+            stop.clone(),
+        );
         keep_posts(PostDeps {
             store: self.store.clone(),
             fan_out: self.fan_out.clone(),

@@ -17,6 +17,7 @@
 //! rules there are, the work ends (`expand.rs` has the limits). What has nowhere to go, as its target is gone
 //! and no dead-letter queue takes it, is counted and logged.
 
+mod archives;
 mod directory;
 mod expand;
 mod notices;
@@ -40,6 +41,7 @@ pub use expand::{BYTES_MAX, DELIVERIES_MAX, DEPTH_MAX};
 pub use notices::{Notice, Says};
 pub use order::sequence_number;
 
+use archives::ReadArchives;
 use directory::InStore;
 use expand::{Dropped, Expanding, Expansion, Surroundings};
 use notices::{Place, Placed};
@@ -103,6 +105,14 @@ pub enum Refusal {
         /// What it may take.
         bytes_max: u64,
     },
+    /// The archives of its bus have no room.
+    #[error(
+        "the archives of event buses are full ({bytes_max} bytes); delete some, or have them keep events for fewer days"
+    )]
+    ArchivesFull {
+        /// What they may hold.
+        bytes_max: u64,
+    },
     /// The store could not keep it.
     #[error("it could not be kept: {0}")]
     NotKept(String),
@@ -119,6 +129,8 @@ struct Shared {
     region: Region,
     /// Rules that were read, by their bus: reading a pattern costs more than asking it.
     rules: RwLock<HashMap<BusId, Arc<Rules>>>,
+    /// Archives that were read, by their bus.
+    archives: RwLock<HashMap<BusId, Arc<ReadArchives>>>,
     /// Subscriptions that were read, by their topic.
     subscriptions: RwLock<HashMap<TopicId, Arc<Subscriptions>>>,
     turns: Turns,
@@ -138,6 +150,7 @@ impl FanOut {
                 store,
                 region,
                 rules: RwLock::default(),
+                archives: RwLock::default(),
                 subscriptions: RwLock::default(),
                 turns: Turns::default(),
                 endpoint: OnceLock::new(),
@@ -276,6 +289,37 @@ impl FanOut {
         })
     }
 
+    /// What publications come to for these rules, or for all when none are named, as far as they may go together: how many
+    /// of them, and what they send, to be delivered by the caller, who then says so: [`Self::was_delivered`].
+    pub fn replay(
+        &self,
+        all: &[Publication],
+        rules: &[String],
+        now: Timestamp,
+    ) -> Result<(usize, Tick), Refusal> {
+        self.around(now, |around| {
+            let mut expanding = Expanding::new(around);
+            expanding.only = rules;
+            let mut count = 0;
+            for publication in all {
+                let mark = expanding.mark();
+                match expanding.publication(publication) {
+                    Ok(()) => count += 1,
+                    Err(Refusal::TooMuch) if count > 0 => {
+                        expanding.go_back(mark);
+                        break;
+                    }
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+            let tick = Tick {
+                deliveries: expanding.made.deliveries,
+                dropped: expanding.made.dropped,
+            };
+            Ok((count, tick))
+        })
+    }
+
     /// What a message to a topic that keeps no order comes to, to be delivered by the caller, who then says so:
     /// [`Self::was_delivered`].
     pub fn message(
@@ -366,6 +410,7 @@ impl FanOut {
         let directory = InStore {
             store: &self.shared.store,
             rules: &self.shared.rules,
+            archives: &self.shared.archives,
             subscriptions: &self.shared.subscriptions,
             region: &self.shared.region,
         };

@@ -12,6 +12,7 @@ use kiln_types::{Clock, Function, FunctionId, Qualifier, Sha256, UrlId};
 use tokio::sync::broadcast;
 
 use crate::apis::Apis;
+use crate::archives::Archives;
 use crate::artifacts::{Artifacts, Quota};
 use crate::buckets::Buckets;
 use crate::buses::Buses;
@@ -54,6 +55,7 @@ struct Parts {
     schedules: Schedules,
     objects: Objects,
     posts: Posts,
+    archives: Archives,
     artifacts: Artifacts,
     images: Images,
     buckets: Buckets,
@@ -86,6 +88,7 @@ impl Store {
             schedules: Schedules::open(queue.clone())?,
             objects: Objects::open(&dir, queue.clone())?,
             posts: Posts::open(queue.clone()),
+            archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
@@ -264,6 +267,11 @@ impl Store {
     /// Message queues.
     pub fn messages(&self) -> &Messages {
         self.parts.queue.messages()
+    }
+
+    /// Archives of event buses, and replays.
+    pub fn archives(&self) -> &Archives {
+        &self.parts.archives
     }
 
     /// What is to be posted to HTTP endpoints.

@@ -23,11 +23,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kiln_types::account::AccountId;
 use kiln_types::{FunctionId, RequestId, Timestamp, TopicId};
 
+use crate::archives;
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 use crate::messages::{self, Messages};
@@ -136,6 +138,7 @@ const QUEUE: Spec = Spec {
         "ALTER TABLE total ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;",
         objects::TABLES,
         posts::TABLES,
+        archives::TABLES,
     ],
 };
 
@@ -147,6 +150,8 @@ pub struct Queue {
     arrivals: Arrivals,
     messages: Messages,
     posts_arrived: posts::Arrivals,
+    /// Bytes in archives.
+    archived: Arc<AtomicU64>,
 }
 
 /// Why an event was not accepted. It is not in the queue.
@@ -177,6 +182,7 @@ impl Queue {
             held,
             arrivals: Arrivals::default(),
             posts_arrived: posts::Arrivals::default(),
+            archived: Arc::default(),
         })
     }
 
@@ -254,6 +260,8 @@ impl Queue {
         self.publish(Change::default(), &delivered.arrivals);
         self.messages.publish(&delivered.effects);
         self.posts_arrived.tell(&delivered.posts);
+        self.archived
+            .fetch_add(delivered.archived, Ordering::Relaxed);
     }
 
     /// Takes events of a function that are due, those due first first. That they were started once more is
@@ -400,6 +408,10 @@ impl Queue {
     /// What schedules share with it.
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    pub(crate) fn archived(&self) -> &Arc<AtomicU64> {
+        &self.archived
     }
 
     pub(crate) fn posts_arrived(&self) -> &posts::Arrivals {

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod alias;
 pub mod api;
+pub mod archive;
 pub mod arn;
 pub mod bucket;
 pub mod bus;
@@ -40,6 +41,7 @@ pub mod usage;
 pub use account::{AccountId, Region};
 pub use alias::AliasConfig;
 pub use api::{Api, ApiId, PartId, StageName};
+pub use archive::{Archive, ArchiveId, ArchiveName, Replay, ReplayId, ReplayName, ReplayState};
 pub use arn::{FunctionArn, FunctionRef};
 pub use bucket::{Bucket, BucketName, NotificationRule, Notifications, Versioning};
 pub use bus::{

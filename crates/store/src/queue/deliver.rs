@@ -9,6 +9,7 @@ use super::event::NewEvent;
 use super::published::{self, Published};
 use super::room::Full;
 use super::totals::Change;
+use crate::archives::{self, NewArchived};
 use crate::error::{Doing, Error};
 use crate::messages::{self, Effects, Messages, NewMessage, NotSent, Refusal};
 use crate::posts::{self, NewPost, Waiting};
@@ -22,6 +23,8 @@ pub enum Delivery {
     Message(NewMessage),
     /// To an HTTP endpoint.
     Post(NewPost),
+    /// Into an archive.
+    Archived(NewArchived),
     /// To nobody: that something was published is kept with what is delivered of it.
     Published(Published),
 }
@@ -48,6 +51,8 @@ pub(crate) struct Delivered {
     pub(crate) arrivals: Vec<Arrival>,
     pub(crate) effects: Effects,
     pub(crate) posts: Vec<Waiting>,
+    /// Bytes that archives hold more, apart from what the queue counts.
+    pub(crate) archived: u64,
 }
 
 impl Delivery {
@@ -57,6 +62,7 @@ impl Delivery {
             Delivery::Event(event) => event.size(),
             Delivery::Message(message) => message.size(),
             Delivery::Post(post) => post.size(),
+            Delivery::Archived(one) => one.size(),
             Delivery::Published(_) => published::BYTES,
         }
     }
@@ -93,6 +99,7 @@ pub(crate) fn deliver<'a>(
                 delivered.change = delivered.change + change;
                 delivered.posts.push(waiting);
             }
+            Delivery::Archived(one) => delivered.archived += archives::insert(to, one, now)?,
             // Not counted: what is known is bounded by its five minutes.
             Delivery::Published(one) => published::remember(to, one, now)?,
         }

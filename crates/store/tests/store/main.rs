@@ -6,6 +6,7 @@
 )]
 
 mod apis;
+mod archives;
 mod artifacts;
 mod attacks;
 mod buckets;

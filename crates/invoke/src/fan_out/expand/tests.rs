@@ -11,6 +11,7 @@ use kiln_types::{
 };
 use proptest::prelude::*;
 
+use super::super::archives::ReadArchives;
 use super::super::rules::Rules;
 use super::super::subscriptions::Subscriptions;
 use super::*;
@@ -25,6 +26,14 @@ struct World {
 }
 
 impl Directory for World {
+    fn archives(&self, _: &BusId) -> Option<Arc<ReadArchives>> {
+        None
+    }
+
+    fn archives_full(&self) -> Option<u64> {
+        None
+    }
+
     fn bus(&self, id: &BusId) -> Option<Arc<Rules>> {
         let live = self.buses.get(id)?.clone();
         Some(Arc::new(Rules::read(Arc::new(live), &Region::default())))
@@ -185,7 +194,9 @@ fn sent(made: &Expansion) -> Vec<(String, String)> {
             String::from_utf8(event.payload.to_vec()).unwrap(),
         ),
         Delivery::Message(message) => (message.queue.name.to_string(), message.body.clone()),
-        Delivery::Post(_) | Delivery::Published(_) => panic!("nobody here gets such"),
+        Delivery::Post(_) | Delivery::Archived(_) | Delivery::Published(_) => {
+            panic!("nobody here gets such")
+        }
     };
     made.deliveries.iter().map(one).collect()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kiln_store::{Config, LiveTopic, Store};
 use kiln_types::{AccountId, BusId, ManualClock, QueueId, Region, Subscription, Timestamp, Topic};
 
+use super::super::archives::ReadArchives;
 use super::super::directory::Directory;
 use super::super::expand::DELIVERIES_MAX;
 use super::super::rules::Rules;
@@ -19,6 +20,14 @@ struct World {
 }
 
 impl Directory for World {
+    fn archives(&self, _: &BusId) -> Option<Arc<ReadArchives>> {
+        None
+    }
+
+    fn archives_full(&self) -> Option<u64> {
+        None
+    }
+
     fn bus(&self, _: &BusId) -> Option<Arc<Rules>> {
         None
     }
@@ -102,7 +111,7 @@ fn receivers(made: &Expansion) -> Vec<String> {
         Delivery::Event(event) => event.function.name.to_string(),
         Delivery::Message(message) => message.queue.name.to_string(),
         Delivery::Post(post) => format!("post {}", post.subscription),
-        Delivery::Published(_) => "known".to_owned(),
+        Delivery::Archived(_) | Delivery::Published(_) => "known".to_owned(),
     };
     let mut receivers: Vec<String> = made.deliveries.iter().map(receiver).collect();
     receivers.sort();
@@ -122,7 +131,7 @@ async fn everybody_gets_a_message_and_its_chain_goes_on() {
         let trace = match delivery {
             Delivery::Event(event) => &event.trace,
             Delivery::Message(message) => &message.trace,
-            Delivery::Post(_) | Delivery::Published(_) => &None,
+            Delivery::Post(_) | Delivery::Archived(_) | Delivery::Published(_) => &None,
         };
         assert_eq!(trace.as_deref(), Some("Root=1"));
     }
