@@ -97,6 +97,8 @@ install_tools() {
     if [ "$1" = test ]; then
         # The custom runtime of examples/shell speaks HTTP with it.
         command -v curl >/dev/null || missing+=(curl)
+        # Receivers verify by it what topics post.
+        command -v openssl >/dev/null || missing+=(openssl)
         "${python:-python3}" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
         # The tests start servers of their own of it.
         compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)

@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use kiln_gateway::Gateway;
 use kiln_invoke::queued::QueueDeps;
-use kiln_invoke::{FanOut, Invoker, Queued, Snapshots, keep_queues};
+use kiln_invoke::{
+    FanOut, Invoker, PostDeps, Queued, Snapshots, keep_archives, keep_posts, keep_queues,
+};
 use kiln_metering::{Meter, record_provisioned};
 use kiln_sandbox::Sandboxes;
 use kiln_scheduler::{LocalHost, Scheduler};
@@ -169,6 +171,7 @@ impl Parts {
         let tracker = TaskTracker::new();
         let config = kiln_store::Config {
             queue_bytes_max: settings.events.queue_bytes_max(),
+            archive_bytes_max: settings.events.archive_bytes_max(),
             ..kiln_store::Config::new(&settings.places.data_dir)
         };
         let store = Store::open(config, clock.clone())?;
@@ -195,6 +198,7 @@ impl Parts {
         );
         let meter = Meter::new(store.usage().clone(), &tracker);
         let fan_out = FanOut::new(store.clone(), settings.region()?);
+        fan_out.set_reach(wiring::reach(settings, mode));
         Ok(Self {
             clock,
             tracker,
@@ -300,6 +304,21 @@ impl Parts {
         self.tracker.spawn(keep_house);
         let (store, clock) = (self.store.clone(), self.clock.clone());
         keep_queues(store, clock, &self.tracker, stop.clone());
+        keep_archives(
+            self.store.clone(),
+            self.fan_out.clone(),
+            self.clock.clone(),
+            &self.tracker,
+            stop.clone(),
+        );
+        keep_posts(PostDeps {
+            store: self.store.clone(),
+            fan_out: self.fan_out.clone(),
+            clock: self.clock.clone(),
+            region: settings.region()?,
+            tracker: self.tracker.clone(),
+            stop: stop.clone(),
+        });
         let (store, clock) = (self.store.clone(), self.clock.clone());
         self.tracker
             .spawn(record_provisioned(store, clock, stop.clone()));

@@ -129,6 +129,14 @@ pub(crate) fn invoke(
     })
 }
 
+/// What topics may reach over HTTP.
+pub(crate) fn reach(settings: &Settings, mode: Mode) -> kiln_invoke::Reach {
+    kiln_invoke::Reach {
+        ranges: settings.network.network_egress.clone(),
+        loopback: mode == Mode::Development,
+    }
+}
+
 fn network(settings: &NetworkSettings) -> anyhow::Result<kiln_network::Config> {
     let nameservers = match settings.nameserver.as_slice() {
         [] => kiln_network::host_nameservers(Path::new(RESOLV_CONF)).unwrap_or_else(|error| {

@@ -15,6 +15,7 @@ Examples:
   kiln topics subscribe orders --function bill
   kiln topics subscribe orders --queue parcels --raw
   kiln topics subscribe orders --queue dear --filter '{\"price\": [{\"numeric\": [\">\", 100]}]}'
+  kiln topics subscribe orders --url https://shop.example/hooks
   kiln topics publish orders '{\"order\": 7}'
   kiln topics show orders                 who has subscribed
   kiln topics unsubscribe arn:aws:sns:us-east-1:000000000000:orders:7f5f2a0c-...";
@@ -49,7 +50,7 @@ enum What {
         /// Its name
         name: String,
     },
-    /// Have a function or a queue get what is published
+    /// Have a function, a queue or an HTTP endpoint get what is published
     Subscribe(Subscribe),
     /// Have somebody get nothing more
     Unsubscribe {
@@ -79,19 +80,22 @@ struct Subscribe {
     /// The topic's name
     name: String,
     /// A function, by name or ARN
-    #[arg(long, value_name = "FUNCTION", conflicts_with = "queue")]
+    #[arg(long, value_name = "FUNCTION", conflicts_with_all = ["queue", "url"])]
     function: Option<String>,
     /// A message queue, by name or ARN
-    #[arg(long, value_name = "QUEUE")]
+    #[arg(long, value_name = "QUEUE", conflicts_with = "url")]
     queue: Option<String>,
+    /// An HTTP endpoint; it is asked, and gets messages once it has agreed
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// Which messages: a filter policy
     #[arg(long, value_name = "POLICY")]
     filter: Option<String>,
     /// Have the filter look at what messages say, in the place of their attributes
     #[arg(long, requires = "filter")]
     filter_body: bool,
-    /// Give the queue messages as they were published, without an envelope
-    #[arg(long, requires = "queue")]
+    /// Give the queue or the endpoint messages as they were published, without an envelope
+    #[arg(long, conflicts_with = "function")]
     raw: bool,
 }
 
@@ -181,21 +185,25 @@ async fn list(client: &Client, format: Format) -> Result<()> {
 
 async fn subscribe(client: &Client, args: &Subscribe) -> Result<String> {
     let topic = client.topic_arn(&args.name).await?;
-    let (protocol, who) = match (&args.function, &args.queue) {
-        (Some(function), _) => ("lambda", function),
-        (None, Some(queue)) => ("sqs", queue),
-        (None, None) => bail!("say who subscribes: --function FUNCTION or --queue QUEUE"),
+    let (protocol, endpoint) = match (&args.function, &args.queue, &args.url) {
+        (Some(function), ..) => ("lambda", endpoint(&topic, "lambda", function)),
+        (None, Some(queue), _) => ("sqs", endpoint(&topic, "sqs", queue)),
+        (None, None, Some(url)) if url.starts_with("https:") => ("https", url.clone()),
+        (None, None, Some(url)) => ("http", url.clone()),
+        (None, None, None) => {
+            bail!("say who subscribes: --function FUNCTION, --queue QUEUE or --url URL")
+        }
     };
     // The server takes whom there is not yet, as AWS does; whoever types a name means one that there is.
-    match protocol {
-        _ if who.starts_with("arn:") => {}
-        "lambda" if client.configuration(who).await?.is_none() => {
-            bail!("there is no function '{who}'\n  next: `kiln list` shows what exists")
+    match (&args.function, &args.queue) {
+        (Some(name), _)
+            if !name.starts_with("arn:") && client.configuration(name).await?.is_none() =>
+        {
+            bail!("there is no function '{name}'\n  next: `kiln list` shows what exists")
         }
-        "lambda" => {}
-        _ => drop(client.queue_url(who).await?),
+        (None, Some(name)) if !name.starts_with("arn:") => drop(client.queue_url(name).await?),
+        _ => {}
     }
-    let endpoint = endpoint(&topic, protocol, who);
     let mut given = Vec::new();
     if args.raw {
         given.push(("RawMessageDelivery", "true"));

@@ -100,6 +100,14 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl Envelope {
+    /// When it happened, if that can be read.
+    pub fn happened(&self) -> Option<Timestamp> {
+        let time: jiff::Timestamp = self.time.parse().ok()?;
+        Some(Timestamp::from_millis(time.as_millisecond()))
+    }
+}
+
 impl Entry<'_> {
     /// Its size as AWS counts it.
     pub fn size(&self) -> usize {

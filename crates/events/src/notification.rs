@@ -1,7 +1,8 @@
 //! What subscribers of a topic get: a message in SNS's envelope for queues, or in its record for functions.
 //!
-//! AWS differs: nothing is signed. `Signature` is empty and `SigningCertURL` names a certificate that there is not, so
-//! that who verifies refuses: what comes over a queue or as an event of this server has come from this server.
+//! AWS differs: nothing of this is signed. `Signature` is empty and `SigningCertURL` names a certificate that there is not,
+//! so that who verifies refuses: what comes over a queue or as an event of this server has come from this server. What
+//! HTTP endpoints get is ([`crate::posted`]).
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kiln_types::{AttributeValue, MessageAttribute};
 use serde::Serialize;
+
+use crate::posted::{Posted, PostedAttribute};
 
 /// A message as one subscriber gets it.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +147,33 @@ impl Notification<'_> {
         };
         let records = Records { records: [record] };
         serde_json::to_string(&records).expect("texts are always JSON")
+    }
+
+    /// The message that HTTP endpoints get, yet to be signed.
+    pub fn posted(&self) -> Posted {
+        let attributes = self.shown_attributes().into_iter();
+        let attributes = attributes.map(|(name, attribute)| {
+            let attribute = PostedAttribute {
+                r#type: attribute.r#type.to_owned(),
+                value: attribute.value.into_owned(),
+            };
+            (name.to_owned(), attribute)
+        });
+        Posted {
+            r#type: TYPE.to_owned(),
+            message_id: self.id.to_owned(),
+            token: None,
+            topic_arn: self.topic_arn.to_owned(),
+            subject: self.subject.map(str::to_owned),
+            message: self.message.to_owned(),
+            subscribe_url: None,
+            timestamp: self.timestamp.to_owned(),
+            signature_version: None,
+            signature: None,
+            signing_cert_url: None,
+            unsubscribe_url: Some(self.unsubscribe_url()),
+            message_attributes: attributes.collect(),
+        }
     }
 
     fn certificate(&self) -> String {

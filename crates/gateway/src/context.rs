@@ -40,3 +40,20 @@ pub(crate) struct Caller {
     /// The principal's unique id, as `sts:GetCallerIdentity` shows it.
     pub(crate) user_id: String,
 }
+
+impl Caller {
+    /// Somebody who shows no credentials, and by what the request says that it may be about this account.
+    pub(crate) fn nobody(account: AccountId) -> Self {
+        Self {
+            account,
+            access_key_id: String::new(),
+            arn: String::new(),
+            user_id: "anonymous".to_owned(),
+        }
+    }
+
+    /// Whether it shows no credentials.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.arn.is_empty()
+    }
+}

@@ -235,6 +235,8 @@ exceptions! {
     UnknownOperation = "UnknownOperationException", 404, Front;
     /// The access key or the session token is not one of ours.
     UnrecognizedClient = "UnrecognizedClientException", 403, Front;
+    /// A replay is over.
+    IllegalStatus = "IllegalStatusException", 400, Front;
     /// A text is no event pattern.
     InvalidEventPattern = "InvalidEventPatternException", 400, Front;
     /// There are as many as there may be.

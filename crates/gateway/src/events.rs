@@ -6,6 +6,7 @@
 
 pub(crate) mod generated;
 
+pub(crate) mod archive;
 pub(crate) mod create_event_bus;
 pub(crate) mod delete_event_bus;
 pub(crate) mod delete_rule;
@@ -24,6 +25,7 @@ pub(crate) mod put_rule;
 pub(crate) mod put_targets;
 pub(crate) mod remove_permission;
 pub(crate) mod remove_targets;
+pub(crate) mod replay;
 pub(crate) mod tag_resource;
 pub(crate) mod test_event_pattern;
 pub(crate) mod untag_resource;
@@ -60,4 +62,13 @@ crate::wire::dispatch! {
     TagResource => tag_resource::handle,
     UntagResource => untag_resource::handle,
     ListTagsForResource => list_tags_for_resource::handle,
+    CreateArchive => archive::create_archive::handle,
+    DescribeArchive => archive::describe_archive::handle,
+    ListArchives => archive::list_archives::handle,
+    UpdateArchive => archive::update_archive::handle,
+    DeleteArchive => archive::delete_archive::handle,
+    StartReplay => replay::start_replay::handle,
+    DescribeReplay => replay::describe_replay::handle,
+    ListReplays => replay::list_replays::handle,
+    CancelReplay => replay::cancel_replay::handle,
 }

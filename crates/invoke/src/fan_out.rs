@@ -8,14 +8,16 @@
 //! ```text
 //!  publication ──► rules of its bus ──► function ──► asynchronous event
 //!                   ▲         │    └──► queue ─────► message, or message in the dead-letter queue
-//!                   └── bus ◄─┘
-//!  message ──► subscriptions of its topic ──► function, queue
+//!                   └── bus ◄─┤
+//!                             └──► topic ─────► a message to it
+//!  message ──► subscriptions of its topic ──► function, queue, post to an HTTP endpoint
 //! ```
 //!
 //! Invariants: all of what is published together is kept, or what is not is refused by itself; whatever
 //! rules there are, the work ends (`expand.rs` has the limits). What has nowhere to go, as its target is gone
 //! and no dead-letter queue takes it, is counted and logged.
 
+mod archives;
 mod directory;
 mod expand;
 mod notices;
@@ -29,20 +31,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use kiln_events::envelope::{Envelope, Origin};
+use kiln_events::posted::Asking;
 use kiln_store::Store;
+use kiln_store::posts::NewPost;
 use kiln_store::queue::{DeliverError, Delivery};
-use kiln_types::{BusId, MessageId, Region, RequestId, RuleId, Timestamp, TopicId};
+use kiln_types::{BusId, MessageId, Region, RequestId, RuleId, Subscription, Timestamp, TopicId};
 
 pub use expand::{BYTES_MAX, DELIVERIES_MAX, DEPTH_MAX};
 pub use notices::{Notice, Says};
 pub use order::sequence_number;
 
+use archives::ReadArchives;
 use directory::InStore;
-use expand::{Dropped, Expansion, Surroundings};
+use expand::{Dropped, Expanding, Expansion, Surroundings};
 use notices::{Place, Placed};
 use order::Turns;
 use rules::Rules;
 use subscriptions::Subscriptions;
+
+use crate::posts::{Reach, Signer};
 
 /// How often a publication is expanded anew because a queue went away in between.
 const ATTEMPTS_MAX: u32 = 4;
@@ -60,7 +67,8 @@ pub struct Publication {
     pub trace: Option<String>,
 }
 
-/// What a rule sends when it runs by itself.
+/// What is sent together with something else that its caller keeps: when a rule runs by itself, or a schedule or a bucket
+/// tells a topic.
 #[derive(Debug, Default)]
 pub struct Tick {
     /// To whom, and what.
@@ -97,6 +105,14 @@ pub enum Refusal {
         /// What it may take.
         bytes_max: u64,
     },
+    /// The archives of its bus have no room.
+    #[error(
+        "the archives of event buses are full ({bytes_max} bytes); delete some, or have them keep events for fewer days"
+    )]
+    ArchivesFull {
+        /// What they may hold.
+        bytes_max: u64,
+    },
     /// The store could not keep it.
     #[error("it could not be kept: {0}")]
     NotKept(String),
@@ -113,10 +129,14 @@ struct Shared {
     region: Region,
     /// Rules that were read, by their bus: reading a pattern costs more than asking it.
     rules: RwLock<HashMap<BusId, Arc<Rules>>>,
+    /// Archives that were read, by their bus.
+    archives: RwLock<HashMap<BusId, Arc<ReadArchives>>>,
     /// Subscriptions that were read, by their topic.
     subscriptions: RwLock<HashMap<TopicId, Arc<Subscriptions>>>,
     turns: Turns,
     endpoint: OnceLock<String>,
+    signer: Signer,
+    reach: OnceLock<Reach>,
     dropped: AtomicU64,
 }
 
@@ -125,9 +145,12 @@ impl FanOut {
     pub fn new(store: Store, region: Region) -> Self {
         Self {
             shared: Arc::new(Shared {
+                signer: Signer::new(store.clone()),
+                reach: OnceLock::new(),
                 store,
                 region,
                 rules: RwLock::default(),
+                archives: RwLock::default(),
                 subscriptions: RwLock::default(),
                 turns: Turns::default(),
                 endpoint: OnceLock::new(),
@@ -139,6 +162,16 @@ impl FanOut {
     /// Says where this server is reached, as messages of topics tell their receivers. Only the first call counts.
     pub fn set_endpoint(&self, endpoint: String) {
         self.shared.endpoint.get_or_init(|| endpoint);
+    }
+
+    /// Says which addresses HTTP endpoints may have; public ones unless told. Only the first call counts.
+    pub fn set_reach(&self, reach: Reach) {
+        self.shared.reach.get_or_init(|| reach);
+    }
+
+    /// Which addresses HTTP endpoints may have.
+    pub fn reach(&self) -> &Reach {
+        self.shared.reach.get_or_init(Reach::default)
     }
 
     /// Publishes all that is given, each for itself; what was accepted is on disk when this returns, in
@@ -256,6 +289,56 @@ impl FanOut {
         })
     }
 
+    /// What publications come to for these rules, or for all when none are named, as far as they may go together: how many
+    /// of them, and what they send, to be delivered by the caller, who then says so: [`Self::was_delivered`].
+    pub fn replay(
+        &self,
+        all: &[Publication],
+        rules: &[String],
+        now: Timestamp,
+    ) -> Result<(usize, Tick), Refusal> {
+        self.around(now, |around| {
+            let mut expanding = Expanding::new(around);
+            expanding.only = rules;
+            let mut count = 0;
+            for publication in all {
+                let mark = expanding.mark();
+                match expanding.publication(publication) {
+                    Ok(()) => count += 1,
+                    Err(Refusal::TooMuch) if count > 0 => {
+                        expanding.go_back(mark);
+                        break;
+                    }
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+            let tick = Tick {
+                deliveries: expanding.made.deliveries,
+                dropped: expanding.made.dropped,
+            };
+            Ok((count, tick))
+        })
+    }
+
+    /// What a message to a topic that keeps no order comes to, to be delivered by the caller, who then says so:
+    /// [`Self::was_delivered`].
+    pub fn message(
+        &self,
+        topic: &TopicId,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Result<Tick, Refusal> {
+        let one = Placed::anywhere(notice);
+        self.around(now, |around| {
+            let mut expanding = Expanding::new(around);
+            expanding.notice(topic, &one)?;
+            Ok(Tick {
+                deliveries: expanding.made.deliveries,
+                dropped: expanding.made.dropped,
+            })
+        })
+    }
+
     /// A tick's deliveries are on disk: what it could not deliver is counted.
     pub fn was_delivered(&self, tick: &Tick) {
         self.count(&tick.dropped);
@@ -274,6 +357,50 @@ impl FanOut {
         expansion.deliveries
     }
 
+    /// Asks an HTTP endpoint whether it subscribes; that it will be asked is on disk when this returns.
+    pub async fn ask(
+        &self,
+        subscription: &Subscription,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let asking = Asking {
+            id: &MessageId::random().to_string(),
+            topic_arn: &subscription.topic.arn(&self.shared.region).to_string(),
+            token,
+            timestamp: &now.to_string(),
+            endpoint: self.endpoint(),
+        };
+        let post = NewPost {
+            topic: subscription.topic.clone(),
+            subscription: subscription.id,
+            document: asking.posted().text().into(),
+        };
+        let deliveries = vec![Delivery::Post(post)];
+        let delivered = self.shared.store.queue().deliver(deliveries, now).await;
+        delivered.map_err(|error| match error {
+            DeliverError::Full(full) => Refusal::Full {
+                bytes_max: full.bytes_max,
+            },
+            other => Refusal::NotKept(other.to_string()),
+        })
+    }
+
+    /// Where this server is reached.
+    pub fn endpoint(&self) -> &str {
+        self.shared.endpoint.get().map_or(ENDPOINT, String::as_str)
+    }
+
+    /// What signs messages to HTTP endpoints.
+    pub fn signer(&self) -> &Signer {
+        &self.shared.signer
+    }
+
+    /// An HTTP endpoint did not take a message, and nobody else did.
+    pub(crate) fn lost_one(&self) {
+        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// What had nowhere to go since the server started.
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
@@ -283,12 +410,13 @@ impl FanOut {
         let directory = InStore {
             store: &self.shared.store,
             rules: &self.shared.rules,
+            archives: &self.shared.archives,
             subscriptions: &self.shared.subscriptions,
             region: &self.shared.region,
         };
         let surroundings = Surroundings {
             directory: &directory,
-            endpoint: self.shared.endpoint.get().map_or(ENDPOINT, String::as_str),
+            endpoint: self.endpoint(),
             now,
         };
         work(&surroundings)

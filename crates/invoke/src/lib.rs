@@ -6,7 +6,7 @@
 //! Invariants: nothing else asks the scheduler for instances; a caller that goes away cancels
 //! nothing; every invocation that ran is recorded once.
 //! Start reading at [`Invoker::invoke`], then `admit` and `dispatch`; what is invoked later begins at
-//! [`queued`].
+//! [`queued`], what is posted to HTTP endpoints at [`posts`].
 
 mod admit;
 mod config;
@@ -16,8 +16,10 @@ pub mod fan_out;
 mod follow;
 mod invoker;
 pub mod object_events;
+pub mod posts;
 pub mod queued;
 mod queues;
+mod replays;
 mod request;
 mod snapshots;
 mod specs;
@@ -32,7 +34,9 @@ pub use fan_out::FanOut;
 pub use invoker::Invoker;
 pub use kiln_scheduler::{Readiness, ThrottleReason};
 pub use object_events::ObjectEvents;
+pub use posts::{PostDeps, Reach, keep_posts};
 pub use queued::Queued;
 pub use queues::keep_queues;
+pub use replays::keep_archives;
 pub use request::{Kind, Request};
 pub use snapshots::Snapshots;

@@ -1,4 +1,5 @@
-//! Who is told of what happens to objects: a change in a bucket becomes events of functions and messages in queues.
+//! Who is told of what happens to objects: a change in a bucket becomes events of functions and messages in queues and
+//! to topics.
 //!
 //! What is told is a list of deliveries, made in memory, which the store keeps in the transaction that makes the
 //! change: an object and what is told of it are both there, or neither is.
@@ -15,15 +16,17 @@ use kiln_store::objects::{Happening, Tell};
 use kiln_store::queue::{Delivery, NewEvent};
 use kiln_types::{
     Bucket, BusId, BusName, MessageId, NotificationRule, QueueArn, Recipient, Region, RequestId,
-    Timestamp,
+    Timestamp, TopicArn,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use crate::fan_out::{FanOut, Publication};
+use crate::fan_out::{FanOut, Notice, Publication};
 
 /// Who sends what comes from a bucket.
 const SENDER: &str = "s3.amazonaws.com";
+/// What people are told it is about (seen in notifications of S3).
+const SUBJECT: &str = "Amazon S3 Notification";
 /// What keys in events have unescaped; a space is a plus.
 const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -84,6 +87,7 @@ impl ObjectEvents {
                 Recipient::Queue(arn) => {
                     deliveries.push(Delivery::Message(message(arn, record, cause.trace.clone())));
                 }
+                Recipient::Topic(arn) => deliveries.extend(self.to_topic(arn, record, cause)),
                 // No rule names one: the account's own is told by `on_bus`.
                 Recipient::Bus(_) => {}
             }
@@ -93,6 +97,44 @@ impl ObjectEvents {
             deliveries.extend(self.fan_out.deliveries(&publication, cause.now));
         }
         deliveries
+    }
+
+    /// What a queue or a topic is told when a bucket begins to tell it anything; others are told nothing.
+    pub fn test(&self, bucket: &Bucket, to: &Recipient, cause: &Cause) -> Vec<Delivery> {
+        let body = || {
+            let body = json!({
+                "Service": "Amazon S3",
+                "Event": "s3:TestEvent",
+                "Time": time(cause.now),
+                "Bucket": bucket.name.as_str(),
+                "RequestId": cause.request_id,
+                "HostId": cause.host_id,
+            });
+            body.to_string()
+        };
+        match to {
+            Recipient::Queue(arn) => vec![Delivery::Message(message(arn, body(), None))],
+            Recipient::Topic(arn) => self.to_topic(arn, body(), cause),
+            Recipient::Function(_) | Recipient::Bus(_) => Vec::new(),
+        }
+    }
+
+    /// What a topic's subscribers are told; of a topic that is gone nobody is.
+    fn to_topic(&self, arn: &TopicArn, text: String, cause: &Cause) -> Vec<Delivery> {
+        let notice = Notice {
+            subject: Some(SUBJECT.to_owned()),
+            ..Notice::plain(text, cause.trace.clone())
+        };
+        match self.fan_out.message(&arn.topic, notice, cause.now) {
+            Ok(mut made) => {
+                self.fan_out.was_delivered(&made);
+                std::mem::take(&mut made.deliveries)
+            }
+            Err(refusal) => {
+                tracing::warn!(topic = %arn, %refusal, "a notification of an object could not be published");
+                Vec::new()
+            }
+        }
     }
 
     fn publication(&self, cause: &Cause, happening: &Happening<'_>) -> Publication {
@@ -123,19 +165,6 @@ impl ObjectEvents {
             trace: cause.trace.clone(),
         }
     }
-}
-
-/// What a queue is told when a bucket begins to tell it anything.
-pub fn test_event(bucket: &Bucket, to: &QueueArn, cause: &Cause) -> Delivery {
-    let body = json!({
-        "Service": "Amazon S3",
-        "Event": "s3:TestEvent",
-        "Time": time(cause.now),
-        "Bucket": bucket.name.as_str(),
-        "RequestId": cause.request_id,
-        "HostId": cause.host_id,
-    });
-    Delivery::Message(message(to, body.to_string(), None))
 }
 
 fn message(to: &QueueArn, body: String, trace: Option<String>) -> NewMessage {

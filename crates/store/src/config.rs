@@ -9,17 +9,23 @@ pub struct Config {
     pub dir: PathBuf,
     /// What asynchronous events, dead letters and messages may take together, in bytes; more are refused.
     pub queue_bytes_max: u64,
+    /// What archives of event buses may hold together, in bytes; beyond it publications that they want are refused.
+    pub archive_bytes_max: u64,
 }
 
 impl Config {
     /// What [`Config::queue_bytes_max`] is unless told: 1 GiB.
     pub const QUEUE_BYTES_MAX: u64 = 1 << 30;
 
+    /// What [`Config::archive_bytes_max`] is unless told: 10 GiB.
+    pub const ARCHIVE_BYTES_MAX: u64 = 10 << 30;
+
     /// A store in this directory, with the defaults for everything else.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
             queue_bytes_max: Self::QUEUE_BYTES_MAX,
+            archive_bytes_max: Self::ARCHIVE_BYTES_MAX,
         }
     }
 }

@@ -60,6 +60,7 @@ pub(crate) const META: Spec = Spec {
         crate::buses::TABLES,
         crate::topics::TABLES,
         crate::mappings::PLACES,
+        crate::topics::SIGNER,
     ],
 };
 

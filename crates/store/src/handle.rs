@@ -12,6 +12,7 @@ use kiln_types::{Clock, Function, FunctionId, Qualifier, Sha256, UrlId};
 use tokio::sync::broadcast;
 
 use crate::apis::Apis;
+use crate::archives::Archives;
 use crate::artifacts::{Artifacts, Quota};
 use crate::buckets::Buckets;
 use crate::buses::Buses;
@@ -26,6 +27,7 @@ use crate::logs::Logs;
 use crate::mappings::Mappings;
 use crate::messages::Messages;
 use crate::objects::Objects;
+use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::topics::Topics;
@@ -52,6 +54,8 @@ struct Parts {
     queue: Queue,
     schedules: Schedules,
     objects: Objects,
+    posts: Posts,
+    archives: Archives,
     artifacts: Artifacts,
     images: Images,
     buckets: Buckets,
@@ -83,6 +87,8 @@ impl Store {
             usage: Usage::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
             objects: Objects::open(&dir, queue.clone())?,
+            posts: Posts::open(queue.clone()),
+            archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
             images: Images::open(&dir, clock)?,
@@ -261,6 +267,16 @@ impl Store {
     /// Message queues.
     pub fn messages(&self) -> &Messages {
         self.parts.queue.messages()
+    }
+
+    /// Archives of event buses, and replays.
+    pub fn archives(&self) -> &Archives {
+        &self.parts.archives
+    }
+
+    /// What is to be posted to HTTP endpoints.
+    pub fn posts(&self) -> &Posts {
+        &self.parts.posts
     }
 
     /// Buckets and their objects.

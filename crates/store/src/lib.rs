@@ -6,7 +6,7 @@
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
 //! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, access keys (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
-//! <dir>/queue.db                  events, dead letters, message queues, schedules, buckets (every commit is synced)
+//! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
 //! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
 //! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
@@ -25,6 +25,7 @@
 //! databases share) and `artifacts.rs`.
 
 mod apis;
+pub mod archives;
 mod artifacts;
 mod buckets;
 mod buses;
@@ -41,13 +42,15 @@ mod logs;
 mod mappings;
 pub mod messages;
 pub mod objects;
+pub mod posts;
 pub mod queue;
 pub mod schedules;
 mod shelf;
-mod topics;
+pub mod topics;
 mod usage;
 
 pub use apis::Apis;
+pub use archives::Archives;
 pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
 pub use buckets::{BucketError, Buckets};
 pub use buses::{BusError, Buses, LiveBus};
@@ -64,6 +67,7 @@ pub use logs::{
 pub use mappings::Mappings;
 pub use messages::Messages;
 pub use objects::Objects;
+pub use posts::Posts;
 pub use queue::Queue;
 pub use schedules::Schedules;
 pub use topics::{LiveTopic, TopicError, Topics};

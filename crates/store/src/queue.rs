@@ -23,15 +23,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kiln_types::account::AccountId;
 use kiln_types::{FunctionId, RequestId, Timestamp, TopicId};
 
+use crate::archives;
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 use crate::messages::{self, Messages};
 use crate::objects;
+use crate::posts;
 use crate::schedules;
 
 mod accept;
@@ -136,6 +139,8 @@ const QUEUE: Spec = Spec {
         objects::TABLES,
         objects::VERSIONS,
         messages::LANES,
+        posts::TABLES,
+        archives::TABLES,
     ],
 };
 
@@ -146,6 +151,9 @@ pub struct Queue {
     held: Held,
     arrivals: Arrivals,
     messages: Messages,
+    posts_arrived: posts::Arrivals,
+    /// Bytes in archives.
+    archived: Arc<AtomicU64>,
 }
 
 /// Why an event was not accepted. It is not in the queue.
@@ -175,6 +183,8 @@ impl Queue {
             database,
             held,
             arrivals: Arrivals::default(),
+            posts_arrived: posts::Arrivals::default(),
+            archived: Arc::default(),
         })
     }
 
@@ -216,8 +226,8 @@ impl Queue {
         };
         let queue = self.clone();
         let publish = move |delivered: &Delivered| {
-            queue.publish(delivered.change, &delivered.arrivals);
-            queue.messages.publish(&delivered.effects);
+            queue.publish(delivered.change, &[]);
+            queue.publish_delivered(delivered);
             drop(room);
         };
         let delivered = self.database.write_then("deliver", work, publish);
@@ -247,6 +257,15 @@ impl Queue {
         }
     }
 
+    /// Whoever is sent something that was committed hears of it; it was counted already.
+    pub(crate) fn publish_delivered(&self, delivered: &Delivered) {
+        self.publish(Change::default(), &delivered.arrivals);
+        self.messages.publish(&delivered.effects);
+        self.posts_arrived.tell(&delivered.posts);
+        self.archived
+            .fetch_add(delivered.archived, Ordering::Relaxed);
+    }
+
     /// Takes events of a function that are due, those due first first. That they were started once more is
     /// known before this returns to whoever comes after a crash of the process.
     /// The disk is not waited for: after a power cut an event may have been started without being
@@ -273,7 +292,7 @@ impl Queue {
         let queue = self.clone();
         let publish = move |settled: &Settled| {
             queue.publish(settled.change, &settled.arrivals);
-            queue.messages.publish(&settled.effects);
+            queue.publish_delivered(&settled.delivered);
         };
         self.database
             .write_then("settle event", work, publish)
@@ -391,6 +410,14 @@ impl Queue {
     /// What schedules share with it.
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    pub(crate) fn archived(&self) -> &Arc<AtomicU64> {
+        &self.archived
+    }
+
+    pub(crate) fn posts_arrived(&self) -> &posts::Arrivals {
+        &self.posts_arrived
     }
 
     pub(crate) fn held(&self) -> &Held {

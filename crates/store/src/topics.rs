@@ -31,6 +31,24 @@ pub(crate) const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// The table of the server's key, as a migration of `meta.db`.
+pub(crate) const SIGNER: &str = "
+    CREATE TABLE topic_signer (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        key TEXT NOT NULL,
+        certificate TEXT NOT NULL
+    ) STRICT;
+";
+
+/// What signs messages to HTTP endpoints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignerKept {
+    /// The private key, as PEM.
+    pub key: String,
+    /// Its certificate, as PEM.
+    pub certificate: String,
+}
+
 /// All topics of all accounts. Clones share them.
 #[derive(Clone)]
 pub struct Topics {
@@ -105,6 +123,15 @@ impl Topics {
             .values()
             .filter(|live| live.topic.id.account == *account);
         own.cloned().collect()
+    }
+
+    /// The subscriptions of all topics of all accounts. From memory.
+    pub fn all_subscriptions(&self) -> Vec<Arc<Subscription>> {
+        let snapshot = self.snapshot.read().expect("no holder panics");
+        let all = snapshot
+            .values()
+            .flat_map(|live| live.subscriptions.values());
+        all.cloned().collect()
     }
 
     /// Lets `change` say what becomes of a topic, of which there may be none yet, and keeps that; no other change
@@ -192,6 +219,23 @@ impl Topics {
         self.database.write_then("subscribe", work, publish).await
     }
 
+    /// What signs messages to HTTP endpoints, if it was made.
+    pub async fn signer(&self) -> Result<Option<SignerKept>, Error> {
+        self.database.read("read the key of topics", signer).await
+    }
+
+    /// Keeps what signs messages, unless there is one already; returns the one that is there.
+    pub async fn keep_signer(&self, made: SignerKept) -> Result<SignerKept, Error> {
+        let work = move |to: &Connection| {
+            let insert = "INSERT OR IGNORE INTO topic_signer VALUES (1, ?1, ?2)";
+            to.execute(insert, [&made.key, &made.certificate])
+                .doing("keep the key of topics")?;
+            let kept = signer(to).doing("read the key of topics")?;
+            Ok::<_, Error>(kept.unwrap_or(made))
+        };
+        self.database.write("keep the key of topics", work).await
+    }
+
     /// Forgets a subscription, if there is one.
     pub async fn unsubscribe(&self, topic: &TopicId, id: SubscriptionId) -> Result<(), Error> {
         let of = topic.clone();
@@ -220,6 +264,16 @@ fn alter(snapshot: &RwLock<Snapshot>, id: &TopicId, change: impl FnOnce(&mut Liv
     let mut live = (**live).clone();
     change(&mut live);
     snapshot.insert(id.clone(), Arc::new(live));
+}
+
+fn signer(from: &Connection) -> rusqlite::Result<Option<SignerKept>> {
+    let row = from.query_row("SELECT key, certificate FROM topic_signer", [], |row| {
+        Ok(SignerKept {
+            key: row.get(0)?,
+            certificate: row.get(1)?,
+        })
+    });
+    row.optional()
 }
 
 fn read_topic(connection: &Connection, id: &TopicId) -> Result<Option<Topic>, Error> {

@@ -64,7 +64,7 @@ pub enum Versioning {
 /// Who is told of what happens to a bucket's objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notifications {
-    /// Functions and queues.
+    /// Functions, queues and topics.
     pub rules: Vec<NotificationRule>,
     /// Whether the account's default bus is told of everything.
     pub on_bus: bool,
@@ -75,7 +75,7 @@ pub struct Notifications {
 pub struct NotificationRule {
     /// Its name, unique in the bucket.
     pub id: String,
-    /// A function or a queue.
+    /// A function, a queue or a topic.
     pub to: Recipient,
     /// What it is told of, as S3 calls it: `s3:ObjectCreated:*`, `s3:ObjectRemoved:Delete`.
     pub events: Vec<String>,

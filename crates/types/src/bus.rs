@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::limits;
 use crate::message::QueueArn;
 use crate::name::InvalidName;
+use crate::topic::TopicArn;
 
 /// An event bus's name: 1-256 letters, digits, `.`, `-`, `_` and `/`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -149,6 +150,8 @@ pub enum Recipient {
     Queue(QueueArn),
     /// Another bus.
     Bus(BusArn),
+    /// A topic, to whose subscribers they are published.
+    Topic(TopicArn),
 }
 
 /// What of an event is sent. What stands here is valid.
@@ -253,6 +256,7 @@ impl Recipient {
             Recipient::Function(arn) => &arn.account,
             Recipient::Queue(arn) => &arn.queue.account,
             Recipient::Bus(arn) => &arn.bus.account,
+            Recipient::Topic(arn) => &arn.topic.account,
         }
     }
 
@@ -262,6 +266,7 @@ impl Recipient {
             Recipient::Function(arn) => &arn.region,
             Recipient::Queue(arn) => &arn.region,
             Recipient::Bus(arn) => &arn.region,
+            Recipient::Topic(arn) => &arn.region,
         }
     }
 }
@@ -325,8 +330,9 @@ impl FromStr for Recipient {
             Some("lambda") => text.parse().map(Recipient::Function),
             Some("sqs") => text.parse().map(Recipient::Queue),
             Some("events") => text.parse().map(Recipient::Bus),
+            Some("sns") => text.parse().map(Recipient::Topic),
             _ => {
-                let rule = "is not the ARN of a function, a queue or an event bus";
+                let rule = "is not the ARN of a function, a queue, a topic or an event bus";
                 Err(InvalidName::new("target", text, rule))
             }
         }
@@ -356,6 +362,7 @@ impl fmt::Display for Recipient {
             Recipient::Function(arn) => arn.fmt(f),
             Recipient::Queue(arn) => arn.fmt(f),
             Recipient::Bus(arn) => arn.fmt(f),
+            Recipient::Topic(arn) => arn.fmt(f),
         }
     }
 }
@@ -398,6 +405,7 @@ mod tests {
             "arn:aws:lambda:us-east-1:123456789012:function:sum:live",
             "arn:aws:sqs:us-east-1:123456789012:orders.fifo",
             "arn:aws:events:us-east-1:123456789012:event-bus/a/b",
+            "arn:aws:sns:us-east-1:123456789012:orders",
         ] {
             let read: Recipient = text.parse().unwrap();
             assert_eq!(read.to_string(), text);

@@ -159,6 +159,18 @@ macro_rules! uuid_type {
     };
 }
 
+impl SubscriptionId {
+    /// The id with these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
 impl MappingId {
     /// Its 32 hexadecimal digits, for names that take no hyphens.
     pub fn simple(self) -> String {

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod alias;
 pub mod api;
+pub mod archive;
 pub mod arn;
 pub mod bucket;
 pub mod bus;
@@ -40,6 +41,7 @@ pub mod usage;
 pub use account::{AccountId, Region};
 pub use alias::AliasConfig;
 pub use api::{Api, ApiId, PartId, StageName};
+pub use archive::{Archive, ArchiveId, ArchiveName, Replay, ReplayId, ReplayName, ReplayState};
 pub use arn::{FunctionArn, FunctionRef};
 pub use bucket::{Bucket, BucketId, BucketName, NotificationRule, Notifications, Versioning};
 pub use bus::{
@@ -73,7 +75,8 @@ pub use runtime::{Architecture, Language, Runtime};
 pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
 pub use secret::SecretArn;
 pub use topic::{
-    Subscriber, Subscription, SubscriptionArn, Topic, TopicArn, TopicFifo, TopicId, TopicName,
+    Confirmation, HttpEndpoint, Subscriber, Subscription, SubscriptionArn, Topic, TopicArn,
+    TopicFifo, TopicId, TopicName,
 };
 pub use trace::Trace;
 pub use units::{EphemeralMb, EventAgeSecs, InvalidUnit, MemoryMb, Retries, Slots, TimeoutSecs};

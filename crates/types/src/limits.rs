@@ -134,6 +134,14 @@ pub const BUS_NAME_LENGTH_MAX: usize = 256;
 pub const RULE_NAME_LENGTH_MAX: usize = 64;
 /// Event buses of an account, the default one included (EventBridge quotas page).
 pub const BUSES_MAX: usize = 100;
+/// Longest name of an archive (service model, `ArchiveName`).
+pub const ARCHIVE_NAME_LENGTH_MAX: usize = 48;
+/// Longest name of a replay (service model, `ReplayName`).
+pub const REPLAY_NAME_LENGTH_MAX: usize = 64;
+/// Archives of an account (EventBridge quotas page).
+pub const ARCHIVES_MAX: usize = 100;
+/// Replays of an account that go on at once (EventBridge quotas page).
+pub const REPLAYS_MAX: usize = 10;
 /// Rules of an event bus (EventBridge quotas page).
 pub const RULES_MAX: usize = 300;
 /// Targets of a rule (EventBridge quotas page).
@@ -148,6 +156,8 @@ pub const FIFO_TOPICS_MAX: usize = 1_000;
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// Subscriptions of a FIFO topic (SNS quotas page).
 pub const FIFO_SUBSCRIPTIONS_MAX: usize = 100;
+/// Longest address of an HTTP endpoint that subscribes to a topic; AWS does not say.
+pub const HTTP_ENDPOINT_LENGTH_MAX: usize = 2_048;
 /// Largest message that is published, attributes included, and all of a batch together: 256 KiB (SNS quotas page).
 pub const PUBLISHED_BYTES_MAX: usize = 256 * 1024;
 /// The resource policy of a topic (SNS developer guide, "Amazon SNS policy quotas").

@@ -9,6 +9,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+mod address;
+
+pub use address::{Kind, carried, kind};
+
 /// Names of the host's services end so inside a sandbox.
 pub const SERVICE_SUFFIX: &str = "host.kiln.internal";
 /// Longest name of the domain name system (RFC 1035, 2.3.4), and of one of its labels.

@@ -7,6 +7,7 @@ use crate::arn::FunctionArn;
 use crate::bus::RuleId;
 use crate::clock::Timestamp;
 use crate::message::QueueArn;
+use crate::topic::TopicArn;
 
 /// The group of a schedule that names none.
 pub const DEFAULT_GROUP: &str = "default";
@@ -90,6 +91,8 @@ pub enum Receiver {
     Function(FunctionArn),
     /// A message queue, and the group of its messages.
     Queue(QueueArn, Option<String>),
+    /// A topic, to whose subscribers it is published.
+    Topic(TopicArn),
     /// The targets of a rule.
     Rule(RuleId),
 }
@@ -107,6 +110,7 @@ impl Receiver {
         match self {
             Receiver::Function(arn) => arn.to_string(),
             Receiver::Queue(arn, _) => arn.to_string(),
+            Receiver::Topic(arn) => arn.to_string(),
             Receiver::Rule(id) => id.arn(region),
         }
     }

@@ -15,6 +15,10 @@ use crate::limits;
 use crate::message::QueueArn;
 use crate::name::InvalidName;
 
+mod endpoint;
+
+pub use endpoint::HttpEndpoint;
+
 /// A topic's name: 1-256 letters, digits, `-` and `_`, with `.fifo` at the end when its order is kept.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -61,6 +65,9 @@ pub struct Topic {
     /// Statements of its resource policy that were given; none: the owner may do everything.
     #[serde(default)]
     pub policy: Option<String>,
+    /// How HTTP endpoints are delivered to whose subscriptions do not say: a delivery policy that is valid, as it was given.
+    #[serde(default)]
+    pub delivery: Option<String>,
     /// Its tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
@@ -90,7 +97,7 @@ pub struct Subscription {
     pub topic: TopicId,
     /// Who.
     pub to: Subscriber,
-    /// Whether a queue gets messages as they were published, without an envelope.
+    /// Whether a queue or an endpoint gets messages as they were published, without an envelope.
     #[serde(default)]
     pub is_raw: bool,
     /// Which of the messages: a filter policy that is valid, as it was given.
@@ -102,9 +109,37 @@ pub struct Subscription {
     /// The queue that gets what cannot be delivered.
     #[serde(default)]
     pub dead_letters: Option<QueueArn>,
+    /// How an HTTP endpoint is delivered to: a delivery policy that is valid, as it was given.
+    #[serde(default)]
+    pub delivery: Option<String>,
+    /// Whether the subscriber agreed.
+    #[serde(default)]
+    pub confirmation: Confirmation,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     #[serde(default)]
     pub kept: BTreeMap<String, String>,
+}
+
+/// Whether a subscriber agreed to be one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Confirmation {
+    /// It need not.
+    #[default]
+    NotNeeded,
+    /// It was asked, and sent what it answers with; until then it gets nothing else.
+    Pending {
+        /// That.
+        token: String,
+        /// When it was first asked.
+        since: Timestamp,
+    },
+    /// It did.
+    Given {
+        /// What it answered with, to be answered alike when it does so again.
+        token: String,
+        /// Whether that was signed, and only who signs may unsubscribe.
+        was_authenticated: bool,
+    },
 }
 
 /// Who can subscribe.
@@ -114,6 +149,8 @@ pub enum Subscriber {
     Function(FunctionArn),
     /// A message queue.
     Queue(QueueArn),
+    /// Whoever answers there.
+    Http(HttpEndpoint),
 }
 
 const FIFO_SUFFIX: &str = ".fifo";
@@ -140,7 +177,44 @@ impl TopicId {
     }
 }
 
+impl Topic {
+    /// A topic of which no more is said.
+    pub fn plain(id: TopicId, created: Timestamp) -> Self {
+        Self {
+            id,
+            display_name: String::new(),
+            fifo: None,
+            policy: None,
+            delivery: None,
+            tags: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            created,
+        }
+    }
+}
+
 impl Subscription {
+    /// A subscription that wants every message, and of which no more is said.
+    pub fn plain(topic: TopicId, to: Subscriber) -> Self {
+        Self {
+            id: SubscriptionId::random(),
+            topic,
+            to,
+            is_raw: false,
+            filter: None,
+            filters_body: false,
+            dead_letters: None,
+            delivery: None,
+            confirmation: Confirmation::NotNeeded,
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// Whether its subscriber was asked and has not answered.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.confirmation, Confirmation::Pending { .. })
+    }
+
     /// Its ARN in a region.
     pub fn arn(&self, region: &Region) -> SubscriptionArn {
         SubscriptionArn {
@@ -208,11 +282,15 @@ impl FromStr for Subscriber {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if text.starts_with("http") {
+            return text.parse().map(Subscriber::Http);
+        }
         match text.split(':').nth(2) {
             Some("lambda") => text.parse().map(Subscriber::Function),
             Some("sqs") => text.parse().map(Subscriber::Queue),
             _ => {
-                let rule = "is not the ARN of a function or a queue";
+                let rule =
+                    "is not the ARN of a function or a queue, nor an address that begins with http";
                 Err(InvalidName::new("subscriber", text, rule))
             }
         }
@@ -243,7 +321,21 @@ impl fmt::Display for Subscriber {
         match self {
             Subscriber::Function(arn) => arn.fmt(f),
             Subscriber::Queue(arn) => arn.fmt(f),
+            Subscriber::Http(endpoint) => endpoint.fmt(f),
         }
+    }
+}
+
+impl Serialize for TopicArn {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TopicArn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -296,10 +388,11 @@ mod tests {
     }
 
     #[test]
-    fn subscribers_are_kept_as_their_arns() {
+    fn subscribers_are_kept_as_their_arns_or_addresses() {
         for text in [
             "\"arn:aws:lambda:us-east-1:123456789012:function:sum:live\"",
             "\"arn:aws:sqs:us-east-1:123456789012:orders.fifo\"",
+            "\"https://a.example/in\"",
         ] {
             let read: Subscriber = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), text);

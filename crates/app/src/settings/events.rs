@@ -19,6 +19,15 @@ pub(crate) struct Events {
         value_parser = value_parser!(u64).range(1..=1 << 24)
     )]
     queue_max_mb: u64,
+    /// What archives of event buses may hold together, in MiB; beyond it what they are to keep is refused.
+    #[arg(
+        long,
+        env = "KILN_ARCHIVES_MAX_MB",
+        value_name = "MIB",
+        default_value_t = kiln_store::Config::ARCHIVE_BYTES_MAX >> 20,
+        value_parser = value_parser!(u64).range(1..=1 << 30)
+    )]
+    archives_max_mb: u64,
     /// Asynchronous events that run at once. One function alone gets a third of them at most, so that
     /// whoever comes next finds a place.
     #[arg(
@@ -45,6 +54,11 @@ impl Events {
     /// The size of the queue.
     pub(crate) fn queue_bytes_max(self) -> u64 {
         self.queue_max_mb << 20
+    }
+
+    /// What archives may hold.
+    pub(crate) fn archive_bytes_max(self) -> u64 {
+        self.archives_max_mb << 20
     }
 
     /// What runs events is told.

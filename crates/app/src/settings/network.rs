@@ -24,7 +24,8 @@ pub(crate) struct NetworkSettings {
         default_value = "egress"
     )]
     pub(crate) network: Network,
-    /// Addresses that count as public although they are not, such as a company's own network; repeat it
+    /// Addresses that count as public although they are not, such as a company's own network, for functions and for
+    /// topics that post to HTTP endpoints; repeat it
     /// for more, or in the configuration file give a list.
     #[arg(long, value_name = "CIDR")]
     pub(crate) network_egress: Vec<Cidr>,

@@ -9,6 +9,7 @@
     reason = "what a test relies on fails the test; clippy excuses test functions only, not what they call"
 )]
 
+mod archives;
 mod aws_cli;
 mod boto3;
 mod buses;
@@ -50,6 +51,7 @@ mod serve;
 mod signatures;
 mod simulate;
 mod snap_start;
+mod topic_endpoints;
 mod topics;
 mod usage;
 mod versions;

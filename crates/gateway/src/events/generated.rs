@@ -23,6 +23,26 @@ pub(crate) struct AppSyncParameters {
     pub(crate) graph_ql_operation: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Archive {
+    #[serde(rename = "ArchiveName", skip_serializing_if = "Option::is_none")]
+    pub(crate) archive_name: Option<String>,
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+    #[serde(rename = "RetentionDays", skip_serializing_if = "Option::is_none")]
+    pub(crate) retention_days: Option<i64>,
+    #[serde(rename = "SizeBytes", skip_serializing_if = "Option::is_none")]
+    pub(crate) size_bytes: Option<i64>,
+    #[serde(rename = "EventCount", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_count: Option<i64>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<f64>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct AwsVpcConfiguration {
     #[serde(rename = "Subnets")]
@@ -57,6 +77,22 @@ pub(crate) struct BatchRetryStrategy {
     pub(crate) attempts: Option<i64>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct CancelReplayRequest {
+    #[serde(rename = "ReplayName")]
+    pub(crate) replay_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct CancelReplayResponse {
+    #[serde(rename = "ReplayArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_arn: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct CapacityProviderStrategyItem {
     #[serde(rename = "capacityProvider")]
@@ -75,6 +111,34 @@ pub(crate) struct Condition {
     pub(crate) key: String,
     #[serde(rename = "Value")]
     pub(crate) value: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct CreateArchiveRequest {
+    #[serde(rename = "ArchiveName")]
+    pub(crate) archive_name: String,
+    #[serde(rename = "EventSourceArn")]
+    pub(crate) event_source_arn: String,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "EventPattern")]
+    pub(crate) event_pattern: Option<String>,
+    #[serde(rename = "RetentionDays")]
+    pub(crate) retention_days: Option<i64>,
+    #[serde(rename = "KmsKeyIdentifier")]
+    pub(crate) kms_key_identifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct CreateArchiveResponse {
+    #[serde(rename = "ArchiveArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) archive_arn: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -116,6 +180,15 @@ pub(crate) struct DeadLetterConfig {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteArchiveRequest {
+    #[serde(rename = "ArchiveName")]
+    pub(crate) archive_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct DeleteArchiveResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct DeleteEventBusRequest {
     #[serde(rename = "Name")]
     pub(crate) name: String,
@@ -129,6 +202,40 @@ pub(crate) struct DeleteRuleRequest {
     pub(crate) event_bus_name: Option<String>,
     #[serde(rename = "Force")]
     pub(crate) force: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DescribeArchiveRequest {
+    #[serde(rename = "ArchiveName")]
+    pub(crate) archive_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct DescribeArchiveResponse {
+    #[serde(rename = "ArchiveArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) archive_arn: Option<String>,
+    #[serde(rename = "ArchiveName", skip_serializing_if = "Option::is_none")]
+    pub(crate) archive_name: Option<String>,
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "EventPattern", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_pattern: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+    #[serde(rename = "KmsKeyIdentifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) kms_key_identifier: Option<String>,
+    #[serde(rename = "RetentionDays", skip_serializing_if = "Option::is_none")]
+    pub(crate) retention_days: Option<i64>,
+    #[serde(rename = "SizeBytes", skip_serializing_if = "Option::is_none")]
+    pub(crate) size_bytes: Option<i64>,
+    #[serde(rename = "EventCount", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_count: Option<i64>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -159,6 +266,43 @@ pub(crate) struct DescribeEventBusResponse {
     pub(crate) last_modified_time: Option<f64>,
     #[serde(rename = "ManagedBy", skip_serializing_if = "Option::is_none")]
     pub(crate) managed_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DescribeReplayRequest {
+    #[serde(rename = "ReplayName")]
+    pub(crate) replay_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct DescribeReplayResponse {
+    #[serde(rename = "ReplayName", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_name: Option<String>,
+    #[serde(rename = "ReplayArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_arn: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
+    pub(crate) destination: Option<ReplayDestination>,
+    #[serde(rename = "EventStartTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_start_time: Option<f64>,
+    #[serde(rename = "EventEndTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_end_time: Option<f64>,
+    #[serde(
+        rename = "EventLastReplayedTime",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) event_last_replayed_time: Option<f64>,
+    #[serde(rename = "ReplayStartTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_start_time: Option<f64>,
+    #[serde(rename = "ReplayEndTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_end_time: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -305,6 +449,28 @@ pub(crate) struct KinesisParameters {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListArchivesRequest {
+    #[serde(rename = "NamePrefix")]
+    pub(crate) name_prefix: Option<String>,
+    #[serde(rename = "EventSourceArn")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "State")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "NextToken")]
+    pub(crate) next_token: Option<String>,
+    #[serde(rename = "Limit")]
+    pub(crate) limit: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListArchivesResponse {
+    #[serde(rename = "Archives", skip_serializing_if = "Option::is_none")]
+    pub(crate) archives: Option<Vec<Archive>>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct ListEventBusesRequest {
     #[serde(rename = "NamePrefix")]
     pub(crate) name_prefix: Option<String>,
@@ -318,6 +484,28 @@ pub(crate) struct ListEventBusesRequest {
 pub(crate) struct ListEventBusesResponse {
     #[serde(rename = "EventBuses", skip_serializing_if = "Option::is_none")]
     pub(crate) event_buses: Option<Vec<EventBus>>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListReplaysRequest {
+    #[serde(rename = "NamePrefix")]
+    pub(crate) name_prefix: Option<String>,
+    #[serde(rename = "State")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "EventSourceArn")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "NextToken")]
+    pub(crate) next_token: Option<String>,
+    #[serde(rename = "Limit")]
+    pub(crate) limit: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListReplaysResponse {
+    #[serde(rename = "Replays", skip_serializing_if = "Option::is_none")]
+    pub(crate) replays: Option<Vec<Replay>>,
     #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
     pub(crate) next_token: Option<String>,
 }
@@ -599,6 +787,39 @@ pub(crate) struct RemoveTargetsResultEntry {
     pub(crate) error_message: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Replay {
+    #[serde(rename = "ReplayName", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_name: Option<String>,
+    #[serde(rename = "EventSourceArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_source_arn: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+    #[serde(rename = "EventStartTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_start_time: Option<f64>,
+    #[serde(rename = "EventEndTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) event_end_time: Option<f64>,
+    #[serde(
+        rename = "EventLastReplayedTime",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) event_last_replayed_time: Option<f64>,
+    #[serde(rename = "ReplayStartTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_start_time: Option<f64>,
+    #[serde(rename = "ReplayEndTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_end_time: Option<f64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct ReplayDestination {
+    #[serde(rename = "Arn")]
+    pub(crate) arn: String,
+    #[serde(rename = "FilterArns", skip_serializing_if = "Option::is_none")]
+    pub(crate) filter_arns: Option<Vec<String>>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct RetryPolicy {
     #[serde(
@@ -670,6 +891,34 @@ pub(crate) struct SageMakerPipelineParameters {
 pub(crate) struct SqsParameters {
     #[serde(rename = "MessageGroupId", skip_serializing_if = "Option::is_none")]
     pub(crate) message_group_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct StartReplayRequest {
+    #[serde(rename = "ReplayName")]
+    pub(crate) replay_name: String,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "EventSourceArn")]
+    pub(crate) event_source_arn: String,
+    #[serde(rename = "EventStartTime")]
+    pub(crate) event_start_time: f64,
+    #[serde(rename = "EventEndTime")]
+    pub(crate) event_end_time: f64,
+    #[serde(rename = "Destination")]
+    pub(crate) destination: ReplayDestination,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct StartReplayResponse {
+    #[serde(rename = "ReplayArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_arn: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+    #[serde(rename = "ReplayStartTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) replay_start_time: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -762,6 +1011,32 @@ pub(crate) struct UntagResourceRequest {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct UntagResourceResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct UpdateArchiveRequest {
+    #[serde(rename = "ArchiveName")]
+    pub(crate) archive_name: String,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "EventPattern")]
+    pub(crate) event_pattern: Option<String>,
+    #[serde(rename = "RetentionDays")]
+    pub(crate) retention_days: Option<i64>,
+    #[serde(rename = "KmsKeyIdentifier")]
+    pub(crate) kms_key_identifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct UpdateArchiveResponse {
+    #[serde(rename = "ArchiveArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) archive_arn: Option<String>,
+    #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
+    pub(crate) state_reason: Option<String>,
+    #[serde(rename = "CreationTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) creation_time: Option<f64>,
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct UpdateEventBusRequest {
@@ -939,6 +1214,96 @@ impl Output for TestEventPatternResponse {
     }
 }
 
+impl Input for CreateArchiveRequest {
+    const STRUCTURE: &'static Structure = &CREATE_ARCHIVE_REQUEST;
+}
+
+impl Output for CreateArchiveResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DescribeArchiveRequest {
+    const STRUCTURE: &'static Structure = &DESCRIBE_ARCHIVE_REQUEST;
+}
+
+impl Output for DescribeArchiveResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for ListArchivesRequest {
+    const STRUCTURE: &'static Structure = &LIST_ARCHIVES_REQUEST;
+}
+
+impl Output for ListArchivesResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for UpdateArchiveRequest {
+    const STRUCTURE: &'static Structure = &UPDATE_ARCHIVE_REQUEST;
+}
+
+impl Output for UpdateArchiveResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DeleteArchiveRequest {
+    const STRUCTURE: &'static Structure = &DELETE_ARCHIVE_REQUEST;
+}
+
+impl Output for DeleteArchiveResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for StartReplayRequest {
+    const STRUCTURE: &'static Structure = &START_REPLAY_REQUEST;
+}
+
+impl Output for StartReplayResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DescribeReplayRequest {
+    const STRUCTURE: &'static Structure = &DESCRIBE_REPLAY_REQUEST;
+}
+
+impl Output for DescribeReplayResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for ListReplaysRequest {
+    const STRUCTURE: &'static Structure = &LIST_REPLAYS_REQUEST;
+}
+
+impl Output for ListReplaysResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for CancelReplayRequest {
+    const STRUCTURE: &'static Structure = &CANCEL_REPLAY_REQUEST;
+}
+
+impl Output for CancelReplayResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
 impl Input for PutPermissionRequest {
     const STRUCTURE: &'static Structure = &PUT_PERMISSION_REQUEST;
 }
@@ -992,6 +1357,40 @@ static APP_SYNC_PARAMETERS: Structure = Structure {
 };
 static APP_SYNC_PARAMETERS_SHAPE: Shape = Shape::Structure(&APP_SYNC_PARAMETERS);
 
+static ARCHIVE_ARN_REGEX: Pattern =
+    Pattern::new(r"^arn:aws([a-z]|\-)*:events:([a-z]|\d|\-)*:([0-9]{12})?:.+\/.+$");
+static ARCHIVE_ARN: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(1600)),
+    pattern: Some(&ARCHIVE_ARN_REGEX),
+    ..Text::ANY
+});
+
+static ARCHIVE_DESCRIPTION_REGEX: Pattern = Pattern::new(r".*");
+static ARCHIVE_DESCRIPTION: Shape = Shape::Text(Text {
+    length: Length::new(None, Some(512)),
+    pattern: Some(&ARCHIVE_DESCRIPTION_REGEX),
+    ..Text::ANY
+});
+
+static ARCHIVE_NAME_REGEX: Pattern = Pattern::new(r"[\.\-_A-Za-z0-9]+");
+static ARCHIVE_NAME: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(48)),
+    pattern: Some(&ARCHIVE_NAME_REGEX),
+    ..Text::ANY
+});
+
+static ARCHIVE_STATE: Shape = Shape::Text(Text {
+    values: &[
+        "ENABLED",
+        "DISABLED",
+        "CREATING",
+        "UPDATING",
+        "CREATE_FAILED",
+        "UPDATE_FAILED",
+    ],
+    ..Text::ANY
+});
+
 static ARN: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(1600)),
     ..Text::ANY
@@ -1031,6 +1430,10 @@ static BATCH_RETRY_STRATEGY: Structure = Structure {
 };
 static BATCH_RETRY_STRATEGY_SHAPE: Shape = Shape::Structure(&BATCH_RETRY_STRATEGY);
 
+static CANCEL_REPLAY_REQUEST: Structure = Structure {
+    members: &[Member::new("ReplayName", At::Body, &REPLAY_NAME).required()],
+};
+
 static CAPACITY_PROVIDER: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(255)),
     ..Text::ANY
@@ -1067,6 +1470,17 @@ static CONDITION: Structure = Structure {
 };
 static CONDITION_SHAPE: Shape = Shape::Structure(&CONDITION);
 
+static CREATE_ARCHIVE_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("ArchiveName", At::Body, &ARCHIVE_NAME).required(),
+        Member::new("EventSourceArn", At::Body, &EVENT_BUS_ARN).required(),
+        Member::new("Description", At::Body, &ARCHIVE_DESCRIPTION),
+        Member::new("EventPattern", At::Body, &EVENT_PATTERN),
+        Member::new("RetentionDays", At::Body, &RETENTION_DAYS),
+        Member::new("KmsKeyIdentifier", At::Body, &KMS_KEY_IDENTIFIER),
+    ],
+};
+
 static CREATE_EVENT_BUS_REQUEST: Structure = Structure {
     members: &[
         Member::new("Name", At::Body, &EVENT_BUS_NAME).required(),
@@ -1094,6 +1508,10 @@ static DEAD_LETTER_CONFIG: Structure = Structure {
 };
 static DEAD_LETTER_CONFIG_SHAPE: Shape = Shape::Structure(&DEAD_LETTER_CONFIG);
 
+static DELETE_ARCHIVE_REQUEST: Structure = Structure {
+    members: &[Member::new("ArchiveName", At::Body, &ARCHIVE_NAME).required()],
+};
+
 static DELETE_EVENT_BUS_REQUEST: Structure = Structure {
     members: &[Member::new("Name", At::Body, &EVENT_BUS_NAME).required()],
 };
@@ -1106,8 +1524,16 @@ static DELETE_RULE_REQUEST: Structure = Structure {
     ],
 };
 
+static DESCRIBE_ARCHIVE_REQUEST: Structure = Structure {
+    members: &[Member::new("ArchiveName", At::Body, &ARCHIVE_NAME).required()],
+};
+
 static DESCRIBE_EVENT_BUS_REQUEST: Structure = Structure {
     members: &[Member::new("Name", At::Body, &EVENT_BUS_NAME_OR_ARN)],
+};
+
+static DESCRIBE_REPLAY_REQUEST: Structure = Structure {
+    members: &[Member::new("ReplayName", At::Body, &REPLAY_NAME).required()],
 };
 
 static DESCRIBE_RULE_REQUEST: Structure = Structure {
@@ -1163,6 +1589,14 @@ static ENDPOINT_ID_REGEX: Pattern = Pattern::new(r"^[A-Za-z0-9\-]+[\.][A-Za-z0-9
 static ENDPOINT_ID: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(50)),
     pattern: Some(&ENDPOINT_ID_REGEX),
+    ..Text::ANY
+});
+
+static EVENT_BUS_ARN_REGEX: Pattern =
+    Pattern::new(r"^arn:aws([a-z]|\-)*:events:([a-z]|\d|\-)*:([0-9]{12})?:.+\/.+$");
+static EVENT_BUS_ARN: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(1600)),
+    pattern: Some(&EVENT_BUS_ARN_REGEX),
     ..Text::ANY
 });
 
@@ -1299,9 +1733,29 @@ static LIMIT_MAX100: Shape = Shape::Integer(Range::new(Some(1), Some(100)));
 
 static LIMIT_MIN1: Shape = Shape::Integer(Range::new(Some(1), None));
 
+static LIST_ARCHIVES_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("NamePrefix", At::Body, &ARCHIVE_NAME),
+        Member::new("EventSourceArn", At::Body, &EVENT_BUS_ARN),
+        Member::new("State", At::Body, &ARCHIVE_STATE),
+        Member::new("NextToken", At::Body, &NEXT_TOKEN),
+        Member::new("Limit", At::Body, &LIMIT_MAX100),
+    ],
+};
+
 static LIST_EVENT_BUSES_REQUEST: Structure = Structure {
     members: &[
         Member::new("NamePrefix", At::Body, &EVENT_BUS_NAME),
+        Member::new("NextToken", At::Body, &NEXT_TOKEN),
+        Member::new("Limit", At::Body, &LIMIT_MAX100),
+    ],
+};
+
+static LIST_REPLAYS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("NamePrefix", At::Body, &REPLAY_NAME),
+        Member::new("State", At::Body, &REPLAY_STATE),
+        Member::new("EventSourceArn", At::Body, &ARCHIVE_ARN),
         Member::new("NextToken", At::Body, &NEXT_TOKEN),
         Member::new("Limit", At::Body, &LIMIT_MAX100),
     ],
@@ -1580,10 +2034,52 @@ static REMOVE_TARGETS_REQUEST: Structure = Structure {
     ],
 };
 
+static REPLAY_DESCRIPTION_REGEX: Pattern = Pattern::new(r".*");
+static REPLAY_DESCRIPTION: Shape = Shape::Text(Text {
+    length: Length::new(None, Some(512)),
+    pattern: Some(&REPLAY_DESCRIPTION_REGEX),
+    ..Text::ANY
+});
+
+static REPLAY_DESTINATION: Structure = Structure {
+    members: &[
+        Member::new("Arn", At::Body, &ARN).required(),
+        Member::new("FilterArns", At::Body, &REPLAY_DESTINATION_FILTERS),
+    ],
+};
+static REPLAY_DESTINATION_SHAPE: Shape = Shape::Structure(&REPLAY_DESTINATION);
+
+static REPLAY_DESTINATION_FILTERS: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &ARN,
+    says_not_null: true,
+});
+
+static REPLAY_NAME_REGEX: Pattern = Pattern::new(r"[\.\-_A-Za-z0-9]+");
+static REPLAY_NAME: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(64)),
+    pattern: Some(&REPLAY_NAME_REGEX),
+    ..Text::ANY
+});
+
+static REPLAY_STATE: Shape = Shape::Text(Text {
+    values: &[
+        "STARTING",
+        "RUNNING",
+        "CANCELLING",
+        "COMPLETED",
+        "CANCELLED",
+        "FAILED",
+    ],
+    ..Text::ANY
+});
+
 static RESOURCE_ARN: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(1600)),
     ..Text::ANY
 });
+
+static RETENTION_DAYS: Shape = Shape::Integer(Range::new(Some(0), None));
 
 static RETRY_POLICY: Structure = Structure {
     members: &[
@@ -1719,6 +2215,17 @@ static SQS_PARAMETERS: Structure = Structure {
     members: &[Member::new("MessageGroupId", At::Body, &MESSAGE_GROUP_ID)],
 };
 static SQS_PARAMETERS_SHAPE: Shape = Shape::Structure(&SQS_PARAMETERS);
+
+static START_REPLAY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("ReplayName", At::Body, &REPLAY_NAME).required(),
+        Member::new("Description", At::Body, &REPLAY_DESCRIPTION),
+        Member::new("EventSourceArn", At::Body, &ARCHIVE_ARN).required(),
+        Member::new("EventStartTime", At::Body, &TIMESTAMP).required(),
+        Member::new("EventEndTime", At::Body, &TIMESTAMP).required(),
+        Member::new("Destination", At::Body, &REPLAY_DESTINATION_SHAPE).required(),
+    ],
+};
 
 static STATEMENT_ID_REGEX: Pattern = Pattern::new(r"[a-zA-Z0-9-_]+");
 static STATEMENT_ID: Shape = Shape::Text(Text {
@@ -1856,6 +2363,8 @@ static TEST_EVENT_PATTERN_REQUEST: Structure = Structure {
     ],
 };
 
+static TIMESTAMP: Shape = Shape::Float(Range::new(None, None));
+
 static TRACE_HEADER: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(500)),
     ..Text::ANY
@@ -1877,6 +2386,16 @@ static UNTAG_RESOURCE_REQUEST: Structure = Structure {
     members: &[
         Member::new("ResourceARN", At::Body, &ARN).required(),
         Member::new("TagKeys", At::Body, &TAG_KEY_LIST).required(),
+    ],
+};
+
+static UPDATE_ARCHIVE_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("ArchiveName", At::Body, &ARCHIVE_NAME).required(),
+        Member::new("Description", At::Body, &ARCHIVE_DESCRIPTION),
+        Member::new("EventPattern", At::Body, &EVENT_PATTERN),
+        Member::new("RetentionDays", At::Body, &RETENTION_DAYS),
+        Member::new("KmsKeyIdentifier", At::Body, &KMS_KEY_IDENTIFIER),
     ],
 };
 

@@ -96,6 +96,9 @@ fn shown(event: &Envelope, result: std::result::Result<(), Refusal>) -> PutEvent
         ),
         Refusal::NoTopic(_) => failed(Exception::ResourceNotFound.name(), refusal.to_string()),
         Refusal::TooMuch => failed(Exception::LimitExceeded.name(), refusal.to_string()),
+        Refusal::ArchivesFull { .. } => {
+            failed(Exception::LimitExceeded.name(), refusal.to_string())
+        }
         Refusal::Full { .. } => failed("ThrottlingException", refusal.to_string()),
         Refusal::NotKept(why) => {
             tracing::error!(%why, event = %event.id, "an event could not be kept");

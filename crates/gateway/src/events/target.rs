@@ -1,6 +1,6 @@
 //! Targets of rules, as they are read and shown.
 //!
-//! AWS differs: targets are functions, queues and buses; others are refused, by their service. So are input
+//! AWS differs: targets are functions, queues, topics and buses; others are refused, by their service. So are input
 //! settings of buses, which get events as they are. How often and how long delivery is tried again
 //! (`RetryPolicy`) is kept and given back: delivery is to the queues of functions and messages, which are there or
 //! not.
@@ -24,6 +24,11 @@ pub(super) fn read(context: &Context, given: wire::Target) -> Result<(String, Ta
         Recipient::Queue(arn) if arn.queue.name.is_fifo() && group.is_none() => {
             return Err(invalid(format!(
                 "Parameter(s) SqsParameters must be specified for target: {id}."
+            )));
+        }
+        Recipient::Topic(arn) if arn.topic.name.is_fifo() => {
+            return Err(invalid(format!(
+                "Parameter {arn} is not valid. Reason: a topic that is a target is a standard topic."
             )));
         }
         Recipient::Bus(_) if input != TargetInput::Whole => {
@@ -104,7 +109,7 @@ fn recipient(context: &Context, arn: &str) -> Result<Recipient> {
     let ["arn", _, service, _, _, _] = parts[..] else {
         return Err(wrong());
     };
-    if !["lambda", "sqs", "events"].contains(&service) {
+    if !["lambda", "sqs", "sns", "events"].contains(&service) {
         return Err(ApiError::not_implemented(format_args!(
             "targets of the service {service}"
         )));
@@ -114,7 +119,7 @@ fn recipient(context: &Context, arn: &str) -> Result<Recipient> {
     Ok(to)
 }
 
-/// An account is a tenant: nobody sends to another's functions and queues.
+/// An account is a tenant: nobody sends to another's functions, queues and topics.
 fn is_own(context: &Context, to: &Recipient, arn: &str) -> Result<()> {
     let is_own = *to.account() == context.caller.account && *to.region() == context.config.region;
     is_own.then_some(()).ok_or_else(|| {

@@ -187,6 +187,13 @@ async fn targets_that_there_are_none_of_say_so() {
     };
     let refused = put_target(&fixture, "r", stream).await.unwrap_err();
     assert_eq!(refused.exception, Exception::NotImplemented);
+    let to_topic = |name: &str| generated::Target {
+        arn: format!("arn:aws:sns:us-east-1:000000000000:{name}"),
+        ..to_queue("q")
+    };
+    let refused = put_target(&fixture, "r", to_topic("t.fifo")).await;
+    assert_eq!(refused.unwrap_err().exception, Exception::Validation);
+    put_target(&fixture, "r", to_topic("t")).await.unwrap();
     let to_bus = generated::Target {
         arn: "arn:aws:events:us-east-1:000000000000:event-bus/b".to_owned(),
         input_path: Some("$.detail".to_owned()),

@@ -197,9 +197,13 @@ impl Request {
 
     /// Who is told of what comes of it.
     pub(super) fn tell(&self) -> Tell {
+        self.object_events().tell(self.cause())
+    }
+
+    pub(super) fn object_events(&self) -> ObjectEvents {
         let fan_out = self.context.deps.fan_out.clone();
         let region = self.context.config.region.clone();
-        ObjectEvents::new(fan_out, region).tell(self.cause())
+        ObjectEvents::new(fan_out, region)
     }
 
     pub(super) fn cause(&self) -> Cause {

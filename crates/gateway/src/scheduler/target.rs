@@ -1,10 +1,13 @@
-//! Whom a schedule tells: functions and message queues.
+//! Whom a schedule tells: functions, message queues and topics.
 //!
 //! AWS differs: other targets are refused, the universal one (`arn:aws:scheduler:::aws-sdk:…`) too. The role is stored
-//! and shown, and not assumed: a schedule may tell every function and queue of its account.
+//! and shown, and not assumed: a schedule may tell every function, queue and topic of its
+//! account.
 
-use kiln_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, MESSAGE_BYTES_MAX};
-use kiln_types::{FunctionArn, QueueArn, Receiver, Region, ScheduleTarget, not_in_messages};
+use kiln_types::limits::{ASYNC_PAYLOAD_BYTES_MAX, MESSAGE_BYTES_MAX, PUBLISHED_BYTES_MAX};
+use kiln_types::{
+    FunctionArn, QueueArn, Receiver, Region, ScheduleTarget, TopicArn, not_in_messages,
+};
 
 use super::generated::{DeadLetterConfig, RetryPolicy, SqsParameters, Target};
 use super::refusal::invalid;
@@ -76,10 +79,7 @@ fn receiver(context: &Context, target: &Target) -> Result<Receiver> {
     match target.arn.split(':').nth(2) {
         Some("lambda") => {
             if target.sqs_parameters.is_some() {
-                return Err(invalid(format!(
-                    "SqsParameters is not supported for target {}",
-                    target.arn
-                )));
+                return Err(no_sqs_parameters(target));
             }
             let arn: FunctionArn = target.arn.parse().map_err(|_| not_an_arn(target))?;
             let is_here =
@@ -101,12 +101,36 @@ fn receiver(context: &Context, target: &Target) -> Result<Receiver> {
                 _ => Ok(Receiver::Queue(arn, group)),
             }
         }
+        Some("sns") => topic(context, target).map(Receiver::Topic),
         Some(_) => Err(invalid(format!(
-            "Kiln does not have the target {} yet: use a Lambda function or an SQS queue.",
+            "Kiln does not have the target {} yet: use a Lambda function, an SQS queue or an SNS topic.",
             target.arn
         ))),
         None => Err(not_an_arn(target)),
     }
+}
+
+fn topic(context: &Context, target: &Target) -> Result<TopicArn> {
+    if target.sqs_parameters.is_some() {
+        return Err(no_sqs_parameters(target));
+    }
+    let arn: TopicArn = target.arn.parse().map_err(|_| not_an_arn(target))?;
+    if arn.region != context.config.region || arn.topic.account != context.caller.account {
+        return Err(elsewhere(&target.arn));
+    }
+    match arn.topic.name.is_fifo() {
+        true => Err(invalid(format!(
+            "The target {arn} must be a standard topic."
+        ))),
+        false => Ok(arn),
+    }
+}
+
+fn no_sqs_parameters(target: &Target) -> crate::error::ApiError {
+    invalid(format!(
+        "SqsParameters is not supported for target {}",
+        target.arn
+    ))
 }
 
 fn queue(context: &Context, text: &str) -> Result<QueueArn> {
@@ -168,6 +192,7 @@ fn refuse_others_parameters(target: &Target) -> Result<()> {
 fn check_input(receiver: &Receiver, input: &str) -> Result<()> {
     let bytes_max = match receiver {
         Receiver::Function(_) => ASYNC_PAYLOAD_BYTES_MAX,
+        Receiver::Topic(_) => PUBLISHED_BYTES_MAX,
         Receiver::Queue(..) | Receiver::Rule(_) => MESSAGE_BYTES_MAX,
     };
     if input.len() > bytes_max {

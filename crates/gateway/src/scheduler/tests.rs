@@ -89,7 +89,7 @@ async fn a_change_of_words_moves_no_tick_and_a_pause_skips_those_in_between() {
 }
 
 #[tokio::test]
-async fn targets_are_functions_and_queues_of_the_account_and_region() {
+async fn targets_are_functions_queues_and_topics_of_the_account_and_region() {
     let fixture = Fixture::new().await;
     let target = |arn: &str| Target {
         arn: arn.to_owned(),
@@ -102,8 +102,12 @@ async fn targets_are_functions_and_queues_of_the_account_and_region() {
             "does not have the target",
         ),
         (
-            "arn:aws:sns:us-east-1:000000000000:t",
-            "does not have the target",
+            "arn:aws:sns:us-east-1:000000000000:t.fifo",
+            "must be a standard topic",
+        ),
+        (
+            "arn:aws:sns:us-east-1:123456789012:t",
+            "the account and the region",
         ),
         (
             "arn:aws:lambda:eu-west-1:000000000000:function:f",

@@ -58,6 +58,10 @@ pub(super) async fn respond(
             .map(Outgoing::from)
     } else if head.uri.path() == health::PATH && head.method == Method::GET {
         health::answer(!shared.stopping.is_cancelled()).map(Outgoing::from)
+    } else if let Some(opened) = sns::open::opened(&head) {
+        opened_url(&shared, request_id, head, opened)
+            .await
+            .map(Outgoing::from)
     } else if s3::is_meant(&shared, &head) {
         s3::serve(&shared, &peer, request_id, head, body).await
     } else {
@@ -120,6 +124,24 @@ async fn url(
             StatusCode::BAD_GATEWAY,
             r#"{"Message":"Internal Server Error"}"#,
         )
+    })
+}
+
+/// A request without a signature that a message of a topic named. The caller may leave; what it opens ends all the same.
+async fn opened_url(
+    shared: &Arc<Shared>,
+    request_id: RequestId,
+    head: Parts,
+    opened: sns::open::Opened,
+) -> Response<Bytes> {
+    let gateway = shared.clone();
+    let task = shared
+        .deps
+        .tracker
+        .spawn(async move { sns::open::serve(&gateway, request_id, head, opened).await });
+    task.await.unwrap_or_else(|failure| {
+        error!(%failure, "what a message of a topic named could not be opened");
+        plain(StatusCode::INTERNAL_SERVER_ERROR, "")
     })
 }
 

@@ -60,6 +60,7 @@ pub(super) fn not_published(refusal: &Refusal) -> ApiError {
         Refusal::NoTopic(_) | Refusal::NoBus(_) => no_topic(),
         Refusal::TooMuch => invalid_for("Message", refusal),
         Refusal::Full { .. } => ApiError::new(Exception::Throttled, refusal.to_string()),
+        Refusal::ArchivesFull { .. } => invalid_for("Message", refusal),
         Refusal::NotKept(why) => {
             tracing::error!(%why, "a message could not be kept");
             ApiError::internal()

@@ -20,6 +20,9 @@ pub(super) mod set_subscription_attributes;
 pub(super) mod subscribe;
 pub(super) mod unsubscribe;
 
+/// What stands for the ARN of a subscription that is not confirmed, in lists.
+const PENDING_CONFIRMATION: &str = "PendingConfirmation";
+
 /// Which subscription an ARN means.
 fn arn(context: &Context, text: &str) -> Result<SubscriptionArn> {
     let parameter = "SubscriptionArn";
@@ -46,6 +49,16 @@ fn protocol(to: &Subscriber) -> &'static str {
     match to {
         Subscriber::Function(_) => "lambda",
         Subscriber::Queue(_) => "sqs",
+        Subscriber::Http(endpoint) if endpoint.is_secure() => "https",
+        Subscriber::Http(_) => "http",
+    }
+}
+
+/// Where a subscriber is, without its password.
+fn endpoint(to: &Subscriber) -> String {
+    match to {
+        Subscriber::Http(endpoint) => endpoint.shown(),
+        other => other.to_string(),
     }
 }
 
@@ -63,10 +76,13 @@ fn page_of(
     let page = page::page(named, |(arn, _)| arn, token, size);
     let page = page.map_err(|_| invalid("NextToken"))?;
     let shown = |(arn, one): (String, &Arc<Subscription>)| wire::Subscription {
-        subscription_arn: Some(arn),
+        subscription_arn: Some(match one.is_pending() {
+            true => PENDING_CONFIRMATION.to_owned(),
+            false => arn,
+        }),
         owner: Some(one.topic.account.to_string()),
         protocol: Some(protocol(&one.to).to_owned()),
-        endpoint: Some(one.to.to_string()),
+        endpoint: Some(endpoint(&one.to)),
         topic_arn: Some(one.topic.arn(region).to_string()),
     };
     let items = page.items.into_iter().map(shown).collect();

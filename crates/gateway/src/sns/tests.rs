@@ -121,9 +121,27 @@ async fn who_cannot_be_reached_cannot_subscribe() {
     for (topic, protocol, endpoint, message) in [
         (
             "orders",
+            "email",
+            "a@example.com",
+            "Amazon SNS does not support this protocol string: email. Kiln delivers by http, https, lambda and sqs.",
+        ),
+        (
+            "orders",
+            "https",
+            "http://example.com",
+            "Endpoint Reason: must be an address that begins with https://",
+        ),
+        (
+            "orders",
+            "http",
+            "http://127.0.0.1:4566/",
+            "Endpoint Reason: Kiln delivers to public addresses, and to those that its --network-egress lists.",
+        ),
+        (
+            "a.fifo",
             "http",
             "http://example.com",
-            "Amazon SNS does not support this protocol string: http. Kiln delivers by lambda and sqs.",
+            "Invalid parameter: Endpoint Reason: Please use FIFO SQS queue",
         ),
         (
             "orders",

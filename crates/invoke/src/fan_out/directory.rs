@@ -7,6 +7,7 @@ use kiln_store::Store;
 use kiln_store::messages::MessageQueue;
 use kiln_types::{BusId, FunctionArn, QueueId, Region, TopicId};
 
+use super::archives::ReadArchives;
 use super::rules::Rules;
 use super::subscriptions::Subscriptions;
 
@@ -14,6 +15,10 @@ use super::subscriptions::Subscriptions;
 pub(super) trait Directory {
     /// A bus, its rules read.
     fn bus(&self, id: &BusId) -> Option<Arc<Rules>>;
+    /// The archives of a bus, read, if it has any.
+    fn archives(&self, bus: &BusId) -> Option<Arc<ReadArchives>>;
+    /// What archives may hold, when they hold that.
+    fn archives_full(&self) -> Option<u64>;
     /// A topic, its subscriptions read.
     fn topic(&self, id: &TopicId) -> Option<Arc<Subscriptions>>;
     /// Whether there is such a function, and such a version of it.
@@ -26,6 +31,7 @@ pub(super) trait Directory {
 pub(super) struct InStore<'a> {
     pub(super) store: &'a Store,
     pub(super) rules: &'a RwLock<HashMap<BusId, Arc<Rules>>>,
+    pub(super) archives: &'a RwLock<HashMap<BusId, Arc<ReadArchives>>>,
     pub(super) subscriptions: &'a RwLock<HashMap<TopicId, Arc<Subscriptions>>>,
     pub(super) region: &'a Region,
 }
@@ -56,6 +62,27 @@ impl Directory for InStore<'_> {
             rules.insert(id.clone(), read.clone());
         }
         Some(read)
+    }
+
+    fn archives(&self, bus: &BusId) -> Option<Arc<ReadArchives>> {
+        let of = self.store.archives().of_bus(bus)?;
+        let known = self.archives.read().expect("no holder panics");
+        if let Some(known) = known.get(bus)
+            && Arc::ptr_eq(&known.of, &of)
+        {
+            return Some(known.clone());
+        }
+        drop(known);
+        let read = Arc::new(ReadArchives::read(of));
+        let mut known = self.archives.write().expect("no holder panics");
+        // Those of buses that have none since.
+        known.retain(|bus, _| self.store.archives().of_bus(bus).is_some());
+        known.insert(bus.clone(), read.clone());
+        Some(read)
+    }
+
+    fn archives_full(&self) -> Option<u64> {
+        self.store.archives().full()
     }
 
     fn topic(&self, id: &TopicId) -> Option<Arc<Subscriptions>> {

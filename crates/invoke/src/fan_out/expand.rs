@@ -10,16 +10,18 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kiln_events::envelope::Envelope;
 use kiln_events::transform::Event;
+use kiln_store::archives::NewArchived;
 use kiln_store::messages::{MessageQueue, NewMessage};
 use kiln_store::queue::{Delivery, NewEvent};
-use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
+use kiln_types::limits::{PUBLISHED_BYTES_MAX, SYNC_PAYLOAD_BYTES_MAX};
 use kiln_types::{
     BusId, FunctionArn, MessageAttribute, MessageId, QueueArn, Recipient, RequestId, RuleId,
-    Timestamp,
+    Timestamp, TopicArn,
 };
 use serde_json::Value;
 
 use super::directory::Directory;
+use super::notices::{Notice, Placed};
 use super::rules::{ReadRule, ReadTarget};
 use super::{Publication, Refusal};
 
@@ -127,6 +129,8 @@ pub(super) fn tick(
 pub(super) struct Expanding<'a> {
     pub(super) around: &'a Surroundings<'a>,
     pub(super) made: Expansion,
+    /// The rules that alone get what is published, by their ARNs; none means all.
+    pub(super) only: &'a [String],
     targets: usize,
     bytes: u64,
 }
@@ -159,6 +163,7 @@ impl<'a> Expanding<'a> {
         Self {
             around,
             made: Expansion::default(),
+            only: &[],
             targets: 0,
             bytes: 0,
         }
@@ -198,13 +203,43 @@ impl<'a> Expanding<'a> {
             return Ok(());
         };
         path.push(id.clone());
-        for rule in &bus.rules {
+        self.archive(id, event)?;
+        // What is meant for some is not meant for those of other buses that they send it on to.
+        let only = if path.len() == 1 { self.only } else { &[] };
+        let is_meant = |rule: &&ReadRule| only.is_empty() || only.contains(&rule.arn);
+        for rule in bus.rules.iter().filter(is_meant) {
             let pattern = rule.pattern.as_ref();
             if pattern.is_some_and(|pattern| pattern.matches(&event.value)) {
                 self.by_rule(rule, event, path)?;
             }
         }
         path.pop();
+        Ok(())
+    }
+
+    /// The archives of a bus that want an event get it. What a replay sends is in one already.
+    fn archive(&mut self, bus: &BusId, event: &Read<'_>) -> Result<(), Refusal> {
+        let envelope = &event.publication.event;
+        let directory = self.around.directory;
+        let archives = match envelope.replay_name {
+            Some(_) => None,
+            None => directory.archives(bus),
+        };
+        for archive in archives.iter().flat_map(|archives| &archives.all) {
+            let pattern = archive.pattern.as_ref();
+            if pattern.is_some_and(|pattern| !pattern.matches(&event.value)) {
+                continue;
+            }
+            if let Some(bytes_max) = directory.archives_full() {
+                return Err(Refusal::ArchivesFull { bytes_max });
+            }
+            self.count_target()?;
+            self.push(Delivery::Archived(NewArchived {
+                archive: archive.id.clone(),
+                at: envelope.happened().unwrap_or(self.around.now),
+                event: event.text.clone(),
+            }))?;
+        }
         Ok(())
     }
 
@@ -260,6 +295,10 @@ impl<'a> Expanding<'a> {
                     return self.on_bus(next, sending.event, path);
                 }
             }
+            Recipient::Topic(arn) => match self.to_topic(sending, arn) {
+                Ok(placed) => return self.notice(&arn.topic, &placed),
+                Err(why) => Err(why),
+            },
         };
         match made {
             Ok(delivery) => self.push(delivery),
@@ -307,6 +346,15 @@ impl<'a> Expanding<'a> {
         let message = NewMessage { group, ..message };
         takes(&queue, &message)?;
         Ok(Delivery::Message(message))
+    }
+
+    fn to_topic(&self, sending: &Sending<'_>, arn: &TopicArn) -> Result<Placed, Why> {
+        if self.around.directory.topic(&arn.topic).is_none() {
+            return Err(Why::Gone);
+        }
+        let text = self.render(sending, PUBLISHED_BYTES_MAX)?;
+        let trace = sending.event.publication.trace.clone();
+        Ok(Placed::anywhere(Notice::plain(text, trace)))
     }
 
     fn render(&self, sending: &Sending<'_>, bytes_max: usize) -> Result<String, Why> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use kiln_events::notification::Notification;
 use kiln_store::messages::{MessageQueue, NewMessage};
+use kiln_store::posts::NewPost;
 use kiln_store::queue::{Delivery, NewEvent, Published};
 use kiln_types::{
     FunctionArn, MessageAttribute, MessageId, QueueArn, RequestId, Subscriber, TopicId,
@@ -39,7 +40,7 @@ pub struct Notice {
     pub trace: Option<String>,
 }
 
-/// What a message says, to functions and to queues perhaps something else.
+/// What a message says, to each kind of subscriber perhaps something else.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Says {
     /// To all.
@@ -48,6 +49,10 @@ pub struct Says {
     pub functions: Option<String>,
     /// To queues.
     pub queues: Option<String>,
+    /// To endpoints over HTTP.
+    pub http: Option<String>,
+    /// To endpoints over HTTPS.
+    pub https: Option<String>,
 }
 
 /// Where a message stands in its topic.
@@ -67,6 +72,31 @@ pub(super) struct Placed {
     pub(super) place: Place,
 }
 
+impl Notice {
+    /// A message that says the same to everybody, and no more than that.
+    pub fn plain(text: String, trace: Option<String>) -> Self {
+        Self {
+            id: MessageId::random(),
+            text: Says::same(text),
+            subject: None,
+            attributes: BTreeMap::new(),
+            group: None,
+            deduplication: None,
+            trace,
+        }
+    }
+}
+
+impl Placed {
+    /// A message for a topic that keeps no order.
+    pub(super) fn anywhere(notice: Notice) -> Self {
+        Self {
+            notice,
+            place: Place::Anywhere,
+        }
+    }
+}
+
 impl Says {
     /// The same to everybody.
     pub fn same(text: String) -> Self {
@@ -80,6 +110,8 @@ impl Says {
         let own = match who {
             Subscriber::Function(_) => &self.functions,
             Subscriber::Queue(_) => &self.queues,
+            Subscriber::Http(endpoint) if endpoint.is_secure() => &self.https,
+            Subscriber::Http(_) => &self.http,
         };
         own.as_ref().unwrap_or(&self.all)
     }
@@ -141,6 +173,7 @@ impl Expanding<'_> {
             let made = match &to.subscription.to {
                 Subscriber::Function(arn) => self.notify_function(&sending, arn),
                 Subscriber::Queue(arn) => self.notify_queue(&sending, arn),
+                Subscriber::Http(_) => Ok(sending.post()),
             };
             match made {
                 Ok(delivery) => self.push(delivery)?,
@@ -215,6 +248,16 @@ impl Sending<'_> {
             attributes: &notice.attributes,
             sequence_number: self.number,
             endpoint: self.endpoint,
+        })
+    }
+
+    /// The post for an HTTP endpoint.
+    fn post(&self) -> Delivery {
+        let subscription = &self.to.subscription;
+        Delivery::Post(NewPost {
+            topic: subscription.topic.clone(),
+            subscription: subscription.id,
+            document: self.with_notification(|one| one.posted().text()).into(),
         })
     }
 

@@ -34,6 +34,9 @@ impl Subscriptions {
 }
 
 fn read(subscription: &Arc<Subscription>, region: &Region) -> Option<ReadSubscription> {
+    if subscription.is_pending() {
+        return None;
+    }
     let arn = subscription.arn(region).to_string();
     let scope = match subscription.filters_body {
         true => Scope::MessageBody,

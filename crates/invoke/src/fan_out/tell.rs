@@ -5,7 +5,7 @@ use kiln_store::queue::Delivery;
 use kiln_types::{BusArn, Destination, MessageId, TopicArn};
 
 use super::expand::{Expanding, Expansion};
-use super::notices::{Notice, Place, Placed, Says};
+use super::notices::{Notice, Placed};
 use super::{FanOut, Publication, Refusal};
 use crate::told::{self, NotTold, Tell, Telling};
 
@@ -25,17 +25,10 @@ impl FanOut {
         let text = String::from_utf8_lossy(&telling.payload).into_owned();
         let notice = Notice {
             id: MessageId::from_bytes(*telling.id.as_bytes()),
-            text: Says::same(text),
-            subject: None,
             attributes: telling.attributes,
-            group: None,
-            deduplication: None,
-            trace: telling.trace,
+            ..Notice::plain(text, telling.trace)
         };
-        let one = Placed {
-            notice,
-            place: Place::Anywhere,
-        };
+        let one = Placed::anywhere(notice);
         let made = self.around(telling.now, |around| {
             let mut expanding = Expanding::new(around);
             let result = expanding.notice(&arn.topic, &one);

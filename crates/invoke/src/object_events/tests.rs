@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kiln_store::Store;
-use kiln_types::{ManualClock, Notifications, Versioning};
+use kiln_types::{ManualClock, Notifications, Topic, Versioning};
 
 use super::*;
 
@@ -117,4 +117,54 @@ fn only_those_are_told_whose_rules_want_it() {
         told(&bucket, "ObjectRemoved:DeleteMarkerCreated", "in/a"),
         []
     );
+}
+
+#[tokio::test]
+async fn a_topics_subscribers_are_told_what_others_are_and_of_a_missing_topic_nobody_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = kiln_store::Config::new(dir.path());
+    let store = Store::open(config, Arc::new(ManualClock::default())).unwrap();
+    let topic: TopicArn = "arn:aws:sns:us-east-1:000000000000:t".parse().unwrap();
+    let new = Topic::plain(topic.topic.clone(), Timestamp::default());
+    let made = store
+        .topics()
+        .put(&topic.topic, move |_| Ok::<_, kiln_store::Error>(new));
+    made.await.unwrap();
+    let subscription = kiln_types::Subscription {
+        is_raw: true,
+        ..kiln_types::Subscription::plain(topic.topic.clone(), QUEUE.parse().unwrap())
+    };
+    let subscribed = store.topics().subscribe(&topic.topic, move |_| {
+        Ok::<_, kiln_store::TopicError>(subscription)
+    });
+    subscribed.await.unwrap();
+    let queue: QueueArn = QUEUE.parse().unwrap();
+    let (settings, now) = (Default::default(), Timestamp::default());
+    let queue = store
+        .messages()
+        .create(queue.queue, settings, Default::default(), now);
+    queue.await.unwrap();
+
+    let events = ObjectEvents::new(FanOut::new(store, Region::default()), Region::default());
+    let rule = |to: &str| bucket(vec![rule("r", to, &["s3:ObjectCreated:*"], "")]);
+    let here = rule(&topic.to_string());
+    let happening = |bucket| Happening {
+        event: "ObjectCreated:Put",
+        bucket,
+        key: "k",
+        version: None,
+        size: Some(5),
+        etag: Some("abc"),
+        seq: 1,
+    };
+    let told = events.tell(cause())(&happening(&here));
+    let [Delivery::Message(message)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    let record: Value = serde_json::from_str(&message.body).unwrap();
+    assert_eq!(record["Records"][0]["s3"]["object"]["key"], "k");
+    let test = events.test(&here, &here.notifications.rules[0].to, &cause());
+    assert!(matches!(&test[..], [Delivery::Message(one)] if one.body.contains("s3:TestEvent")));
+    let gone = rule("arn:aws:sns:us-east-1:000000000000:gone");
+    assert_eq!(events.tell(cause())(&happening(&gone)), []);
 }

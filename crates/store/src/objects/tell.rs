@@ -93,10 +93,7 @@ impl Told {
         }
         objects.queue.publish(self.change, &[]);
         for delivered in &self.delivered {
-            objects
-                .queue
-                .publish(Change::default(), &delivered.arrivals);
-            objects.queue.messages().publish(&delivered.effects);
+            objects.queue.publish_delivered(delivered);
         }
     }
 }

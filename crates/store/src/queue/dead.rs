@@ -78,7 +78,7 @@ pub(super) fn redrive(
     let settled = Settled {
         change,
         arrivals,
-        effects: Default::default(),
+        delivered: Default::default(),
     };
     Ok((settled, end(&letters)))
 }

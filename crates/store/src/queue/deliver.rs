@@ -9,8 +9,10 @@ use super::event::NewEvent;
 use super::published::{self, Published};
 use super::room::Full;
 use super::totals::Change;
+use crate::archives::{self, NewArchived};
 use crate::error::{Doing, Error};
 use crate::messages::{self, Effects, Messages, NewMessage, NotSent, Refusal};
+use crate::posts::{self, NewPost, Waiting};
 
 /// What goes to one receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub enum Delivery {
     Event(NewEvent),
     /// To a message queue.
     Message(NewMessage),
+    /// To an HTTP endpoint.
+    Post(NewPost),
+    /// Into an archive.
+    Archived(NewArchived),
     /// To nobody: that something was published is kept with what is delivered of it.
     Published(Published),
 }
@@ -44,6 +50,9 @@ pub(crate) struct Delivered {
     pub(crate) change: Change,
     pub(crate) arrivals: Vec<Arrival>,
     pub(crate) effects: Effects,
+    pub(crate) posts: Vec<Waiting>,
+    /// Bytes that archives hold more, apart from what the queue counts.
+    pub(crate) archived: u64,
 }
 
 impl Delivered {
@@ -61,6 +70,8 @@ impl Delivery {
         match self {
             Delivery::Event(event) => event.size(),
             Delivery::Message(message) => message.size(),
+            Delivery::Post(post) => post.size(),
+            Delivery::Archived(one) => one.size(),
             Delivery::Published(_) => published::BYTES,
         }
     }
@@ -95,6 +106,12 @@ pub(crate) fn deliver<'a>(
             Delivery::Message(message) => {
                 messages::send(to, messages, message, now, &mut delivered.effects)?;
             }
+            Delivery::Post(post) => {
+                let (waiting, change) = posts::insert(to, post, now)?;
+                delivered.change = delivered.change + change;
+                delivered.posts.push(waiting);
+            }
+            Delivery::Archived(one) => delivered.archived += archives::insert(to, one, now)?,
             // Not counted: what is known is bounded by its five minutes.
             Delivery::Published(one) => published::remember(to, one, now)?,
         }

@@ -10,7 +10,7 @@ use super::event::{self, DeadLetter, Reason};
 use super::key::Key;
 use super::totals::Change;
 use crate::error::{Doing, Error};
-use crate::messages::{Effects, Messages, Refusal};
+use crate::messages::{Messages, Refusal};
 
 /// What tells of the success of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,8 @@ pub struct Again {
 pub(super) struct Settled {
     pub(super) change: Change,
     pub(super) arrivals: Vec<Arrival>,
-    pub(super) effects: Effects,
+    /// Besides.
+    pub(super) delivered: Delivered,
 }
 
 /// Where the changes of a settlement are made.
@@ -244,8 +245,8 @@ fn finish(to: &Connection, change: Change, delivered: Delivered) -> Result<Settl
     let change = (change + delivered.change).count(to)?;
     Ok(Settled {
         change,
-        arrivals: delivered.arrivals,
-        effects: delivered.effects,
+        arrivals: Vec::new(),
+        delivered,
     })
 }
 
@@ -317,6 +318,6 @@ fn put_back(to: &Connection, key: Key, again: &Again) -> Result<Settled, Error> 
     Ok(Settled {
         change: change.count(to)?,
         arrivals: vec![arrival],
-        effects: Effects::default(),
+        delivered: Delivered::default(),
     })
 }

@@ -136,8 +136,7 @@ impl Schedules {
         move |work| {
             queue.publish(work.change, &[]);
             for delivered in &work.delivered {
-                queue.publish(Change::default(), &delivered.arrivals);
-                queue.messages().publish(&delivered.effects);
+                queue.publish_delivered(delivered);
             }
             // Who sees that a tick has ended finds what it delivered.
             totals.lock().expect("no holder panics").add_all(work.ended);

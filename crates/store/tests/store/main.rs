@@ -6,6 +6,7 @@
 )]
 
 mod apis;
+mod archives;
 mod artifacts;
 mod attacks;
 mod buckets;
@@ -32,6 +33,7 @@ mod model;
 mod objects;
 mod objects_list;
 mod open;
+mod posts;
 mod queue;
 mod queue_crash;
 mod queue_trouble;

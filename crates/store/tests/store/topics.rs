@@ -5,8 +5,8 @@ use std::sync::Arc;
 use kiln_store::queue::{Delivery, Published};
 use kiln_store::{LiveTopic, TopicError};
 use kiln_types::{
-    AccountId, MessageId, QueueArn, QueueId, Region, Subscriber, Subscription, SubscriptionId,
-    Timestamp, Topic, TopicId,
+    AccountId, MessageId, QueueArn, QueueId, Region, Subscriber, Subscription, Timestamp, Topic,
+    TopicId,
 };
 
 use crate::queue::at;
@@ -20,30 +20,14 @@ fn topic_id(name: &str) -> TopicId {
 }
 
 fn topic(name: &str) -> Topic {
-    Topic {
-        id: topic_id(name),
-        display_name: String::new(),
-        fifo: None,
-        policy: None,
-        tags: Default::default(),
-        kept: Default::default(),
-        created: Timestamp::from_millis(1),
-    }
+    Topic::plain(topic_id(name), Timestamp::from_millis(1))
 }
 
 fn subscription(topic: &str) -> Subscription {
     let account = AccountId::default();
     let name = "orders".parse().unwrap();
-    Subscription {
-        id: SubscriptionId::random(),
-        topic: topic_id(topic),
-        to: Subscriber::Queue(QueueArn::new(Region::default(), QueueId { account, name })),
-        is_raw: false,
-        filter: None,
-        filters_body: false,
-        dead_letters: None,
-        kept: Default::default(),
-    }
+    let queue = QueueArn::new(Region::default(), QueueId { account, name });
+    Subscription::plain(topic_id(topic), Subscriber::Queue(queue))
 }
 
 async fn make(sample: &Sample, name: &str) -> Arc<Topic> {

@@ -164,17 +164,18 @@ impl Plan {
         now: Timestamp,
     ) -> Option<Self> {
         let is_last = self.attempts >= settings.target.retries_max;
-        let is_rule = matches!(settings.target.receiver, Receiver::Rule(_));
+        let receiver = &settings.target.receiver;
+        let is_for_many = matches!(receiver, Receiver::Rule(_) | Receiver::Topic(_));
         self.step = match (self.step, fired) {
             (_, Fired::Done | Fired::Stale) => return None,
             (Step::Deliver, Fired::Full(full)) => match is_last {
                 true => Step::Dead(Failure::full(full)),
                 false => Step::Wait(now + wait(self.attempts)),
             },
-            // A queue went away since the rule was looked at, which says of each target what becomes of it then; or
-            // there is no room for one function more.
+            // A queue went away since the rule or the topic was looked at, which says of each target what becomes of it then;
+            // or there is no room for one function more.
             (Step::Deliver, Fired::Refused(refusal))
-                if (is_rule || matches!(refusal, Refusal::Crowded(_))) && !is_last =>
+                if (is_for_many || matches!(refusal, Refusal::Crowded(_))) && !is_last =>
             {
                 Step::Wait(now + wait(self.attempts))
             }

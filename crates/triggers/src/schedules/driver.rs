@@ -24,7 +24,7 @@ struct Tick {
     schedule: Schedule,
     timetable: Option<Timetable>,
     plan: Plan,
-    /// What a rule comes to.
+    /// What a rule or a topic comes to.
     sent: RuleTick,
 }
 
@@ -140,15 +140,16 @@ fn tick(shared: &Shared, schedule: Schedule, now: Timestamp) -> Option<Tick> {
     })
 }
 
-/// A function that is not there; a message queue tells so itself.
+/// A function or a topic that is not there; a message queue tells so itself.
 fn missing(shared: &Shared, schedule: &Schedule) -> Option<Failure> {
-    let Receiver::Function(arn) = &schedule.settings.target.receiver else {
-        return None;
+    let store = &shared.deps.store;
+    let what = match &schedule.settings.target.receiver {
+        Receiver::Function(arn) if store.function(&arn.id()).is_none() => "Function",
+        Receiver::Topic(arn) if store.topics().get(&arn.topic).is_none() => "Topic",
+        _ => return None,
     };
-    match shared.deps.store.function(&arn.id()) {
-        Some(_) => None,
-        None => Some(Failure::no_target(format!("Function not found: {arn}"))),
-    }
+    let arn = schedule.settings.target.receiver.arn(&shared.config.region);
+    Some(Failure::no_target(format!("{what} not found: {arn}")))
 }
 
 fn firing(shared: &Shared, tick: &mut Tick, now: Timestamp) -> Firing {
@@ -161,25 +162,27 @@ fn firing(shared: &Shared, tick: &mut Tick, now: Timestamp) -> Firing {
     let mut sent = RuleTick::default();
     let mut deliveries = Vec::new();
     let mut step = tick.plan.step.clone();
-    match &step {
-        Step::Deliver => match &tick.schedule.settings.target.receiver {
+    if step == Step::Deliver {
+        let fan_out = &shared.deps.fan_out;
+        match &tick.schedule.settings.target.receiver {
             Receiver::Function(arn) => deliveries.push(saying.event(arn)),
             Receiver::Queue(arn, group) => deliveries.push(saying.message(arn, group.as_ref())),
-            Receiver::Rule(rule) => match shared.deps.fan_out.tick(rule, tick.plan.due, now) {
-                Ok(tick) => {
-                    sent = tick;
-                    deliveries = std::mem::take(&mut sent.deliveries);
-                }
+            Receiver::Topic(arn) => match fan_out.message(&arn.topic, saying.notice(), now) {
+                Ok(tick) => sent = tick,
+                Err(refusal) => step = Step::Dead(Failure::no_target(refusal.to_string())),
+            },
+            Receiver::Rule(rule) => match fan_out.tick(rule, tick.plan.due, now) {
+                Ok(tick) => sent = tick,
                 Err(refusal) => step = Step::Lost(Failure::no_target(refusal.to_string())),
             },
-        },
-        Step::Dead(failure) => {
-            deliveries.extend(saying.dead_letter(failure));
-            if deliveries.is_empty() {
-                step = Step::Lost(failure.clone());
-            }
         }
-        Step::Wait(_) | Step::Lost(_) => {}
+        deliveries.append(&mut sent.deliveries);
+    }
+    if let Step::Dead(failure) = &step {
+        deliveries.extend(saying.dead_letter(failure));
+        if deliveries.is_empty() {
+            step = Step::Lost(failure.clone());
+        }
     }
     (tick.plan.step, tick.sent) = (step, sent);
     Firing {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use kiln_events::schedule::Timetable;
+use kiln_invoke::fan_out::Notice;
 use kiln_store::messages::NewMessage;
 use kiln_store::queue::{Delivery, NewEvent};
 use kiln_store::schedules::Schedule;
@@ -40,6 +41,11 @@ impl Saying<'_> {
             group: group.cloned(),
             ..self.says(to, self.text())
         })
+    }
+
+    /// To a topic.
+    pub(crate) fn notice(&self) -> Notice {
+        Notice::plain(self.text(), None)
     }
 
     /// To the dead-letter queue, if there is one: the attributes are AWS's (user guide, "Configuring a dead-letter

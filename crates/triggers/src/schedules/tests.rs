@@ -12,7 +12,8 @@ use kiln_store::queue::Full;
 use kiln_store::schedules::{Due, Ended, Fired, NewSchedule, ScheduleTotals, Then};
 use kiln_types::{
     AccountId, AttributeValue, Clock, Moment, QueueArn, QueueId, Receiver, Region, ScheduleId,
-    ScheduleSettings, ScheduleSpace, ScheduleTarget, Timestamp,
+    ScheduleSettings, ScheduleSpace, ScheduleTarget, Subscriber, Subscription, Timestamp, Topic,
+    TopicArn,
 };
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
@@ -385,6 +386,38 @@ async fn a_tick_for_a_queue_that_is_gone_is_a_dead_letter_with_awss_attributes()
     gone.target.dead_letters = None;
     rig.create("worst", gone).await;
     rig.until((0, 1, 2)).await;
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_tick_is_published_to_a_topic_and_is_a_dead_letter_where_there_is_none() {
+    let rig = Rig::start().await;
+    let topic: TopicArn = "arn:aws:sns:us-east-1:000000000000:hours".parse().unwrap();
+    let mut settings = settings("rate(1 hour)");
+    settings.target.receiver = Receiver::Topic(topic.clone());
+    settings.target.dead_letters = Some(queue("dead"));
+    rig.create("early", settings.clone()).await;
+    rig.until((0, 1, 0)).await;
+    let letter = rig.received("dead").await.remove(0);
+    let target = &letter.attributes["TARGET_ARN"].value;
+    assert_eq!(*target, AttributeValue::Text(topic.to_string()));
+
+    let topics = rig.store.topics();
+    let new = Topic::plain(topic.topic.clone(), ms(0));
+    let made = topics.put(&topic.topic, move |_| Ok::<_, kiln_store::Error>(new));
+    made.await.unwrap();
+    let subscription = Subscription {
+        is_raw: true,
+        ..Subscription::plain(topic.topic.clone(), Subscriber::Queue(queue("ticks")))
+    };
+    let subscribed = topics.subscribe(&topic.topic, move |_| {
+        Ok::<_, kiln_store::TopicError>(subscription)
+    });
+    subscribed.await.unwrap();
+    rig.create("hourly", settings).await;
+    rig.until((1, 1, 0)).await;
+    let message = rig.received("ticks").await.remove(0);
+    assert_eq!(message.body, "2026-11-23T13:23:00Z");
     rig.end().await;
 }
 

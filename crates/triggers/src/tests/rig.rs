@@ -426,14 +426,8 @@ impl MakeSources for Arc<World> {
                 panics: source.tables[0].table == "panics",
                 world: self.clone(),
             })),
-            EventSource::Mysql(_)
-            | EventSource::Redis(_)
-            | EventSource::Nats(_)
-            | EventSource::Mqtt(_)
-            | EventSource::RabbitMq(_) => {
-                unreachable!("the tests here have none")
-            }
             EventSource::Queue(_) => Made::Messages(self.queue.clone()),
+            _ => unreachable!("the tests here have none"),
         }
     }
 }

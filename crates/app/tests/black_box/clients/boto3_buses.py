@@ -157,6 +157,32 @@ assert attributes["RULE_ARN"] == rule["RuleArn"], attributes
 assert json.loads(letter["Body"])["detail"] == {"price": 12}, letter
 events.remove_targets(Rule="dear", EventBusName="orders", Ids=["queue", "gone"])
 
+# A topic publishes it to its subscribers; one that is gone is a dead letter.
+sns = boto3.client("sns")
+topic = sns.create_topic(Name="sales")["TopicArn"]
+sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=sold)
+for message in messages:
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+events.put_targets(Rule="dear", EventBusName="orders", Targets=[
+    {"Id": "topic", "Arn": topic, "InputPath": "$.detail"},
+    {"Id": "gone", "Arn": topic + "-gone", "DeadLetterConfig": {"Arn": sold}},
+])
+[shown] = [one for one in events.list_targets_by_rule(Rule="dear", EventBusName="orders")["Targets"] if one["Id"] == "topic"]
+assert shown == {"Id": "topic", "Arn": topic, "InputPath": "$.detail"}, shown
+assert events.list_rule_names_by_target(TargetArn=topic, EventBusName="orders")["RuleNames"] == ["dear"]
+assert events.put_events(Entries=[{**entry, "Detail": '{"price": 13}'}])["FailedEntryCount"] == 0
+bodies = []
+while len(bodies) < 2:
+    for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5, MaxNumberOfMessages=10)["Messages"]:
+        bodies.append(json.loads(message["Body"]))
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+envelope, letter = sorted(bodies, key=lambda one: "Type" not in one)
+assert (envelope["TopicArn"], json.loads(envelope["Message"])) == (topic, {"price": 13}), envelope
+assert letter["detail"] == {"price": 13}, letter
+with raises("ValidationException", 400, "a standard topic"):
+    events.put_targets(Rule="dear", EventBusName="orders", Targets=[{"Id": "fifo", "Arn": topic + ".fifo"}])
+events.remove_targets(Rule="dear", EventBusName="orders", Ids=["topic", "gone"])
+
 # And all of it goes.
 gone = events.remove_targets(Rule="dear", EventBusName="orders", Ids=["1", "9"])
 assert [one["TargetId"] for one in gone["FailedEntries"]] == ["9"], gone

@@ -52,6 +52,8 @@ with raises("ValidationException", 400, "MaximumWindowInMinutes must be provided
     make("wrong", FlexibleTimeWindow={"Mode": "FLEXIBLE"})
 with raises("ValidationException", 400, "Kiln does not have the target"):
     make("wrong", Target={"Arn": "arn:aws:scheduler:::aws-sdk:sns:publish", "RoleArn": role})
+with raises("ValidationException", 400, "must be a standard topic"):
+    make("wrong", Target={"Arn": "arn:aws:sns:us-east-1:000000000000:t.fifo", "RoleArn": role})
 with raises("ValidationException", 400, "must be JSON"):
     make("wrong", Target=target | {"Input": "{"})
 with raises("ValidationException", 400, "FIFO queue"):

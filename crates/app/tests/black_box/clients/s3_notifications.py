@@ -9,7 +9,7 @@ import zipfile
 import boto3
 from botocore.exceptions import ClientError
 
-s3, sqs, functions = boto3.client("s3"), boto3.client("sqs"), boto3.client("lambda")
+s3, sqs, sns, functions = boto3.client("s3"), boto3.client("sqs"), boto3.client("sns"), boto3.client("lambda")
 ACCOUNT = boto3.client("sts").get_caller_identity()["Account"]
 
 
@@ -70,7 +70,9 @@ functions.add_permission(FunctionName="hears", StatementId="s3b", Action="lambda
 absent = {"QueueArn": told_arn + "-absent", "Events": ["s3:ObjectCreated:*"]}
 refused("InvalidArgument", put, Bucket="things", NotificationConfiguration={"QueueConfigurations": [absent]})
 topic = {"TopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:t", "Events": ["s3:ObjectCreated:*"]}
-refused("NotImplemented", put, Bucket="things", NotificationConfiguration={"TopicConfigurations": [topic]})
+refused("InvalidArgument", put, Bucket="things", NotificationConfiguration={"TopicConfigurations": [topic]})
+fifo = sns.create_topic(Name="t.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+refused("InvalidArgument", put, Bucket="things", NotificationConfiguration={"TopicConfigurations": [topic | {"TopicArn": fifo}]})
 assert "QueueConfigurations" not in s3.get_bucket_notification_configuration(Bucket="things")
 
 put(Bucket="things", NotificationConfiguration=configuration)
@@ -106,6 +108,26 @@ seen = sorted((r["Records"][0] for r in messages(told, 3)), key=lambda record: r
 names = [record["eventName"] for record in seen]
 assert names == ["ObjectTagging:Put", "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated"], names
 assert seen[2]["s3"]["object"]["versionId"]
+
+# A topic's subscribers, of whom one is a function and one wants it raw.
+published, published_arn = queue("published")
+raw, raw_arn = queue("raw")
+to_topic = {"Id": "t", "TopicArn": sns.create_topic(Name="t")["TopicArn"], "Events": ["s3:ObjectCreated:*"]}
+for arn, is_raw in [(published_arn, "false"), (raw_arn, "true"), (function, None)]:
+    sns.subscribe(TopicArn=to_topic["TopicArn"], Protocol=arn.split(":")[2], Endpoint=arn,
+                  Attributes={} if is_raw is None else {"RawMessageDelivery": is_raw})
+put(Bucket="things", NotificationConfiguration={"TopicConfigurations": [to_topic]})
+assert s3.get_bucket_notification_configuration(Bucket="things")["TopicConfigurations"] == [to_topic]
+[test] = messages(raw, 1)
+assert (test["Event"], test["Bucket"]) == ("s3:TestEvent", "things"), test
+s3.put_object(Bucket="things", Key="in/c.txt", Body=b"123")
+[record] = messages(raw, 1)
+assert record["Records"][0]["s3"]["object"]["key"] == "in/c.txt", record
+envelopes = messages(published, 2)
+assert [envelope["Subject"] for envelope in envelopes] == ["Amazon S3 Notification"] * 2, envelopes
+assert json.loads(max(envelopes, key=lambda one: one["Timestamp"])["Message"]) == record
+put(Bucket="things", NotificationConfiguration=configuration)
+messages(told, 1)
 
 # A queue that is gone holds nothing up.
 sqs.delete_queue(QueueUrl=told)

@@ -1,6 +1,6 @@
 //! Notifications of a bucket, as documents have them.
 //!
-//! AWS differs: topics are refused. Queues' policies are not asked, as nowhere in Kiln. What AWS tells of what
+//! AWS differs: queues' and topics' policies are not asked, as nowhere in Kiln. What AWS tells of what
 //! does not happen here (restoring, replication, expiry) may be asked for and is never told.
 
 use kiln_types::{NotificationRule, Notifications, Recipient, RequestId};
@@ -39,12 +39,10 @@ const EVENTS: [(&str, &[&str]); 9] = [
 /// Reads the document.
 pub(super) fn read(document: &[u8]) -> Result<Notifications> {
     let wanted = Element::read(document, "NotificationConfiguration")?;
-    if wanted.child("TopicConfiguration").is_some() {
-        return Err(fault::not_implemented("notifications to topics"));
-    }
     let mut rules = Vec::new();
     for child in &wanted.children {
         match child.name.as_str() {
+            "TopicConfiguration" => rules.push(rule(child, "Topic", "sns")?),
             "QueueConfiguration" => rules.push(rule(child, "Queue", "sqs")?),
             "CloudFunctionConfiguration" => rules.push(rule(child, "CloudFunction", "lambda")?),
             "EventBridgeConfiguration" => {}
@@ -64,6 +62,7 @@ pub(super) fn write(notifications: &Notifications) -> Xml {
     for rule in &notifications.rules {
         let (element, name) = match rule.to {
             Recipient::Function(_) => ("CloudFunctionConfiguration", "CloudFunction"),
+            Recipient::Topic(_) => ("TopicConfiguration", "Topic"),
             _ => ("QueueConfiguration", "Queue"),
         };
         xml.open(element).leaf("Id", &rule.id).leaf(name, &rule.to);
@@ -229,7 +228,10 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let text = queue("a", "s3:ObjectCreated:*", "in/") + "<EventBridgeConfiguration/>";
+        let topic = queue("b", "s3:ObjectRemoved:*", "in/")
+            .replace("Queue", "Topic")
+            .replace(":sqs:", ":sns:");
+        let text = queue("a", "s3:ObjectCreated:*", "in/") + &topic + "<EventBridgeConfiguration/>";
         let notifications = read(&document(&text)).unwrap();
         assert!(notifications.on_bus);
         assert_eq!(notifications.rules[0].prefix.as_deref(), Some("in/"));
@@ -254,13 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn unknown_events_arns_and_topics_are_refused() {
-        let topic = "<TopicConfiguration><Topic>t</Topic></TopicConfiguration>";
+    fn unknown_events_and_arns_are_refused() {
         let other = queue("a", "s3:ObjectCreated:*", "").replace(":sqs:", ":sns:");
         for text in [
             queue("a", "s3:Nonsense", ""),
             queue("a", "ObjectCreated:*", ""),
-            topic.to_owned(),
+            queue("a", "s3:ObjectCreated:*", "").replace("QueueConf", "TopicConf"),
             other,
         ] {
             assert!(read(&document(&text)).is_err(), "{text}");

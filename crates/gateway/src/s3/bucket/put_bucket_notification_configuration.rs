@@ -1,15 +1,14 @@
 //! `PutBucketNotificationConfiguration`.
 //!
-//! Functions must be there and let S3 invoke them, queues must be there and keep no order. Each queue is sent
-//! `s3:TestEvent`, in the transaction that keeps the configuration.
+//! Functions must be there and let S3 invoke them, queues and topics must be there and keep no order. Each queue and each
+//! topic is sent `s3:TestEvent`, in the transaction that keeps the configuration.
 //!
 //! AWS differs: a function's policy is asked here, and not again for each event. With
-//! `x-amz-skip-destination-validation` a destination need not be there yet and a queue is sent no `s3:TestEvent`; whose it
+//! `x-amz-skip-destination-validation` a destination need not be there yet and is sent no `s3:TestEvent`; whose it
 //! is, and what its policy says if it is there, counts all the same.
 
-use kiln_invoke::object_events::test_event;
 use kiln_store::objects::ObjectError;
-use kiln_types::{Bucket, FunctionArn, QueueArn, Recipient};
+use kiln_types::{Bucket, FunctionArn, QueueArn, Recipient, TopicArn};
 
 use super::super::request::{Answer, Request, empty};
 use super::notification;
@@ -38,10 +37,9 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
         return Err(notification::not_validated(&failures));
     }
     let cause = request.cause();
-    let first = wanted.rules.iter().filter_map(|rule| match &rule.to {
-        Recipient::Queue(arn) if !skips => Some(test_event(&bucket, arn, &cause)),
-        _ => None,
-    });
+    let events = request.object_events();
+    let first = wanted.rules.iter().filter(|_| !skips);
+    let first = first.flat_map(|rule| events.test(&bucket, &rule.to, &cause));
     let (first, now) = (first.collect(), request.now());
     let set = request
         .objects()
@@ -81,6 +79,7 @@ fn refusal(request: &Request, bucket: &Bucket, to: &Recipient) -> Option<Refusal
     match to {
         Recipient::Function(arn) => of_function(request, bucket, arn),
         Recipient::Queue(arn) => of_queue(request, arn),
+        Recipient::Topic(arn) => of_topic(request, arn),
         Recipient::Bus(_) => Some(Refusal::Denied(
             "The destination is not supported".to_owned(),
         )),
@@ -125,4 +124,15 @@ fn of_queue(request: &Request, arn: &QueueArn) -> Option<Refusal> {
     queue
         .is_none()
         .then_some(Refusal::Absent("The destination queue does not exist"))
+}
+
+fn of_topic(request: &Request, arn: &TopicArn) -> Option<Refusal> {
+    if arn.topic.name.is_fifo() {
+        let text = "SNS FIFO topics are not supported";
+        return Some(Refusal::Denied(text.to_owned()));
+    }
+    let topic = request.context.deps.store.topics().get(&arn.topic);
+    topic
+        .is_none()
+        .then_some(Refusal::Absent("The destination topic does not exist"))
 }

@@ -135,6 +135,8 @@ fn text(message: String, structure: Option<&str>) -> Result<Says> {
         all: default,
         functions: take("lambda"),
         queues: take("sqs"),
+        http: take("http"),
+        https: take("https"),
     })
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kiln_events::delivery_policy::DeliveryPolicy;
 use kiln_events::filter_policy::{FilterPolicy, Scope};
-use kiln_types::{QueueArn, Subscriber, Subscription};
+use kiln_types::{Confirmation, QueueArn, Subscriber, Subscription};
 use serde_json::Value;
 
-use super::protocol;
+use super::{endpoint, protocol};
 use crate::context::Context;
 use crate::error::Result;
 use crate::sns::refusal::invalid;
@@ -27,12 +28,7 @@ pub(super) fn set(
                 subscription.dead_letters = dead_letters(context, subscription, value)?
             }
             "FilterPolicy" | "FilterPolicyScope" => {}
-            "DeliveryPolicy" => {
-                return Err(
-                    "DeliveryPolicy: It is about HTTP endpoints, to which Kiln does not deliver yet."
-                        .to_owned(),
-                );
-            }
+            "DeliveryPolicy" => subscription.delivery = delivery(&subscription.to, value)?,
             "SubscriptionRoleArn" => {
                 subscription.kept.insert(name.clone(), value.clone());
             }
@@ -62,9 +58,29 @@ pub(super) fn shown(context: &Context, of: &Subscription) -> BTreeMap<String, St
     show("TopicArn", of.topic.arn(region).to_string());
     show("Owner", of.topic.account.to_string());
     show("Protocol", protocol(&of.to).to_owned());
-    show("Endpoint", of.to.to_string());
-    show("ConfirmationWasAuthenticated", true.to_string());
-    show("PendingConfirmation", false.to_string());
+    show("Endpoint", endpoint(&of.to));
+    let was_authenticated = match &of.confirmation {
+        Confirmation::NotNeeded => true,
+        Confirmation::Pending { .. } => false,
+        Confirmation::Given {
+            was_authenticated, ..
+        } => *was_authenticated,
+    };
+    show(
+        "ConfirmationWasAuthenticated",
+        was_authenticated.to_string(),
+    );
+    show("PendingConfirmation", of.is_pending().to_string());
+    if let Some(policy) = &of.delivery {
+        show("DeliveryPolicy", policy.clone());
+    }
+    if let Subscriber::Http(_) = &of.to
+        && let Some(live) = context.deps.store.topics().get(&of.topic)
+        && let Ok(policy) =
+            DeliveryPolicy::of(live.topic.delivery.as_deref(), of.delivery.as_deref())
+    {
+        show("EffectiveDeliveryPolicy", policy.shown());
+    }
     show("RawMessageDelivery", of.is_raw.to_string());
     show("SubscriptionPrincipal", context.caller.arn.clone());
     if let Some(policy) = &of.filter {
@@ -99,6 +115,18 @@ fn raw(to: &Subscriber, value: &str) -> std::result::Result<bool, String> {
         ),
         _ => Ok(is_raw),
     }
+}
+
+/// How an HTTP endpoint is delivered to; an empty policy is none.
+fn delivery(to: &Subscriber, policy: &str) -> std::result::Result<Option<String>, String> {
+    let Subscriber::Http(_) = to else {
+        return Err("DeliveryPolicy: it is about HTTP endpoints alone.".to_owned());
+    };
+    if policy.is_empty() || policy == "{}" {
+        return Ok(None);
+    }
+    DeliveryPolicy::of(None, Some(policy)).map_err(in_words)?;
+    Ok(Some(policy.to_owned()))
 }
 
 /// The dead-letter queue; an empty policy is none.

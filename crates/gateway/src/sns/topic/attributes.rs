@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kiln_events::delivery_policy::DeliveryPolicy;
 use kiln_store::LiveTopic;
 use kiln_types::Topic;
 use kiln_types::limits::TOPIC_POLICY_BYTES_MAX;
@@ -48,12 +49,7 @@ pub(super) fn set(topic: &mut Topic, name: &str, value: &str) -> Result<()> {
             value.clone_into(&mut topic.display_name);
         }
         "Policy" => topic.policy = read_policy(value)?,
-        "DeliveryPolicy" => {
-            return Err(invalid_for(
-                "DeliveryPolicy",
-                "It is about HTTP endpoints, to which Kiln does not deliver yet.",
-            ));
-        }
+        "DeliveryPolicy" => topic.delivery = read_delivery(value)?,
         "ArchivePolicy" => {
             return Err(ApiError::not_implemented(
                 "message archives (ArchivePolicy)",
@@ -93,11 +89,14 @@ pub(super) fn shown(context: &Context, live: &LiveTopic) -> BTreeMap<String, Str
     show("Owner", topic.id.account.to_string());
     show("DisplayName", topic.display_name.clone());
     show("Policy", policy(context, topic));
-    show(
-        "SubscriptionsConfirmed",
-        live.subscriptions.len().to_string(),
-    );
-    show("SubscriptionsPending", "0".to_owned());
+    let subscriptions = live.subscriptions.values();
+    let pending = subscriptions.filter(|one| one.is_pending()).count();
+    let confirmed = live.subscriptions.len() - pending;
+    show("SubscriptionsConfirmed", confirmed.to_string());
+    show("SubscriptionsPending", pending.to_string());
+    if let Some(policy) = &topic.delivery {
+        show("DeliveryPolicy", policy.clone());
+    }
     show("SubscriptionsDeleted", "0".to_owned());
     if let Some(fifo) = &topic.fifo {
         show("FifoTopic", true.to_string());
@@ -123,6 +122,16 @@ pub(super) fn read_bool(name: &str, value: &str) -> Result<bool> {
 
 fn fifo<'a>(topic: &'a mut Topic, name: &str) -> Result<&'a mut kiln_types::TopicFifo> {
     topic.fifo.as_mut().ok_or_else(|| invalid(name))
+}
+
+/// A delivery policy; an empty one is none.
+fn read_delivery(text: &str) -> Result<Option<String>> {
+    if text.is_empty() || text == "{}" {
+        return Ok(None);
+    }
+    let read = DeliveryPolicy::of(Some(text), None);
+    read.map_err(invalid)?;
+    Ok(Some(text.to_owned()))
 }
 
 /// A policy; an empty text is none.

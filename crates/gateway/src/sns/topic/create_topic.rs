@@ -27,13 +27,9 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     };
     let tags = input.tags.map(tag::read).transpose()?;
     let mut wanted = Topic {
-        id: id.clone(),
-        display_name: String::new(),
         fifo: id.name.is_fifo().then(TopicFifo::default),
-        policy: None,
         tags: tags.clone().unwrap_or_default(),
-        kept: BTreeMap::new(),
-        created: context.now,
+        ..Topic::plain(id.clone(), context.now)
     };
     let set = |topic: &mut Topic| {
         let given = given.iter().filter(|(name, _)| *name != "FifoTopic");

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kiln_events::envelope::{Entry, Origin};
-use kiln_store::{Config, LiveBus, Store};
+use kiln_store::{Config, LiveBus, LiveTopic, Store};
 use kiln_types::{
-    AccountId, Bus, ManualClock, QueueId, Region, Rule, RuleId, RuleState, Target, TargetInput,
+    AccountId, Bus, ManualClock, QueueId, Region, Rule, RuleId, RuleState, Subscription, Target,
+    TargetInput, Topic, TopicId,
 };
 use proptest::prelude::*;
 
+use super::super::archives::ReadArchives;
 use super::super::rules::Rules;
 use super::super::subscriptions::Subscriptions;
 use super::*;
@@ -18,18 +20,28 @@ use super::*;
 #[derive(Default)]
 struct World {
     buses: BTreeMap<BusId, LiveBus>,
+    topics: BTreeMap<TopicId, LiveTopic>,
     functions: BTreeSet<String>,
     queues: BTreeMap<QueueId, Arc<MessageQueue>>,
 }
 
 impl Directory for World {
+    fn archives(&self, _: &BusId) -> Option<Arc<ReadArchives>> {
+        None
+    }
+
+    fn archives_full(&self) -> Option<u64> {
+        None
+    }
+
     fn bus(&self, id: &BusId) -> Option<Arc<Rules>> {
         let live = self.buses.get(id)?.clone();
         Some(Arc::new(Rules::read(Arc::new(live), &Region::default())))
     }
 
-    fn topic(&self, _: &kiln_types::TopicId) -> Option<Arc<Subscriptions>> {
-        None
+    fn topic(&self, id: &TopicId) -> Option<Arc<Subscriptions>> {
+        let live = Arc::new(self.topics.get(id)?.clone());
+        Some(Arc::new(Subscriptions::read(live, &Region::default())))
     }
 
     fn has_function(&self, arn: &FunctionArn) -> bool {
@@ -101,6 +113,24 @@ impl World {
         live.rules.insert(rule.id.name.clone(), Arc::new(rule));
     }
 
+    /// A topic with these subscribers, by their ARNs' ends.
+    fn topic_with(&mut self, name: &str, subscribers: &[&str]) {
+        let id = TopicId {
+            account: AccountId::default(),
+            name: name.parse().unwrap(),
+        };
+        let topic = Topic::plain(id.clone(), Timestamp::default());
+        let subscription = |to_whom: &&str| {
+            Subscription::plain(id.clone(), to(to_whom).to.to_string().parse().unwrap())
+        };
+        let subscriptions = subscribers.iter().map(subscription);
+        let live = LiveTopic {
+            topic: Arc::new(topic),
+            subscriptions: subscriptions.map(|one| (one.id, Arc::new(one))).collect(),
+        };
+        self.topics.insert(id, live);
+    }
+
     fn disable(&mut self, on: &str, name: &str) {
         let live = self.buses.get_mut(&bus(on)).unwrap();
         let rule = live.rules.get_mut(&name.parse().unwrap()).unwrap();
@@ -164,7 +194,9 @@ fn sent(made: &Expansion) -> Vec<(String, String)> {
             String::from_utf8(event.payload.to_vec()).unwrap(),
         ),
         Delivery::Message(message) => (message.queue.name.to_string(), message.body.clone()),
-        Delivery::Published(_) => panic!("buses know nothing again"),
+        Delivery::Post(_) | Delivery::Archived(_) | Delivery::Published(_) => {
+            panic!("nobody here gets such")
+        }
     };
     made.deliveries.iter().map(one).collect()
 }
@@ -225,6 +257,46 @@ fn a_target_is_sent_what_it_wishes() {
         texts,
         ["[1]", r#"{"n":1}"#, r#"{"number": 1, "rule": "r"}"#]
     );
+}
+
+#[tokio::test]
+async fn a_topic_is_published_what_its_rule_says_and_a_missing_one_is_a_dead_letter() {
+    let mut world = World::default();
+    world.functions.insert("f".to_owned());
+    world.make_queue("q", Default::default()).await;
+    world.make_queue("dead", Default::default()).await;
+    world.topic_with("orders", &["lambda:function:f", "sqs:q", "sqs:gone"]);
+    let part = Target {
+        input: TargetInput::Part("$.detail".to_owned()),
+        ..to("sns:orders")
+    };
+    let gone = with_dead_letters(to("sns:gone"), "dead");
+    world.rule("default", "r", "a", vec![part, gone]);
+    let made = world.of_one();
+    let mut names = names(&made);
+    names.sort();
+    assert_eq!(names, ["dead", "f", "q"]);
+    // A subscriber that is gone is the topic's affair.
+    assert_eq!(whys(&made), [Why::Gone]);
+    for (name, text) in sent(&made) {
+        let said: Value = serde_json::from_str(&text).unwrap();
+        match name.as_str() {
+            "f" => assert_eq!(said["Records"][0]["Sns"]["Message"], r#"{"n":1}"#),
+            "q" => assert_eq!(said["Message"], r#"{"n":1}"#),
+            _ => assert_eq!(said["detail"]["n"], 1),
+        }
+    }
+}
+
+#[test]
+fn what_is_larger_than_a_topic_takes_is_not_published() {
+    let mut world = World::default();
+    world.functions.insert("f".to_owned());
+    world.topic_with("orders", &["lambda:function:f"]);
+    world.rule("default", "r", "a", vec![to("sns:orders")]);
+    let large = format!(r#"{{"x":"{}"}}"#, "x".repeat(PUBLISHED_BYTES_MAX));
+    let made = world.expand(&[event("default", "a", &large)]);
+    assert_eq!(whys(&made), [Why::TooLarge]);
 }
 
 #[test]
@@ -326,7 +398,7 @@ async fn a_queue_gets_only_what_it_takes() {
     assert_eq!(whys(&made), [Why::NoGroup, Why::TooLarge]);
     let ids = made.deliveries.iter().map(|delivery| match delivery {
         Delivery::Message(message) => message.deduplication.clone(),
-        Delivery::Event(_) | Delivery::Published(_) => panic!("queues get messages"),
+        _ => panic!("queues get messages"),
     });
     assert_eq!(ids.collect::<Vec<_>>(), [None, Some("e-1".to_owned())]);
 }

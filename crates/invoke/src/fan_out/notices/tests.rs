@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kiln_store::{Config, LiveTopic, Store};
-use kiln_types::{
-    AccountId, BusId, ManualClock, QueueId, Region, Subscription, SubscriptionId, Timestamp, Topic,
-};
+use kiln_types::{AccountId, BusId, ManualClock, QueueId, Region, Subscription, Timestamp, Topic};
 
+use super::super::archives::ReadArchives;
 use super::super::directory::Directory;
 use super::super::expand::DELIVERIES_MAX;
 use super::super::rules::Rules;
@@ -21,6 +20,14 @@ struct World {
 }
 
 impl Directory for World {
+    fn archives(&self, _: &BusId) -> Option<Arc<ReadArchives>> {
+        None
+    }
+
+    fn archives_full(&self) -> Option<u64> {
+        None
+    }
+
     fn bus(&self, _: &BusId) -> Option<Arc<Rules>> {
         None
     }
@@ -50,15 +57,7 @@ fn id() -> TopicId {
 impl World {
     /// A topic with these subscribers, the function `sum` and the queues that are named.
     async fn with(subscriptions: &[Subscription], queues: &[&str]) -> Self {
-        let topic = Topic {
-            id: id(),
-            display_name: String::new(),
-            fifo: None,
-            policy: None,
-            tags: BTreeMap::new(),
-            kept: BTreeMap::new(),
-            created: Timestamp::default(),
-        };
+        let topic = Topic::plain(id(), Timestamp::default());
         let subscriptions = subscriptions.iter();
         let mut world = Self {
             topic: LiveTopic {
@@ -99,31 +98,11 @@ impl World {
 fn to(who: &str) -> Subscription {
     let (service, rest) = who.split_once(':').unwrap();
     let arn = format!("arn:aws:{service}:us-east-1:000000000000:{rest}");
-    Subscription {
-        id: SubscriptionId::random(),
-        topic: id(),
-        to: arn.parse().unwrap(),
-        is_raw: false,
-        filter: None,
-        filters_body: false,
-        dead_letters: None,
-        kept: BTreeMap::new(),
-    }
+    Subscription::plain(id(), arn.parse().unwrap())
 }
 
 fn says(text: &str) -> Placed {
-    Placed {
-        notice: Notice {
-            id: MessageId::random(),
-            text: Says::same(text.to_owned()),
-            subject: None,
-            attributes: BTreeMap::new(),
-            group: None,
-            deduplication: None,
-            trace: Some("Root=1".to_owned()),
-        },
-        place: Place::Anywhere,
-    }
+    Placed::anywhere(Notice::plain(text.to_owned(), Some("Root=1".to_owned())))
 }
 
 /// Who is sent something.
@@ -131,7 +110,8 @@ fn receivers(made: &Expansion) -> Vec<String> {
     let receiver = |delivery: &Delivery| match delivery {
         Delivery::Event(event) => event.function.name.to_string(),
         Delivery::Message(message) => message.queue.name.to_string(),
-        Delivery::Published(_) => "known".to_owned(),
+        Delivery::Post(post) => format!("post {}", post.subscription),
+        Delivery::Archived(_) | Delivery::Published(_) => "known".to_owned(),
     };
     let mut receivers: Vec<String> = made.deliveries.iter().map(receiver).collect();
     receivers.sort();
@@ -151,7 +131,7 @@ async fn everybody_gets_a_message_and_its_chain_goes_on() {
         let trace = match delivery {
             Delivery::Event(event) => &event.trace,
             Delivery::Message(message) => &message.trace,
-            Delivery::Published(_) => &None,
+            Delivery::Post(_) | Delivery::Archived(_) | Delivery::Published(_) => &None,
         };
         assert_eq!(trace.as_deref(), Some("Root=1"));
     }
@@ -268,4 +248,39 @@ async fn a_message_that_would_go_to_too_many_is_refused_whole_and_others_are_not
     };
     let made = expand(&elsewhere, &[says("x")], &around);
     assert_eq!(made.results, [Err(Refusal::NoTopic(elsewhere))]);
+}
+
+#[tokio::test]
+async fn an_endpoint_is_posted_its_own_text_once_it_has_agreed() {
+    let plain = |url: &str| Subscription::plain(id(), url.parse().unwrap());
+    let asked = Subscription {
+        confirmation: kiln_types::Confirmation::Pending {
+            token: "t".to_owned(),
+            since: Timestamp::default(),
+        },
+        ..plain("http://b.example/")
+    };
+    let subscriptions = [
+        plain("http://a.example/"),
+        plain("https://a.example/"),
+        asked,
+    ];
+    let world = World::with(&subscriptions, &[]).await;
+    let mut one = says("to all");
+    one.notice.text.https = Some("to https".to_owned());
+    let made = world.expand(&[one]);
+    let text = |delivery: &Delivery| match delivery {
+        Delivery::Post(post) => {
+            let posted: kiln_events::posted::Posted =
+                serde_json::from_slice(&post.document).unwrap();
+            assert!(!posted.is_confirmation() && posted.signature.is_none());
+            (post.subscription, posted.message)
+        }
+        other => panic!("{other:?}"),
+    };
+    let texts: BTreeMap<kiln_types::SubscriptionId, String> =
+        made.deliveries.iter().map(text).collect();
+    let expected = [(0, "to all"), (1, "to https")];
+    let expected = expected.map(|(no, text)| (subscriptions[no].id, text.to_owned()));
+    assert_eq!(texts, expected.into());
 }

@@ -140,7 +140,10 @@ async fn nothing_is_left_at_the_server_that_was_made() {
     let rig = Rig::with_stream(">", Begin::Latest);
     let mut listener = rig.listen();
     listener.opened().await;
-    assert_eq!(rig.server.consumers("ORDERS"), std::slice::from_ref(&rig.source.name));
+    assert_eq!(
+        rig.server.consumers("ORDERS"),
+        std::slice::from_ref(&rig.source.name)
+    );
     assert_eq!(rig.source.look().await.unwrap(), None);
     listener.close().await;
     rig.source.clean_up().await.unwrap();
