@@ -1,6 +1,8 @@
 //! What message queues need done in the background: messages that are too old and queues that are gone
 //! are removed, and dead letters are moved on.
 
+mod calendar;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +13,12 @@ use kiln_types::Clock;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::calendar::Believed;
+
 /// How often messages that are too old are looked for. Nobody receives one in between.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// How often the calendar is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait before the store is asked again that failed.
 const STORE_REST: Duration = Duration::from_secs(1);
 /// Messages that are moved in one transaction.
@@ -44,6 +50,11 @@ pub fn keep_queues(
         stop,
         moving: Mutex::default(),
     });
+    tracker.spawn(
+        keeper
+            .clone()
+            .until_stopped(look_at_calendar(keeper.clone())),
+    );
     tracker.spawn(keeper.clone().until_stopped(expire(keeper.clone())));
     tracker.spawn(keeper.clone().until_stopped(clear(keeper.clone())));
     tracker.spawn(keeper.clone().until_stopped(watch_moves(keeper)));
@@ -55,6 +66,19 @@ impl Keeper {
             () = self.stop.cancelled() => {}
             () = work => {}
         }
+    }
+}
+
+/// Says up to which time messages may be too old.
+async fn look_at_calendar(keeper: Arc<Keeper>) {
+    let now = || (keeper.clock.timestamp(), keeper.clock.now());
+    let (calendar, moment) = now();
+    let mut believed = Believed::new(calendar, moment);
+    loop {
+        let (calendar, moment) = now();
+        let time = believed.time(calendar, moment);
+        keeper.store.messages().age_until(time);
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -23,6 +23,7 @@
 //! Start reading at `send.rs`, `receive.rs` and `remove.rs`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use kiln_types::{QueueId, Timestamp};
 use rusqlite::{Connection, params};
@@ -80,6 +81,8 @@ pub struct Messages {
     over: Arc<Notify>,
     /// A task that moves messages was started.
     moves: Arc<Notify>,
+    /// Up to which time messages may be too old, in milliseconds.
+    age_until: Arc<AtomicI64>,
 }
 
 /// Why a receiver does not take what it is sent. It is nowhere.
@@ -106,6 +109,24 @@ pub enum Refusal {
 }
 
 impl Messages {
+    /// Says up to which time messages may be too old: whatever time it is said to be, no message is thrown away because of a
+    /// later one. It may be so at any time unless told.
+    pub fn age_until(&self, time: Timestamp) {
+        self.age_until.store(time.as_millis(), Ordering::Relaxed);
+    }
+
+    /// What was sent to a queue at that time or before is kept no longer.
+    fn oldest(&self, queue: &MessageQueue, now: Timestamp) -> Timestamp {
+        let kept_ms = i64::from(queue.settings.retention_secs) * 1_000;
+        Timestamp::from_millis(self.aged(now).as_millis() - kept_ms)
+    }
+
+    /// The time by which something is too old.
+    fn aged(&self, now: Timestamp) -> Timestamp {
+        let until = Timestamp::from_millis(self.age_until.load(Ordering::Relaxed));
+        now.min(until)
+    }
+
     pub(crate) fn open(database: Arc<Database>, held: Held, now: Timestamp) -> Result<Self, Error> {
         let read = |from: &Connection| definition::read(from, now);
         let registry = database.read_now("read message queues", read)?;
@@ -115,6 +136,7 @@ impl Messages {
             registry: Arc::new(registry),
             over: Arc::default(),
             moves: Arc::default(),
+            age_until: Arc::new(AtomicI64::new(i64::MAX)),
         })
     }
 

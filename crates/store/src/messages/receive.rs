@@ -97,6 +97,8 @@ struct Receiver<'a> {
     bytes_max: usize,
     due: Timestamp,
     now: Timestamp,
+    /// What was sent at that time or before is kept no longer.
+    oldest: Timestamp,
     taken: Vec<Message>,
     taken_bytes: usize,
     disposed: usize,
@@ -197,6 +199,7 @@ fn take(
         bytes_max: ask.bytes_max,
         due: now + timeout,
         now,
+        oldest: messages.oldest(queue, now),
         taken: Vec::new(),
         taken_bytes: 0,
         disposed: 0,
@@ -304,7 +307,7 @@ impl Receiver<'_> {
     }
 
     fn is_expired(&self, sent: Timestamp) -> bool {
-        sent <= oldest(self.queue, self.now)
+        sent <= self.oldest
     }
 
     fn hold(&self, one: Candidate, received: u32, first: Timestamp) -> rusqlite::Result<()> {
@@ -321,12 +324,6 @@ impl Receiver<'_> {
         ])?;
         Ok(())
     }
-}
-
-/// What was sent at that time or before is kept no longer.
-pub(super) fn oldest(queue: &MessageQueue, now: Timestamp) -> Timestamp {
-    let kept_ms = i64::from(queue.settings.retention_secs) * 1_000;
-    Timestamp::from_millis(now.as_millis() - kept_ms)
 }
 
 impl Candidate {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Messages;
 use super::effects::Effects;
 use super::key::{Key, Lane, NUMBER_MAX};
-use super::receive::{Candidate, oldest};
+use super::receive::Candidate;
 use super::registry::MessageQueue;
 use super::{deduplicate, lane, remove};
 use crate::error::{Doing, Error};
@@ -46,7 +46,7 @@ impl Messages {
     }
 
     async fn expire_part(&self, queue: &Arc<MessageQueue>, now: Timestamp) -> Result<u64, Error> {
-        let oldest = oldest(queue, now);
+        let oldest = self.oldest(queue, now);
         let epoch = queue.epoch;
         let find = move |from: &Connection| expired_lanes(from, epoch, oldest);
         let lanes = self
@@ -75,6 +75,7 @@ impl Messages {
     }
 
     async fn forget_sent(&self, now: Timestamp) -> Result<(), Error> {
+        let now = self.aged(now);
         loop {
             let work = move |to: &Connection| {
                 let change = Change::bytes(-deduplicate::BYTES * deduplicate::forget(to, now)?);

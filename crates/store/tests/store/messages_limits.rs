@@ -32,6 +32,55 @@ async fn a_message_is_kept_as_long_as_its_queue_says() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_not_believed_makes_no_message_too_old() {
+    let sample = Sample::at(at(0));
+    make_with(&sample.store, "brief", |settings| {
+        settings.retention_secs = 60
+    })
+    .await;
+    send_body(&sample.store, "brief", "1", 0).await;
+    send_body(&sample.store, "brief", "2", 0).await;
+    let messages = sample.store.messages();
+    messages.age_until(at(59_999));
+    assert_eq!(messages.expire(at(500_000)).await.unwrap(), 0);
+    assert_eq!(bodies(&sample.store, "brief", 1, 500_000).await.len(), 1);
+    messages.age_until(at(60_000));
+    assert_eq!(messages.expire(at(500_000)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_receive_takes_no_more_bytes_than_it_asks_for_and_passes_over_none() {
+    let sample = Sample::at(at(0));
+    make(&sample.store, "orders").await;
+    make(&sample.store, "orders.fifo").await;
+    for queue in ["orders", "orders.fifo"] {
+        for n in 0..5 {
+            let mut message = message(queue, format!("{n}{}", "x".repeat(999)));
+            if queue == "orders.fifo" {
+                message.group = Some("g".to_owned());
+                message.deduplication = Some(n.to_string());
+            }
+            send(&sample.store, message, 0).await.unwrap();
+        }
+        let mut got = Vec::new();
+        // After each what was taken is deleted, so that a group goes on.
+        for expected in [2, 2, 1] {
+            let ask = kiln_store::messages::Receive {
+                bytes_max: 1_001,
+                ..ask(queue, 10)
+            };
+            let received = sample.store.messages().receive(ask, at(1)).await.unwrap();
+            assert_eq!(received.messages.len(), expected, "{queue}");
+            for message in received.messages {
+                got.push(message.body[..1].to_owned());
+                delete(&sample.store, queue, message.receipt, 1).await;
+            }
+        }
+        assert_eq!(got, ["0", "1", "2", "3", "4"], "{queue}");
+    }
+}
+
+#[tokio::test]
 async fn thousands_that_are_too_old_keep_nobody_waiting_for_good() {
     let sample = Sample::at(at(0));
     make_with(&sample.store, "brief", |settings| {
