@@ -30,11 +30,18 @@ pub(super) struct Contents {
     held: Arc<Mutex<HashMap<ContentId, Held>>>,
 }
 
-/// A file that is being read.
+/// A file that is being read or removed.
 #[derive(Default)]
 struct Held {
     readers: usize,
     is_doomed: bool,
+}
+
+impl Held {
+    /// Whether it is being removed: nobody reads it, and nobody may begin to.
+    fn is_going(&self) -> bool {
+        self.is_doomed && self.readers == 0
+    }
 }
 
 /// A file that is being written. It is removed when this is dropped. Its methods block.
@@ -163,8 +170,12 @@ impl Contents {
 
     fn hold(&self, ids: Vec<ContentId>) -> Option<Hold> {
         let mut held = self.held();
-        // The files of an object are removed together, with the lock held.
-        if ids.first().is_some_and(|first| !self.path(first).exists()) {
+        // The files of an object are doomed together, with the lock held.
+        let is_gone = |id: &ContentId| {
+            let is_going = held.get(id).is_some_and(Held::is_going);
+            is_going || !self.path(id).exists()
+        };
+        if ids.first().is_some_and(is_gone) {
             return None;
         }
         for id in &ids {
@@ -177,13 +188,26 @@ impl Contents {
         })
     }
 
+    /// Removes files, those that are being read once nobody does any more.
     pub(super) fn remove(&self, doomed: &[ContentId]) {
         let mut held = self.held();
         for id in doomed {
-            match held.get_mut(id) {
-                Some(held) => held.is_doomed = true,
-                None => self.unlink(id),
-            }
+            held.entry(id.clone()).or_default().is_doomed = true;
+        }
+        let is_going = |id: &&ContentId| held[*id].is_going();
+        let going: Vec<&ContentId> = doomed.iter().filter(is_going).collect();
+        drop(held);
+        self.unlink_all(&going);
+    }
+
+    /// Removes files that nobody can begin to read. Whoever reads others does not wait for the disk meanwhile.
+    fn unlink_all(&self, going: &[&ContentId]) {
+        for id in going {
+            self.unlink(id);
+        }
+        let mut held = self.held();
+        for id in going {
+            held.remove(*id);
         }
     }
 
@@ -302,19 +326,20 @@ impl Reader {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut held = self.contents.held();
+        let mut going = Vec::new();
         for id in &self.ids {
             let Some(file) = held.get_mut(id) else {
                 continue;
             };
             file.readers -= 1;
-            if file.readers == 0 {
-                let is_doomed = file.is_doomed;
+            if file.is_going() {
+                going.push(id);
+            } else if file.readers == 0 {
                 held.remove(id);
-                if is_doomed {
-                    self.contents.unlink(id);
-                }
             }
         }
+        drop(held);
+        self.contents.unlink_all(&going);
     }
 }
 
