@@ -11,17 +11,6 @@ use super::{Error, Expression, FlexibleWindow, Schedule, Service, Zone};
 /// long as AWS may take itself.
 pub const ONCE_LATE_MAX: Duration = Duration::from_secs(60);
 
-/// Steps by which the last due time before another is looked for.
-const STEPS_MS: [i64; 7] = [
-    60_000,
-    3_600_000,
-    86_400_000,
-    31 * 86_400_000,
-    366 * 86_400_000,
-    8 * 366 * 86_400_000,
-    100 * 366 * 86_400_000,
-];
-
 /// A time at which a schedule is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
@@ -86,20 +75,20 @@ impl Timetable {
         self.schedule.next_after(after).map(|due| self.tick(due))
     }
 
-    /// The last due time that is later than `after` and not later than `until`. Looks at most at some hundreds.
+    /// The last due time that is later than `after` and not later than `until`: by halves, as there may be a year of ticks.
     pub fn last_until(&self, until: Timestamp, after: Timestamp) -> Option<Timestamp> {
-        for step_ms in STEPS_MS {
-            let from = Timestamp::from_millis(until.as_millis().saturating_sub(step_ms));
-            let mut last = None;
-            let mut at = from.max(after);
-            while let Some(next) = self.schedule.next_after(at).filter(|next| *next <= until) {
-                (last, at) = (Some(next), next);
-            }
-            if last.is_some() || from <= after {
-                return last;
+        let first_after = |at| self.schedule.next_after(at).filter(|next| *next <= until);
+        let mut last = first_after(after)?;
+        let mut end = until;
+        while last < end {
+            let half = (end.as_millis() - last.as_millis()) / 2;
+            let middle = Timestamp::from_millis(last.as_millis() + half);
+            match first_after(middle) {
+                Some(later) => last = later,
+                None => end = middle,
             }
         }
-        None
+        Some(last)
     }
 
     /// The end of the window of a due time.
