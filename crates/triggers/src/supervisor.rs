@@ -103,12 +103,12 @@ pub(crate) async fn settle(shared: &Shared, mapping: &Mapping) {
     .await;
 }
 
-/// Changes a definition; tries until the store has it, or is closed.
+/// Changes a definition; tries until the store has it, or is closed. Whether it was changed.
 pub(crate) async fn write(
     shared: &Shared,
     id: MappingId,
     change: impl Fn(&mut Mapping) + Clone + Send + 'static,
-) {
+) -> bool {
     use kiln_store::Error;
     loop {
         let change = change.clone();
@@ -117,13 +117,14 @@ pub(crate) async fn write(
             Ok::<_, Error>(())
         });
         match written.await {
-            Ok(_) | Err(Error::NoMapping(_) | Error::Closed | Error::Stopped(_)) => return,
+            Ok(_) => return true,
+            Err(Error::NoMapping(_) | Error::Closed | Error::Stopped(_)) => return false,
             Err(error) => {
                 tracing::error!(mapping = %id, %error, "what an event source mapping does could not be written down; trying again");
             }
         }
         if !pause(shared, STORE_REST).await {
-            return;
+            return false;
         }
     }
 }

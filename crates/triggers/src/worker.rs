@@ -197,11 +197,11 @@ impl Worker {
                     self.results.health(found);
                 }
                 Item::Making(noted) => {
-                    write(&self.shared, self.mapping.id, |mapping| {
-                        mapping.has_made = true
-                    })
-                    .await;
-                    let _ = noted.send(());
+                    let note = |mapping: &mut Mapping| mapping.has_made = true;
+                    // What is not noted is not made: nobody would remove it.
+                    if write(&self.shared, self.mapping.id, note).await {
+                        let _ = noted.send(());
+                    }
                 }
             }
         }
