@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -129,6 +130,20 @@ impl Mqtt {
         String::from_utf8_lossy(&output.stdout)
             .trim_end()
             .to_owned()
+    }
+
+    /// Has it write down what it keeps, which it does by itself only now and then.
+    pub fn write_down(&self) {
+        let file = self.dir.path().join("mosquitto.db");
+        let which = || fs::metadata(&file).map(|found| found.ino()).ok();
+        let before = which();
+        let child = self.child.as_ref().expect("it runs");
+        let pid = rustix::process::Pid::from_child(child);
+        rustix::process::kill_process(pid, rustix::process::Signal::USR1).expect("it is ours");
+        // It writes another file, and puts that in the place of the one before.
+        wait_for("what Mosquitto keeps on disk", START_MAX, || {
+            (which() != before).then_some(())
+        });
     }
 
     /// Ends it as a power cut would, but for what the machine had yet to write.

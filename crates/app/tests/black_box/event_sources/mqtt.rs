@@ -127,8 +127,7 @@ fn no_message_is_lost_or_out_of_order_when_either_side_ends() {
         .expect_log("an event source cannot be listened to")
         .start();
     rig.until_seen(250);
-    // It writes each second.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    rig.mqtt.write_down();
     rig.mqtt.crash();
     until_result(&server, &uuid, "PROBLEM: ");
     rig.mqtt.start_again();

@@ -80,8 +80,7 @@ async fn a_broker_that_crashes_loses_nothing_that_it_has_written() {
     listener.opened().await;
     rig.server.publish("a", &["1"]);
     listener.records(1).await;
-    // It writes each second.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    rig.server.write_down();
     rig.server.crash();
     let told = listener.ended().await.to_string();
     assert!(told.starts_with("Connection error."), "{told}");

@@ -1,5 +1,7 @@
 //! What is published without a stream.
 
+use std::time::Duration;
+
 use super::*;
 
 fn subjects(names: &[&str], group: Option<&str>) -> Heard {
@@ -78,6 +80,8 @@ async fn who_does_not_keep_up_is_told_what_was_not_heard() {
     for _ in 0..30 {
         rig.server.publish("orders", &[&*large; 2]);
     }
+    // Nobody takes anything until all of it has come.
+    tokio::time::sleep(Duration::from_secs(8)).await;
     let mut heard = 0;
     let told = loop {
         match listener.next().await {
