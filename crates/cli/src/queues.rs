@@ -11,12 +11,13 @@ use crate::{Format, output};
 
 const AFTER_HELP: &str = "\
 Examples:
+  kiln queues create orders --dead-letters orders-dead
   kiln queues list
   kiln queues show orders
   kiln queues send orders '{\"order\": 7}'
   kiln queues purge orders                forget all that is in it
 
-Queues are made with any AWS client: aws sqs create-queue --queue-name orders --endpoint-url $AWS_ENDPOINT_URL";
+Everything else that can be set of a queue is set with any AWS client: aws sqs set-queue-attributes";
 
 /// What to do with queues.
 #[derive(Debug, clap::Args)]
@@ -33,6 +34,30 @@ enum What {
         /// Only those whose names begin so
         #[arg(long, value_name = "PREFIX", default_value = "")]
         prefix: String,
+    },
+    /// Make a queue; one that is there already stays
+    Create {
+        /// Its name; one that ends in .fifo keeps the order
+        name: String,
+        /// How long a message is hidden that was received [default: 30]
+        #[arg(long, value_name = "SECONDS")]
+        visibility: Option<u32>,
+        /// The queue that gets what was received too often
+        #[arg(long, value_name = "QUEUE")]
+        dead_letters: Option<String>,
+        /// How often that is
+        #[arg(
+            long,
+            value_name = "COUNT",
+            default_value_t = 5,
+            requires = "dead_letters"
+        )]
+        receives: u32,
+    },
+    /// Delete a queue with all that is in it
+    Delete {
+        /// Its name
+        name: String,
     },
     /// Show everything about one queue
     Show {
@@ -62,6 +87,38 @@ enum What {
 pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
     match &args.what {
         What::List { prefix } => list(client, format, prefix).await?,
+        What::Create {
+            name,
+            visibility,
+            dead_letters,
+            receives,
+        } => {
+            let mut attributes = Map::new();
+            if name.ends_with(".fifo") {
+                attributes.insert("FifoQueue".to_owned(), "true".into());
+            }
+            if let Some(secs) = visibility {
+                attributes.insert("VisibilityTimeout".to_owned(), secs.to_string().into());
+            }
+            if let Some(queue) = dead_letters {
+                let url = client.queue_url(queue).await?;
+                let arn = client.queue_attributes(&url).await?["QueueArn"].take();
+                let policy = json!({"deadLetterTargetArn": arn, "maxReceiveCount": receives});
+                attributes.insert("RedrivePolicy".to_owned(), policy.to_string().into());
+            }
+            let url = client.create_queue(name, attributes).await?;
+            match format {
+                Format::Json => output::print_json(&json!({"queue": name, "url": url}))?,
+                Format::Table => output::print(&format!("{url}\n"))?,
+            }
+        }
+        What::Delete { name } => {
+            client.delete_queue(&client.queue_url(name).await?).await?;
+            match format {
+                Format::Json => output::print_json(&json!({"queue": name}))?,
+                Format::Table => output::print(&format!("{name} is deleted\n"))?,
+            }
+        }
         What::Show { name } => {
             let queue = describe(client, &client.queue_url(name).await?).await?;
             match format {

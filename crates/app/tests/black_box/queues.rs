@@ -299,11 +299,12 @@ fn queues_are_told_of_the_ends_of_asynchronous_invocations() {
 #[test]
 fn the_command_line_knows_queues() {
     let server = Server::start();
-    let url = make(&server, "orders");
-    send(&server, &url, "x");
     let kiln = |arguments: &[&str]| {
         String::from_utf8(programs::run(&mut server.kiln(arguments)).stdout).unwrap()
     };
+    kiln(&["queues", "create", "dead"]);
+    let made = kiln(&["queues", "create", "orders", "--dead-letters", "dead"]);
+    send(&server, made.trim(), "x");
     let show = || -> Value {
         let text = kiln(&["queues", "show", "orders", "--output", "json"]);
         serde_json::from_str(&text).unwrap()
@@ -316,6 +317,14 @@ fn the_command_line_knows_queues() {
         (&json!(2), &json!(0))
     );
     assert_eq!(show()["attributes"]["VisibilityTimeout"], "30");
+    let policy = show()["attributes"]["RedrivePolicy"].to_string();
+    assert!(
+        policy.contains(":dead") && policy.contains(":5"),
+        "{policy}"
+    );
+    kiln(&["queues", "create", "in-order.fifo", "--visibility", "7"]);
+    kiln(&["queues", "delete", "in-order.fifo"]);
+    assert!(!kiln(&["queues", "list"]).contains("in-order"));
     kiln(&["queues", "purge", "orders"]);
     assert_eq!(show()["messages"], 0);
     let refused = server.kiln(&["queues", "show", "absent"]).output().unwrap();

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use bytes::Bytes;
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Call, Client, Service};
 
@@ -32,6 +32,23 @@ impl Client {
             .queue_call("GetQueueUrl", &json!({"QueueName": name}))
             .await?;
         Ok(found["QueueUrl"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Makes a queue; gives its address.
+    pub(crate) async fn create_queue(
+        &self,
+        name: &str,
+        attributes: Map<String, Value>,
+    ) -> Result<String> {
+        let input = json!({"QueueName": name, "Attributes": attributes});
+        let made = self.queue_call("CreateQueue", &input).await?;
+        Ok(made["QueueUrl"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Deletes a queue.
+    pub(crate) async fn delete_queue(&self, url: &str) -> Result<()> {
+        let input = json!({"QueueUrl": url});
+        self.queue_call("DeleteQueue", &input).await.map(|_| ())
     }
 
     /// All that is set of a queue, and its counts.
