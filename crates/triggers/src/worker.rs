@@ -62,14 +62,9 @@ struct Session<'a> {
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, mapping: Arc<Mapping>) -> Self {
         let (events, ended) = unbounded_channel();
-        let region = &shared.config.region;
-        let arn = format!(
-            "arn:aws:lambda:{region}:{}:event-source-mapping:{}",
-            mapping.account, mapping.id
-        );
         Self {
             origin: Origin {
-                arn,
+                arn: mapping.arn(&shared.config.region),
                 shard: String::new(),
                 shape: Shape::default(),
             },

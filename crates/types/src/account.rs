@@ -77,15 +77,18 @@ impl FromStr for Region {
 
 macro_rules! text_type {
     ($name:ident) => {
+        crate::account::text_type!($name, 0);
+    };
+    ($name:ident, $text:tt) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(&self.$text)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(&self.$text)
             }
         }
 
@@ -99,7 +102,7 @@ macro_rules! text_type {
 
         impl From<$name> for String {
             fn from(value: $name) -> String {
-                value.0.to_string()
+                value.$text.to_string()
             }
         }
     };

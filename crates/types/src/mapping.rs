@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::AccountId;
+use crate::account::{AccountId, Region};
 use crate::arn::FunctionArn;
 use crate::clock::Timestamp;
 use crate::event_invoke::Destination;
@@ -145,6 +145,12 @@ pub enum MappingState {
 }
 
 impl Mapping {
+    /// `arn:aws:lambda:<region>:<account>:event-source-mapping:<id>`.
+    pub fn arn(&self, region: &Region) -> String {
+        let (account, id) = (&self.account, self.id);
+        format!("arn:aws:lambda:{region}:{account}:event-source-mapping:{id}")
+    }
+
     /// Whether both bring the same events to the same function: one of the two is too many.
     pub fn repeats(&self, other: &Mapping) -> bool {
         self.account == other.account

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{self, TlsMode};
+use crate::account::text_type;
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
 
@@ -118,51 +119,8 @@ impl FromStr for TopicFilter {
     }
 }
 
-impl TryFrom<String> for MqttEndpoint {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<MqttEndpoint> for String {
-    fn from(endpoint: MqttEndpoint) -> String {
-        endpoint.text.to_string()
-    }
-}
-
-impl TryFrom<String> for TopicFilter {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<TopicFilter> for String {
-    fn from(filter: TopicFilter) -> String {
-        filter.0.to_string()
-    }
-}
-
-impl fmt::Display for MqttEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for MqttEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for TopicFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_type!(MqttEndpoint, text);
+text_type!(TopicFilter);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{self, StartingPosition, TlsMode};
+use crate::account::text_type;
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
 
@@ -180,51 +181,8 @@ impl MysqlTable {
     }
 }
 
-impl fmt::Debug for MysqlTable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl TryFrom<String> for MysqlTable {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<MysqlTable> for String {
-    fn from(name: MysqlTable) -> String {
-        name.text.to_string()
-    }
-}
-
-impl TryFrom<String> for MysqlEndpoint {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<MysqlEndpoint> for String {
-    fn from(endpoint: MysqlEndpoint) -> String {
-        endpoint.text.to_string()
-    }
-}
-
-impl fmt::Display for MysqlEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for MysqlEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+text_type!(MysqlEndpoint, text);
+text_type!(MysqlTable, text);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{self, TlsMode};
+use crate::account::text_type;
 use crate::clock::Timestamp;
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
@@ -237,56 +238,14 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.0.to_string()
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
+        text_type!($name);
     };
 }
 name!(NatsSubject);
 name!(StreamName);
 name!(QueueGroup);
 
-impl TryFrom<String> for NatsEndpoint {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<NatsEndpoint> for String {
-    fn from(endpoint: NatsEndpoint) -> String {
-        endpoint.text.to_string()
-    }
-}
-
-impl fmt::Display for NatsEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for NatsEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+text_type!(NatsEndpoint, text);
 
 #[cfg(test)]
 mod tests {

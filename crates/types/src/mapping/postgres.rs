@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{self, TlsMode};
+use crate::account::text_type;
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
 
@@ -209,31 +210,7 @@ impl From<TableName> for String {
     }
 }
 
-impl TryFrom<String> for PostgresEndpoint {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<PostgresEndpoint> for String {
-    fn from(endpoint: PostgresEndpoint) -> String {
-        endpoint.text.to_string()
-    }
-}
-
-impl fmt::Display for PostgresEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for PostgresEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+text_type!(PostgresEndpoint, text);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint;
+use crate::account::text_type;
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
 
@@ -119,51 +120,8 @@ impl FromStr for BrokerName {
     }
 }
 
-impl TryFrom<String> for AmqpEndpoint {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<AmqpEndpoint> for String {
-    fn from(endpoint: AmqpEndpoint) -> String {
-        endpoint.text.to_string()
-    }
-}
-
-impl TryFrom<String> for BrokerName {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<BrokerName> for String {
-    fn from(name: BrokerName) -> String {
-        name.0.to_string()
-    }
-}
-
-impl fmt::Display for AmqpEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for AmqpEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for BrokerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_type!(AmqpEndpoint, text);
+text_type!(BrokerName);
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{self, StartingPosition, TlsMode};
+use crate::account::text_type;
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
 
@@ -153,51 +154,8 @@ impl FromStr for KeyName {
     }
 }
 
-impl TryFrom<String> for RedisEndpoint {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<RedisEndpoint> for String {
-    fn from(endpoint: RedisEndpoint) -> String {
-        endpoint.text.to_string()
-    }
-}
-
-impl TryFrom<String> for KeyName {
-    type Error = InvalidName;
-
-    fn try_from(text: String) -> Result<Self, InvalidName> {
-        text.parse()
-    }
-}
-
-impl From<KeyName> for String {
-    fn from(name: KeyName) -> String {
-        name.0.to_string()
-    }
-}
-
-impl fmt::Display for RedisEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for RedisEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for KeyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_type!(RedisEndpoint, text);
+text_type!(KeyName);
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
         .then(|| "ReportBatchItemFailures".to_owned());
     let shown = Shown {
         uuid: Some(mapping.id.to_string()),
-        event_source_mapping_arn: Some(arn(context, mapping)),
+        event_source_mapping_arn: Some(mapping.arn(&context.config.region)),
         event_source_arn: source::arn(&mapping.source),
         function_arn: Some(mapping.function.to_string()),
         state: Some(mapping.state.to_string()),
@@ -110,13 +110,6 @@ fn of_stream(shown: Shown, settings: &MappingSettings) -> Shown {
 
 fn topics<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
     Some(names.map(str::to_owned).collect())
-}
-
-/// The mapping's own ARN.
-pub(super) fn arn(context: &Context, mapping: &Mapping) -> String {
-    let (region, account) = (&context.config.region, &mapping.account);
-    let id = mapping.id;
-    format!("arn:aws:lambda:{region}:{account}:event-source-mapping:{id}")
 }
 
 fn filters(patterns: &[String]) -> Option<wire::FilterCriteria> {
