@@ -6,7 +6,6 @@ use super::self_managed::{self, refuse_others};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated as wire;
-use crate::lambda::refusal::invalid;
 
 /// The endpoint type, Kiln's own.
 pub(super) const ENDPOINT_TYPE: &str = "MQTT";
@@ -45,14 +44,7 @@ pub(super) fn read(
     refuse_others!(input, ENDPOINT_TYPE);
     let endpoint = self_managed::endpoint(ENDPOINT_TYPE, endpoints)?;
     self_managed::check_timestamp(input)?;
-    match input.starting_position.as_deref() {
-        None | Some("LATEST") => {}
-        Some(other) => {
-            return Err(invalid(format!(
-                "Unsupported starting position for event sources of the type {ENDPOINT_TYPE}: {other}; only LATEST is supported."
-            )));
-        }
-    }
+    self_managed::only_latest(ENDPOINT_TYPE, input)?;
     let filters =
         self_managed::topics(ENDPOINT_TYPE, input, "topic filters, such as house/+/door")?;
     let access = input.source_access_configurations.as_deref();

@@ -137,14 +137,7 @@ fn begin(input: &wire::CreateEventSourceMappingRequest) -> Result<Begin> {
 
 /// Nobody keeps what was published.
 fn published(kind: &str, input: &wire::CreateEventSourceMappingRequest) -> Result<Heard> {
-    match input.starting_position.as_deref() {
-        None | Some("LATEST") => {}
-        Some(other) => {
-            return Err(invalid(format!(
-                "Unsupported starting position for event sources of the type {kind}: {other}; only LATEST is supported."
-            )));
-        }
-    }
+    self_managed::only_latest(kind, input)?;
     let subjects = self_managed::names(kind, input, "subjects, such as orders.>")?;
     let group = input.queues.as_deref().and_then(<[_]>::first);
     let group = group.map(|name| name.parse()).transpose();

@@ -92,7 +92,10 @@ fn stream(kind: &str, input: &wire::CreateEventSourceMappingRequest) -> Result<H
     let starting_position = match input.starting_position.as_deref() {
         None | Some("LATEST") => StartingPosition::Latest,
         Some("TRIM_HORIZON") => StartingPosition::TrimHorizon,
-        Some(other) => return Err(unsupported(kind, other, "LATEST and TRIM_HORIZON are")),
+        Some(other) => {
+            let what = "LATEST and TRIM_HORIZON are";
+            return Err(self_managed::unsupported(kind, other, what));
+        }
     };
     Ok(Heard::Stream {
         key: key.clone(),
@@ -103,16 +106,7 @@ fn stream(kind: &str, input: &wire::CreateEventSourceMappingRequest) -> Result<H
 /// Nobody keeps what happened to keys.
 fn keys(kind: &str, input: &wire::CreateEventSourceMappingRequest) -> Result<Heard> {
     self_managed::check_timestamp(input)?;
-    match input.starting_position.as_deref() {
-        None | Some("LATEST") => {}
-        Some(other) => return Err(unsupported(kind, other, "only LATEST is")),
-    }
+    self_managed::only_latest(kind, input)?;
     let patterns = self_managed::topics(kind, input, "patterns of keys, such as session:*")?;
     Ok(Heard::Keys { patterns })
-}
-
-fn unsupported(kind: &str, position: &str, what: &str) -> crate::error::ApiError {
-    invalid(format!(
-        "Unsupported starting position for event sources of the type {kind}: {position}; {what} supported."
-    ))
 }

@@ -4,7 +4,7 @@
 use kiln_types::SecretArn;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 
@@ -175,6 +175,21 @@ fn secret(context: &Context, uri: &str) -> Result<SecretArn> {
         )));
     }
     Ok(arn)
+}
+
+/// Nobody keeps what happened before: a mapping begins when it listens.
+pub(super) fn only_latest(kind: &str, input: &wire::CreateEventSourceMappingRequest) -> Result<()> {
+    match input.starting_position.as_deref() {
+        None | Some("LATEST") => Ok(()),
+        Some(other) => Err(unsupported(kind, other, "only LATEST is")),
+    }
+}
+
+/// A mapping cannot begin there.
+pub(super) fn unsupported(kind: &str, position: &str, what: &str) -> ApiError {
+    invalid(format!(
+        "Unsupported starting position for event sources of the type {kind}: {position}; {what} supported."
+    ))
 }
 
 /// A time to begin at stands only with the position that wants one.
