@@ -21,6 +21,7 @@ mod mqtt;
 mod nats;
 pub mod page;
 mod postgres;
+mod private_server;
 pub mod process;
 pub mod programs;
 mod rabbitmq;

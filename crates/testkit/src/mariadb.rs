@@ -5,19 +5,15 @@
 
 use std::fs;
 use std::io::{Seek as _, Write as _};
-use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
-use crate::{programs, wait_for};
+use crate::{private_server, programs};
 
-/// Who runs it when the test is root.
-const NOBODY: (&str, u32) = ("nobody", 65_534);
 /// Until it takes connections, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
 const SERVER: &str = "/usr/sbin/mariadbd";
@@ -52,7 +48,7 @@ pub struct MariaDb {
 
 impl MariaDb {
     /// The password of the user `kiln`.
-    pub const PASSWORD: &'static str = "correct horse battery";
+    pub const PASSWORD: &'static str = private_server::PASSWORD;
 
     /// A fresh server.
     pub fn start() -> Self {
@@ -69,11 +65,11 @@ impl MariaDb {
             settings: SETTINGS.iter().chain(settings).map(own).collect(),
             child: None,
         };
-        server.give(server.dir.path());
+        private_server::give(server.dir.path());
         server.initialise();
         // Whoever had the port meanwhile has it, and the next one may be free.
         while server.child.is_none() {
-            server.port = free_port();
+            server.port = private_server::free_port();
             server.run();
         }
         let password = Self::PASSWORD;
@@ -88,20 +84,14 @@ impl MariaDb {
 
     /// A fresh server that also speaks TLS under the name `localhost`. Gives the certificate, as PEM, that vouches for it.
     pub fn start_with_tls() -> (Self, String) {
-        let key = KeyPair::generate().expect("keys can be made");
-        let names = vec!["localhost".to_owned()];
-        let certificate = CertificateParams::new(names).and_then(|params| params.self_signed(&key));
-        let certificate = certificate.expect("a certificate can be made").pem();
+        let (certificate, key) = private_server::certificate();
         let mut server = Self::start();
         server.stop();
-        for (name, text) in [
-            ("cert.pem", &certificate),
-            ("key.pem", &key.serialize_pem()),
-        ] {
+        for (name, text) in [("cert.pem", &certificate), ("key.pem", &key)] {
             let own = server.dir.path().join(name);
             fs::write(&own, text).expect("the folder is ours");
             fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).expect("it is ours");
-            server.give(&own);
+            private_server::give(&own);
         }
         let of = |name: &str| server.dir.path().join(name).display().to_string();
         let own = [
@@ -159,22 +149,20 @@ impl MariaDb {
 
     /// Starts it again, on the same port.
     pub fn start_again(&mut self) {
-        for _ in 0..10 {
+        let runs = private_server::start_again(|| {
             self.run();
-            if self.child.is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        panic!("MariaDB does not start again; its log:\n{}", self.log());
+            self.child.is_some()
+        });
+        assert!(
+            runs,
+            "MariaDB does not start again; its log:\n{}",
+            self.log()
+        );
     }
 
     /// Puts a secret with the user's name and password into a directory of secrets.
     pub fn write_secret(&self, dir: &Path, name: &str) {
-        let password = Self::PASSWORD;
-        let text =
-            format!("{{\"username\":\"kiln\",\"password\":\"{password}\",\"host\":\"127.0.0.1\"}}");
-        fs::write(dir.join(name), text).expect("the folder is ours");
+        private_server::write_secret(dir, name);
     }
 
     fn initialise(&self) {
@@ -188,11 +176,6 @@ impl MariaDb {
 
     /// Starts it and waits until it answers; when its port is somebody else's it is not running.
     fn run(&mut self) {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_file());
-        let log = log.expect("the log can be made");
         let mut command = self.command(SERVER);
         command
             .arg("--no-defaults")
@@ -204,22 +187,11 @@ impl MariaDb {
             ))
             .arg(format!("--port={}", self.port))
             .args(&self.settings);
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a descriptor can be copied"))
-            .stderr(log)
-            .spawn();
-        let mut child = child.unwrap_or_else(|error| panic!("start MariaDB: {error}"));
-        let is_ready = wait_for("MariaDB to be ready", START_MAX, || {
-            if child.try_wait().expect("a child can be asked").is_some() {
-                return Some(false);
-            }
+        let child = private_server::start(&mut command, &self.log_file());
+        self.child = private_server::when_ready(child, ("MariaDB", START_MAX), || {
             let answers = self.admin().args(["-e", "SELECT 1"]).output();
-            answers
-                .is_ok_and(|answers| answers.status.success())
-                .then_some(true)
+            answers.is_ok_and(|answers| answers.status.success())
         });
-        self.child = is_ready.then_some(child);
     }
 
     fn end(&mut self, signal: rustix::process::Signal) {
@@ -263,26 +235,12 @@ impl MariaDb {
             "MariaDB is installed: script/test does it, or apt-get install mariadb-server-core mariadb-client-core"
         );
         let mut command = Command::new("setpriv");
-        if rustix::process::geteuid().is_root() {
-            command.args([
-                "--reuid",
-                NOBODY.0,
-                "--regid",
-                &NOBODY.1.to_string(),
-                "--clear-groups",
-            ]);
-        }
+        private_server::as_nobody(&mut command);
         command.args(["--pdeathsig", "KILL", "--"]);
         // Servers that are made at the same time take each other's temporary tables away.
         command.env("TMPDIR", self.dir.path());
         command.arg(program).current_dir(self.dir.path());
         command
-    }
-
-    fn give(&self, path: &Path) {
-        if rustix::process::geteuid().is_root() {
-            chown(path, Some(NOBODY.1), Some(NOBODY.1)).expect("root may give");
-        }
     }
 
     fn data(&self) -> PathBuf {
@@ -316,11 +274,6 @@ fn run(client: &mut Command, sql: &str) -> String {
     String::from_utf8_lossy(&output.stdout)
         .trim_end()
         .to_owned()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[cfg(test)]

@@ -4,16 +4,15 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
-use crate::{programs, wait_for};
+use crate::{private_server, programs, wait_for};
 
 /// Until it takes connections, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -34,7 +33,7 @@ pub struct Mqtt {
 
 impl Mqtt {
     /// The password of the user `kiln`.
-    pub const PASSWORD: &'static str = "correct horse battery";
+    pub const PASSWORD: &'static str = private_server::PASSWORD;
 
     /// A fresh broker, which writes down what it has each time that this changes.
     pub fn start() -> Self {
@@ -59,7 +58,7 @@ impl Mqtt {
         );
         // Whoever had the port meanwhile has it, and the next one may be free.
         while server.child.is_none() {
-            server.port = free_port();
+            server.port = private_server::free_port();
             server.run();
         }
         server
@@ -68,20 +67,14 @@ impl Mqtt {
     /// A fresh broker that also speaks TLS under the name `localhost`. Gives the port for that, and the certificate, as
     /// PEM, that vouches for it.
     pub fn start_with_tls() -> (Self, u16, String) {
-        let key = KeyPair::generate().expect("keys can be made");
-        let names = vec!["localhost".to_owned()];
-        let certificate = CertificateParams::new(names).and_then(|params| params.self_signed(&key));
-        let certificate = certificate.expect("a certificate can be made").pem();
+        let (certificate, key) = private_server::certificate();
         let mut server = Self::start();
         server.crash();
         let path = |name: &str| server.dir.path().join(name).display().to_string();
-        for (name, text) in [
-            ("cert.pem", &certificate),
-            ("key.pem", &key.serialize_pem()),
-        ] {
+        for (name, text) in [("cert.pem", &certificate), ("key.pem", &key)] {
             fs::write(path(name), text).expect("the folder is ours");
         }
-        let port = free_port();
+        let port = private_server::free_port();
         server.settings = format!(
             "listener {port} 127.0.0.1\ncertfile {}\nkeyfile {}\n",
             path("cert.pem"),
@@ -156,22 +149,20 @@ impl Mqtt {
 
     /// Starts it again, on the same port.
     pub fn start_again(&mut self) {
-        for _ in 0..10 {
+        let runs = private_server::start_again(|| {
             self.run();
-            if self.child.is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        panic!("Mosquitto does not start again; its log:\n{}", self.log());
+            self.child.is_some()
+        });
+        assert!(
+            runs,
+            "Mosquitto does not start again; its log:\n{}",
+            self.log()
+        );
     }
 
     /// Puts a secret with the user's name and password into a directory of secrets.
     pub fn write_secret(&self, dir: &Path, name: &str) {
-        let password = Self::PASSWORD;
-        let text =
-            format!("{{\"username\":\"kiln\",\"password\":\"{password}\",\"host\":\"127.0.0.1\"}}");
-        fs::write(dir.join(name), text).expect("the folder is ours");
+        private_server::write_secret(dir, name);
     }
 
     /// Starts it and waits until it answers; when its port is somebody else's it is not running.
@@ -192,29 +183,15 @@ impl Mqtt {
             self.settings
         );
         fs::write(path("settings"), settings).expect("the folder is ours");
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(path("log"));
-        let log = log.expect("the log can be made");
-        let mut child = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args(["--pdeathsig", "KILL", "--", SERVER])
             .args(["-c", &path("settings")])
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a descriptor can be copied"))
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("start Mosquitto: {error}"));
-        let is_ready = wait_for("Mosquitto to be ready", START_MAX, || {
-            if child.try_wait().expect("a child can be asked").is_some() {
-                return Some(false);
-            }
-            TcpStream::connect(("127.0.0.1", self.port))
-                .is_ok()
-                .then_some(true)
+            .current_dir(self.dir.path());
+        let child = private_server::start(&mut command, &self.dir.path().join("log"));
+        self.child = private_server::when_ready(child, ("Mosquitto", START_MAX), || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
         });
-        self.child = is_ready.then_some(child);
     }
 
     fn client(&self, program: &str) -> Command {
@@ -238,11 +215,6 @@ impl Drop for Mqtt {
         }
         self.crash();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[cfg(test)]

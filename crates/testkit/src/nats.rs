@@ -5,16 +5,15 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::wait_for;
+use crate::private_server;
 
 /// Until it takes connections, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -39,7 +38,7 @@ struct Client {
 
 impl Nats {
     /// The password of the user `kiln`.
-    pub const PASSWORD: &'static str = "correct horse battery";
+    pub const PASSWORD: &'static str = private_server::PASSWORD;
 
     /// A fresh server.
     pub fn start() -> Self {
@@ -57,7 +56,7 @@ impl Nats {
         };
         // Whoever had the port meanwhile has it, and the next one may be free.
         while server.child.is_none() {
-            server.port = free_port();
+            server.port = private_server::free_port();
             server.run();
         }
         server
@@ -65,17 +64,14 @@ impl Nats {
 
     /// A fresh server that also speaks TLS under the name `localhost`. Gives the certificate, as PEM, that vouches for it.
     pub fn start_with_tls() -> (Self, String) {
-        let key = KeyPair::generate().expect("keys can be made");
-        let names = vec!["localhost".to_owned()];
-        let certificate = CertificateParams::new(names).and_then(|params| params.self_signed(&key));
-        let certificate = certificate.expect("a certificate can be made").pem();
+        let (certificate, key) = private_server::certificate();
         let mut server = Self::start();
         server.crash();
         // No option has the first of these.
         let settings = "allow_non_tls: true\ntls { cert_file: cert.pem, key_file: key.pem }\n";
         for (name, text) in [
             ("cert.pem", &*certificate),
-            ("key.pem", &key.serialize_pem()),
+            ("key.pem", &key),
             ("settings", settings),
         ] {
             fs::write(server.dir.path().join(name), text).expect("the folder is ours");
@@ -156,22 +152,16 @@ impl Nats {
 
     /// Starts it again, on the same port.
     pub fn start_again(&mut self) {
-        for _ in 0..10 {
+        let runs = private_server::start_again(|| {
             self.run();
-            if self.child.is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        panic!("NATS does not start again; its log:\n{}", self.log());
+            self.child.is_some()
+        });
+        assert!(runs, "NATS does not start again; its log:\n{}", self.log());
     }
 
     /// Puts a secret with the user's name and password into a directory of secrets.
     pub fn write_secret(&self, dir: &Path, name: &str) {
-        let password = Self::PASSWORD;
-        let text =
-            format!("{{\"username\":\"kiln\",\"password\":\"{password}\",\"host\":\"127.0.0.1\"}}");
-        fs::write(dir.join(name), text).expect("the folder is ours");
+        private_server::write_secret(dir, name);
     }
 
     /// Starts it and waits until it answers; when its port is somebody else's it is not running.
@@ -180,11 +170,6 @@ impl Nats {
             Path::new(SERVER).exists(),
             "NATS is installed: script/test does it, or apt-get install nats-server"
         );
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir.path().join("log"));
-        let log = log.expect("the log can be made");
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "--", SERVER])
@@ -193,23 +178,13 @@ impl Nats {
             .arg(self.dir.path().join("store"))
             .args(["--user", "kiln", "--pass", Self::PASSWORD])
             .args(&self.settings)
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a descriptor can be copied"))
-            .stderr(log);
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("start NATS: {error}"));
-        let is_ready = wait_for("NATS to be ready", START_MAX, || {
-            if child.try_wait().expect("a child can be asked").is_some() {
-                return Some(false);
-            }
+            .current_dir(self.dir.path());
+        let child = private_server::start(&mut command, &self.dir.path().join("log"));
+        self.child = private_server::when_ready(child, ("NATS", START_MAX), || {
             // JetStream comes after the port.
-            let mut client = self.client()?;
-            let info = client.ask("$JS.API.INFO", "");
-            info["streams"].is_u64().then_some(true)
+            self.client()
+                .is_some_and(|mut client| client.ask("$JS.API.INFO", "")["streams"].is_u64())
         });
-        self.child = is_ready.then_some(child);
     }
 
     fn client(&self) -> Option<Client> {
@@ -279,11 +254,6 @@ impl Drop for Nats {
         }
         self.crash();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[cfg(test)]

@@ -4,19 +4,15 @@
 //! database `shop` belongs to the user `kiln`, who may replicate.
 
 use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 
-use crate::{programs, wait_for};
+use crate::{private_server, programs};
 
-/// Who runs it when the test is root.
-const NOBODY: (&str, u32) = ("nobody", 65_534);
 /// Until it takes connections, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
 /// What it has beside the defaults. Nothing here must survive a power cut.
@@ -43,7 +39,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// The password of the user `kiln`.
-    pub const PASSWORD: &'static str = "correct horse battery";
+    pub const PASSWORD: &'static str = private_server::PASSWORD;
 
     /// A fresh server.
     pub fn start() -> Self {
@@ -60,11 +56,11 @@ impl Postgres {
             settings: SETTINGS.iter().chain(settings).map(own).collect(),
             child: None,
         };
-        server.give(server.dir.path());
+        private_server::give(server.dir.path());
         server.initialise();
         // Whoever had the port meanwhile has it, and the next one may be free.
         while server.child.is_none() {
-            server.port = free_port();
+            server.port = private_server::free_port();
             server.run();
         }
         let password = Self::PASSWORD;
@@ -79,14 +75,11 @@ impl Postgres {
 
     /// A fresh server that also speaks TLS under the name `localhost`. Gives the certificate, as PEM, that vouches for it.
     pub fn start_with_tls() -> (Self, String) {
-        let key = KeyPair::generate().expect("keys can be made");
-        let names = vec!["localhost".to_owned()];
-        let certificate = CertificateParams::new(names).and_then(|params| params.self_signed(&key));
-        let certificate = certificate.expect("a certificate can be made").pem();
+        let (certificate, key) = private_server::certificate();
         let files = tempfile::tempdir().expect("a temporary folder can be made");
         let (cert, secret) = (files.path().join("cert.pem"), files.path().join("key.pem"));
         fs::write(&cert, &certificate).expect("the folder is ours");
-        fs::write(&secret, key.serialize_pem()).expect("the folder is ours");
+        fs::write(&secret, key).expect("the folder is ours");
         let mut server = Self::start();
         server.stop();
         for file in [&cert, &secret] {
@@ -94,7 +87,7 @@ impl Postgres {
             let own = server.dir.path().join(name);
             fs::copy(file, &own).expect("the folder is ours");
             fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).expect("it is ours");
-            server.give(&own);
+            private_server::give(&own);
         }
         let of = |name: &str| server.dir.path().join(name).display().to_string();
         let own = [
@@ -139,28 +132,26 @@ impl Postgres {
 
     /// Starts it again, on the same port.
     pub fn start_again(&mut self) {
-        for _ in 0..10 {
+        let runs = private_server::start_again(|| {
             self.run();
-            if self.child.is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        panic!("PostgreSQL does not start again; its log:\n{}", self.log());
+            self.child.is_some()
+        });
+        assert!(
+            runs,
+            "PostgreSQL does not start again; its log:\n{}",
+            self.log()
+        );
     }
 
     /// Puts a secret with the user's name and password into a directory of secrets.
     pub fn write_secret(&self, dir: &Path, name: &str) {
-        let password = Self::PASSWORD;
-        let text =
-            format!("{{\"username\":\"kiln\",\"password\":\"{password}\",\"host\":\"127.0.0.1\"}}");
-        fs::write(dir.join(name), text).expect("the folder is ours");
+        private_server::write_secret(dir, name);
     }
 
     fn initialise(&self) {
         let password = self.dir.path().join("password");
         fs::write(&password, "admin").expect("the folder is ours");
-        self.give(&password);
+        private_server::give(&password);
         let mut initdb = self.command("initdb");
         initdb
             .args(["--no-sync", "--auth=scram-sha-256", "--username=admin"])
@@ -173,36 +164,18 @@ impl Postgres {
 
     /// Starts it and waits until it answers; when its port is somebody else's it is not running.
     fn run(&mut self) {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_file());
-        let log = log.expect("the log can be made");
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data());
         command.args(["-p", &self.port.to_string()]);
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a descriptor can be copied"))
-            .stderr(log)
-            .spawn();
-        let mut child = child.unwrap_or_else(|error| panic!("start PostgreSQL: {error}"));
-        let is_ready = wait_for("PostgreSQL to be ready", START_MAX, || {
-            if child.try_wait().expect("a child can be asked").is_some() {
-                return Some(false);
-            }
-            let answers = self
-                .client("admin", "postgres")
-                .args(["-c", "SELECT 1"])
-                .output();
-            answers
-                .is_ok_and(|answers| answers.status.success())
-                .then_some(true)
+        let child = private_server::start(&mut command, &self.log_file());
+        self.child = private_server::when_ready(child, ("PostgreSQL", START_MAX), || {
+            let mut client = self.client("admin", "postgres");
+            let answers = client.args(["-c", "SELECT 1"]).output();
+            answers.is_ok_and(|answers| answers.status.success())
         });
-        self.child = is_ready.then_some(child);
     }
 
     fn end(&mut self, signal: rustix::process::Signal) {
@@ -248,26 +221,12 @@ impl Postgres {
     /// A program of the server's, as somebody who may run it, that ends with the test.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
-        if rustix::process::geteuid().is_root() {
-            command.args([
-                "--reuid",
-                NOBODY.0,
-                "--regid",
-                &NOBODY.1.to_string(),
-                "--clear-groups",
-            ]);
-        }
+        private_server::as_nobody(&mut command);
         command.args(["--pdeathsig", "QUIT", "--"]);
         command
             .arg(bin().join(program))
             .current_dir(self.dir.path());
         command
-    }
-
-    fn give(&self, path: &Path) {
-        if rustix::process::geteuid().is_root() {
-            chown(path, Some(NOBODY.1), Some(NOBODY.1)).expect("root may give");
-        }
     }
 
     fn data(&self) -> PathBuf {
@@ -309,11 +268,6 @@ fn bin() -> PathBuf {
     let (_, newest) = newest
         .expect("PostgreSQL is installed: script/test does it, or apt-get install postgresql");
     newest.join("bin")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[cfg(test)]

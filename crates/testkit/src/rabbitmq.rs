@@ -4,14 +4,13 @@
 //! a machine and outlives them; here each has one of its own, started before it.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{clients, programs, wait_for};
+use crate::{clients, private_server, programs};
 
 /// Until it takes connections, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -32,7 +31,7 @@ pub struct RabbitMq {
 
 impl RabbitMq {
     /// The password of the user `kiln`.
-    pub const PASSWORD: &'static str = "correct horse battery";
+    pub const PASSWORD: &'static str = private_server::PASSWORD;
 
     /// A fresh broker.
     pub fn start() -> Self {
@@ -46,7 +45,8 @@ impl RabbitMq {
         };
         // Whoever had a port meanwhile has it, and the next ones may be free.
         while broker.child.is_none() {
-            [broker.port, broker.inner_ports[0], broker.inner_ports[1]] = free_ports();
+            [broker.port, broker.inner_ports[0], broker.inner_ports[1]] =
+                private_server::free_ports();
             broker.run();
         }
         broker
@@ -127,22 +127,20 @@ impl RabbitMq {
 
     /// Starts it again, on the same ports.
     pub fn start_again(&mut self) {
-        for _ in 0..10 {
+        let runs = private_server::start_again(|| {
             self.run();
-            if self.child.is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        panic!("RabbitMQ does not start again; its log:\n{}", self.log());
+            self.child.is_some()
+        });
+        assert!(
+            runs,
+            "RabbitMQ does not start again; its log:\n{}",
+            self.log()
+        );
     }
 
     /// Puts a secret with the user's name and password into a directory of secrets.
     pub fn write_secret(&self, dir: &Path, name: &str) {
-        let password = Self::PASSWORD;
-        let text =
-            format!("{{\"username\":\"kiln\",\"password\":\"{password}\",\"host\":\"127.0.0.1\"}}");
-        fs::write(dir.join(name), text).expect("the folder is ours");
+        private_server::write_secret(dir, name);
     }
 
     /// Starts it and waits until it answers; when a port is somebody else's it is not running.
@@ -157,17 +155,12 @@ impl RabbitMq {
         names.args(["--pdeathsig", "KILL", "--", NAMES]);
         names.args(["-address", "127.0.0.1", "-port", &names_port.to_string()]);
         self.names = Some(self.start_quietly(&mut names));
-        let mut child = self.start_quietly(&mut self.server());
-        let is_ready = wait_for("RabbitMQ to be ready", START_MAX, || {
-            if child.try_wait().expect("a child can be asked").is_some() {
-                return Some(false);
-            }
-            let started = fs::read_to_string(self.dir.path().join("out")).ok()?;
-            let is_started = started.contains("Starting broker... completed");
-            is_started.then_some(true)
+        let child = self.start_quietly(&mut self.server());
+        self.child = private_server::when_ready(child, ("RabbitMQ", START_MAX), || {
+            let started = fs::read_to_string(self.dir.path().join("out"));
+            started.is_ok_and(|text| text.contains("Starting broker... completed"))
         });
-        self.child = Some(child);
-        if !is_ready {
+        if self.child.is_none() {
             self.crash();
         }
     }
@@ -226,18 +219,8 @@ impl RabbitMq {
     }
 
     fn start_quietly(&self, command: &mut Command) -> Child {
-        let out = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir.path().join("out"));
-        let out = out.expect("the file can be made");
-        let started = command
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(out.try_clone().expect("a descriptor can be copied"))
-            .stderr(out)
-            .spawn();
-        started.unwrap_or_else(|error| panic!("start {command:?}: {error}"))
+        let command = command.current_dir(self.dir.path());
+        private_server::start(command, &self.dir.path().join("out"))
     }
 
     fn log(&self) -> String {
@@ -255,11 +238,6 @@ impl Drop for RabbitMq {
         }
         self.crash();
     }
-}
-
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
 }
 
 #[cfg(test)]
@@ -284,7 +262,7 @@ mod tests {
             .collect();
         drop(broker);
         assert!(!children.iter().any(|child| child.is_alive()));
-        wait_for("what the broker started to end", START_MAX, || {
+        crate::wait_for("what the broker started to end", START_MAX, || {
             (!below.iter().any(|process| process.is_alive())).then_some(())
         });
     }

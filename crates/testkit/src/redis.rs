@@ -4,14 +4,13 @@
 //! `redis-check-rdb`; it is told by the name that it is called by.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{programs, wait_for};
+use crate::{private_server, programs};
 
 /// Until it takes connections, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -29,7 +28,7 @@ pub struct Redis {
 
 impl Redis {
     /// The password of the user `kiln` and of the default one.
-    pub const PASSWORD: &'static str = "correct horse battery";
+    pub const PASSWORD: &'static str = private_server::PASSWORD;
 
     /// A fresh server, which writes down what it was told before it answers.
     pub fn start() -> Self {
@@ -47,7 +46,7 @@ impl Redis {
         };
         // Whoever had the port meanwhile has it, and the next one may be free.
         while server.child.is_none() {
-            server.port = free_port();
+            server.port = private_server::free_port();
             server.run();
         }
         server
@@ -86,22 +85,16 @@ impl Redis {
 
     /// Starts it again, on the same port.
     pub fn start_again(&mut self) {
-        for _ in 0..10 {
+        let runs = private_server::start_again(|| {
             self.run();
-            if self.child.is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        panic!("Redis does not start again; its log:\n{}", self.log());
+            self.child.is_some()
+        });
+        assert!(runs, "Redis does not start again; its log:\n{}", self.log());
     }
 
     /// Puts a secret with the user's name and password into a directory of secrets.
     pub fn write_secret(&self, dir: &Path, name: &str) {
-        let password = Self::PASSWORD;
-        let text =
-            format!("{{\"username\":\"kiln\",\"password\":\"{password}\",\"host\":\"127.0.0.1\"}}");
-        fs::write(dir.join(name), text).expect("the folder is ours");
+        private_server::write_secret(dir, name);
     }
 
     /// Starts it and waits until it answers; when its port is somebody else's it is not running.
@@ -109,11 +102,6 @@ impl Redis {
         let program = SERVERS.iter().find(|path| Path::new(path).exists());
         let program = program
             .expect("Redis is installed: script/test does it, or apt-get install redis-tools");
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.dir.path().join("log"));
-        let log = log.expect("the log can be made");
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "--", "/bin/bash", "-c"])
@@ -132,21 +120,12 @@ impl Redis {
                 "+@all",
             ])
             .args(&self.settings)
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a descriptor can be copied"))
-            .stderr(log);
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("start Redis: {error}"));
-        let is_ready = wait_for("Redis to be ready", START_MAX, || {
-            if child.try_wait().expect("a child can be asked").is_some() {
-                return Some(false);
-            }
-            let answers = self.client().arg("PING").output().ok()?;
-            answers.stdout.starts_with(b"PONG").then_some(true)
+            .current_dir(self.dir.path());
+        let child = private_server::start(&mut command, &self.dir.path().join("log"));
+        self.child = private_server::when_ready(child, ("Redis", START_MAX), || {
+            let answers = self.client().arg("PING").output();
+            answers.is_ok_and(|answers| answers.stdout.starts_with(b"PONG"))
         });
-        self.child = is_ready.then_some(child);
     }
 
     fn client(&self) -> Command {
@@ -170,11 +149,6 @@ impl Drop for Redis {
         }
         self.crash();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 #[cfg(test)]
