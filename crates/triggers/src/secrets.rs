@@ -89,6 +89,15 @@ impl Secret {
         self.values.get(key).map(String::as_str)
     }
 
+    /// Refuses the secret unless it is for this server. One that names no port is for all of them.
+    pub(crate) fn check_server(&self, host: &str, port: u16) -> Result<(), Trouble> {
+        self.check("host", host)?;
+        match self.find("port") {
+            Some(_) => self.check("port", &port.to_string()),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses the secret unless this value is there and is what it is to be used for.
     pub(crate) fn check(&self, key: &str, used_for: &str) -> Result<(), Trouble> {
         if self.get(key)?.eq_ignore_ascii_case(used_for) {

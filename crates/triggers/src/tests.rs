@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kiln_types::MappingState;
 
+pub(crate) mod listener;
 mod queues;
 pub(crate) mod rig;
 

@@ -7,6 +7,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::source::Trouble;
 
@@ -21,19 +22,32 @@ pub(super) async fn dial(
     port: u16,
     tls: Option<&Arc<ClientConfig>>,
 ) -> Result<Box<dyn Stream>, Trouble> {
+    let tcp = connect(host, port).await?;
+    Ok(match tls {
+        None => Box::new(tcp),
+        Some(tls) => Box::new(encrypt(tcp, host, tls).await?),
+    })
+}
+
+/// Connects, to speak in the clear first.
+pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, Trouble> {
     let tcp = TcpStream::connect((host, port)).await;
     let tcp = tcp.map_err(|error| lost(format!("{host}:{port}: {error}")))?;
     // What is sent is small and must not wait for more.
     let _ = tcp.set_nodelay(true);
-    let Some(tls) = tls else {
-        return Ok(Box::new(tcp));
-    };
+    Ok(tcp)
+}
+
+/// Has the server prove who it is, and encrypts what follows.
+pub(super) async fn encrypt<S: Stream>(
+    stream: S,
+    host: &str,
+    tls: &Arc<ClientConfig>,
+) -> Result<TlsStream<S>, Trouble> {
     let name = ServerName::try_from(host.to_owned());
     let name = name.map_err(|_| lost("the server's name cannot be one in a certificate"))?;
-    let encrypted = TlsConnector::from(tls.clone()).connect(name, tcp).await;
-    Ok(Box::new(
-        encrypted.map_err(|error| lost(format!("TLS: {error}")))?,
-    ))
+    let encrypted = TlsConnector::from(tls.clone()).connect(name, stream).await;
+    encrypted.map_err(|error| lost(format!("TLS: {error}")))
 }
 
 /// The connection does not work.

@@ -13,7 +13,6 @@
 use std::sync::{Arc, Mutex};
 
 use kiln_store::Store;
-use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::mqtt::MqttSource;
 use kiln_types::{Clock, Mapping, MappingSettings, Region};
 
@@ -67,10 +66,7 @@ impl Mqtt {
         let region = config.region.clone();
         Self {
             name: format!("kiln_{}", mapping.id.simple()),
-            arn: format!(
-                "arn:aws:lambda:{region}:{}:event-source-mapping:{}",
-                mapping.account, mapping.id
-            ),
+            arn: mapping.arn(&region),
             source,
             secrets,
             region,
@@ -87,29 +83,18 @@ impl Mqtt {
         let login = match &self.source.credentials {
             Some(arn) => {
                 let secret = self.secrets.read(arn).await?;
-                secret.check("host", &endpoint.host)?;
-                if secret.find("port").is_some() {
-                    secret.check("port", &endpoint.port.to_string())?;
-                }
+                secret.check_server(&endpoint.host, endpoint.port)?;
                 Login::user(secret.get("username")?, secret.get("password")?)
             }
             None => Login::nobody(),
         };
         // This protocol sends the password itself.
         let is_secret = self.source.credentials.is_some();
-        if is_secret && endpoint.tls != TlsMode::VerifyFull && !endpoint.is_loopback() {
-            return Err(Trouble::new(
-                "a password is sent only to a server that has proven its name: use ?sslmode=verify-full",
-            ));
+        if is_secret {
+            tls::check_secrecy(endpoint.tls, endpoint.is_loopback())?;
         }
-        let roots = match &self.source.root_certificates {
-            Some(arn) => Some(self.secrets.read(arn).await?),
-            None => None,
-        };
-        let tls = match endpoint.tls {
-            TlsMode::Disable => None,
-            mode => Some(tls::config(mode, roots.as_ref())?),
-        };
+        let roots = self.source.root_certificates.as_ref();
+        let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         let target = Target {
             host: &endpoint.host,
             port: endpoint.port,

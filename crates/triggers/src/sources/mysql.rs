@@ -83,10 +83,7 @@ impl Mysql {
             name: format!("kiln_{}", mapping.id.simple()),
             // People number their servers from 1 on.
             server_id: hasher.finish() as u32 | 0x8000_0000,
-            arn: format!(
-                "arn:aws:lambda:{region}:{}:event-source-mapping:{}",
-                mapping.account, mapping.id
-            ),
+            arn: mapping.arn(&region),
             source,
             secrets,
             region,
@@ -98,18 +95,9 @@ impl Mysql {
     async fn connect(&self) -> Result<Connection, Trouble> {
         let endpoint = &self.source.endpoint;
         let credentials = self.secrets.read(&self.source.credentials).await?;
-        credentials.check("host", &endpoint.host)?;
-        if credentials.find("port").is_some() {
-            credentials.check("port", &endpoint.port.to_string())?;
-        }
-        let roots = match &self.source.root_certificates {
-            Some(arn) => Some(self.secrets.read(arn).await?),
-            None => None,
-        };
-        let tls = match endpoint.tls {
-            TlsMode::Disable => None,
-            mode => Some(tls::config(mode, roots.as_ref())?),
-        };
+        credentials.check_server(&endpoint.host, endpoint.port)?;
+        let roots = self.source.root_certificates.as_ref();
+        let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
             host: &endpoint.host,
             port: endpoint.port,

@@ -14,7 +14,6 @@
 
 use std::sync::Arc;
 
-use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::nats::{Heard, NatsSource};
 use kiln_types::{Clock, Mapping, Region};
 
@@ -59,10 +58,7 @@ impl Nats {
         let region = config.region.clone();
         Self {
             name: format!("kiln_{}", mapping.id.simple()),
-            arn: format!(
-                "arn:aws:lambda:{region}:{}:event-source-mapping:{}",
-                mapping.account, mapping.id
-            ),
+            arn: mapping.arn(&region),
             source,
             secrets,
             region,
@@ -78,10 +74,7 @@ impl Nats {
         };
         let login = match &credentials {
             Some(secret) => {
-                secret.check("host", &endpoint.host)?;
-                if secret.find("port").is_some() {
-                    secret.check("port", &endpoint.port.to_string())?;
-                }
+                secret.check_server(&endpoint.host, endpoint.port)?;
                 match secret.find("token") {
                     Some(token) => Some(Login::Token(token)),
                     None => Some(Login::User(
@@ -93,19 +86,11 @@ impl Nats {
             None => None,
         };
         // This protocol sends the password itself.
-        if login.is_some() && endpoint.tls != TlsMode::VerifyFull && !endpoint.is_loopback() {
-            return Err(Trouble::new(
-                "a password is sent only to a server that has proven its name: use ?sslmode=verify-full",
-            ));
+        if login.is_some() {
+            tls::check_secrecy(endpoint.tls, endpoint.is_loopback())?;
         }
-        let roots = match &self.source.root_certificates {
-            Some(arn) => Some(self.secrets.read(arn).await?),
-            None => None,
-        };
-        let tls = match endpoint.tls {
-            TlsMode::Disable => None,
-            mode => Some(tls::config(mode, roots.as_ref())?),
-        };
+        let roots = self.source.root_certificates.as_ref();
+        let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
             host: &endpoint.host,
             port: endpoint.port,

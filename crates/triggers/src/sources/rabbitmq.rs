@@ -80,18 +80,13 @@ impl RabbitMq {
     async fn connect(&self) -> Result<Connection, Trouble> {
         let endpoint = &self.source.endpoint;
         let secret = self.secrets.read(&self.source.credentials).await?;
-        secret.check("host", &endpoint.host)?;
-        if secret.find("port").is_some() {
-            secret.check("port", &endpoint.port.to_string())?;
-        }
-        let roots = match &self.source.root_certificates {
-            Some(arn) => Some(self.secrets.read(arn).await?),
-            None => None,
+        secret.check_server(&endpoint.host, endpoint.port)?;
+        let mode = match endpoint.is_encrypted {
+            true => TlsMode::VerifyFull,
+            false => TlsMode::Disable,
         };
-        let tls = match endpoint.is_encrypted {
-            true => Some(tls::config(TlsMode::VerifyFull, roots.as_ref())?),
-            false => None,
-        };
+        let roots = self.source.root_certificates.as_ref();
+        let tls = tls::read(&self.secrets, mode, roots).await?;
         Connection::open(Target {
             host: &endpoint.host,
             port: endpoint.port,
@@ -143,9 +138,4 @@ impl Source for RabbitMq {
         let (queue, virtual_host) = (self.source.queue.as_str(), self.source.virtual_host());
         Shape::RabbitMq(format!("{queue}::{virtual_host}"))
     }
-}
-
-/// The connection does not work.
-fn lost(what: impl std::fmt::Display) -> Trouble {
-    Trouble::new(format!("Connection error. {what}"))
 }

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use kiln_store::Store;
-use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::redis::{Heard, RedisSource};
 use kiln_types::{Clock, Mapping, Region};
 
@@ -71,10 +70,7 @@ impl Redis {
         let region = config.region.clone();
         Self {
             name: format!("kiln_{}", mapping.id.simple()),
-            arn: format!(
-                "arn:aws:lambda:{region}:{}:event-source-mapping:{}",
-                mapping.account, mapping.id
-            ),
+            arn: mapping.arn(&region),
             source,
             secrets,
             region,
@@ -92,29 +88,18 @@ impl Redis {
         };
         let login = match &credentials {
             Some(secret) => {
-                secret.check("host", &endpoint.host)?;
-                if secret.find("port").is_some() {
-                    secret.check("port", &endpoint.port.to_string())?;
-                }
+                secret.check_server(&endpoint.host, endpoint.port)?;
                 let user = secret.find("username").unwrap_or(DEFAULT_USER);
                 Some((user, secret.get("password")?))
             }
             None => None,
         };
         // This protocol sends the password itself.
-        if login.is_some() && endpoint.tls != TlsMode::VerifyFull && !endpoint.is_loopback() {
-            return Err(Trouble::new(
-                "a password is sent only to a server that has proven its name: use ?sslmode=verify-full",
-            ));
+        if login.is_some() {
+            tls::check_secrecy(endpoint.tls, endpoint.is_loopback())?;
         }
-        let roots = match &self.source.root_certificates {
-            Some(arn) => Some(self.secrets.read(arn).await?),
-            None => None,
-        };
-        let tls = match endpoint.tls {
-            TlsMode::Disable => None,
-            mode => Some(tls::config(mode, roots.as_ref())?),
-        };
+        let roots = self.source.root_certificates.as_ref();
+        let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
             host: &endpoint.host,
             port: endpoint.port,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kiln_types::SecretArn;
 use kiln_types::mapping::TlsMode;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -9,14 +10,37 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use crate::secrets::Secret;
+use crate::secrets::{Secret, Secrets};
 use crate::source::Trouble;
 
-/// The settings of a connection; `roots` is a secret whose `certificate` vouches for servers, as PEM.
-pub(in crate::sources) fn config(
+/// The settings of a connection, if it is to be encrypted; `roots` names the secret that vouches for the server.
+pub(in crate::sources) async fn read(
+    secrets: &Secrets,
     mode: TlsMode,
-    roots: Option<&Secret>,
-) -> Result<Arc<ClientConfig>, Trouble> {
+    roots: Option<&SecretArn>,
+) -> Result<Option<Arc<ClientConfig>>, Trouble> {
+    let roots = match roots {
+        Some(arn) => Some(secrets.read(arn).await?),
+        None => None,
+    };
+    match mode {
+        TlsMode::Disable => Ok(None),
+        mode => config(mode, roots.as_ref()).map(Some),
+    }
+}
+
+/// Refuses a way on which somebody could read a password that a protocol sends as it is.
+pub(in crate::sources) fn check_secrecy(mode: TlsMode, is_loopback: bool) -> Result<(), Trouble> {
+    match mode == TlsMode::VerifyFull || is_loopback {
+        true => Ok(()),
+        false => Err(Trouble::new(
+            "a password is sent only to a server that has proven its name: use ?sslmode=verify-full",
+        )),
+    }
+}
+
+/// The settings of a connection; `roots` is a secret whose `certificate` vouches for servers, as PEM.
+fn config(mode: TlsMode, roots: Option<&Secret>) -> Result<Arc<ClientConfig>, Trouble> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()

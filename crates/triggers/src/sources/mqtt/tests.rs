@@ -5,20 +5,15 @@ use std::time::Duration;
 
 use kiln_testkit::Mqtt as Server;
 use kiln_types::{EventSource, MappingId, SystemClock};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::record::{Position, Record};
+use crate::record::Position;
 use crate::source::Item;
+use crate::tests::listener::Listener;
 
 mod topics;
-
-/// Longer than anything here takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A broker, and a mapping's source of it.
 struct Rig {
@@ -27,14 +22,6 @@ struct Rig {
     secrets: TempDir,
     store: Store,
     _dir: TempDir,
-}
-
-/// Somebody who listens.
-struct Listener {
-    items: mpsc::Receiver<Item>,
-    confirm: watch::Sender<Option<Position>>,
-    stop: CancellationToken,
-    listening: tokio::task::JoinHandle<Result<(), Trouble>>,
 }
 
 async fn source(endpoint: &str, filters: &[&str], secrets: &Path, store: &Store) -> Mqtt {
@@ -85,22 +72,7 @@ impl Rig {
     }
 
     fn listen_from(&self, position: Option<Position>) -> Listener {
-        let (sender, items) = mpsc::channel(8);
-        let confirm = watch::Sender::new(position);
-        let stop = CancellationToken::new();
-        let feed = Feed {
-            items: sender,
-            confirmed: confirm.subscribe(),
-            stop: stop.clone(),
-        };
-        let source = self.source.clone();
-        let listening = TaskTracker::new().spawn(async move { source.listen(feed).await });
-        Listener {
-            items,
-            confirm,
-            stop,
-            listening,
-        }
+        Listener::to(self.source.clone(), "mqtt", position)
     }
 
     /// Whether the broker has a session for the mapping, which begins one.
@@ -108,82 +80,6 @@ impl Rig {
         let (mut connection, login) = self.source.connect().await.unwrap();
         let resumed = connection.resume(&self.source.name, login, 10);
         resumed.await.unwrap()
-    }
-}
-
-impl Listener {
-    async fn next(&mut self) -> Item {
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.items.recv()).await;
-            match next.expect("something is said") {
-                Some(Item::Making(noted)) => {
-                    let _ = noted.send(());
-                }
-                Some(item) => return item,
-                None => panic!("it ended: {:?}", (&mut self.listening).await),
-            }
-        }
-    }
-
-    async fn opened(&mut self) {
-        match self.next().await {
-            Item::Opened => {}
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The next so many records.
-    async fn records(&mut self, count: usize) -> Vec<(Record, Value)> {
-        let mut records = Vec::new();
-        while records.len() < count {
-            if let Item::Record(record) = self.next().await {
-                let document = serde_json::from_slice(&record.document).unwrap();
-                records.push((record, document));
-            }
-        }
-        records
-    }
-
-    /// What the next so many messages say.
-    async fn texts(&mut self, count: usize) -> Vec<String> {
-        let records = self.records(count).await.into_iter();
-        records
-            .map(|(_, document)| document["mqtt"]["text"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    /// As a worker that has done all that came.
-    async fn done(&mut self) {
-        loop {
-            if let Item::Mark(position) = self.next().await {
-                self.confirm.send_replace(Some(position));
-                return;
-            }
-        }
-    }
-
-    async fn ended(self) -> Trouble {
-        let Self {
-            mut items,
-            listening,
-            ..
-        } = self;
-        let drain = async {
-            while let Some(item) = items.recv().await {
-                if let Item::Making(noted) = item {
-                    let _ = noted.send(());
-                }
-            }
-        };
-        let (_, ended) = tokio::join!(drain, tokio::time::timeout(PATIENCE, listening));
-        ended.expect("it ends").unwrap().unwrap_err()
-    }
-
-    async fn close(self) {
-        self.stop.cancel();
-        drop(self.items);
-        let ended = tokio::time::timeout(PATIENCE, self.listening).await;
-        ended.expect("it closes").unwrap().unwrap();
     }
 }
 

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::login;
 use super::reader::Reader;
 use crate::source::Trouble;
+pub(super) use crate::sources::dial::lost;
+use crate::sources::dial::{self, Stream};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -48,11 +47,6 @@ pub(super) struct Target<'a> {
     /// Whether the password itself may be sent.
     pub(super) is_trusted: bool,
 }
-
-/// Bytes in both directions.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection that takes queries.
 pub(super) struct Connection {
@@ -100,12 +94,8 @@ impl Connection {
     }
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
-        let tcp = TcpStream::connect((target.host, target.port)).await;
-        let tcp = tcp.map_err(|error| lost(format!("{}:{}: {error}", target.host, target.port)))?;
-        // Commands are small and must not wait for more.
-        let _ = tcp.set_nodelay(true);
         let mut connection = Self {
-            stream: Box::new(tcp),
+            stream: Box::new(dial::connect(target.host, target.port).await?),
             inbox: BytesMut::new(),
             partial: BytesMut::new(),
             sequence: 0,
@@ -118,23 +108,19 @@ impl Connection {
         if let Some(tls) = &target.tls {
             let request = login::tls_request(&greeting)?;
             connection.send(&request).await?;
-            connection = connection.encrypt(target.host, tls.clone()).await?;
+            connection = connection.encrypt(target.host, tls).await?;
         }
         login::log_in(&mut connection, &greeting, target).await?;
         Ok(connection)
     }
 
-    async fn encrypt(self, host: &str, tls: Arc<ClientConfig>) -> Result<Self, Trouble> {
+    async fn encrypt(self, host: &str, tls: &Arc<ClientConfig>) -> Result<Self, Trouble> {
         // What somebody on the way put before the encryption is not the server's.
         if !self.inbox.is_empty() {
             return Err(lost("the server spoke before the connection was encrypted"));
         }
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| lost("the server's name cannot be one in a certificate"))?;
-        let encrypted = TlsConnector::from(tls).connect(name, self.stream).await;
-        let encrypted = encrypted.map_err(|error| lost(format!("TLS: {error}")))?;
         Ok(Self {
-            stream: Box::new(encrypted),
+            stream: Box::new(dial::encrypt(self.stream, host, tls).await?),
             ..self
         })
     }
@@ -318,11 +304,6 @@ impl From<QueryError> for Trouble {
             QueryError::Lost(trouble) => trouble,
         }
     }
-}
-
-/// The connection does not work.
-pub(super) fn lost(what: impl std::fmt::Display) -> Trouble {
-    Trouble::new(format!("Connection error. {what}"))
 }
 
 /// The server does not do what it was asked.

@@ -8,13 +8,11 @@ use kiln_types::mapping::nats::Begin;
 use kiln_types::{EventSource, MappingId, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::record::{Position, Record};
+use crate::record::Position;
 use crate::source::Item;
+use crate::tests::listener::{Listener, until};
 
 mod published;
 mod streams;
@@ -27,15 +25,6 @@ struct Rig {
     server: Server,
     source: Arc<Nats>,
     secrets: TempDir,
-}
-
-/// Somebody who listens.
-struct Listener {
-    items: mpsc::Receiver<Item>,
-    confirm: watch::Sender<Option<Position>>,
-    stop: CancellationToken,
-    listening: tokio::task::JoinHandle<Result<(), Trouble>>,
-    made: u32,
 }
 
 fn source(endpoint: &str, heard: Heard, secrets: &Path) -> Nats {
@@ -95,23 +84,7 @@ impl Rig {
     }
 
     fn listen_from(&self, position: Option<Position>) -> Listener {
-        let (sender, items) = mpsc::channel(8);
-        let confirm = watch::Sender::new(position);
-        let stop = CancellationToken::new();
-        let feed = Feed {
-            items: sender,
-            confirmed: confirm.subscribe(),
-            stop: stop.clone(),
-        };
-        let source = self.source.clone();
-        let listening = TaskTracker::new().spawn(async move { source.listen(feed).await });
-        Listener {
-            items,
-            confirm,
-            stop,
-            listening,
-            made: 0,
-        }
+        Listener::to(self.source.clone(), "nats", position).patient(PATIENCE)
     }
 
     /// What the server says of the mapping's consumer.
@@ -123,91 +96,6 @@ impl Rig {
     /// Messages that were handed out and not acknowledged.
     fn pending(&self) -> u64 {
         self.consumer()["num_ack_pending"].as_u64().unwrap()
-    }
-}
-
-impl Listener {
-    async fn next(&mut self) -> Item {
-        let next = tokio::time::timeout(PATIENCE, self.items.recv()).await;
-        match next.expect("something is said") {
-            Some(item) => item,
-            None => panic!("it ended: {:?}", (&mut self.listening).await),
-        }
-    }
-
-    async fn opened(&mut self) {
-        loop {
-            match self.next().await {
-                Item::Opened => return,
-                Item::Making(noted) => {
-                    self.made += 1;
-                    let _ = noted.send(());
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    /// The next so many records.
-    async fn records(&mut self, count: usize) -> Vec<(Record, Value)> {
-        let mut records = Vec::new();
-        while records.len() < count {
-            if let Item::Record(record) = self.next().await {
-                let document = serde_json::from_slice(&record.document).unwrap();
-                records.push((record, document));
-            }
-        }
-        records
-    }
-
-    /// What the next so many messages say.
-    async fn texts(&mut self, count: usize) -> Vec<String> {
-        let records = self.records(count).await.into_iter();
-        records
-            .map(|(_, document)| document["nats"]["text"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    /// As a worker that has done all that came.
-    async fn done(&mut self) {
-        loop {
-            if let Item::Mark(position) = self.next().await {
-                self.confirm.send_replace(Some(position));
-                return;
-            }
-        }
-    }
-
-    async fn ended(self) -> Trouble {
-        let Self {
-            mut items,
-            listening,
-            ..
-        } = self;
-        let drain = async {
-            while let Some(item) = items.recv().await {
-                if let Item::Making(noted) = item {
-                    let _ = noted.send(());
-                }
-            }
-        };
-        let (_, ended) = tokio::join!(drain, tokio::time::timeout(PATIENCE, listening));
-        ended.expect("it ends").unwrap().unwrap_err()
-    }
-
-    async fn close(self) {
-        self.stop.cancel();
-        drop(self.items);
-        let ended = tokio::time::timeout(PATIENCE, self.listening).await;
-        ended.expect("it closes").unwrap().unwrap();
-    }
-}
-
-async fn until(mut is_so: impl FnMut() -> bool) {
-    let clock = SystemClock::start();
-    while !is_so() {
-        assert!(clock.now().since_start() < PATIENCE, "it becomes so");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -10,13 +10,14 @@ use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message};
 use postgres_protocol::message::frontend;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::login;
 use crate::source::Trouble;
+pub(super) use crate::sources::dial::lost;
+use crate::sources::dial::{self, Stream};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -54,11 +55,6 @@ pub(super) struct Target<'a> {
     /// Whether the password itself may be sent.
     pub(super) is_trusted: bool,
 }
-
-/// Bytes in both directions.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection that takes queries.
 pub(super) struct Connection {
@@ -99,13 +95,10 @@ impl Connection {
     }
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
-        let tcp = TcpStream::connect((target.host, target.port)).await;
-        let tcp = tcp.map_err(|error| lost(format!("{}:{}: {error}", target.host, target.port)))?;
-        // Answers to the server are small and must not wait for more.
-        let _ = tcp.set_nodelay(true);
+        let tcp = dial::connect(target.host, target.port).await?;
         let stream: Box<dyn Stream> = match &target.tls {
             None => Box::new(tcp),
-            Some(tls) => Box::new(encrypt(tcp, target.host, tls.clone()).await?),
+            Some(tls) => Box::new(encrypt(tcp, target.host, tls).await?),
         };
         let mut connection = Self {
             stream,
@@ -299,11 +292,6 @@ impl From<QueryError> for Trouble {
     }
 }
 
-/// The connection does not work.
-pub(super) fn lost(what: impl std::fmt::Display) -> Trouble {
-    Trouble::new(format!("Connection error. {what}"))
-}
-
 /// The server does not do what it was asked.
 pub(super) fn refused(refusal: &Refusal) -> Trouble {
     Trouble::new(format!(
@@ -337,8 +325,8 @@ fn read_row(row: &postgres_protocol::message::backend::DataRowBody) -> Result<Ro
 async fn encrypt(
     mut tcp: TcpStream,
     host: &str,
-    tls: Arc<ClientConfig>,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
+    tls: &Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>, Trouble> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     let asked = async {
@@ -351,8 +339,5 @@ async fn encrypt(
             "the server does not speak TLS; sslmode=disable does without",
         ));
     }
-    let name = ServerName::try_from(host.to_owned());
-    let name = name.map_err(|_| lost("the server's name cannot be one in a certificate"))?;
-    let encrypted = TlsConnector::from(tls).connect(name, tcp).await;
-    encrypted.map_err(|error| lost(format!("TLS: {error}")))
+    dial::encrypt(tcp, host, tls).await
 }

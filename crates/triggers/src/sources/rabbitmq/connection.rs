@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::frame::{self, FRAME_BYTES_MAX, Frame, Kind};
-use super::lost;
 use super::method::{self, Asked, Method};
 use super::table::Writer;
 use crate::source::Trouble;
+use crate::sources::dial::{Stream, dial, lost};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -37,11 +34,6 @@ pub(super) struct Target<'a> {
     pub(super) tls: Option<Arc<ClientConfig>>,
 }
 
-/// Bytes in both directions.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 /// A connection with one channel.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
@@ -58,22 +50,8 @@ impl Connection {
     }
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
-        let tcp = TcpStream::connect((target.host, target.port)).await;
-        let tcp = tcp.map_err(|error| lost(format!("{}:{}: {error}", target.host, target.port)))?;
-        // What is sent is small and must not wait for more.
-        let _ = tcp.set_nodelay(true);
-        let stream: Box<dyn Stream> = match &target.tls {
-            None => Box::new(tcp),
-            Some(tls) => {
-                let name = ServerName::try_from(target.host.to_owned());
-                let name =
-                    name.map_err(|_| lost("the broker's name cannot be one in a certificate"))?;
-                let encrypted = TlsConnector::from(tls.clone()).connect(name, tcp).await;
-                Box::new(encrypted.map_err(|error| lost(format!("TLS: {error}")))?)
-            }
-        };
         let mut connection = Self {
-            stream,
+            stream: dial(target.host, target.port, target.tls.as_ref()).await?,
             inbox: BytesMut::new(),
         };
         connection.log_in(target).await?;

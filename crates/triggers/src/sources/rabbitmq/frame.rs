@@ -3,8 +3,8 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::lost;
 use crate::source::Trouble;
+use crate::sources::dial::lost;
 
 /// What is sent first: the protocol's name and version.
 pub(super) const PROTOCOL: &[u8] = b"AMQP\0\0\x09\x01";

@@ -10,12 +10,12 @@ use kiln_types::Clock;
 use super::connection::{Connection, HEARTBEAT};
 use super::frame::{Frame, Kind};
 use super::known::{Known, Open};
-use super::lost;
 use super::method::{self, Method};
 use super::properties::Properties;
 use super::record::{BODY_BYTES_MAX, Message};
 use crate::record::Position;
 use crate::source::{Feed, Item, Trouble};
+use crate::sources::dial::lost;
 
 /// Beats without a sign of life after which the broker is gone.
 const SILENT_MAX: u32 = 6;

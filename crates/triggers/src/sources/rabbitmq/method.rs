@@ -1,8 +1,8 @@
 //! The methods of AMQP 0-9-1 that a consumer needs (the protocol's reference): those that are sent, and those that come.
 
-use super::lost;
 use super::table::{Reader, Writer};
 use crate::source::Trouble;
+use crate::sources::dial::lost;
 
 /// What the broker says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use base64::prelude::BASE64_STANDARD;
 use kiln_types::Timestamp;
 use serde_json::{Map, Number, Value, json};
 
-use super::lost;
 use crate::source::Trouble;
+use crate::sources::dial::lost;
 
 /// How deep tables may be in each other.
 const DEPTH_MAX: usize = 32;

@@ -1,7 +1,6 @@
 //! Against a real broker: what is heard, what is acknowledged, and what survives.
 
 use std::path::Path;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -9,32 +8,19 @@ use kiln_testkit::RabbitMq as Broker;
 use kiln_types::{EventSource, MappingId, MappingSettings, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::record::{ENVELOPE_BYTES_MAX, Position, Record};
 use crate::source::Item;
+use crate::tests::listener::{Listener, PATIENCE};
 
 mod messages;
-
-/// Longer than anything here takes on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A broker with a queue, and a mapping's source of it.
 struct Rig {
     broker: Broker,
     source: Arc<RabbitMq>,
     secrets: TempDir,
-}
-
-/// Somebody who listens.
-struct Listening {
-    items: mpsc::Receiver<Item>,
-    confirm: watch::Sender<Option<Position>>,
-    stop: CancellationToken,
-    listening: tokio::task::JoinHandle<Result<(), Trouble>>,
 }
 
 fn source(endpoint: &str, queue: &str, virtual_host: Option<&str>, secrets: &Path) -> RabbitMq {
@@ -74,49 +60,23 @@ impl Rig {
         }
     }
 
-    fn listen(&self) -> Listening {
+    fn listen(&self) -> Listener {
         self.listen_from(None)
     }
 
-    fn listen_from(&self, position: Option<Position>) -> Listening {
+    fn listen_from(&self, position: Option<Position>) -> Listener {
         listen(self.source.clone(), position)
     }
 }
 
-fn listen(source: Arc<RabbitMq>, position: Option<Position>) -> Listening {
-    let (sender, items) = mpsc::channel(8);
-    let confirm = watch::Sender::new(position);
-    let stop = CancellationToken::new();
-    let feed = Feed {
-        items: sender,
-        confirmed: confirm.subscribe(),
-        stop: stop.clone(),
-    };
-    let listening = TaskTracker::new().spawn(async move { source.listen(feed).await });
-    Listening {
-        items,
-        confirm,
-        stop,
-        listening,
-    }
+fn listen(source: Arc<RabbitMq>, position: Option<Position>) -> Listener {
+    Listener::to(source, "rmqMessagesByQueue", position)
 }
 
-impl Listening {
-    async fn next(&mut self) -> Item {
-        let next = tokio::time::timeout(PATIENCE, self.items.recv()).await;
-        match next.expect("something is said") {
-            Some(item) => item,
-            None => panic!("it ended: {:?}", (&mut self.listening).await),
-        }
-    }
-
-    async fn opened(&mut self) {
-        let first = self.next().await;
-        assert!(matches!(first, Item::Opened), "{first:?}");
-    }
-
+impl Listener {
     /// The next so many records, each with the place behind it.
-    async fn records(&mut self, count: usize) -> Vec<(Record, Position)> {
+    async fn records_and_places(&mut self, count: usize) -> Vec<(Record, Position)> {
+        assert_eq!(self.made, 0, "nothing is made at the broker");
         let mut records = Vec::new();
         while records.len() < count {
             let Item::Record(record) = self.next().await else {
@@ -128,19 +88,6 @@ impl Listening {
             }
         }
         records
-    }
-
-    async fn ended(mut self) -> Trouble {
-        let drain = async { while self.items.recv().await.is_some() {} };
-        let (_, ended) = tokio::join!(drain, tokio::time::timeout(PATIENCE, self.listening));
-        ended.expect("it ends").unwrap().unwrap_err()
-    }
-
-    async fn close(self) {
-        self.stop.cancel();
-        drop(self.items);
-        let ended = tokio::time::timeout(PATIENCE, self.listening).await;
-        ended.expect("it closes").unwrap().unwrap();
     }
 }
 

@@ -90,7 +90,7 @@ async fn a_mapping_may_begin_with_the_oldest_that_is_there() {
     listener.close().await;
     // What was purged is no longer there, and what is behind it is.
     rig.purge_first_log().await;
-    let mut listener = Listener::to(
+    let mut listener = listen_to(
         rig.another(&["t"], StartingPosition::TrimHorizon).await,
         None,
     );

@@ -37,16 +37,16 @@ async fn nothing_is_left_at_the_server_when_listening_ends() {
     let rig = Rig::new(T, &["t"]).await;
     let mut first = rig.listen();
     first.opened().await;
-    let mut second = Listener::to(rig.another(&["t"], StartingPosition::Latest).await, None);
+    let mut second = listen_to(rig.another(&["t"], StartingPosition::Latest).await, None);
     second.opened().await;
-    until(|| rig.readers() == "2").await;
+    until(PATIENCE, || rig.readers() == "2").await;
     first.close().await;
-    until(|| rig.readers() == "1").await;
+    until(PATIENCE, || rig.readers() == "1").await;
     rig.database.sql("INSERT INTO t VALUES (1)");
     second.records(1).await;
     second.close().await;
     rig.source.clean_up().await.unwrap();
-    until(|| rig.readers() == "0").await;
+    until(PATIENCE, || rig.readers() == "0").await;
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_log_that_was_purged_is_told_of_and_what_to_do() {
             "{told}"
         );
     }
-    let mut listener = Listener::to(rig.another(&["t"], StartingPosition::Latest).await, None);
+    let mut listener = listen_to(rig.another(&["t"], StartingPosition::Latest).await, None);
     listener.opened().await;
     listener.close().await;
 }
@@ -110,7 +110,7 @@ async fn a_place_far_behind_is_told_of() {
         lag_bytes_max: 1 << 20,
     };
     let careful = Arc::new(source(wanted, rig.secrets.path(), &rig.store).await);
-    let mut listener = Listener::to(careful.clone(), None);
+    let mut listener = listen_to(careful.clone(), None);
     listener.opened().await;
     listener.close().await;
     rig.database
@@ -206,7 +206,7 @@ async fn what_cannot_be_is_said_in_a_sentence() {
         rig.database.sql_as_admin(&format!("SET GLOBAL {back}"));
     }
     let missing = rig.another(&["missing"], StartingPosition::Latest).await;
-    let told = Listener::to(missing, None).ended().await.to_string();
+    let told = listen_to(missing, None).ended().await.to_string();
     assert!(
         told.starts_with("the database has no table shop.missing"),
         "{told}"
@@ -243,7 +243,7 @@ async fn changes_without_names_are_told_of_and_a_user_without_rights_too() {
     rig.database
         .sql_as_admin("REVOKE REPLICATION SLAVE ON *.* FROM kiln@'127.0.0.1'");
     let other = rig.another(&["t"], StartingPosition::Latest).await;
-    let told = Listener::to(other, None).ended().await.to_string();
+    let told = listen_to(other, None).ended().await.to_string();
     assert!(told.contains("REPLICATION SLAVE"), "{told}");
 }
 

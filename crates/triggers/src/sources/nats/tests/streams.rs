@@ -23,9 +23,9 @@ async fn messages_are_heard_in_order_and_acknowledged_once_they_are_done() {
     assert_eq!(records[1].1["nats"]["stream"], "ORDERS");
     assert_eq!(records[1].1["nats"]["sequence"], 5);
     assert_eq!(records[1].1["eventSource"], "kiln:nats-jetstream");
-    until(|| rig.pending() == 2).await;
+    until(PATIENCE, || rig.pending() == 2).await;
     listener.done().await;
-    until(|| rig.pending() == 0).await;
+    until(PATIENCE, || rig.pending() == 0).await;
     let config = rig.consumer()["config"].clone();
     assert_eq!(config["ack_policy"], "explicit");
     assert_eq!(config["max_deliver"], -1);
@@ -43,7 +43,7 @@ async fn what_was_not_done_comes_again_in_its_order_and_before_what_is_new() {
     let first = listener.records(1).await;
     listener.done().await;
     listener.records(149).await;
-    until(|| rig.pending() >= 149).await;
+    until(PATIENCE, || rig.pending() >= 149).await;
     // Nobody says good-bye.
     listener.listening.abort();
     rig.server.store("orders.new", &["251"]);
@@ -59,7 +59,7 @@ async fn what_was_not_done_comes_again_in_its_order_and_before_what_is_new() {
     listener
         .confirm
         .send_replace(Some(Position(again[249].0.id.clone())));
-    until(|| rig.pending() == 0).await;
+    until(PATIENCE, || rig.pending() == 0).await;
     listener.close().await;
 }
 
@@ -76,7 +76,7 @@ async fn what_was_done_while_nobody_was_connected_is_acknowledged_and_not_sent()
     listener.opened().await;
     assert_eq!(listener.texts(1).await, ["3"]);
     // The server hands both out again when it has waited long enough, and is told then.
-    until(|| rig.pending() == 1).await;
+    until(PATIENCE, || rig.pending() == 1).await;
     listener.close().await;
 }
 

@@ -41,7 +41,7 @@ async fn the_server_moves_only_after_the_outcome() {
         "nobody said that it is done"
     );
     listener.confirm.send_replace(Some(position.clone()));
-    until(|| confirmed_by_server(&rig) == *position.0).await;
+    until(PATIENCE, || confirmed_by_server(&rig) == *position.0).await;
     listener.close().await;
 }
 
@@ -137,7 +137,7 @@ async fn changes_elsewhere_let_the_server_throw_its_log_away() {
     rig.database
         .sql("INSERT INTO other SELECT generate_series(1, 1000)");
     listener.done().await;
-    until(|| confirmed_by_server(&rig) != before).await;
+    until(PATIENCE, || confirmed_by_server(&rig) != before).await;
     listener.close().await;
 }
 
@@ -180,7 +180,7 @@ async fn a_slot_that_holds_back_much_of_the_log_is_told_of() {
             break;
         }
     }
-    until(|| {
+    until(PATIENCE, || {
         rig.database.sql(
             "SELECT pg_current_wal_lsn() - confirmed_flush_lsn < 1000000 FROM pg_replication_slots",
         ) == "t"
@@ -264,11 +264,7 @@ async fn a_user_who_may_not_publish_is_told_so_and_leaves_nothing() {
     let rig = Rig::new("SELECT 1", &["t"]);
     rig.database
         .sql_as_admin("shop", "CREATE TABLE t (id int PRIMARY KEY)");
-    let mut listener = rig.listen();
-    if let Item::Making(noted) = listener.next().await {
-        noted.send(()).unwrap();
-    }
-    let told = listener.ended().await.to_string();
+    let told = rig.listen().ended().await.to_string();
     assert_eq!(told, "the database says: must be owner of table t (42501)");
     assert_eq!(
         (rig.slots(), rig.publications()),

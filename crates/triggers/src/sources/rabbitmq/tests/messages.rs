@@ -8,14 +8,14 @@ async fn messages_are_heard_in_order_and_acknowledged_once_they_are_done() {
     rig.broker.send("orders", 1, 20);
     let mut listening = rig.listen();
     listening.opened().await;
-    let first = listening.records(4).await;
+    let first = listening.records_and_places(4).await;
     assert_eq!(data(&first), ["1", "2", "3", "4"]);
     assert!(first.is_sorted_by(|one, next| one.0.id < next.0.id));
     // Two batches of four are on their way, and no more.
     until_waiting(&rig.broker, (12, 1));
     listening.confirm.send_replace(Some(first[2].1.clone()));
     until_waiting(&rig.broker, (9, 1));
-    let more = listening.records(7).await;
+    let more = listening.records_and_places(7).await;
     assert_eq!(data(&more[..2]), ["5", "6"]);
     // What is done is acknowledged before the connection ends, and everything else goes back.
     listening.confirm.send_replace(Some(more[3].1.clone()));
@@ -31,7 +31,7 @@ async fn what_was_not_done_comes_again_after_a_crash() {
     rig.broker.send("orders", 1, 6);
     let mut listening = rig.listen();
     listening.opened().await;
-    let before = listening.records(4).await;
+    let before = listening.records_and_places(4).await;
     listening.confirm.send_replace(Some(before[0].1.clone()));
     until_waiting(&rig.broker, (0, 1));
     rig.broker.crash();
@@ -47,7 +47,7 @@ async fn what_was_not_done_comes_again_after_a_crash() {
     // A place of the former connection means nothing in this one.
     let mut listening = rig.listen_from(Some(before[3].1.clone()));
     listening.opened().await;
-    let after = listening.records(6).await;
+    let after = listening.records_and_places(6).await;
     // A broker that crashed may have lost that a message was acknowledged.
     let again = data(&after).iter().position(|text| text == "2").unwrap();
     assert_eq!(data(&after)[again..again + 4], ["2", "3", "4", "5"]);
@@ -63,7 +63,7 @@ async fn a_connection_that_the_broker_ends_repeats_nothing_that_is_known() {
     rig.broker.send("orders", 1, 3);
     let mut listening = rig.listen();
     listening.opened().await;
-    let before = listening.records(3).await;
+    let before = listening.records_and_places(3).await;
     rig.broker.close_connections();
     let ended = listening.ended().await.to_string();
     assert!(
@@ -72,7 +72,7 @@ async fn a_connection_that_the_broker_ends_repeats_nothing_that_is_known() {
     );
     let mut listening = rig.listen();
     listening.opened().await;
-    let after = listening.records(3).await;
+    let after = listening.records_and_places(3).await;
     for ((one, place), (again, other_place)) in before.iter().zip(&after) {
         assert_eq!(one.id, again.id);
         assert_ne!(place, other_place);
@@ -96,7 +96,7 @@ async fn a_message_has_its_properties_as_amazon_mqs_events_do() {
     );
     let mut listening = rig.listen();
     listening.opened().await;
-    let records = listening.records(2).await;
+    let records = listening.records_and_places(2).await;
     let bytes =
         |text: &str| json!({"bytes": text.bytes().map(u8::cast_signed).collect::<Vec<_>>()});
     let mut found = document(&records[0].0);
@@ -135,7 +135,7 @@ async fn large_messages_are_read_and_too_large_ones_told_of() {
     );
     let mut listening = rig.listen();
     listening.opened().await;
-    let records = listening.records(3).await;
+    let records = listening.records_and_places(3).await;
     let of = |place: usize| document(&records[place].0);
     assert_eq!(of(0)["data"].as_str().unwrap().len(), 4_000_000);
     assert_eq!(of(1)["data"], Value::Null);

@@ -22,9 +22,9 @@ async fn entries_are_heard_in_order_and_acknowledged_once_they_are_done() {
     assert!(records[0].0.id < records[1].0.id);
     assert_eq!(records[1].1["redis"]["stream"], "orders");
     assert_eq!(records[1].1["eventSource"], "kiln:redis");
-    until(|| rig.pending() == 2).await;
+    until(PATIENCE, || rig.pending() == 2).await;
     listener.done().await;
-    until(|| rig.pending() == 0).await;
+    until(PATIENCE, || rig.pending() == 0).await;
     listener.close().await;
 }
 
@@ -39,7 +39,7 @@ async fn what_was_not_done_comes_again_and_what_was_does_not() {
     let first = listener.records(1).await;
     listener.done().await;
     let again = listener.records(1).await;
-    until(|| rig.pending() == 2).await;
+    until(PATIENCE, || rig.pending() == 2).await;
     // Nobody says good-bye.
     listener.listening.abort();
     rig.add(4);
@@ -55,7 +55,7 @@ async fn what_was_not_done_comes_again_and_what_was_does_not() {
     let third = Position(records[1].1["redis"]["id"].as_str().unwrap().into());
     let mut listener = rig.listen_from(Some(third));
     listener.opened().await;
-    until(|| rig.pending() == 1).await;
+    until(PATIENCE, || rig.pending() == 1).await;
     listener.close().await;
 }
 
