@@ -22,22 +22,16 @@ const SOON: Duration = Duration::from_secs(60);
 
 const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, total numeric, note text)";
 
-/// A database with secrets for it, and where functions write down what they saw.
-struct Rig {
-    database: Postgres,
+/// Secrets of sources, and where functions write down what they saw.
+struct Place {
     secrets: TempDir,
     ledger: Ledger,
 }
 
-impl Rig {
-    fn new(schema: &str) -> Self {
-        let database = Postgres::start();
-        database.sql(schema);
-        let secrets = tempfile::tempdir().unwrap();
-        database.write_secret(secrets.path(), "shop");
+impl Place {
+    fn new() -> Self {
         Self {
-            database,
-            secrets,
+            secrets: tempfile::tempdir().unwrap(),
             ledger: Ledger::new(),
         }
     }
@@ -48,17 +42,45 @@ impl Rig {
         Server::builder().args(&["--secrets-dir", &secrets, "--file-system", &ledger])
     }
 
+    /// The records that functions saw, in order: what stands there in each under this name.
+    fn records(&self, under: &str) -> Vec<Value> {
+        let events = self.ledger.runs().into_iter().map(|(_, event)| event);
+        let records =
+            events.flat_map(|event| event["Records"].as_array().cloned().unwrap_or_default());
+        records.map(|record| record[under].clone()).collect()
+    }
+}
+
+/// Makes a mapping with more members than these, and waits until it listens.
+fn map(server: &Server, mut document: Value, more: &Value) -> String {
+    let members = more.as_object().unwrap().clone();
+    document.as_object_mut().unwrap().extend(members);
+    let path = "/2015-03-31/event-source-mappings";
+    let made = server.lambda("POST", path).json(&document).send();
+    let made = made.expect_status(202).json();
+    let uuid = made["UUID"].as_str().unwrap().to_owned();
+    until_state(server, &uuid, "Enabled");
+    uuid
+}
+
+/// A database, and where things are.
+struct Rig {
+    database: Postgres,
+    place: Place,
+}
+
+impl Rig {
+    fn new(schema: &str) -> Self {
+        let database = Postgres::start();
+        database.sql(schema);
+        let place = Place::new();
+        database.write_secret(place.secrets.path(), "shop");
+        Self { database, place }
+    }
+
     /// A mapping of the table `orders`, listening.
     fn map(&self, server: &Server, function: &str, more: &Value) -> String {
-        let mut document = self.document(function);
-        let members = more.as_object().unwrap().clone();
-        document.as_object_mut().unwrap().extend(members);
-        let path = "/2015-03-31/event-source-mappings";
-        let made = server.lambda("POST", path).json(&document).send();
-        let made = made.expect_status(202).json();
-        let uuid = made["UUID"].as_str().unwrap().to_owned();
-        until_state(server, &uuid, "Enabled");
-        uuid
+        map(server, self.document(function), more)
     }
 
     fn document(&self, function: &str) -> Value {
@@ -72,11 +94,10 @@ impl Rig {
 
     /// The ids of the orders that functions saw, in order.
     fn seen(&self) -> Vec<i64> {
-        let events = self.ledger.runs().into_iter().map(|(_, event)| event);
-        let records =
-            events.flat_map(|event| event["Records"].as_array().cloned().unwrap_or_default());
-        let ids = records.map(|record| record["postgresql"]["keys"]["id"].as_i64().unwrap());
-        ids.collect()
+        let changes = self.place.records("postgresql").into_iter();
+        changes
+            .map(|change| change["keys"]["id"].as_i64().unwrap())
+            .collect()
     }
 
     fn until_seen(&self, id: i64) {
@@ -129,8 +150,8 @@ fn delete(server: &Server, uuid: &str) {
 #[test]
 fn boto3_makes_changes_pauses_and_deletes_mappings() {
     let rig = Rig::new(ORDERS);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.database.endpoint();
     let arguments = [&*endpoint, "POSTGRESQL", "public.orders"];
     client::python(&server, "boto3_event_sources.py", &arguments);
@@ -143,8 +164,8 @@ fn a_change_wakes_a_function_that_has_no_instance() {
     let rig = Rig::new(&format!(
         "{ORDERS}; ALTER TABLE orders REPLICA IDENTITY FULL"
     ));
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let uuid = rig.map(&server, "audit", &json!({}));
     rig.database.sql(
         "INSERT INTO orders VALUES (1, 2.5, 'a'); UPDATE orders SET total = 3; DELETE FROM orders",
@@ -153,7 +174,7 @@ fn a_change_wakes_a_function_that_has_no_instance() {
         (rig.seen().len() == 3).then_some(())
     });
     until_result(&server, &uuid, "OK");
-    let (_, event) = rig.ledger.runs().remove(0);
+    let (_, event) = rig.place.ledger.runs().remove(0);
     let record = &event["Records"][0];
     assert_eq!(record["eventName"], "INSERT");
     let arn = format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}");
@@ -169,13 +190,13 @@ fn no_change_is_lost_when_the_server_is_killed() {
     let mut home = None;
     let mut uuid = String::new();
     for round in 0..3 {
-        let mut builder = rig.server();
+        let mut builder = rig.place.server();
         if let Some(home) = home.take() {
             builder = builder.home(home);
         }
         let server = builder.start();
         if round == 0 {
-            rig.ledger.create(&server, "audit");
+            rig.place.ledger.create(&server, "audit");
             uuid = rig.map(&server, "audit", &json!({"BatchSize": 7}));
         }
         for id in round * 100..round * 100 + 50 {
@@ -190,7 +211,7 @@ fn no_change_is_lost_when_the_server_is_killed() {
             "INSERT INTO orders SELECT n, 1, NULL FROM generate_series({from}, {to}) n"
         ));
     }
-    let server = rig.server().home(home.unwrap()).start();
+    let server = rig.place.server().home(home.unwrap()).start();
     rig.until_seen(299);
     let seen = rig.seen();
     let mut first_seen = Vec::new();
@@ -208,10 +229,11 @@ fn no_change_is_lost_when_the_server_is_killed() {
 fn a_database_that_restarts_is_heard_again() {
     let mut rig = Rig::new(ORDERS);
     let server = rig
+        .place
         .server()
         .expect_log("an event source cannot be listened to")
         .start();
-    rig.ledger.create(&server, "audit");
+    rig.place.ledger.create(&server, "audit");
     let uuid = rig.map(&server, "audit", &json!({}));
     rig.database.sql("INSERT INTO orders VALUES (1, 1, NULL)");
     rig.until_seen(1);
@@ -228,11 +250,11 @@ fn a_database_that_restarts_is_heard_again() {
 #[test]
 fn a_poisoned_change_is_told_and_holds_up_no_other() {
     let rig = Rig::new(ORDERS);
-    let server = rig.server().start();
+    let server = rig.place.server().start();
     let source = "def handler(event, context):\n    for record in event['Records']:\n        \
                   if record['postgresql']['new']['note'] == 'poison':\n            raise ValueError('poison')\n";
     server.function("picky", source).create();
-    rig.ledger.create(&server, "told");
+    rig.place.ledger.create(&server, "told");
     let told = "arn:aws:lambda:us-east-1:000000000000:function:told";
     let uuid = rig.map(
         &server,
@@ -244,7 +266,7 @@ fn a_poisoned_change_is_told_and_holds_up_no_other() {
     );
     rig.database.sql("INSERT INTO orders SELECT n, 1, CASE n WHEN 33 THEN 'poison' END FROM generate_series(1, 60) n");
     let record = wait_for("the record of what is given up", SOON, || {
-        rig.ledger.runs().pop().map(|(_, record)| record)
+        rig.place.ledger.runs().pop().map(|(_, record)| record)
     });
     assert_eq!(
         record["requestContext"]["condition"],
@@ -259,14 +281,14 @@ fn a_poisoned_change_is_told_and_holds_up_no_other() {
         let lag = "SELECT confirmed_flush_lsn = pg_current_wal_lsn() FROM pg_replication_slots";
         (rig.database.sql(lag) == "t").then_some(())
     });
-    assert_eq!(rig.ledger.runs().len(), 1);
+    assert_eq!(rig.place.ledger.runs().len(), 1);
 }
 
 #[test]
 fn what_is_paused_waits_at_the_database() {
     let rig = Rig::new(ORDERS);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.database.endpoint();
     let kiln = |args: &[&str]| {
         let output = programs::run(&mut server.kiln(args));
@@ -310,10 +332,11 @@ fn what_is_paused_waits_at_the_database() {
 fn the_aws_cli_makes_a_mapping_that_says_what_is_wrong() {
     let rig = Rig::new(ORDERS);
     let server = rig
+        .place
         .server()
         .expect_log("an event source cannot be listened to")
         .start();
-    rig.ledger.create(&server, "audit");
+    rig.place.ledger.create(&server, "audit");
     let endpoints = format!(
         "{{\"Endpoints\":{{\"POSTGRESQL\":[\"{}\"]}}}}",
         rig.database.endpoint()
@@ -347,8 +370,8 @@ fn the_aws_cli_makes_a_mapping_that_says_what_is_wrong() {
         "{result}"
     );
     std::fs::copy(
-        rig.secrets.path().join("shop"),
-        rig.secrets.path().join("other.json"),
+        rig.place.secrets.path().join("shop"),
+        rig.place.secrets.path().join("other.json"),
     )
     .unwrap();
     wait_for("the secret to be found", SOON, || {

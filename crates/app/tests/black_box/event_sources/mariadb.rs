@@ -4,64 +4,41 @@ use std::collections::BTreeMap;
 
 use kiln_testkit::{MariaDb, Server, programs, wait_for};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{SOON, delete, mapping, secret, until_result, until_state};
-use crate::events::Ledger;
+use super::{Place, SOON, delete, map, mapping, secret, until_result};
 use crate::{client, queues};
 
 const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, total int, note text)";
 
-/// A database with secrets for it, and where functions write down what they saw.
+/// A database, and where things are.
 struct Rig {
     database: MariaDb,
-    secrets: TempDir,
-    ledger: Ledger,
+    place: Place,
 }
 
 impl Rig {
     fn new(schema: &str) -> Self {
         let database = MariaDb::start();
         database.sql(schema);
-        let secrets = tempfile::tempdir().unwrap();
-        database.write_secret(secrets.path(), "shop");
-        Self {
-            database,
-            secrets,
-            ledger: Ledger::new(),
-        }
-    }
-
-    fn server(&self) -> kiln_testkit::Builder {
-        let secrets = self.secrets.path().display().to_string();
-        let ledger = self.ledger.setting();
-        Server::builder().args(&["--secrets-dir", &secrets, "--file-system", &ledger])
+        let place = Place::new();
+        database.write_secret(place.secrets.path(), "shop");
+        Self { database, place }
     }
 
     /// A mapping of the table `orders`, listening.
     fn map(&self, server: &Server, function: &str, more: &Value) -> String {
-        let mut document = json!({
+        let document = json!({
             "FunctionName": function,
             "SelfManagedEventSource": {"Endpoints": {"MARIADB": [self.database.endpoint()]}},
             "Topics": ["orders"],
             "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret("shop")}],
         });
-        let members = more.as_object().unwrap().clone();
-        document.as_object_mut().unwrap().extend(members);
-        let path = "/2015-03-31/event-source-mappings";
-        let made = server.lambda("POST", path).json(&document).send();
-        let made = made.expect_status(202).json();
-        let uuid = made["UUID"].as_str().unwrap().to_owned();
-        until_state(server, &uuid, "Enabled");
-        uuid
+        map(server, document, more)
     }
 
     /// What functions saw of changes, in order.
     fn seen(&self) -> Vec<Value> {
-        let events = self.ledger.runs().into_iter().map(|(_, event)| event);
-        let records =
-            events.flat_map(|event| event["Records"].as_array().cloned().unwrap_or_default());
-        records.map(|record| record["mariadb"].clone()).collect()
+        self.place.records("mariadb")
     }
 
     /// The totals that functions saw of each order, each where it was seen first.
@@ -110,8 +87,8 @@ impl Rig {
 #[test]
 fn boto3_makes_changes_pauses_and_deletes_mappings_of_mariadb() {
     let rig = Rig::new(ORDERS);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.database.endpoint();
     let arguments = [&*endpoint, "MARIADB", "shop.orders"];
     client::python(&server, "boto3_event_sources.py", &arguments);
@@ -122,8 +99,8 @@ fn boto3_makes_changes_pauses_and_deletes_mappings_of_mariadb() {
 #[test]
 fn a_change_of_mariadb_wakes_a_function_that_has_no_instance() {
     let rig = Rig::new(ORDERS);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let uuid = rig.map(&server, "audit", &json!({}));
     rig.database.sql(
         "INSERT INTO orders VALUES (1, 2, 'a'); UPDATE orders SET total = 3; DELETE FROM orders",
@@ -132,7 +109,7 @@ fn a_change_of_mariadb_wakes_a_function_that_has_no_instance() {
         (rig.seen().len() == 3).then_some(())
     });
     until_result(&server, &uuid, "OK");
-    let (_, event) = rig.ledger.runs().remove(0);
+    let (_, event) = rig.place.ledger.runs().remove(0);
     let record = &event["Records"][0];
     assert_eq!(record["eventName"], "INSERT");
     let arn = format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}");
@@ -147,8 +124,8 @@ fn no_change_of_mariadb_is_lost_or_out_of_order_whoever_is_killed() {
     const KEYS: i64 = 5;
     let mut rig = Rig::new(ORDERS);
     let ids: Vec<_> = (0..KEYS).map(|id| format!("({id}, 0, NULL)")).collect();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let settings = json!({"BatchSize": 7, "ParallelizationFactor": 3});
     let uuid = rig.map(&server, "audit", &settings);
     rig.database
@@ -165,6 +142,7 @@ fn no_change_of_mariadb_is_lost_or_out_of_order_whoever_is_killed() {
     let home = server.kill9();
     assert!(load.wait().unwrap().success());
     let server = rig
+        .place
         .server()
         .home(home)
         .expect_log("an event source cannot be listened to")
@@ -201,7 +179,7 @@ fn no_change_of_mariadb_is_lost_or_out_of_order_whoever_is_killed() {
 #[test]
 fn a_poisoned_change_of_mariadb_goes_to_a_queue_and_holds_up_no_other() {
     let rig = Rig::new(ORDERS);
-    let server = rig.server().start();
+    let server = rig.place.server().start();
     let source = "def handler(event, context):\n    for record in event['Records']:\n        \
                   if record['mariadb']['new']['note'] == 'poison':\n            raise ValueError('poison')\n";
     server.function("picky", source).create();
@@ -238,8 +216,8 @@ fn a_poisoned_change_of_mariadb_goes_to_a_queue_and_holds_up_no_other() {
 #[test]
 fn the_command_line_begins_with_the_oldest_change_and_what_is_paused_waits() {
     let rig = Rig::new(&format!("{ORDERS}; INSERT INTO orders VALUES (1, 1, NULL)"));
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.database.endpoint();
     let kiln = |args: &[&str]| {
         let output = programs::run(&mut server.kiln(args));
@@ -278,10 +256,11 @@ fn a_database_that_logs_too_little_is_told_of_until_it_is_set_right() {
     rig.database
         .sql_as_admin("SET GLOBAL binlog_row_metadata = MINIMAL");
     let server = rig
+        .place
         .server()
         .expect_log("an event source cannot be listened to")
         .start();
-    rig.ledger.create(&server, "audit");
+    rig.place.ledger.create(&server, "audit");
     let uuid = rig.map(&server, "audit", &json!({}));
     until_result(
         &server,

@@ -2,61 +2,38 @@
 
 use kiln_testkit::{Mqtt, Server, programs, wait_for};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{SOON, delete, mapping, secret, until_result, until_state};
-use crate::events::Ledger;
+use super::{Place, SOON, delete, map, mapping, secret, until_result};
 use crate::{client, queues};
 
-/// A broker with secrets for it, and where functions write down what they saw.
+/// A broker, and where things are.
 struct Rig {
     mqtt: Mqtt,
-    secrets: TempDir,
-    ledger: Ledger,
+    place: Place,
 }
 
 impl Rig {
     fn new() -> Self {
         let mqtt = Mqtt::start();
-        let secrets = tempfile::tempdir().unwrap();
-        mqtt.write_secret(secrets.path(), "shop");
-        Self {
-            mqtt,
-            secrets,
-            ledger: Ledger::new(),
-        }
-    }
-
-    fn server(&self) -> kiln_testkit::Builder {
-        let secrets = self.secrets.path().display().to_string();
-        let ledger = self.ledger.setting();
-        Server::builder().args(&["--secrets-dir", &secrets, "--file-system", &ledger])
+        let place = Place::new();
+        mqtt.write_secret(place.secrets.path(), "shop");
+        Self { mqtt, place }
     }
 
     /// A mapping of `house/#`, listening.
     fn map(&self, server: &Server, function: &str, more: &Value) -> String {
-        let mut document = json!({
+        let document = json!({
             "FunctionName": function,
             "SelfManagedEventSource": {"Endpoints": {"MQTT": [self.mqtt.endpoint()]}},
             "Topics": ["house/#"],
             "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret("shop")}],
         });
-        let members = more.as_object().unwrap().clone();
-        document.as_object_mut().unwrap().extend(members);
-        let path = "/2015-03-31/event-source-mappings";
-        let made = server.lambda("POST", path).json(&document).send();
-        let made = made.expect_status(202).json();
-        let uuid = made["UUID"].as_str().unwrap().to_owned();
-        until_state(server, &uuid, "Enabled");
-        uuid
+        map(server, document, more)
     }
 
     /// What functions saw, in order.
     fn seen(&self) -> Vec<Value> {
-        let events = self.ledger.runs().into_iter().map(|(_, event)| event);
-        let records =
-            events.flat_map(|event| event["Records"].as_array().cloned().unwrap_or_default());
-        records.map(|record| record["mqtt"].clone()).collect()
+        self.place.records("mqtt")
     }
 
     /// The numbers that functions saw of a topic, each where it was seen first.
@@ -96,8 +73,8 @@ impl Rig {
 #[test]
 fn boto3_makes_changes_pauses_and_deletes_mappings_of_mqtt() {
     let rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.mqtt.endpoint();
     client::python(
         &server,
@@ -112,8 +89,8 @@ fn boto3_makes_changes_pauses_and_deletes_mappings_of_mqtt() {
 fn no_message_is_lost_or_out_of_order_when_either_side_ends() {
     const TOPICS: u32 = 5;
     let mut rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let settings = json!({"BatchSize": 7, "ParallelizationFactor": 3});
     let uuid = rig.map(&server, "audit", &settings);
     rig.publish(TOPICS, 1, 40);
@@ -122,6 +99,7 @@ fn no_message_is_lost_or_out_of_order_when_either_side_ends() {
     // Nobody listens.
     rig.publish(TOPICS, 41, 80);
     let server = rig
+        .place
         .server()
         .home(home)
         .expect_log("an event source cannot be listened to")
@@ -149,7 +127,7 @@ fn no_message_is_lost_or_out_of_order_when_either_side_ends() {
 #[test]
 fn a_poisoned_message_of_a_topic_goes_to_a_queue() {
     let rig = Rig::new();
-    let server = rig.server().start();
+    let server = rig.place.server().start();
     let source = "def handler(event, context):\n    \
                   bad = [r for r in event['Records'] if r['mqtt']['json'] == 33]\n    \
                   return {'batchItemFailures': [{'itemIdentifier': r['dynamodb']['SequenceNumber']} for r in bad]}\n";
@@ -179,8 +157,8 @@ fn a_poisoned_message_of_a_topic_goes_to_a_queue() {
 #[test]
 fn the_command_line_has_functions_hear_of_topics_also_of_what_came_while_they_were_paused() {
     let rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let kiln = |args: &[&str]| {
         let output = programs::run(&mut server.kiln(args));
         String::from_utf8(output.stdout).unwrap()

@@ -3,17 +3,14 @@
 
 use kiln_testkit::{Nats, Server, programs, wait_for};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{SOON, delete, mapping, secret, until_result, until_state};
-use crate::events::Ledger;
+use super::{Place, SOON, delete, map, mapping, secret, until_result};
 use crate::{client, queues};
 
-/// A server with secrets for it, and where functions write down what they saw.
+/// A server, and where things are.
 struct Rig {
     nats: Nats,
-    secrets: TempDir,
-    ledger: Ledger,
+    place: Place,
 }
 
 impl Rig {
@@ -21,19 +18,9 @@ impl Rig {
     fn new() -> Self {
         let nats = Nats::start();
         nats.make_stream("ORDERS", &["orders.>"]);
-        let secrets = tempfile::tempdir().unwrap();
-        nats.write_secret(secrets.path(), "shop");
-        Self {
-            nats,
-            secrets,
-            ledger: Ledger::new(),
-        }
-    }
-
-    fn server(&self) -> kiln_testkit::Builder {
-        let secrets = self.secrets.path().display().to_string();
-        let ledger = self.ledger.setting();
-        Server::builder().args(&["--secrets-dir", &secrets, "--file-system", &ledger])
+        let place = Place::new();
+        nats.write_secret(place.secrets.path(), "shop");
+        Self { nats, place }
     }
 
     /// The stream as an event source has it.
@@ -43,28 +30,18 @@ impl Rig {
 
     /// A mapping of the stream, listening.
     fn map(&self, server: &Server, function: &str, more: &Value) -> String {
-        let mut document = json!({
+        let document = json!({
             "FunctionName": function,
             "SelfManagedEventSource": {"Endpoints": {"NATS_JETSTREAM": [self.stream()]}},
             "Topics": ["orders.>"],
             "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret("shop")}],
         });
-        let members = more.as_object().unwrap().clone();
-        document.as_object_mut().unwrap().extend(members);
-        let path = "/2015-03-31/event-source-mappings";
-        let made = server.lambda("POST", path).json(&document).send();
-        let made = made.expect_status(202).json();
-        let uuid = made["UUID"].as_str().unwrap().to_owned();
-        until_state(server, &uuid, "Enabled");
-        uuid
+        map(server, document, more)
     }
 
     /// What functions saw, in order.
     fn seen(&self) -> Vec<Value> {
-        let events = self.ledger.runs().into_iter().map(|(_, event)| event);
-        let records =
-            events.flat_map(|event| event["Records"].as_array().cloned().unwrap_or_default());
-        records.map(|record| record["nats"].clone()).collect()
+        self.place.records("nats")
     }
 
     /// The numbers that functions saw of a subject, each where it was seen first.
@@ -98,8 +75,8 @@ impl Rig {
 #[test]
 fn boto3_makes_changes_pauses_and_deletes_mappings_of_nats() {
     let rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.nats.endpoint();
     let arguments = [&*endpoint, "NATS", "shop.*"];
     client::python(&server, "boto3_event_sources.py", &arguments);
@@ -110,8 +87,8 @@ fn boto3_makes_changes_pauses_and_deletes_mappings_of_nats() {
 fn no_message_is_lost_or_out_of_order_whoever_is_killed() {
     const SUBJECTS: u32 = 5;
     let mut rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let settings = json!({"BatchSize": 7, "ParallelizationFactor": 3});
     let uuid = rig.map(&server, "audit", &settings);
     rig.add(SUBJECTS, 1, 40);
@@ -120,6 +97,7 @@ fn no_message_is_lost_or_out_of_order_whoever_is_killed() {
     // Nobody listens.
     rig.add(SUBJECTS, 41, 80);
     let server = rig
+        .place
         .server()
         .home(home)
         .expect_log("an event source cannot be listened to")
@@ -156,7 +134,7 @@ fn no_message_is_lost_or_out_of_order_whoever_is_killed() {
 #[test]
 fn a_poisoned_message_goes_to_a_queue_and_filters_see_its_json() {
     let rig = Rig::new();
-    let server = rig.server().start();
+    let server = rig.place.server().start();
     let source = "def handler(event, context):\n    \
                   bad = [r for r in event['Records'] if r['nats']['json']['n'] == 33]\n    \
                   return {'batchItemFailures': [{'itemIdentifier': r['dynamodb']['SequenceNumber']} for r in bad]}\n";
@@ -191,8 +169,8 @@ fn a_poisoned_message_goes_to_a_queue_and_filters_see_its_json() {
 fn the_command_line_has_functions_hear_of_streams_and_of_subjects() {
     let rig = Rig::new();
     rig.add(1, 1, 2);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let kiln = |args: &[&str]| {
         let output = programs::run(&mut server.kiln(args));
         String::from_utf8(output.stdout).unwrap()

@@ -4,41 +4,28 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kiln_testkit::{RabbitMq, Server, programs, wait_for};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{SOON, delete, mapping, secret, until_result, until_state};
-use crate::events::Ledger;
+use super::{Place, SOON, delete, map, mapping, secret, until_result};
 use crate::{client, queues};
 
-/// A broker with a queue and secrets for it, and where functions write down what they saw.
+/// A broker with a queue, and where things are.
 struct Rig {
     broker: RabbitMq,
-    secrets: TempDir,
-    ledger: Ledger,
+    place: Place,
 }
 
 impl Rig {
     fn new() -> Self {
         let broker = RabbitMq::start();
         broker.make_queue("orders");
-        let secrets = tempfile::tempdir().unwrap();
-        broker.write_secret(secrets.path(), "shop");
-        Self {
-            broker,
-            secrets,
-            ledger: Ledger::new(),
-        }
-    }
-
-    fn server(&self) -> kiln_testkit::Builder {
-        let secrets = self.secrets.path().display().to_string();
-        let ledger = self.ledger.setting();
-        Server::builder().args(&["--secrets-dir", &secrets, "--file-system", &ledger])
+        let place = Place::new();
+        broker.write_secret(place.secrets.path(), "shop");
+        Self { broker, place }
     }
 
     /// A mapping, listening.
     fn map(&self, server: &Server, function: &str, more: &Value) -> String {
-        let mut document = json!({
+        let document = json!({
             "FunctionName": function,
             "SelfManagedEventSource": {"Endpoints": {"RABBITMQ": [self.broker.endpoint()]}},
             "Queues": ["orders"],
@@ -46,19 +33,12 @@ impl Rig {
                 {"Type": "BASIC_AUTH", "URI": secret("shop")}, {"Type": "VIRTUAL_HOST", "URI": "/"},
             ],
         });
-        let members = more.as_object().unwrap().clone();
-        document.as_object_mut().unwrap().extend(members);
-        let path = "/2015-03-31/event-source-mappings";
-        let made = server.lambda("POST", path).json(&document).send();
-        let made = made.expect_status(202).json();
-        let uuid = made["UUID"].as_str().unwrap().to_owned();
-        until_state(server, &uuid, "Enabled");
-        uuid
+        map(server, document, more)
     }
 
     /// The messages that functions saw, in order.
     fn messages(&self) -> Vec<Value> {
-        let events = self.ledger.runs().into_iter().map(|(_, event)| event);
+        let events = self.place.ledger.runs().into_iter().map(|(_, event)| event);
         events.flat_map(|event| messages(&event)).collect()
     }
 
@@ -96,8 +76,8 @@ fn text(message: &Value) -> String {
 #[test]
 fn boto3_makes_changes_and_deletes_mappings_of_rabbitmq() {
     let rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.broker.endpoint();
     client::python(&server, "boto3_rabbitmq.py", &[&endpoint, "orders"]);
     rig.until_waiting((0, 0));
@@ -107,8 +87,8 @@ fn boto3_makes_changes_and_deletes_mappings_of_rabbitmq() {
 #[test]
 fn no_message_is_lost_whoever_is_killed() {
     let mut rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let uuid = rig.map(&server, "audit", &json!({"BatchSize": 7}));
     rig.broker.send("orders", 1, 100);
     rig.until_seen(30);
@@ -116,6 +96,7 @@ fn no_message_is_lost_whoever_is_killed() {
     // Nobody listens.
     rig.broker.send("orders", 101, 200);
     let server = rig
+        .place
         .server()
         .home(home)
         .expect_log("an event source cannot be listened to")
@@ -142,7 +123,7 @@ fn no_message_is_lost_whoever_is_killed() {
 #[test]
 fn a_function_that_fails_keeps_its_messages_in_the_queue() {
     let rig = Rig::new();
-    let server = rig.server().start();
+    let server = rig.place.server().start();
     let source = "def handler(event, context):\n    raise ValueError('no')\n";
     server.function("picky", source).create();
     let uuid = rig.map(&server, "picky", &json!({}));
@@ -155,7 +136,7 @@ fn a_function_that_fails_keeps_its_messages_in_the_queue() {
 #[test]
 fn a_poisoned_message_goes_to_a_queue_and_holds_up_no_other() {
     let rig = Rig::new();
-    let server = rig.server().start();
+    let server = rig.place.server().start();
     let source = "import base64\n\
                   def handler(event, context):\n    \
                   for message in event['rmqMessagesByQueue']['orders::/']:\n        \
@@ -186,8 +167,8 @@ fn a_poisoned_message_goes_to_a_queue_and_holds_up_no_other() {
 #[test]
 fn the_command_line_has_functions_hear_of_a_queue_through_a_filter() {
     let rig = Rig::new();
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.broker.endpoint();
     let kiln = |args: &[&str]| {
         let output = programs::run(&mut server.kiln(args));
@@ -220,7 +201,7 @@ fn the_command_line_has_functions_hear_of_a_queue_through_a_filter() {
     );
     // What nobody wants is done, too.
     rig.until_waiting((0, 1));
-    let (_, event) = rig.ledger.runs().remove(0);
+    let (_, event) = rig.place.ledger.runs().remove(0);
     assert_eq!(
         event["eventSourceArn"],
         format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{uuid}")

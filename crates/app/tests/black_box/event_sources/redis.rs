@@ -5,35 +5,22 @@ use std::collections::BTreeMap;
 
 use kiln_testkit::{Redis, Server, programs, wait_for};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{SOON, delete, mapping, secret, until_result, until_state};
-use crate::events::Ledger;
+use super::{Place, SOON, delete, map, mapping, secret, until_result};
 use crate::{client, queues};
 
-/// A server with secrets for it, and where functions write down what they saw.
+/// A server, and where things are.
 struct Rig {
     redis: Redis,
-    secrets: TempDir,
-    ledger: Ledger,
+    place: Place,
 }
 
 impl Rig {
     fn new(settings: &[&str]) -> Self {
         let redis = Redis::start_with(settings);
-        let secrets = tempfile::tempdir().unwrap();
-        redis.write_secret(secrets.path(), "shop");
-        Self {
-            redis,
-            secrets,
-            ledger: Ledger::new(),
-        }
-    }
-
-    fn server(&self) -> kiln_testkit::Builder {
-        let secrets = self.secrets.path().display().to_string();
-        let ledger = self.ledger.setting();
-        Server::builder().args(&["--secrets-dir", &secrets, "--file-system", &ledger])
+        let place = Place::new();
+        redis.write_secret(place.secrets.path(), "shop");
+        Self { redis, place }
     }
 
     /// A mapping, listening.
@@ -45,28 +32,18 @@ impl Rig {
         topic: &str,
         more: &Value,
     ) -> String {
-        let mut document = json!({
+        let document = json!({
             "FunctionName": function,
             "SelfManagedEventSource": {"Endpoints": {kind: [self.redis.endpoint()]}},
             "Topics": [topic],
             "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret("shop")}],
         });
-        let members = more.as_object().unwrap().clone();
-        document.as_object_mut().unwrap().extend(members);
-        let path = "/2015-03-31/event-source-mappings";
-        let made = server.lambda("POST", path).json(&document).send();
-        let made = made.expect_status(202).json();
-        let uuid = made["UUID"].as_str().unwrap().to_owned();
-        until_state(server, &uuid, "Enabled");
-        uuid
+        map(server, document, more)
     }
 
     /// What functions saw, in order.
     fn seen(&self) -> Vec<Value> {
-        let events = self.ledger.runs().into_iter().map(|(_, event)| event);
-        let records =
-            events.flat_map(|event| event["Records"].as_array().cloned().unwrap_or_default());
-        records.map(|record| record["redis"].clone()).collect()
+        self.place.records("redis")
     }
 
     /// The numbers that functions saw of each key, each where it was seen first.
@@ -100,8 +77,8 @@ impl Rig {
 #[test]
 fn boto3_makes_changes_pauses_and_deletes_mappings_of_redis() {
     let rig = Rig::new(&[]);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.redis.endpoint();
     client::python(
         &server,
@@ -116,8 +93,8 @@ fn boto3_makes_changes_pauses_and_deletes_mappings_of_redis() {
 fn no_entry_is_lost_or_out_of_order_whoever_is_killed() {
     const KEYS: u32 = 5;
     let mut rig = Rig::new(&[]);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let settings = json!({"BatchSize": 7, "ParallelizationFactor": 3});
     let uuid = rig.map(&server, "audit", "REDIS", "orders", &settings);
     rig.add(KEYS, 1, 40);
@@ -126,6 +103,7 @@ fn no_entry_is_lost_or_out_of_order_whoever_is_killed() {
     // Nobody listens.
     rig.add(KEYS, 41, 80);
     let server = rig
+        .place
         .server()
         .home(home)
         .expect_log("an event source cannot be listened to")
@@ -158,7 +136,7 @@ fn no_entry_is_lost_or_out_of_order_whoever_is_killed() {
 #[test]
 fn a_poisoned_entry_goes_to_a_queue_and_holds_up_no_other() {
     let rig = Rig::new(&[]);
-    let server = rig.server().start();
+    let server = rig.place.server().start();
     let source = "def handler(event, context):\n    \
                   bad = [r for r in event['Records'] if r['redis']['fields']['n'] == '33']\n    \
                   return {'batchItemFailures': [{'itemIdentifier': r['dynamodb']['SequenceNumber']} for r in bad]}\n";
@@ -188,8 +166,8 @@ fn a_poisoned_entry_goes_to_a_queue_and_holds_up_no_other() {
 fn the_command_line_has_functions_hear_of_streams_and_of_keys() {
     let rig = Rig::new(&["--notify-keyspace-events", "KA"]);
     rig.add(1, 1, 2);
-    let server = rig.server().start();
-    rig.ledger.create(&server, "audit");
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
     let endpoint = rig.redis.endpoint();
     let kiln = |args: &[&str]| {
         let output = programs::run(&mut server.kiln(args));
