@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::fan_out::{FanOut, Publication, Tick};
 
-/// How often replays are looked for while none goes on.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a step that could not be made waits.
+const STEP_REST: Duration = Duration::from_millis(200);
 /// How long a replay waits for room, and the store rests that failed.
 const REST: Duration = Duration::from_secs(1);
 /// How often events are looked for that are too old.
@@ -30,6 +30,16 @@ struct Keeper {
     fan_out: FanOut,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
+}
+
+/// What came of a step of each replay.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Round {
+    /// None goes on.
+    Idle,
+    /// None could go on.
+    Stuck,
+    Moved,
 }
 
 /// Looks after archives and replays until `stop`.
@@ -51,18 +61,26 @@ pub fn keep_archives(
 }
 
 async fn replay(keeper: Arc<Keeper>) {
+    let replays = keeper.store.archives().replays();
     while !keeper.stop.is_cancelled() {
         let rest = match keeper.step().await {
-            Ok(true) => continue,
-            Ok(false) => LOOK_AGAIN,
+            Ok(Round::Moved) => continue,
+            Ok(Round::Stuck) => Some(STEP_REST),
+            Ok(Round::Idle) => None,
             Err(error) => {
                 tracing::error!(%error, "replays cannot go on; trying again");
-                REST
+                Some(REST)
+            }
+        };
+        let waited = async {
+            match rest {
+                Some(rest) => tokio::time::sleep(rest).await,
+                None => replays.one_began().await,
             }
         };
         tokio::select! {
             () = keeper.stop.cancelled() => {}
-            () = tokio::time::sleep(rest) => {}
+            () = waited => {}
         }
     }
 }
@@ -90,11 +108,12 @@ async fn expire(keeper: Arc<Keeper>) {
 }
 
 impl Keeper {
-    /// A step of each replay that goes on; tells whether any was made.
-    async fn step(&self) -> Result<bool, kiln_store::Error> {
+    /// A step of each replay that goes on.
+    async fn step(&self) -> Result<Round, kiln_store::Error> {
         let replays = self.store.archives().replays();
-        let mut made = false;
+        let mut round = Round::Idle;
         for step in replays.steps().await? {
+            round = round.max(Round::Stuck);
             let now = self.clock.timestamp();
             let mut after = self.after(&step, now);
             let deliveries = std::mem::take(&mut after.sent.deliveries);
@@ -102,9 +121,9 @@ impl Keeper {
             match advance.await? {
                 Stepped::Done => {
                     self.fan_out.was_delivered(&after.sent);
-                    made = true;
+                    round = Round::Moved;
                 }
-                Stepped::Stale => made = true,
+                Stepped::Stale => round = Round::Moved,
                 // A queue went away since it was looked at.
                 Stepped::Refused(refusal) => {
                     tracing::debug!(replay = %step.replay.id, %refusal, "a step of a replay is made anew");
@@ -115,7 +134,7 @@ impl Keeper {
                 }
             }
         }
-        Ok(made)
+        Ok(round)
     }
 
     /// What a step comes to.

@@ -117,6 +117,8 @@ struct Shared {
     bytes: Arc<AtomicU64>,
     /// Something is to be removed.
     waste: Notify,
+    /// A replay was started.
+    began: Arc<Notify>,
 }
 
 /// The archives of a bus, replaced whole by every change.
@@ -156,6 +158,7 @@ impl Archives {
                 bytes_max,
                 bytes: queue.archived().clone(),
                 waste: Notify::new(),
+                began: Arc::default(),
             }),
             queue,
         })
@@ -163,7 +166,7 @@ impl Archives {
 
     /// Replays of what is in them.
     pub fn replays(&self) -> Replays {
-        Replays::new(self.queue.clone())
+        Replays::new(self.queue.clone(), self.shared.began.clone())
     }
 
     /// The archives of a bus, if it has any. From memory.

@@ -3,9 +3,12 @@
 //! A step reads some events of the archive in the order in which they happened; what they come to is kept in the transaction
 //! that moves the replay on. So each event is sent once, also over a crash. A replay sends what was in the archive when it began.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kiln_types::{AccountId, ArchiveId, Replay, ReplayId, ReplayState, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::Notify;
 
 use crate::document;
 use crate::error::{Doing, Error};
@@ -21,6 +24,8 @@ const STEP_BYTES_MAX: usize = 4 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Replays {
     queue: Queue,
+    /// One was started.
+    began: Arc<Notify>,
 }
 
 /// An event that is to be sent again.
@@ -80,8 +85,13 @@ pub enum ReplayError {
 }
 
 impl Replays {
-    pub(super) fn new(queue: Queue) -> Self {
-        Self { queue }
+    pub(super) fn new(queue: Queue, began: Arc<Notify>) -> Self {
+        Self { queue, began }
+    }
+
+    /// Waits until a replay is started.
+    pub async fn one_began(&self) {
+        self.began.notified().await;
     }
 
     /// Keeps a new replay. Fails when there is one of its name, and with [`ReplayError::TooMany`] when so many of the
@@ -97,7 +107,10 @@ impl Replays {
             }
             insert(to, &replay)
         };
-        self.queue.database().write("start replay", work).await
+        let began = self.began.clone();
+        let publish = move |(): &()| began.notify_one();
+        let database = self.queue.database();
+        database.write_then("start replay", work, publish).await
     }
 
     /// A replay.
