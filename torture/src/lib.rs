@@ -43,8 +43,9 @@ pub struct Plan {
 pub fn run(plan: &Plan) -> Report {
     let clock = SystemClock::start();
     let outside = Ledger::new();
-    let loads = load::all();
-    let site = Site::start(&outside, &loads);
+    let secrets = tempfile::tempdir().expect("a directory can be made");
+    let loads = load::all(secrets.path());
+    let site = Site::start(&outside, secrets.path());
     for load in &loads {
         site.with(|server| load.prepare(server, &outside));
     }

@@ -1,11 +1,14 @@
 //! Sources of events: what each is asked, and what it promises by its answers.
 
 mod aws;
-mod changes;
 mod events;
+mod feeds;
+mod heard;
+mod published;
 mod queues;
-mod ticks;
+mod schedules;
 
+use std::path::Path;
 use std::time::Duration;
 
 use kiln_testkit::{Ledger, Server};
@@ -20,11 +23,6 @@ const PREPARED_MAX: Duration = Duration::from_secs(60);
 pub(crate) trait Load: Sync {
     /// What it is called in the report.
     fn name(&self) -> &'static str;
-
-    /// What the server must be told at its start.
-    fn arguments(&self) -> Vec<String> {
-        Vec::new()
-    }
 
     /// Makes what it needs on a new server.
     fn prepare(&self, server: &Server, outside: &Ledger);
@@ -44,8 +42,8 @@ pub(crate) trait Load: Sync {
     fn check(&self, server: &Server, lines: &[Vec<String>]) -> Checked;
 }
 
-/// All of them.
-pub(crate) fn all() -> Vec<Box<dyn Load>> {
+/// All of them. What the server needs to know secretly of sources is put into the directory.
+pub(crate) fn all(secrets: &Path) -> Vec<Box<dyn Load>> {
     let mut all: Vec<Box<dyn Load>> = Vec::new();
     for fate in events::Fate::ALL {
         all.push(Box::new(events::Events::new(fate)));
@@ -53,8 +51,12 @@ pub(crate) fn all() -> Vec<Box<dyn Load>> {
     for kind in queues::Kind::ALL {
         all.push(Box::new(queues::Queue::new(kind)));
     }
-    all.push(Box::new(ticks::Schedules::new()));
-    all.push(Box::new(ticks::Published::new()));
-    all.push(Box::new(changes::Changes::new()));
+    all.push(Box::new(schedules::Schedules::new()));
+    for through in published::Through::ALL {
+        all.push(Box::new(published::Published::new(through)));
+    }
+    for feed in feeds::Feed::all(secrets) {
+        all.push(Box::new(feed));
+    }
     all
 }

@@ -1,5 +1,6 @@
 //! The server that is killed, and those who use it meanwhile.
 
+use std::path::Path;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,16 +29,17 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn start(ledger: &Ledger, loads: &[Box<dyn Load>]) -> Self {
+    pub(crate) fn start(ledger: &Ledger, secrets: &Path) -> Self {
         // Retries come soon, so that many of them are among what is interrupted.
-        let own = [
+        let arguments = [
             "--file-system",
             &ledger.setting(),
+            "--secrets-dir",
+            &secrets.display().to_string(),
             "--event-retry-secs",
             "1",
         ];
-        let mut arguments: Vec<String> = own.iter().map(|word| (*word).to_owned()).collect();
-        arguments.extend(loads.iter().flat_map(|load| load.arguments()));
+        let arguments = arguments.map(str::to_owned).to_vec();
         let server = builder(&arguments).start();
         Self {
             arguments,

@@ -66,11 +66,16 @@ pub(super) fn map(server: &Server, mapping: &Value) {
     made.json(mapping).send().expect_status(202);
 }
 
-/// How the work of a function's only mapping went last.
-pub(super) fn last_result(server: &Server, function: &str) -> String {
+/// A function's only mapping.
+pub(super) fn mapping_of(server: &Server, function: &str) -> Value {
     let path = format!("/2015-03-31/event-source-mappings?FunctionName={function}");
     let found = server.lambda("GET", &path).send().expect_status(200).json();
-    let result = &found["EventSourceMappings"][0]["LastProcessingResult"];
+    found["EventSourceMappings"][0].clone()
+}
+
+/// How its work went last.
+pub(super) fn last_result(server: &Server, function: &str) -> String {
+    let result = &mapping_of(server, function)["LastProcessingResult"];
     result.as_str().unwrap_or_default().to_owned()
 }
 
