@@ -141,6 +141,7 @@ const QUEUE: Spec = Spec {
         messages::LANES,
         posts::TABLES,
         archives::TABLES,
+        key::FROM_TICKS_OF_10_MS,
     ],
 };
 

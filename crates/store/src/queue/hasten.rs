@@ -79,8 +79,7 @@ pub(super) fn hasten(to: &Connection, latest: Timestamp, from: Cursor) -> Result
 fn late(from: &Connection, lane: Lane, due: Timestamp, count: usize) -> rusqlite::Result<Vec<Key>> {
     let select = "SELECT id FROM event WHERE id > ?1 AND id <= ?2
         AND NOT EXISTS (SELECT 1 FROM running WHERE running.id = event.id) ORDER BY id LIMIT ?3";
-    // A due time is up to 10 ms later than was asked for.
-    let first = lane.due_by(due + std::time::Duration::from_millis(10));
+    let first = lane.due_by(due);
     let mut select = from.prepare_cached(select)?;
     let rows = select.query_map(params![first, lane.keys().1, count as i64], |row| {
         row.get(0).map(Key)

@@ -1,23 +1,23 @@
 //! Where an event lies: its function's lane, when it is due, and a number.
 //!
 //! ```text
-//! 62        49 48                            12 11        0
+//! 62        49 48                             9 8         0
 //! ┌───────────┬────────────────────────────────┬───────────┐
-//! │ lane: 14  │ due: 37, in 10 ms since 2026   │ number:12 │
+//! │ lane: 14  │ due: 40, in ms since 2026      │ number: 9 │
 //! └───────────┴────────────────────────────────┴───────────┘
 //! ```
 //!
-//! 16,384 functions may have events at once; 37 bits of 10 ms last until 2069; 4,096 events of a
-//! function fit in 10 ms, after which the next ones take the following 10 ms.
+//! 16,384 functions may have events at once; 40 bits of 1 ms last until 2060; 512 events of a
+//! function fit in 1 ms, after which the next ones take the following ones. An event that is due at once
+//! has its own millisecond, so that it waits for none.
 
 use kiln_types::Timestamp;
 
-const NUMBER_BITS: u32 = 12;
-const DUE_BITS: u32 = 37;
+const NUMBER_BITS: u32 = 9;
+const DUE_BITS: u32 = 40;
 const LANE_BITS: u32 = 14;
 /// 2026-01-01T00:00:00Z.
 const EPOCH_MS: i64 = 1_767_225_600_000;
-const TICK_MS: i64 = 10;
 const DUE_MAX: i64 = (1 << DUE_BITS) - 1;
 
 /// Names an event for as long as it waits or runs; it gets another one when it must wait again.
@@ -50,13 +50,12 @@ impl Lane {
 
     /// The last key of an event of this lane that is due at a time.
     pub(crate) fn due_by(self, now: Timestamp) -> i64 {
-        let ticks = ticks(now.as_millis(), false);
-        self.keys().0 + (ticks << NUMBER_BITS) + ((1 << NUMBER_BITS) - 1)
+        self.keys().0 + (since_epoch(now) << NUMBER_BITS) + ((1 << NUMBER_BITS) - 1)
     }
 
-    /// The keys of events that are due in the same 10 ms, from `due` on.
+    /// The keys of events that are due in the same millisecond.
     pub(crate) fn keys_at(self, due: Timestamp) -> (i64, i64) {
-        let first = self.keys().0 + (ticks(due.as_millis(), true) << NUMBER_BITS);
+        let first = self.keys().0 + (since_epoch(due) << NUMBER_BITS);
         (first, first + (1 << NUMBER_BITS) - 1)
     }
 }
@@ -67,19 +66,26 @@ impl Key {
         Lane((self.0 >> (DUE_BITS + NUMBER_BITS)) as u16)
     }
 
-    /// When the event is due, to 10 ms.
+    /// When the event is due.
     pub fn due(self) -> Timestamp {
-        let ticks = (self.0 >> NUMBER_BITS) & DUE_MAX;
-        Timestamp::from_millis(EPOCH_MS + ticks * TICK_MS)
+        Timestamp::from_millis(EPOCH_MS + ((self.0 >> NUMBER_BITS) & DUE_MAX))
     }
 }
 
-/// Whole steps of 10 ms since 2026; before that zero.
-fn ticks(ms: i64, up: bool) -> i64 {
-    let since = ms.saturating_sub(EPOCH_MS).max(0);
-    let rest = i64::from(up && since % TICK_MS != 0);
-    (since / TICK_MS + rest).min(DUE_MAX)
+/// Milliseconds since 2026; before that zero.
+fn since_epoch(time: Timestamp) -> i64 {
+    let since = time.as_millis().saturating_sub(EPOCH_MS);
+    since.clamp(0, DUE_MAX)
 }
+
+/// Leads from keys of 12 bits of a number and 37 of 10 ms to these: in the same order, each due when it was, or up to
+/// 8 ms later where there were many.
+pub(super) const FROM_TICKS_OF_10_MS: &str = "
+    UPDATE event SET id = -((id >> 49 << 49) + (min((id >> 12 & 137438953471) * 10 + (id & 4095) / 512, 1099511627775) << 9) + (id & 511));
+    UPDATE event SET id = -id;
+    UPDATE running SET id = -((id >> 49 << 49) + (min((id >> 12 & 137438953471) * 10 + (id & 4095) / 512, 1099511627775) << 9) + (id & 511));
+    UPDATE running SET id = -id;
+";
 
 #[cfg(test)]
 mod tests {
@@ -100,14 +106,59 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_never_due_before_its_time() {
+    fn an_event_is_due_at_its_time() {
         let lane = Lane(7);
-        for ms in [20, 21, 29, 30, 31, 123_456_789] {
-            let (first, _) = lane.keys_at(at(ms));
-            assert!(Key(first).due() >= at(ms));
-            assert!(Key(first).due().as_millis() - at(ms).as_millis() < TICK_MS);
-            assert!(first <= lane.due_by(Key(first).due()));
-            assert!(first > lane.due_by(Timestamp::from_millis(at(ms).as_millis() - 10)));
+        for ms in [20, 21, 29, 123_456_789] {
+            let (first, last) = lane.keys_at(at(ms));
+            assert_eq!((Key(first).due(), Key(last).due()), (at(ms), at(ms)));
+            assert_eq!(last, lane.due_by(at(ms)));
+            assert!(first > lane.due_by(at(ms - 1)));
+        }
+    }
+
+    #[test]
+    fn keys_of_10_ms_become_keys_of_one_in_their_order() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE event (id INTEGER PRIMARY KEY); CREATE TABLE running (id INTEGER PRIMARY KEY);")
+            .unwrap();
+        let old = |lane: i64, ticks: i64, number: i64| lane << 49 | ticks << 12 | number;
+        // The last is due after the last moment of the new ones.
+        let places = [
+            (0, 0, 0),
+            (3, 100, 0),
+            (3, 100, 511),
+            (3, 100, 512),
+            (3, 100, 4_095),
+            (3, 101, 0),
+            (3, 125, 7),
+            (16_383, (1 << 37) - 1, 1),
+        ];
+        for (lane, ticks, number) in places {
+            for table in ["event", "running"] {
+                let insert = format!("INSERT INTO {table} VALUES (?1)");
+                connection
+                    .execute(&insert, [old(lane, ticks, number)])
+                    .unwrap();
+            }
+        }
+        connection.execute_batch(FROM_TICKS_OF_10_MS).unwrap();
+        for table in ["event", "running"] {
+            let mut select = connection
+                .prepare(&format!("SELECT id FROM {table} ORDER BY id"))
+                .unwrap();
+            let keys: Vec<Key> = select
+                .query_map([], |row| row.get(0).map(Key))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            let found: Vec<_> = keys
+                .iter()
+                .map(|key| (i64::from(key.lane().0), key.due()))
+                .collect();
+            let expected = places
+                .map(|(lane, ticks, number)| (lane, at((ticks * 10 + number / 512).min(DUE_MAX))));
+            assert_eq!(found, expected);
         }
     }
 
