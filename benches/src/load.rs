@@ -35,6 +35,46 @@ pub(crate) struct Answers {
     pub(crate) elapsed: Duration,
 }
 
+/// Whether what has come so far is a whole answer.
+pub(crate) type IsWhole = fn(&[u8]) -> anyhow::Result<bool>;
+
+/// A connection with one request at a time.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    is_whole: IsWhole,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) async fn open(to: SocketAddr, is_whole: IsWhole) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(to).await.context("connect")?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            is_whole,
+            buffer: Vec::with_capacity(16 * 1024),
+        })
+    }
+
+    /// Sends a request and reads its answer to the end; the connection then has nothing more to give.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        loop {
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                bail!(
+                    "the server closed the connection after {} bytes",
+                    self.buffer.len()
+                );
+            }
+            if (self.is_whole)(&self.buffer)? {
+                return Ok(&self.buffer);
+            }
+        }
+    }
+}
+
 impl Answers {
     pub(crate) fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64()
@@ -63,17 +103,15 @@ pub(crate) fn run(load: &Load) -> anyhow::Result<Answers> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut streams = Vec::new();
+        let mut open = Vec::new();
         for _ in 0..load.connections {
-            let stream = TcpStream::connect(load.to).await.context("connect")?;
-            stream.set_nodelay(true)?;
-            streams.push(stream);
+            open.push(Connection::open(load.to, http_answer).await?);
         }
         let next = Arc::new(AtomicUsize::new(0));
         let clock = SystemClock::start();
         let mut connections = JoinSet::new();
-        for stream in streams {
-            connections.spawn(drive(stream, load.clone(), next.clone(), clock));
+        for connection in open {
+            connections.spawn(drive(connection, load.clone(), next.clone(), clock));
         }
         let mut latencies = Vec::new();
         while let Some(done) = connections.join_next().await {
@@ -87,23 +125,21 @@ pub(crate) fn run(load: &Load) -> anyhow::Result<Answers> {
 }
 
 async fn drive(
-    mut stream: TcpStream,
+    mut connection: Connection,
     load: Load,
     next: Arc<AtomicUsize>,
     clock: SystemClock,
 ) -> anyhow::Result<Vec<Duration>> {
     let mut latencies = Vec::new();
-    let mut buffer = Vec::with_capacity(16 * 1024);
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         if index >= load.count_max || clock.now().since_start() >= load.time_max {
             return Ok(latencies);
         }
         let start = clock.now();
-        stream
-            .write_all(&load.requests[index % load.requests.len()])
+        connection
+            .ask(&load.requests[index % load.requests.len()])
             .await?;
-        read_answer(&mut stream, &mut buffer).await?;
         latencies.push(clock.now().since(start));
         if !load.pause.is_zero() {
             tokio::time::sleep(load.pause).await;
@@ -111,30 +147,21 @@ async fn drive(
     }
 }
 
-/// Reads one answer to its end; the connection then has nothing more to give.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
-    buffer.clear();
-    loop {
-        if stream.read_buf(buffer).await? == 0 {
-            bail!(
-                "the server closed the connection after {} bytes",
-                buffer.len()
-            );
-        }
-        let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
-            continue;
-        };
-        let head = std::str::from_utf8(&buffer[..end]).context("an answer's head is text")?;
-        let length = length_of_body(head)?;
-        if buffer.len() >= end + 4 + length {
-            let is_success = head.starts_with("HTTP/1.1 2")
-                && !head.to_ascii_lowercase().contains("x-amz-function-error");
-            if !is_success {
-                bail!("not a success: {}", String::from_utf8_lossy(buffer));
-            }
-            return Ok(());
-        }
+/// Whether an HTTP answer with a length is whole. Any but a success is an error.
+pub(crate) fn http_answer(bytes: &[u8]) -> anyhow::Result<bool> {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    let head = std::str::from_utf8(&bytes[..end]).context("an answer's head is text")?;
+    if bytes.len() < end + 4 + length_of_body(head)? {
+        return Ok(false);
     }
+    let is_success = head.starts_with("HTTP/1.1 2")
+        && !head.to_ascii_lowercase().contains("x-amz-function-error");
+    if !is_success {
+        bail!("not a success: {}", String::from_utf8_lossy(bytes));
+    }
+    Ok(true)
 }
 
 fn length_of_body(head: &str) -> anyhow::Result<usize> {

@@ -8,6 +8,7 @@ mod floor;
 mod load;
 mod measure;
 mod report;
+mod starts;
 mod statistics;
 mod subject;
 

@@ -1,6 +1,7 @@
 //! The measures, in the order of the design's promises.
 
 mod accept;
+mod changes;
 mod cold;
 mod cold_image;
 mod cold_native;
@@ -9,7 +10,9 @@ mod create;
 mod daemon;
 mod density;
 mod hostile;
+mod queues;
 mod rate;
+mod schedules;
 mod snapshot;
 mod thaw;
 mod warm;
@@ -33,6 +36,9 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("thaw", thaw::measure),
     ("rate", rate::measure),
     ("accept", accept::measure),
+    ("queues", queues::measure),
+    ("changes", changes::measure),
+    ("schedules", schedules::measure),
     ("density", density::measure),
     ("create+idle", create::measure),
     ("daemon", daemon::measure),

@@ -41,6 +41,8 @@ pub(crate) struct Scale {
     /// Functions in the store when the daemon's own use is measured.
     pub(crate) functions: usize,
     pub(crate) idle: Duration,
+    /// Schedules that fall due, 10,000 in a minute.
+    pub(crate) schedules: usize,
 }
 
 impl Scale {
@@ -53,6 +55,7 @@ impl Scale {
         instances: 150,
         functions: 1_000,
         idle: Duration::from_secs(2),
+        schedules: 1_000,
     };
     pub(crate) const FULL: Self = Self {
         cold: 500,
@@ -63,6 +66,7 @@ impl Scale {
         instances: 320,
         functions: 1_000,
         idle: Duration::from_secs(20),
+        schedules: 10_000,
     };
 }
 

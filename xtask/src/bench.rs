@@ -37,6 +37,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         "rust_function",
         "--example",
         "rust_concurrent",
+        "-p",
+        "kiln-store",
+        "--example",
+        "measure",
     ];
     step::run("build", cargo().args(build))?;
     let bin = release_folder()?;
