@@ -5,18 +5,21 @@ use kiln_testkit::{Ledger, Server};
 /// The file that they write to.
 const FILE: &str = "log";
 
-/// `note` writes the words of a line: whole, in one call, before the function answers. `is_noted` looks
-/// for one.
+/// `note` writes the words of a line: whole, in one call, before the function answers. `is_first` says, of all calls with
+/// the same words, of the first one that it is: an instance may have ended since, so that a file of that name remembers.
 const NOTE: &str = "import os
-LOG = '/mnt/ledger/log'
-def line(words):
-    return ' '.join(str(word) for word in words) + '\\n'
 def note(*words):
-    ledger = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    os.write(ledger, line(words).encode())
+    line = ' '.join(str(word) for word in words) + '\\n'
+    ledger = os.open('/mnt/ledger/log', os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.write(ledger, line.encode())
     os.close(ledger)
-def is_noted(*words):
-    return os.path.exists(LOG) and line(words) in open(LOG)
+def is_first(*words):
+    name = '-'.join(str(word) for word in words)
+    try:
+        os.close(os.open('/mnt/ledger/' + name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        return True
+    except FileExistsError:
+        return False
 ";
 
 /// Makes a function that can take note.

@@ -55,8 +55,7 @@ const TAKES_IN_ORDER: &str = "def handler(event, context):
     for record in event['Records']:
         body = record['body']
         number = body.split(':')[1]
-        if number.rstrip('0') == '5' and not is_noted('refused', body):
-            note('refused', body)
+        if number.rstrip('0') == '5' and is_first('refused', body):
             raise ValueError(body)
         note(context.function_name, body, record['attributes']['ApproximateReceiveCount'])
 ";
