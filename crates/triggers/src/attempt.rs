@@ -16,6 +16,8 @@ use crate::supervisor::problem;
 /// How something ended that was carried.
 #[derive(Debug)]
 pub(crate) struct Ended {
+    /// The part of the source whose core is told; none: it has no parts.
+    pub(crate) part: Option<u32>,
     /// What the core is told.
     pub(crate) event: Event,
     /// What the mapping says of it, where the core cannot know.
@@ -26,6 +28,7 @@ pub(crate) struct Ended {
 pub(crate) struct Carrier {
     pub(crate) shared: Arc<Shared>,
     pub(crate) mapping: Arc<Mapping>,
+    pub(crate) part: Option<u32>,
     pub(crate) events: UnboundedSender<Ended>,
 }
 
@@ -40,7 +43,7 @@ impl Carrier {
                 batch: attempt.batch,
                 answer,
             };
-            self.tell(Ended { event, problem });
+            self.tell(event, problem);
         });
     }
 
@@ -57,10 +60,7 @@ impl Carrier {
             let event = Event::Kept {
                 batch: given_up.batch,
             };
-            self.tell(Ended {
-                event,
-                problem: None,
-            });
+            self.tell(event, None);
             return;
         };
         let tracker = self.shared.deps.tracker.clone();
@@ -74,22 +74,24 @@ impl Carrier {
             let deps = &self.shared.deps;
             let kept = destination::keep(&deps.store, &deps.fan_out, &to, &ending).await;
             let batch = given_up.batch;
-            self.tell(match kept {
-                Ok(()) => Ended {
-                    event: Event::Kept { batch },
-                    problem: None,
-                },
-                Err(error) => Ended {
-                    event: Event::NotKept { batch },
-                    problem: Some(problem(&format!("the destination took no record: {error}"))),
-                },
-            });
+            match kept {
+                Ok(()) => self.tell(Event::Kept { batch }, None),
+                Err(error) => {
+                    let text = problem(&format!("the destination took no record: {error}"));
+                    self.tell(Event::NotKept { batch }, Some(text));
+                }
+            }
         });
     }
 
-    fn tell(&self, ended: Ended) {
+    fn tell(&self, event: Event, problem: Option<String>) {
+        let part = self.part;
         // The worker is gone only when nothing of it runs any more.
-        let _ = self.events.send(ended);
+        let _ = self.events.send(Ended {
+            part,
+            event,
+            problem,
+        });
     }
 }
 

@@ -28,6 +28,26 @@ pub(crate) enum Shape {
     Records,
     /// As a list under the name of a queue and its virtual host, `orders::/`.
     RabbitMq(String),
+    /// As lists under the names of topics and their partitions, `orders-0`, with these as the bootstrap servers.
+    Kafka(String),
+}
+
+impl Origin {
+    /// The same, as it is said of what is from a part of the source.
+    pub(crate) fn of_part(&self, part: Option<u32>) -> Self {
+        let mut origin = self.clone();
+        if let Some(part) = part {
+            origin.shard = format!("{}-{part}", self.shard);
+        }
+        origin
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OfCluster<'a> {
+    event_source: &'static str,
+    bootstrap_servers: &'a str,
 }
 
 #[derive(Serialize)]
@@ -79,6 +99,25 @@ pub(crate) fn event(records: &[Record], part: Option<&Part>, origin: &Origin) ->
             write_records(&mut text, documents);
             text.push(b'}');
         }
+        Shape::Kafka(servers) => {
+            let head = OfCluster {
+                event_source: "SelfManagedKafka",
+                bootstrap_servers: servers,
+            };
+            write_json(&mut text, &head);
+            text.pop();
+            text.extend_from_slice(b",\"records\":{");
+            let by_partition = records.chunk_by(|one, next| partition(one) == partition(next));
+            for (place, of) in by_partition.enumerate() {
+                if place > 0 {
+                    text.push(b',');
+                }
+                write_json(&mut text, &of.first().map_or("", partition));
+                text.push(b':');
+                write_records(&mut text, of.iter().map(|record| &*record.document));
+            }
+            text.push(b'}');
+        }
     }
     if let Some(part) = part {
         let state = String::from_utf8_lossy(&part.state).into_owned();
@@ -101,6 +140,11 @@ pub(crate) fn event(records: &[Record], part: Option<&Part>, origin: &Origin) ->
         text.push(b'}');
     }
     text.into()
+}
+
+/// The part of a cluster that a record is from: what stands before its offset in its id.
+fn partition(record: &Record) -> &str {
+    record.id.rsplit_once(':').map_or("", |(name, _)| name)
 }
 
 fn write_json(to: &mut Vec<u8>, value: &impl Serialize) {
@@ -167,6 +211,23 @@ mod tests {
         let event = event(&[record(1), record(2)], None, &origin);
         let expected = r#"{"eventSource":"aws:rmq","eventSourceArn":"arn:x","rmqMessagesByQueue":{"a\"b::/":[{"n":1},{"n":2}]}}"#;
         assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn records_of_a_cluster_stand_under_their_partition() {
+        let origin = Origin {
+            shape: Shape::Kafka("a:1,b:2".to_owned()),
+            ..origin()
+        };
+        let of = |partition: u32, number: u64| Record {
+            id: format!("orders-{partition}:{number:020}").into(),
+            ..record(number)
+        };
+        let made = event(&[of(0, 1), of(0, 2), of(1, 7)], None, &origin);
+        let expected = r#"{"eventSource":"SelfManagedKafka","bootstrapServers":"a:1,b:2","records":{"orders-0":[{"n":1},{"n":2}],"orders-1":[{"n":7}]}}"#;
+        assert_eq!(made, expected);
+        assert_eq!(origin.of_part(Some(3)).shard, "s-3");
+        assert_eq!(origin.of_part(None), origin);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod attempt;
 mod batch;
 mod config;
+mod cores;
 mod destination;
 mod envelope;
 mod error;

@@ -1,6 +1,7 @@
 //! What every source is behind: it listens, hands over what happens with its place in the stream, moves on when it
 //! is told that all before is done, and leaves nothing behind when it is no longer wanted.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -40,8 +41,20 @@ pub(crate) struct Feed {
     pub(crate) items: mpsc::Sender<Item>,
     /// Up to where all is done, as far as anybody knows who is still there.
     pub(crate) confirmed: watch::Receiver<Option<Position>>,
+    /// The same of a source in parts, part by part.
+    pub(crate) parts: watch::Receiver<Parts>,
     /// After this it says where it has got to, and ends.
     pub(crate) stop: CancellationToken,
+}
+
+/// How far the parts of a source have been dealt with that has several: each has an order and a place of its own, and one
+/// that fails holds up no other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// Up to where all is done.
+    pub(crate) confirmed: BTreeMap<u32, Position>,
+    /// Those that must not be fed before some of what came of them is done.
+    pub(crate) full: BTreeSet<u32>,
 }
 
 /// What a source says.
@@ -55,6 +68,10 @@ pub(crate) enum Item {
     Record(Record),
     /// Once all before this is done, it may move here.
     Mark(Position),
+    /// Something happened in this part, among whose records alone it has its order.
+    PartRecord(u32, Record),
+    /// Once all before this in the part is done, the source may move here in it.
+    PartMark(u32, Position),
     /// It is not the source that it was: places that were confirmed say nothing of it. Once what came before has been
     /// dealt with, it is listened to as if for the first time.
     Anew,

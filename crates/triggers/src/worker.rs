@@ -14,13 +14,14 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt;
-use crate::batch::{Action, Core, Event, Report, Settings};
+use crate::batch::{Action, Event, Report, Settings};
+use crate::cores::Cores;
 use crate::envelope::{Origin, Shape};
 use crate::filters;
 use crate::handle::Shared;
 use crate::record::{Position, Record};
 use crate::results::Results;
-use crate::source::{Feed, Item, Source, Task, Trouble};
+use crate::source::{Feed, Item, Parts, Source, Task, Trouble};
 use crate::supervisor::{is_unchanged, rest_after, settle, write};
 
 /// What a source may say before it must wait.
@@ -37,16 +38,17 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     mapping: Arc<Mapping>,
     origin: Origin,
-    core: Core,
+    cores: Cores,
     filters: Filters,
     events: UnboundedSender<attempt::Ended>,
     ended: UnboundedReceiver<attempt::Ended>,
     confirmed: watch::Sender<Option<Position>>,
+    parts: watch::Sender<Parts>,
     results: Results,
     is_settled: bool,
-    /// Failures of the source in a row.
     /// Whether another must begin anew, as the source is not what it was.
     is_over: bool,
+    /// Failures of the source in a row.
     failures: u32,
     /// When the source is tried again.
     next_try: Moment,
@@ -68,11 +70,12 @@ impl Worker {
                 shard: String::new(),
                 shape: Shape::default(),
             },
-            core: Core::new(Settings::from(&mapping.settings)),
+            cores: Cores::new(Settings::from(&mapping.settings)),
             filters: filters::read(&mapping),
             events,
             ended,
             confirmed: watch::Sender::new(None),
+            parts: watch::Sender::new(Parts::default()),
             results: Results::new(mapping.last_result.clone()),
             is_settled: mapping.state.is_at_rest(),
             failures: 0,
@@ -100,7 +103,7 @@ impl Worker {
             }
             self.show().await;
             let wake = self.sleep(session.is_none(), since);
-            let has_room = self.core.has_room();
+            let has_room = self.cores.has_room();
             tokio::select! {
                 () = self.shared.deps.stop.cancelled() => break,
                 () = changed.notified() => {}
@@ -112,7 +115,7 @@ impl Worker {
                     }
                 },
                 Some(ended) = self.ended.recv() => self.took_end(ended),
-                () = tokio::time::sleep(wake) => self.tell(Event::Tick),
+                () = tokio::time::sleep(wake) => self.tell_all(&Event::Tick),
             }
         }
         self.leave(session).await;
@@ -128,6 +131,7 @@ impl Worker {
         let feed = Feed {
             items: sender,
             confirmed: self.confirmed.subscribe(),
+            parts: self.parts.subscribe(),
             stop: stop.clone(),
         };
         Session {
@@ -141,7 +145,7 @@ impl Worker {
     fn sleep(&self, is_closed: bool, since: Moment) -> Duration {
         let now = self.shared.now();
         let wakes = [
-            self.core.wake_at(now),
+            self.cores.wake_at(now),
             is_closed.then_some(self.next_try),
             (!self.is_settled).then(|| since + OPEN_WITHIN),
             self.results.due(),
@@ -174,8 +178,11 @@ impl Worker {
             match item {
                 // What the function does not want is done as soon as all before it is.
                 Item::Record(record) if !self.wants(&record) => {}
-                Item::Record(record) => self.tell(Event::Came(record)),
-                Item::Mark(position) => self.tell(Event::Mark(position)),
+                Item::PartRecord(_, record) if !self.wants(&record) => {}
+                Item::Record(record) => self.tell(None, Event::Came(record)),
+                Item::Mark(position) => self.tell(None, Event::Mark(position)),
+                Item::PartRecord(part, record) => self.tell(Some(part), Event::Came(record)),
+                Item::PartMark(part, position) => self.tell(Some(part), Event::Mark(position)),
                 Item::Opened => {
                     self.failures = 0;
                     self.results.trouble(None);
@@ -200,7 +207,7 @@ impl Worker {
                 }
             }
         }
-        self.tell(Event::Tick);
+        self.tell_all(&Event::Tick);
     }
 
     /// Whether the function is to hear of a record.
@@ -216,27 +223,51 @@ impl Worker {
         if let Some(text) = ended.problem {
             self.results.last(text);
         }
-        self.tell(ended.event);
+        self.tell(ended.part, ended.event);
+        self.say_full();
     }
 
-    fn tell(&mut self, event: Event) {
-        for action in self.core.on(event, self.shared.now()) {
-            self.perform(action);
+    fn tell(&mut self, part: Option<u32>, event: Event) {
+        for action in self.cores.on(part, event, self.shared.now()) {
+            self.perform(part, action);
         }
     }
 
-    fn perform(&mut self, action: Action) {
+    fn tell_all(&mut self, event: &Event) {
+        for (part, action) in self.cores.on_all(event, self.shared.now()) {
+            self.perform(part, action);
+        }
+        self.say_full();
+    }
+
+    /// Tells the source which of its parts nothing more may come of.
+    fn say_full(&self) {
+        let full = self.cores.full();
+        self.parts.send_if_modified(|parts| {
+            let is_news = parts.full != full;
+            parts.full = full;
+            is_news
+        });
+    }
+
+    fn perform(&mut self, part: Option<u32>, action: Action) {
         let carrier = attempt::Carrier {
             shared: self.shared.clone(),
             mapping: self.mapping.clone(),
+            part,
             events: self.events.clone(),
         };
         match action {
             Action::Invoke(attempt) => carrier.invoke(attempt, &self.origin),
-            Action::Keep(given_up) => carrier.keep(given_up, self.origin.clone()),
-            Action::Confirm(position) => {
-                self.confirmed.send_replace(Some(position));
-            }
+            Action::Keep(given_up) => carrier.keep(given_up, self.origin.of_part(part)),
+            Action::Confirm(position) => match part {
+                None => {
+                    self.confirmed.send_replace(Some(position));
+                }
+                Some(part) => self.parts.send_modify(|parts| {
+                    parts.confirmed.insert(part, position);
+                }),
+            },
             Action::Report(Report::Succeeded) => self.results.succeeded(),
             Action::Report(Report::Failed) => self.results.failed(),
         }
@@ -264,9 +295,9 @@ impl Worker {
 
     /// Begins nothing more, waits for what runs, and closes the connection.
     async fn leave(mut self, mut session: Option<Session<'_>>) {
-        self.tell(Event::Stop);
+        self.tell_all(&Event::Stop);
         let mut unheard = Vec::new();
-        while !self.core.is_quiet() {
+        while !self.cores.is_quiet() {
             tokio::select! {
                 _ = listen_to(&mut session, &mut unheard, false) => session = None,
                 Some(ended) = self.ended.recv() => self.took_end(ended),

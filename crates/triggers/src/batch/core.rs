@@ -28,11 +28,14 @@ pub(crate) struct Core {
     /// The last record that came: none before it is taken again.
     last: Option<Arc<str>>,
     next_batch: u64,
+    /// What may be held in bytes.
+    bytes_max: usize,
     is_stopped: bool,
 }
 
 impl Core {
     pub(crate) fn new(settings: Settings) -> Self {
+        let bytes_max = BATCH_BYTES_MAX * (settings.lanes + 1);
         let lanes = (0..settings.lanes).map(|_| Lane::default()).collect();
         Self {
             settings,
@@ -42,8 +45,22 @@ impl Core {
             progress: Progress::default(),
             last: None,
             next_batch: 0,
+            bytes_max,
             is_stopped: false,
         }
+    }
+
+    /// Of one part of a source: its batches rest at other times than those of other parts.
+    pub(crate) fn of_part(settings: Settings, part: u32) -> Self {
+        Self {
+            next_batch: u64::from(part) << 32,
+            ..Self::new(settings)
+        }
+    }
+
+    /// Sets what may be held in bytes: less than there is room for otherwise.
+    pub(crate) fn hold_at_most(&mut self, bytes: usize) {
+        self.bytes_max = bytes.min(BATCH_BYTES_MAX * (self.settings.lanes + 1));
     }
 
     /// Takes note, and says what to do.
@@ -81,9 +98,8 @@ impl Core {
     pub(crate) fn has_room(&self) -> bool {
         let batches = self.settings.lanes * BATCHES_AHEAD;
         let records = self.settings.batch_size.saturating_mul(batches);
-        let bytes = BATCH_BYTES_MAX * (self.settings.lanes + 1);
         let (held, held_bytes) = self.progress.held();
-        held < records.max(RECORDS_HELD_MIN) && held_bytes < bytes
+        held < records.max(RECORDS_HELD_MIN) && held_bytes < self.bytes_max
     }
 
     /// When a tick is wanted.

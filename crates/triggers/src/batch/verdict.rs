@@ -27,7 +27,32 @@ struct Report {
 #[derive(Deserialize)]
 struct Item {
     #[serde(rename = "itemIdentifier")]
-    id: String,
+    id: Identifier,
+}
+
+/// What a function calls a record.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Identifier {
+    Id(String),
+    /// A record of Kafka's.
+    Place {
+        /// `orders-0`.
+        partition: String,
+        offset: u64,
+    },
+}
+
+impl Identifier {
+    fn is(&self, id: &str) -> bool {
+        match self {
+            Self::Id(own) => own == id,
+            Self::Place { partition, offset } => {
+                let parts = id.rsplit_once(':');
+                parts.is_some_and(|(of, at)| of == partition && at.parse() == Ok(*offset))
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,7 +84,7 @@ pub(crate) fn failed(response: &[u8], ids: &[&str]) -> Option<Vec<usize>> {
     let report: Report = serde_json::from_slice(text).ok().filter(|_| is_object)?;
     let failures = report.failures.unwrap_or_default().into_iter();
     failures
-        .map(|failure| ids.iter().position(|id| *id == failure.id))
+        .map(|failure| ids.iter().position(|id| failure.id.is(id)))
         .collect()
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::record::{Position, Record};
-use crate::source::{Feed, Item, Source, Trouble};
+use crate::source::{Feed, Item, Parts, Source, Trouble};
 
 /// Longer than anything that is waited for takes on a loaded machine, unless a source's tests say otherwise.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +19,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Listener {
     pub(crate) items: mpsc::Receiver<Item>,
     pub(crate) confirm: watch::Sender<Option<Position>>,
+    /// What is said to a source in parts.
+    pub(crate) parts: watch::Sender<Parts>,
     stop: CancellationToken,
     pub(crate) listening: tokio::task::JoinHandle<Result<(), Trouble>>,
     /// How often something was about to be made.
@@ -37,15 +39,18 @@ impl Listener {
     ) -> Self {
         let (sender, items) = mpsc::channel(8);
         let confirm = watch::Sender::new(position);
+        let parts = watch::Sender::new(Parts::default());
         let stop = CancellationToken::new();
         let feed = Feed {
             items: sender,
             confirmed: confirm.subscribe(),
+            parts: parts.subscribe(),
             stop: stop.clone(),
         };
         Self {
             items,
             confirm,
+            parts,
             stop,
             listening: TaskTracker::new().spawn(async move { source.listen(feed).await }),
             made: 0,
