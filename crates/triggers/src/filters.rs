@@ -22,11 +22,28 @@ pub(crate) fn read(mapping: &Mapping) -> Filters {
 /// A record of a stream as its filters see it.
 pub(crate) fn seen(source: &EventSource, record: &Record) -> filter::Record {
     let kind = kind(source);
-    let fields: Map<String, Value> = serde_json::from_slice(&record.document).unwrap_or_default();
+    let mut fields: Map<String, Value> =
+        serde_json::from_slice(&record.document).unwrap_or_default();
     // What the function gets encoded is seen as it was sent.
-    let data = kind.data_key().and_then(|key| fields.get(key)?.as_str());
-    let data = data.and_then(|data| BASE64_STANDARD.decode(data).ok());
+    let data = kind.data_key().and_then(|key| decoded(fields.get(key)?));
+    if kind == Source::Kafka
+        && let Some(key) = fields.get_mut("key")
+        && let Some(sent) = decoded(key)
+    {
+        *key = text_or_json(&sent);
+    }
     filter::Record::new(kind, fields, data.as_deref())
+}
+
+fn decoded(field: &Value) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(field.as_str()?).ok()
+}
+
+fn text_or_json(sent: &[u8]) -> Value {
+    match serde_json::from_slice::<Value>(sent) {
+        Ok(json) if json.is_object() || json.is_array() => json,
+        _ => Value::from(String::from_utf8_lossy(sent)),
+    }
 }
 
 fn kind(source: &EventSource) -> Source {
@@ -38,6 +55,7 @@ fn kind(source: &EventSource) -> Source {
         | EventSource::Nats(_)
         | EventSource::Mqtt(_) => Source::DynamoDb,
         EventSource::RabbitMq(_) => Source::Mq,
+        EventSource::Kafka(_) => Source::Kafka,
         EventSource::Queue(_) => Source::Sqs,
     }
 }

@@ -14,6 +14,7 @@ mod arrivals;
 mod attribute;
 mod dial;
 mod image;
+mod kafka;
 mod mqtt;
 mod mysql;
 mod nats;
@@ -21,6 +22,7 @@ mod postgres;
 mod published;
 mod rabbitmq;
 mod redis;
+mod scram;
 mod sqs;
 mod tls;
 
@@ -98,6 +100,12 @@ impl MakeSources for Sources {
                 self.clock.clone(),
             ))),
             EventSource::RabbitMq(source) => Made::Stream(Arc::new(rabbitmq::RabbitMq::new(
+                mapping,
+                source.clone(),
+                self.secrets.clone(),
+                self.clock.clone(),
+            ))),
+            EventSource::Kafka(source) => Made::Stream(Arc::new(kafka::Kafka::new(
                 mapping,
                 source.clone(),
                 self.secrets.clone(),

@@ -14,6 +14,7 @@ use crate::id::MappingId;
 use crate::message::QueueArn;
 
 mod endpoint;
+pub mod kafka;
 pub mod mqtt;
 pub mod mysql;
 pub mod nats;
@@ -21,7 +22,8 @@ pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
 
-pub use endpoint::{StartingPosition, TlsMode};
+pub use endpoint::{Begin, StartingPosition, TlsMode};
+use kafka::KafkaSource;
 use mqtt::MqttSource;
 use mysql::MysqlSource;
 use nats::NatsSource;
@@ -85,6 +87,8 @@ pub enum EventSource {
     /// Messages of a queue of a RabbitMQ broker.
     #[serde(rename = "rabbitmq")]
     RabbitMq(RabbitMqSource),
+    /// Records of a topic of a Kafka cluster.
+    Kafka(KafkaSource),
     /// Messages of a message queue of this server.
     Queue(QueueArn),
 }
@@ -169,6 +173,7 @@ impl EventSource {
             (EventSource::Nats(one), EventSource::Nats(other)) => one.is_same(other),
             (EventSource::Mqtt(one), EventSource::Mqtt(other)) => one.is_same(other),
             (EventSource::RabbitMq(one), EventSource::RabbitMq(other)) => one.is_same(other),
+            (EventSource::Kafka(one), EventSource::Kafka(other)) => one.is_same(other),
             (EventSource::Queue(one), EventSource::Queue(other)) => one == other,
             _ => false,
         }

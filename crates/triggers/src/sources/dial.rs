@@ -12,9 +12,9 @@ use tokio_rustls::client::TlsStream;
 use crate::source::Trouble;
 
 /// Bytes in both directions.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// Connects, and has the server prove who it is if there are settings for that.
 pub(super) async fn dial(

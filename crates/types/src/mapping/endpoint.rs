@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
+
 /// How a connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TlsMode {
@@ -24,6 +26,18 @@ pub enum StartingPosition {
     Latest,
     /// With the oldest that is still there.
     TrimHorizon,
+}
+
+/// Where in what a source keeps a mapping begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Begin {
+    /// With what is published once the mapping listens.
+    Latest,
+    /// With the oldest that is still there.
+    TrimHorizon,
+    /// With the first that was published at this time or later.
+    At(Timestamp),
 }
 
 impl StartingPosition {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{self, TlsMode};
+use super::endpoint::{self, Begin, TlsMode};
 use crate::account::text_type;
-use crate::clock::Timestamp;
 use crate::name::InvalidName;
 use crate::secret::SecretArn;
 
@@ -50,18 +49,6 @@ pub enum Heard {
         /// Where it begins.
         begin: Begin,
     },
-}
-
-/// Where in a stream a mapping begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Begin {
-    /// With what is published once the mapping listens.
-    Latest,
-    /// With the oldest that is still there.
-    TrimHorizon,
-    /// With the first that was published at this time or later.
-    At(Timestamp),
 }
 
 /// `nats://<host>[:<port>][/<stream>][?sslmode=disable|require|verify-full]`. It holds no user and no password.
@@ -250,6 +237,7 @@ text_type!(NatsEndpoint, text);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     #[test]
     fn an_endpoint_names_host_port_and_perhaps_a_stream() {

@@ -4,7 +4,7 @@ use async_nats::jetstream::consumer::pull::Config;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info, PullConsumer};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::Stream;
-use kiln_types::mapping::nats::Begin;
+use kiln_types::mapping::Begin;
 use std::time::Duration;
 
 use super::connection::Connection;

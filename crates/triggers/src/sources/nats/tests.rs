@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kiln_testkit::Nats as Server;
-use kiln_types::mapping::nats::Begin;
+use kiln_types::mapping::Begin;
 use kiln_types::{EventSource, MappingId, SystemClock};
 use serde_json::{Value, json};
 use tempfile::TempDir;
