@@ -14,7 +14,7 @@ pub(super) struct Add {
     function: String,
     /// A queue, by its name or its ARN; or a database: `postgres://HOST[:PORT]/DATABASE[?sslmode=disable|require|verify-full]`,
     /// or the same with `mariadb://` or `mysql://`; or a server: `redis://HOST[:PORT][/NUMBER]`,
-    /// `nats://HOST[:PORT][/STREAM]`, `mqtt://HOST[:PORT]` or `amqps://HOST[:PORT]`
+    /// `nats://HOST[:PORT][/STREAM]`, `mqtt://HOST[:PORT]`, `amqps://HOST[:PORT]` or `kafka://HOST:PORT[,HOST:PORT]`
     source: String,
     /// A table, such as orders or sales.orders; repeat it for more
     #[arg(long, value_name = "TABLE", help_heading = DATABASES)]
@@ -31,7 +31,7 @@ pub(super) struct Add {
     /// Of all that listen in this group of a NATS server, one hears a message
     #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "subject")]
     queue_group: Option<String>,
-    /// A topic of an MQTT broker, such as house/+/door; repeat it for more
+    /// A topic of an MQTT broker, such as house/+/door; repeat it for more. Or the topic of a Kafka cluster
     #[arg(long, value_name = "FILTER", help_heading = DATABASES, conflicts_with_all = ["table", "stream", "key", "subject"])]
     topic: Vec<String>,
     /// A queue of a RabbitMQ broker
@@ -40,13 +40,19 @@ pub(super) struct Add {
     /// The virtual host of the RabbitMQ broker that the queue is in [default: /]
     #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "queue")]
     virtual_host: Option<String>,
+    /// The consumer group of a Kafka cluster that keeps how far the trigger has got [default: one of its own]
+    #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "topic")]
+    group: Option<String>,
+    /// How the user of a Kafka cluster logs in
+    #[arg(long, value_name = "HOW", help_heading = DATABASES, requires_all = ["topic", "secret"])]
+    login: Option<Login>,
     /// The secret with the database's user and password, by its name or its ARN
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     secret: Option<String>,
     /// The secret with the certificate that vouches for the server's
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     root_certificate: Option<String>,
-    /// Begin with the oldest that the database still has (MariaDB, MySQL, and streams of Redis and NATS)
+    /// Begin with the oldest that the database still has (MariaDB, MySQL, Kafka, and streams of Redis and NATS)
     #[arg(long, help_heading = DATABASES)]
     from_start: bool,
     /// How often a batch is tried again after a function error [default: until it succeeds]
@@ -73,6 +79,17 @@ pub(super) struct Add {
 }
 
 const DATABASES: &str = "Databases and brokers";
+/// AWS's own endpoint type.
+const KAFKA: &str = "KAFKA_BOOTSTRAP_SERVERS";
+
+/// How a user logs in.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Login {
+    Plain,
+    ScramSha256,
+    #[default]
+    ScramSha512,
+}
 
 /// What a source is named by.
 enum Source<'a> {
@@ -143,6 +160,8 @@ fn source(add: &Add) -> Result<Source<'_>> {
         ("--subject", !add.subject.is_empty()),
         ("--topic", !add.topic.is_empty()),
         ("--queue", add.queue.is_some()),
+        ("--group", add.group.is_some()),
+        ("--login", add.login.is_some()),
         ("--secret", add.secret.is_some()),
         ("--root-certificate", add.root_certificate.is_some()),
         ("--from-start", add.from_start),
@@ -180,6 +199,12 @@ fn of_database(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
     }
     if add.queue.is_some() {
         bail!("--queue is for RabbitMQ brokers, which are named as amqps://HOST");
+    }
+    if kind == KAFKA {
+        return of_kafka(add, endpoint, function);
+    }
+    if add.group.is_some() || add.login.is_some() {
+        bail!("--group and --login are for Kafka clusters, which are named as kafka://HOST:PORT");
     }
     let (topics, needs, may_be_open) = match kind {
         "REDIS" => (
@@ -233,8 +258,38 @@ fn of_rabbitmq(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
     }))
 }
 
+/// Servers stand between commas, with their ports.
+fn of_kafka(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
+    let [topic] = &add.topic[..] else {
+        bail!("a Kafka cluster needs one --topic: see `kiln triggers add --help`");
+    };
+    let servers = endpoint
+        .split_once("://")
+        .map_or("", |(_, servers)| servers);
+    let servers: Vec<_> = servers.split(',').collect();
+    let login = match add.login.unwrap_or_default() {
+        Login::Plain => "BASIC_AUTH",
+        Login::ScramSha256 => "SASL_SCRAM_256_AUTH",
+        Login::ScramSha512 => "SASL_SCRAM_512_AUTH",
+    };
+    let mut document = json!({
+        "SelfManagedEventSource": {"Endpoints": {(KAFKA): servers}},
+        "Topics": [topic],
+        "SourceAccessConfigurations": access_by(login, add, function),
+        "StartingPosition": if add.from_start { "TRIM_HORIZON" } else { "LATEST" },
+    });
+    if let Some(group) = &add.group {
+        document["SelfManagedKafkaEventSourceConfig"] = json!({"ConsumerGroupId": group});
+    }
+    Ok(document)
+}
+
 /// Who asks, by the names of secrets.
 fn access(add: &Add, function: &FunctionArn) -> Vec<Value> {
+    access_by("BASIC_AUTH", add, function)
+}
+
+fn access_by(login: &str, add: &Add, function: &FunctionArn) -> Vec<Value> {
     let secret = |name: &str| match name.starts_with("arn:") {
         true => name.to_owned(),
         false => format!(
@@ -243,7 +298,7 @@ fn access(add: &Add, function: &FunctionArn) -> Vec<Value> {
         ),
     };
     let given = [
-        ("BASIC_AUTH", &add.secret),
+        (login, &add.secret),
         ("SERVER_ROOT_CA_CERTIFICATE", &add.root_certificate),
     ];
     let given = given
@@ -267,8 +322,9 @@ fn endpoint_type(add: &Add, endpoint: &str) -> Result<&'static str> {
         "nats" if has_path(endpoint) => "NATS_JETSTREAM",
         "nats" => "NATS",
         "amqp" | "amqps" => "RABBITMQ",
+        "kafka" => KAFKA,
         _ => bail!(
-            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis://, nats://, mqtt:// or amqps://"
+            "{endpoint} is no endpoint of a source: it begins with postgres://, mariadb://, mysql://, redis://, nats://, mqtt://, amqps:// or kafka://"
         ),
     })
 }
@@ -351,6 +407,8 @@ mod tests {
             ("add f redis://db --queue q", "--queue is for RabbitMQ"),
             ("add f amqps://mq --secret s", "needs --queue"),
             ("add f amqps://mq --queue q", "needs --secret"),
+            ("add f kafka://k:1", "needs one --topic"),
+            ("add f mqtt://mq --topic t --group g", "are for Kafka"),
         ] {
             let add = add(line);
             let refused = of_database(&add, &add.source, &function()).unwrap_err();
@@ -371,6 +429,22 @@ mod tests {
                     {"Type": "BASIC_AUTH", "URI": arn},
                     {"Type": "VIRTUAL_HOST", "URI": "shop"},
                 ],
+            })
+        );
+    }
+
+    #[test]
+    fn a_cluster_has_servers_and_a_topic() {
+        let add = add("add f kafka://b1:9096,b2:9096 --topic t --group g --secret s --from-start");
+        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:s";
+        assert_eq!(
+            of_database(&add, &add.source, &function()).unwrap(),
+            json!({
+                "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["b1:9096", "b2:9096"]}},
+                "Topics": ["t"],
+                "SourceAccessConfigurations": [{"Type": "SASL_SCRAM_512_AUTH", "URI": arn}],
+                "StartingPosition": "TRIM_HORIZON",
+                "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "g"},
             })
         );
     }

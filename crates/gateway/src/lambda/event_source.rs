@@ -4,7 +4,7 @@
 //! their own, with one endpoint: `POSTGRESQL`, `MARIADB` and `MYSQL` have a database, `postgres://host:port/database`, and
 //! tables as `Topics`; `REDIS` has a stream, and `REDIS_KEYSPACE` patterns of keys; `NATS` has
 //! subjects, and perhaps a queue group in `Queues`, and `NATS_JETSTREAM` a stream in its endpoint and one subject; `MQTT` has topic
-//! filters.
+//! filters. Kafka has AWS's own.
 //!
 //! AWS differs: functions may be destinations of what is given up, and mappings of queues say how their work went
 //! last.

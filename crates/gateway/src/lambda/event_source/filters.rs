@@ -17,6 +17,7 @@ pub(super) fn read(source: &EventSource, criteria: wire::FilterCriteria) -> Resu
         | EventSource::Nats(_)
         | EventSource::Mqtt(_) => Source::DynamoDb,
         EventSource::RabbitMq(_) => Source::Mq,
+        EventSource::Kafka(_) => Source::Kafka,
         EventSource::Queue(_) => Source::Sqs,
     };
     let filters = criteria.filters.unwrap_or_default().into_iter();

@@ -126,6 +126,7 @@ impl Asked {
             | EventSource::Nats(_)
             | EventSource::Mqtt(_) => Ok(()),
             EventSource::RabbitMq(_) => source::rabbitmq::check(mapping),
+            EventSource::Kafka(_) => source::kafka::check(mapping),
             EventSource::Queue(queue) => source::sqs::check(context, mapping, queue),
         }
     }
@@ -140,7 +141,8 @@ pub(super) fn defaults(source: &EventSource) -> MappingSettings {
             | EventSource::Redis(_)
             | EventSource::Nats(_)
             | EventSource::Mqtt(_)
-            | EventSource::RabbitMq(_) => 100,
+            | EventSource::RabbitMq(_)
+            | EventSource::Kafka(_) => 100,
             EventSource::Queue(_) => 10,
         },
         window_secs: 0,

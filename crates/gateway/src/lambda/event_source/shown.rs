@@ -77,6 +77,21 @@ pub(super) fn shown(context: &Context, mapping: &Mapping) -> Shown {
             self_managed_event_source: Some(source::rabbitmq::self_managed(source)),
             ..of_stream(shown, settings)
         },
+        EventSource::Kafka(source) => {
+            let (position, at) = source::kafka::position(source);
+            Shown {
+                starting_position: Some(position.to_owned()),
+                starting_position_timestamp: at,
+                topics: topics(std::iter::once(source.topic.as_str())),
+                source_access_configurations: Some(source::kafka::access(source)),
+                self_managed_event_source: Some(source::kafka::self_managed(source)),
+                self_managed_kafka_event_source_config: Some(source::kafka::group(mapping, source)),
+                // A partition has one batch in flight, and no state.
+                parallelization_factor: None,
+                tumbling_window_in_seconds: None,
+                ..of_stream(shown, settings)
+            }
+        }
         EventSource::Queue(_) => Shown {
             state_transition_reason: Some("USER_INITIATED".to_owned()),
             scaling_config: settings.concurrency_max.map(|max| wire::ScalingConfig {

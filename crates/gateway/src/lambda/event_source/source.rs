@@ -7,6 +7,7 @@ use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::{conflict, invalid};
 
+pub(super) mod kafka;
 pub(super) mod mqtt;
 pub(super) mod mysql;
 pub(super) mod nats;
@@ -55,6 +56,9 @@ pub(super) fn read(
         [(kind, endpoints)] if kind == rabbitmq::ENDPOINT_TYPE => {
             rabbitmq::read(context, input, endpoints).map(EventSource::RabbitMq)
         }
+        [(kind, servers)] if kind == kafka::ENDPOINT_TYPE => {
+            kafka::read(context, input, servers).map(EventSource::Kafka)
+        }
         [(kind, _)] => Err(invalid(format!(
             "Kiln has no event sources of the type {kind} yet."
         ))),
@@ -75,6 +79,7 @@ pub(super) fn update(
         EventSource::Nats(source) => nats::update(context, source, input),
         EventSource::Mqtt(source) => mqtt::update(context, source, input),
         EventSource::RabbitMq(source) => rabbitmq::update(context, source, input),
+        EventSource::Kafka(source) => kafka::update(context, source, input),
         EventSource::Queue(_) => sqs::check_update(input),
     }
 }
@@ -87,7 +92,8 @@ pub(super) fn arn(source: &EventSource) -> Option<String> {
         | EventSource::Redis(_)
         | EventSource::Nats(_)
         | EventSource::Mqtt(_)
-        | EventSource::RabbitMq(_) => None,
+        | EventSource::RabbitMq(_)
+        | EventSource::Kafka(_) => None,
         EventSource::Queue(arn) => Some(arn.to_string()),
     }
 }
@@ -121,6 +127,11 @@ pub(super) fn exists_already(wanted: &Mapping, existing: MappingId) -> ApiError 
             format!(
                 "An event source mapping with event source (\"{endpoint}\"), function (\"{function}\"), queues (\"{queue}\")"
             )
+        }
+        EventSource::Kafka(source) => {
+            let servers: Vec<_> = source.servers.iter().map(ToString::to_string).collect();
+            let topics = std::iter::once(source.topic.as_str());
+            self_managed_repeats(&servers.join(","), &function.to_string(), topics)
         }
         EventSource::Queue(arn) => {
             let name = &function.name;

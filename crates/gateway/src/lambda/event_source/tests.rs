@@ -5,6 +5,7 @@ use kiln_types::MappingState;
 use super::*;
 
 mod brokers;
+mod kafka;
 mod queues;
 mod rabbitmq;
 use crate::lambda::fixture::Fixture;
@@ -131,12 +132,9 @@ async fn what_cannot_be_heard_is_refused_in_a_sentence_that_says_why() {
         ("no event sources of the service kinesis", |i| {
             i.event_source_arn = Some("arn:aws:kinesis:us-east-1:000000000000:stream/s".into());
         }),
-        (
-            "no event sources of the type KAFKA_BOOTSTRAP_SERVERS",
-            |i| {
-                i.self_managed_event_source = endpoints("KAFKA_BOOTSTRAP_SERVERS", "kafka:9092");
-            },
-        ),
+        ("no event sources of the service kafka", |i| {
+            i.event_source_arn = Some("arn:aws:kafka:us-east-1:000000000000:cluster/c/1".into());
+        }),
         ("holds no user and no password", |i| {
             i.self_managed_event_source = endpoints("POSTGRESQL", "postgres://me:pw1234@db/shop");
         }),

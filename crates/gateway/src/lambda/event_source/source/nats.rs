@@ -1,14 +1,12 @@
 //! A NATS server as a source: an endpoint, subjects as topics, a queue group as the queue, a secret by its name.
 
-use kiln_types::Timestamp;
-use kiln_types::mapping::nats::{Begin, Heard, NatsEndpoint, NatsSource, NatsSubject};
+use kiln_types::mapping::nats::{Heard, NatsEndpoint, NatsSource, NatsSubject};
 
 use super::self_managed::{self, refuse_others};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
-use crate::wire::seconds;
 
 /// The endpoint types, Kiln's own: what is published, and what a stream of JetStream keeps of it.
 pub(super) const ENDPOINT_TYPES: [&str; 2] = ["NATS", "NATS_JETSTREAM"];
@@ -35,11 +33,7 @@ pub(in super::super) fn access(source: &NatsSource) -> Vec<wire::SourceAccessCon
 pub(in super::super) fn position(source: &NatsSource) -> (&'static str, Option<f64>) {
     match &source.heard {
         Heard::Subjects { .. } => ("LATEST", None),
-        Heard::Stream { begin, .. } => match begin {
-            Begin::Latest => ("LATEST", None),
-            Begin::TrimHorizon => ("TRIM_HORIZON", None),
-            Begin::At(time) => ("AT_TIMESTAMP", Some(seconds(*time))),
-        },
+        Heard::Stream { begin, .. } => self_managed::position(*begin),
     }
 }
 
@@ -84,7 +78,7 @@ pub(super) fn read(
         (true, Some(name)) => Heard::Stream {
             stream: name.clone(),
             subject: subject(kind, input)?,
-            begin: begin(input)?,
+            begin: self_managed::begin(input)?,
         },
         (true, None) => {
             return Err(invalid(format!(
@@ -120,19 +114,6 @@ fn subject(kind: &str, input: &wire::CreateEventSourceMappingRequest) -> Result<
         )));
     };
     Ok(subject.clone())
-}
-
-fn begin(input: &wire::CreateEventSourceMappingRequest) -> Result<Begin> {
-    match input.starting_position.as_deref() {
-        None | Some("LATEST") => Ok(Begin::Latest),
-        Some("TRIM_HORIZON") => Ok(Begin::TrimHorizon),
-        Some(_) => match input.starting_position_timestamp {
-            Some(time) => Ok(Begin::At(Timestamp::from_millis((time * 1_000.0) as i64))),
-            None => Err(invalid(
-                "StartingPositionTimestamp is required with StartingPosition AT_TIMESTAMP.",
-            )),
-        },
-    }
 }
 
 /// Nobody keeps what was published.

@@ -1,12 +1,14 @@
 //! What sources have in common that AWS has no name for: one endpoint under a type of their own, secrets by their names,
 //! and nothing that only other sources have.
 
-use kiln_types::SecretArn;
+use kiln_types::mapping::Begin;
+use kiln_types::{SecretArn, Timestamp};
 
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
+use crate::wire::seconds;
 
 /// Refuses what only other sources have, in both inputs.
 macro_rules! refuse_others {
@@ -166,7 +168,8 @@ pub(super) fn credentials(
     Ok((credentials.ok_or_else(missing)?, root))
 }
 
-fn secret(context: &Context, uri: &str) -> Result<SecretArn> {
+/// Reads the name of a secret.
+pub(super) fn secret(context: &Context, uri: &str) -> Result<SecretArn> {
     let read: std::result::Result<SecretArn, _> = uri.parse();
     let arn = read.map_err(|error| invalid(format!("The {error}.")))?;
     if arn.account != context.caller.account || arn.region != context.config.region {
@@ -190,6 +193,29 @@ pub(super) fn unsupported(kind: &str, position: &str, what: &str) -> ApiError {
     invalid(format!(
         "Unsupported starting position for event sources of the type {kind}: {position}; {what} supported."
     ))
+}
+
+/// Where a mapping begins in what its source keeps.
+pub(super) fn begin(input: &wire::CreateEventSourceMappingRequest) -> Result<Begin> {
+    match input.starting_position.as_deref() {
+        None | Some("LATEST") => Ok(Begin::Latest),
+        Some("TRIM_HORIZON") => Ok(Begin::TrimHorizon),
+        Some(_) => match input.starting_position_timestamp {
+            Some(time) => Ok(Begin::At(Timestamp::from_millis((time * 1_000.0) as i64))),
+            None => Err(invalid(
+                "StartingPositionTimestamp is required with StartingPosition AT_TIMESTAMP.",
+            )),
+        },
+    }
+}
+
+/// The same as the API shows it, and with AT_TIMESTAMP when that is.
+pub(super) fn position(begin: Begin) -> (&'static str, Option<f64>) {
+    match begin {
+        Begin::Latest => ("LATEST", None),
+        Begin::TrimHorizon => ("TRIM_HORIZON", None),
+        Begin::At(time) => ("AT_TIMESTAMP", Some(seconds(time))),
+    }
 }
 
 /// A time to begin at stands only with the position that wants one.
