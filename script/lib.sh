@@ -106,6 +106,8 @@ install_tools() {
         [ -x /usr/sbin/mariadbd ] || missing+=(mariadb-server-core)
         [ -x /usr/bin/redis-check-rdb ] || missing+=(redis-tools)
         [ -x /usr/bin/mariadb ] || missing+=(mariadb-client-core)
+        # The cluster that tests of Kafka speak to is in it.
+        [ -x /usr/bin/kcat ] || missing+=(kcat)
         # These two start their servers: see below.
         [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
         [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)

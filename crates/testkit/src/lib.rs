@@ -14,6 +14,7 @@ pub mod clients;
 mod http;
 pub mod image;
 pub mod issuer;
+mod kafka;
 mod lambda;
 mod ledger;
 mod mariadb;
@@ -32,6 +33,7 @@ mod server;
 mod sign;
 
 pub use http::{Request, Response};
+pub use kafka::Kafka;
 pub use lambda::{FunctionBuilder, Invoked};
 pub use ledger::Ledger;
 pub use mariadb::MariaDb;
