@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::client;
 use crate::events::Ledger;
 
+mod kafka;
 mod mariadb;
 mod mqtt;
 mod nats;
