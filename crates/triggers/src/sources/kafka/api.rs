@@ -27,6 +27,8 @@ pub(super) trait Request {
     const FLEXIBLE_FROM: i16 = i16::MAX;
     /// What the broker answers.
     type Answer;
+    /// Largest answer that is taken.
+    const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
     fn write(&self, to: &mut Writer, version: i16);
     fn read(from: &mut Reader, version: i16) -> Read<Self::Answer>;
@@ -400,6 +402,8 @@ pub(super) struct Fetched {
 
 impl Request for Fetch {
     const KEY: i16 = 1;
+    /// A batch of records is sent whole.
+    const ANSWER_BYTES_MAX: usize = super::connection::ANSWER_BYTES_MAX;
     const VERSIONS: &'static [i16] = &[11, 4];
     type Answer = (i16, Vec<Fetched>);
 

@@ -18,6 +18,11 @@ const COMPRESSION: i16 = 7;
 const LOG_APPEND_TIME: i16 = 8;
 const TRANSACTIONAL: i16 = 16;
 const CONTROL: i16 = 32;
+/// Headers of a record that are read. More are left out: an empty one takes two bytes in a batch, and thirty times as many here.
+const HEADERS_MAX: i64 = 10_000;
+/// Records that are read at a time, and what they may take together.
+const RECORDS_AT_A_TIME: usize = 100;
+const BYTES_AT_A_TIME: usize = 1024 * 1024;
 /// What a control record says of a transaction that came to nothing.
 const ABORT: i16 = 0;
 
@@ -34,7 +39,7 @@ pub(super) struct Chunk {
 }
 
 /// A batch that is whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Batch {
     base: i64,
     /// The offset behind it.
@@ -57,6 +62,16 @@ pub(super) struct Message {
     pub(super) key: Option<Bytes>,
     pub(super) value: Option<Bytes>,
     pub(super) headers: Vec<(Bytes, Option<Bytes>)>,
+    /// Whether all of them are there: there may be too many.
+    pub(super) has_headers: bool,
+}
+
+/// A batch whose records are being read. What a few bytes may become is never there all at once.
+#[derive(Debug)]
+pub(super) struct Open {
+    batch: Batch,
+    payload: Reader,
+    left: i32,
 }
 
 /// Why a chunk ends.
@@ -177,21 +192,20 @@ impl Batch {
         self.payload.len()
     }
 
-    /// Its records from this offset on.
-    pub(super) fn messages(&self, from: i64) -> Result<Vec<Message>, Unread> {
-        if self.is_hidden {
-            return Ok(Vec::new());
-        }
-        let payload = decompress(self.attributes & COMPRESSION, &self.payload)?;
-        let mut reader = Reader::new(payload, false);
-        let mut messages = Vec::new();
-        for _ in 0..self.count {
-            let message = self.message(&mut reader).map_err(|_| Unread::Broken)?;
-            if message.offset >= from {
-                messages.push(message);
+    /// Begins to read its records.
+    pub(super) fn open(self) -> Result<Open, Unread> {
+        let (payload, left) = match self.is_hidden {
+            true => (Bytes::new(), 0),
+            false => {
+                let payload = decompress(self.attributes & COMPRESSION, &self.payload)?;
+                (payload, self.count)
             }
-        }
-        Ok(messages)
+        };
+        Ok(Open {
+            batch: self,
+            payload: Reader::new(payload, false),
+            left,
+        })
     }
 
     fn message(&self, from: &mut Reader) -> Read<Message> {
@@ -202,8 +216,10 @@ impl Batch {
         let offset = self.base.checked_add(from.varint()?);
         let key = bytes(&mut from)?;
         let value = bytes(&mut from)?;
+        let count = from.varint()?;
+        let has_headers = count <= HEADERS_MAX;
         let mut headers = Vec::new();
-        for _ in 0..from.varint()? {
+        for _ in 0..if has_headers { count } else { 0 } {
             let name = bytes(&mut from)?.ok_or(Broken)?;
             headers.push((name, bytes(&mut from)?));
         }
@@ -218,6 +234,7 @@ impl Batch {
             key,
             value,
             headers,
+            has_headers,
         })
     }
 
@@ -229,6 +246,31 @@ impl Batch {
             let mut key = Reader::new(key, false);
             key.i16().and_then(|_| key.i16()) == Ok(ABORT)
         })
+    }
+}
+
+impl Open {
+    /// The offset behind the batch.
+    pub(super) fn next(&self) -> i64 {
+        self.batch.next
+    }
+
+    /// Some more of its records, from this offset on; none when all have been read.
+    pub(super) fn some(&mut self, from: i64) -> Result<Vec<Message>, Unread> {
+        let mut messages = Vec::new();
+        let enough = self.payload.rest().len().saturating_sub(BYTES_AT_A_TIME);
+        while self.left > 0
+            && messages.len() < RECORDS_AT_A_TIME
+            && (messages.is_empty() || self.payload.rest().len() > enough)
+        {
+            let message = self.batch.message(&mut self.payload);
+            let message = message.map_err(|_| Unread::Broken)?;
+            self.left -= 1;
+            if message.offset >= from {
+                messages.push(message);
+            }
+        }
+        Ok(messages)
     }
 }
 

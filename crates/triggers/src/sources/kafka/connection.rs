@@ -20,7 +20,7 @@ use crate::sources::dial::{Stream, dial};
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long an answer may take beyond what its question waits.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// Largest answer that is taken: a batch of records is sent whole.
+/// Largest answer that is taken to a question for records.
 pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What an answer begins with: its length, and the number of its question.
 const LENGTH_BYTES: usize = 4;
@@ -130,7 +130,10 @@ impl Connection {
             self.stream.flush().await
         };
         sent.await.map_err(|error| lost(error.to_string()))?;
-        let mut answer = Reader::new(self.receive().await?.freeze(), is_flexible);
+        let mut answer = Reader::new(
+            self.receive(R::ANSWER_BYTES_MAX).await?.freeze(),
+            is_flexible,
+        );
         if answer.i32()? != self.asked {
             return Err(lost("the broker answered another question"));
         }
@@ -139,11 +142,11 @@ impl Connection {
     }
 
     /// One answer. Memory is taken as bytes come, not as they are announced.
-    async fn receive(&mut self) -> Result<BytesMut, Trouble> {
+    async fn receive(&mut self, bytes_max: usize) -> Result<BytesMut, Trouble> {
         loop {
             if let Some((length, _)) = self.inbox.split_first_chunk::<LENGTH_BYTES>() {
                 let length = usize::try_from(i32::from_be_bytes(*length));
-                let length = length.ok().filter(|length| *length <= ANSWER_BYTES_MAX);
+                let length = length.ok().filter(|length| *length <= bytes_max);
                 let length =
                     length.ok_or_else(|| lost("the broker's answer is larger than any may be"))?;
                 if self.inbox.len() >= LENGTH_BYTES + length {

@@ -7,7 +7,7 @@ use kiln_types::Moment;
 
 use super::Kafka;
 use super::api::{EARLIEST, Fetched, LATEST};
-use super::batches::{Batch, Chunk, End, Message};
+use super::batches::{Batch, Chunk, End, Open};
 use super::cluster::{Cluster, Layout};
 use super::connection::ANSWER_BYTES_MAX;
 use super::decompress::{BATCH_BYTES_MAX, Unread};
@@ -35,6 +35,8 @@ struct Partition {
     /// The offset of what is read next.
     next: i64,
     chunk: Chunk,
+    /// What is being read of it.
+    batch: Option<Batch>,
     /// What is asked for at a time.
     bytes_max: i32,
     reach: Reach,
@@ -64,6 +66,8 @@ struct Listener<'a> {
     layout: Layout,
     partitions: BTreeMap<u32, Partition>,
     readers: Readers,
+    /// The batch that is being read, and of which partition it is.
+    open: Option<(u32, Open)>,
     outbox: VecDeque<Item>,
     /// Where the group is.
     kept: BTreeMap<u32, i64>,
@@ -111,6 +115,7 @@ pub(super) async fn listen(kafka: &Kafka, feed: Feed) -> Result<(), Trouble> {
         group,
         feed,
         layout,
+        open: None,
         outbox: VecDeque::from([Item::Opened]),
         kept: starts,
         keep_at: now + KEEP_EVERY,
@@ -128,9 +133,36 @@ impl Partition {
         Self {
             next,
             chunk: Chunk::default(),
+            batch: None,
             bytes_max: PARTITION_BYTES,
             reach: Reach::Given,
         }
+    }
+
+    /// Whether all that came has been read.
+    fn is_read(&self) -> bool {
+        self.chunk.is_empty() && self.batch.is_none()
+    }
+
+    /// What is read next of what came, if there is anything; or what is wrong with it.
+    fn next_batch(&mut self) -> Result<Option<Batch>, String> {
+        while self.batch.is_none() && !self.chunk.is_empty() {
+            match self.chunk.next() {
+                Ok(batch) if batch.next > self.next => {
+                    self.bytes_max = PARTITION_BYTES;
+                    self.batch = Some(batch);
+                }
+                Ok(_) | Err(End::Over) => {}
+                Err(End::Part(_)) if self.chunk.has_batch => {}
+                Err(End::Part(bytes)) if bytes > ANSWER_BYTES_MAX / 2 => {
+                    return Err("is larger than any may be".to_owned());
+                }
+                Err(End::Part(bytes)) => self.bytes_max = PARTITION_BYTES.max(bytes as i32),
+                Err(End::Broken) => return Err("cannot be read".to_owned()),
+                Err(End::Old) => return Err("has a format of before Kafka 0.11".to_owned()),
+            }
+        }
+        Ok(self.batch.clone())
     }
 }
 
@@ -175,7 +207,7 @@ impl Listener<'_> {
         let mut wanted: BTreeMap<i32, Vec<(i32, i64, i32)>> = BTreeMap::new();
         for (number, partition) in &self.partitions {
             let leader = self.layout.leaders.get(number).copied().flatten();
-            let is_wanted = partition.chunk.is_empty() && partition.reach != Reach::Lost;
+            let is_wanted = partition.is_read() && partition.reach != Reach::Lost;
             if let Some(leader) = leader.filter(|leader| !self.readers.is_busy(*leader))
                 && is_wanted
                 && !full.contains(number)
@@ -191,46 +223,62 @@ impl Listener<'_> {
         }
     }
 
-    /// Makes records of the next batch of a partition that there is room for.
+    /// Makes records of what came of a partition that there is room for.
     async fn read_on(&mut self) -> Result<(), Trouble> {
         let full = self.feed.parts.borrow().full.clone();
+        if let Some((number, _)) = self
+            .open
+            .as_ref()
+            .filter(|(number, _)| !full.contains(number))
+        {
+            let number = *number;
+            return self.read_some(number);
+        }
+        let topic = self.kafka.source.topic.as_str();
         for (number, partition) in &mut self.partitions {
-            while !partition.chunk.is_empty() && !full.contains(number) {
-                let topic = self.kafka.source.topic.as_str();
-                let wrong = |what: &str| {
-                    let at = partition.next;
-                    Trouble::new(format!(
-                        "the batch at offset {at} of {topic}-{number} {what}"
-                    ))
-                };
-                let batch = match partition.chunk.next() {
-                    Ok(batch) if batch.next > partition.next => batch,
-                    Ok(_) | Err(End::Over) => continue,
-                    Err(End::Part(_)) if partition.chunk.has_batch => continue,
-                    Err(End::Part(bytes)) if bytes > ANSWER_BYTES_MAX / 2 => {
-                        return Err(wrong("is larger than any may be"));
-                    }
-                    Err(End::Part(bytes)) => {
-                        partition.bytes_max = PARTITION_BYTES.max(bytes as i32);
-                        continue;
-                    }
-                    Err(End::Broken) => return Err(wrong("cannot be read")),
-                    Err(End::Old) => return Err(wrong("has a format of before Kafka 0.11")),
-                };
-                let next = batch.next;
-                let messages = messages(batch, partition.next).await;
-                let messages = messages.map_err(|unread| wrong(&told(unread)))?;
-                (partition.next, partition.bytes_max) = (next, PARTITION_BYTES);
-                let now = self.kafka.clock.timestamp();
-                for message in &messages {
-                    let record = record(message, topic, *number, now);
-                    self.outbox.push_back(Item::PartRecord(*number, record));
-                    let behind = place(message.offset + 1);
-                    self.outbox.push_back(Item::PartMark(*number, behind));
-                }
-                self.outbox.push_back(Item::PartMark(*number, place(next)));
-                return Ok(());
+            if full.contains(number) {
+                continue;
             }
+            let batch = partition.next_batch();
+            let batch = batch.map_err(|what| wrong(topic, *number, partition.next, &what))?;
+            if let Some(batch) = batch {
+                let number = *number;
+                // One that is full keeps its batch as it came, and opens it again.
+                self.open = None;
+                let opened = open(batch).await;
+                let at = partition.next;
+                let opened = opened.map_err(|unread| wrong(topic, number, at, &told(unread)))?;
+                self.open = Some((number, opened));
+                return self.read_some(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes records of some of the batch that is open.
+    fn read_some(&mut self, number: u32) -> Result<(), Trouble> {
+        let (Some((_, open)), Some(partition)) = (&mut self.open, self.partitions.get_mut(&number))
+        else {
+            return Ok(());
+        };
+        let topic = self.kafka.source.topic.as_str();
+        let at = partition.next;
+        let messages = open.some(at);
+        let messages = messages.map_err(|unread| wrong(topic, number, at, &told(unread)))?;
+        let now = self.kafka.clock.timestamp();
+        for message in &messages {
+            let record = record(message, topic, number, now);
+            partition.next = message.offset + 1;
+            self.outbox.push_back(Item::PartRecord(number, record));
+            let behind = place(partition.next);
+            self.outbox.push_back(Item::PartMark(number, behind));
+        }
+        if messages.is_empty() {
+            partition.next = open.next();
+            partition.batch = None;
+            self.open = None;
+            let behind = place(partition.next);
+            self.outbox.push_back(Item::PartMark(number, behind));
         }
         Ok(())
     }
@@ -458,13 +506,19 @@ impl Listener<'_> {
     }
 }
 
-/// The records of a batch; a large one is read where that holds up nobody.
-async fn messages(batch: Batch, from: i64) -> Result<Vec<Message>, Unread> {
+/// Opens a batch; a large one where that holds up nobody.
+async fn open(batch: Batch) -> Result<Open, Unread> {
     if batch.size() <= INLINE_BYTES_MAX {
-        return batch.messages(from);
+        return batch.open();
     }
-    let read = tokio::task::spawn_blocking(move || batch.messages(from));
-    read.await.unwrap_or(Err(Unread::Broken))
+    let opened = tokio::task::spawn_blocking(move || batch.open());
+    opened.await.unwrap_or(Err(Unread::Broken))
+}
+
+fn wrong(topic: &str, number: u32, at: i64, what: &str) -> Trouble {
+    Trouble::new(format!(
+        "the batch at offset {at} of {topic}-{number} {what}"
+    ))
 }
 
 fn told(unread: Unread) -> String {

@@ -14,6 +14,8 @@ use crate::record::{Key, Position, RECORD_BYTES_MAX, Record};
 
 /// What is left out of a record that is too large, in this order.
 const OMITTED: [&str; 3] = ["value", "headers", "key"];
+/// The same of one whose headers were not read.
+const WITHOUT_HEADERS: [&str; 3] = ["headers", "value", "key"];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +36,11 @@ struct Document<'a> {
 
 /// The record of a message.
 pub(super) fn record(message: &Message, topic: &str, partition: u32, now: Timestamp) -> Record {
-    let omitted = (0..=OMITTED.len()).map(|count| &OMITTED[..count]);
+    let (order, least) = match message.has_headers {
+        true => (&OMITTED, 0),
+        false => (&WITHOUT_HEADERS, 1),
+    };
+    let omitted = (least..=order.len()).map(|count| &order[..count]);
     let mut documents = omitted.map(|omitted| document(message, topic, partition, omitted));
     let document = documents.find(|document| document.len() <= RECORD_BYTES_MAX);
     let sent = Timestamp::from_millis(message.time_ms);
@@ -115,6 +121,7 @@ mod tests {
                 ),
                 (Bytes::from_static(b"a"), None),
             ],
+            has_headers: true,
         }
     }
 

@@ -5,7 +5,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 use proptest::prelude::*;
 
 use super::super::api::{Fetch, Metadata, Request};
-use super::super::batches::{Chunk, End, Message};
+use super::super::batches::{Batch, Chunk, End, Message};
 use super::super::decompress::Unread;
 use super::super::wire::Reader;
 
@@ -111,6 +111,21 @@ fn varint(value: i64) -> Vec<u8> {
     }
     bytes.push(rest as u8);
     bytes
+}
+
+impl Batch {
+    /// All of its records, from this offset on.
+    fn messages(&self, from: i64) -> Result<Vec<Message>, Unread> {
+        let mut open = self.clone().open()?;
+        let mut all = Vec::new();
+        loop {
+            let some = open.some(from)?;
+            if some.is_empty() {
+                return Ok(all);
+            }
+            all.extend(some);
+        }
+    }
 }
 
 fn chunk(written: &[Written], aborted: &[(i64, i64)]) -> Chunk {
