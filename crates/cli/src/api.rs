@@ -5,6 +5,7 @@
 
 mod admin;
 mod apis;
+mod archives;
 mod events;
 mod lambda;
 mod logs;
@@ -56,6 +57,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 enum Service {
     Lambda,
     ApiGateway,
+    Events,
     Logs,
     Sns,
     Sqs,
@@ -99,6 +101,7 @@ impl Service {
             Service::Lambda => "lambda",
             Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
+            Service::Events => "events",
             Service::Sns => "sns",
             Service::Sqs => "sqs",
             Service::Scheduler => "scheduler",

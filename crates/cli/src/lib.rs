@@ -7,6 +7,7 @@
 mod alias;
 mod api;
 mod apis;
+mod archives;
 mod buckets;
 mod completions;
 mod delete;
@@ -86,6 +87,8 @@ pub enum Verb {
     Queues(queues::Args),
     /// Publish to many at once: list, create and delete topics, subscribe to them and publish
     Topics(topics::Args),
+    /// Keep what is put on event buses and send it once more: archives and replays
+    Archives(archives::Args),
     /// Show buckets and what is in them; make and remove them, put and get objects
     Buckets(buckets::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
@@ -141,6 +144,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Queues(args) => queues::run(client, format, &args).await,
         Verb::Topics(args) => topics::run(client, format, &args).await,
+        Verb::Archives(args) => archives::run(client, format, &args).await,
         Verb::Buckets(args) => buckets::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,

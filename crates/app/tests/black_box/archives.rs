@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use kiln_testkit::{Server, clients};
+use kiln_testkit::{Server, clients, programs, wait_for};
+use serde_json::{Value, json};
 
 use crate::client;
 
@@ -55,4 +56,76 @@ fn a_replay_goes_on_after_the_server_was_killed_and_sends_each_event_once() {
         assert sorted(got) == list(range(1000)), len(set(got))\n\
         assert 'Messages' not in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1)\n";
     run(&server, check);
+}
+
+#[test]
+fn the_command_line_knows_archives_and_replays() {
+    let server = Server::start();
+    let kiln = |arguments: &[&str]| {
+        String::from_utf8(programs::run(&mut server.kiln(arguments)).stdout).unwrap()
+    };
+    let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
+    let pattern = "{\"source\": [\"s\"]}";
+    let made = kiln(&[
+        "archives",
+        "create",
+        "all",
+        "--pattern",
+        pattern,
+        "--days",
+        "7",
+    ]);
+    assert_eq!(made, "arn:aws:events:us-east-1:000000000000:archive/all\n");
+    let fill = "import boto3\nevents, sqs = boto3.client('events'), boto3.client('sqs')\n\
+        events.put_events(Entries=[{'Source': 's', 'DetailType': 't', 'Detail': '{}'}] * 3)\n\
+        sqs.create_queue(QueueName='heard')\n\
+        events.put_rule(Name='r', EventPattern='{\"source\": [\"s\"]}')\n\
+        events.put_targets(Rule='r', Targets=[{'Id': 'q', 'Arn': 'arn:aws:sqs:us-east-1:000000000000:heard'}])\n";
+    client::run(&server, clients::python().args(["-c", fill]));
+    let shown = read(kiln(&["archives", "show", "all"]));
+    assert_eq!(
+        (&shown["EventCount"], &shown["RetentionDays"]),
+        (&json!(3), &json!(7))
+    );
+    assert_eq!(shown["EventPattern"], pattern);
+    let listed = read(kiln(&[
+        "--output", "json", "archives", "list", "--bus", "default",
+    ]));
+    assert_eq!(listed[0]["ArchiveName"], "all");
+    let started = [
+        "archives",
+        "replay",
+        "start",
+        "again",
+        "--archive",
+        "all",
+        "--from",
+        "1h",
+        "--rule",
+        "r",
+    ];
+    // Events have whole seconds: those of this one are before the end of the next.
+    std::thread::sleep(Duration::from_millis(1_100));
+    kiln(&started);
+    wait_for("the end of the replay", Duration::from_secs(30), || {
+        let shown = read(kiln(&["archives", "replay", "show", "again"]));
+        (shown["State"] == "COMPLETED").then_some(())
+    });
+    let heard = read(kiln(&["queues", "show", "heard", "--output", "json"]));
+    assert_eq!(heard["messages"], 3);
+    let listed = kiln(&["archives", "replay", "list", "--archive", "all"]);
+    assert!(
+        listed.contains("again") && listed.contains("COMPLETED"),
+        "{listed}"
+    );
+    let refused = |arguments: &[&str]| {
+        let refused = server.kiln(arguments).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2));
+        String::from_utf8_lossy(&refused.stderr).into_owned()
+    };
+    let late = refused(&["archives", "replay", "cancel", "again"]);
+    assert!(late.contains("again"), "{late}");
+    kiln(&["archives", "delete", "all"]);
+    let gone = refused(&["archives", "show", "all"]);
+    assert!(gone.contains("Archive all does not exist."), "{gone}");
 }
