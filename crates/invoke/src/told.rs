@@ -61,6 +61,8 @@ pub struct Telling {
     pub id: RequestId,
     /// The tracing header.
     pub trace: Option<String>,
+    /// Where it lies in a bucket.
+    pub key: String,
     /// What is said.
     pub payload: Bytes,
     /// What a message carries besides.
@@ -97,7 +99,15 @@ pub fn bytes_max(to: &Destination) -> usize {
         Destination::Queue(_) => limits::MESSAGE_BYTES_MAX,
         Destination::Topic(_) => limits::PUBLISHED_BYTES_MAX,
         Destination::Bus(_) => limits::MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX,
+        Destination::Bucket(_) => usize::MAX,
     }
+}
+
+/// Where a record lies in a bucket, as on AWS: below a prefix, by a time, under a name that no other record of that time
+/// has. AWS differs: the name is no random one, so what is told again is told under the same key.
+pub fn key(prefix: &str, name: RequestId, time: Timestamp) -> String {
+    let time = time.to_jiff().strftime("%Y/%m/%d/%Y-%m-%dT%H.%M.%S");
+    format!("aws/lambda/{prefix}/{time}-{name}")
 }
 
 /// What brings a record to a function, invoked with it.

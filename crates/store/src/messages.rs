@@ -25,13 +25,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use kiln_types::{QueueId, Timestamp};
+use kiln_types::{BucketName, QueueId, Timestamp};
 use rusqlite::{Connection, params};
 use tokio::sync::Notify;
 
 use crate::database::Database;
 use crate::error::{Doing, Error};
-use crate::queue::{Change, Held};
+use crate::queue::{Change, Full, Held};
 
 mod counts;
 mod dead_letter;
@@ -94,6 +94,12 @@ pub enum Refusal {
     /// There is no such queue.
     #[error("message queue {0} does not exist")]
     NoQueue(QueueId),
+    /// There is no such bucket.
+    #[error("bucket {0} does not exist")]
+    NoBucket(BucketName),
+    /// It is for a bucket, and there is no room for what must be told of it.
+    #[error(transparent)]
+    Full(Full),
     /// It is larger than the queue allows.
     #[error("the message is larger than {bytes_max} bytes, the most that its queue takes")]
     TooLarge {
@@ -125,6 +131,11 @@ impl Messages {
     fn aged(&self, now: Timestamp) -> Timestamp {
         let until = Timestamp::from_millis(self.age_until.load(Ordering::Relaxed));
         now.min(until)
+    }
+
+    /// What is held together with other things.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 
     pub(crate) fn open(database: Arc<Database>, held: Held, now: Timestamp) -> Result<Self, Error> {

@@ -29,6 +29,7 @@ use crate::queue::{Full, Queue};
 
 mod bucket;
 mod content;
+mod deposit;
 mod list;
 mod object;
 mod put;
@@ -39,12 +40,14 @@ mod tell;
 mod upload;
 
 pub use content::{ContentId, Draft, Reader, Written};
+pub use deposit::Deposit;
+pub(crate) use deposit::Deposited;
 pub use list::{Cursor, Entry, ListObjects, Listed};
 pub use object::{About, Checksum, NULL_VERSION, Object, Piece};
 pub use put::{NewObject, OnlyIf, Put};
 pub use remove::{Removal, Removed};
 pub(crate) use schema::{TABLES, VERSIONS};
-pub use tell::{Happening, Tell};
+pub use tell::{Happening, SharedTell, Tell};
 pub use upload::{Completion, Part, Upload, UploadPlace};
 
 use content::Contents;

@@ -33,7 +33,7 @@ use crate::archives;
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
 use crate::messages::{self, Messages};
-use crate::objects;
+use crate::objects::{self, Deposited};
 use crate::posts;
 use crate::schedules;
 
@@ -219,6 +219,8 @@ impl Queue {
         let room = self
             .held
             .take(deliveries.iter().map(Delivery::size).sum())?;
+        let deposits = deliver::deposits(&deliveries);
+        deliver::prepare(&deposits).await?;
         let messages = self.messages.clone();
         let work = move |to: &rusqlite::Connection| {
             let mut delivered = deliver(to, &messages, &deliveries, now)?;
@@ -231,8 +233,19 @@ impl Queue {
             queue.publish_delivered(delivered);
             drop(room);
         };
-        let delivered = self.database.write_then("deliver", work, publish);
-        delivered.await.map(|_| ())
+        let delivered = self.database.write_then("deliver", work, publish).await;
+        match delivered {
+            Ok(delivered) => {
+                deliver::finish(delivered.deposited).await;
+                Ok(())
+            }
+            Err(error) => {
+                if let DeliverError::Store(error) = &error {
+                    deliver::give_up(&deposits, error);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// The number of the last message of a FIFO topic, and of each digest the message that was published under it
@@ -263,6 +276,7 @@ impl Queue {
         self.publish(Change::default(), &delivered.arrivals);
         self.messages.publish(&delivered.effects);
         self.posts_arrived.tell(&delivered.posts);
+        delivered.deposited.iter().for_each(Deposited::keep);
         self.archived
             .fetch_add(delivered.archived, Ordering::Relaxed);
     }
@@ -281,6 +295,8 @@ impl Queue {
 
     /// Ends what a claim began; it is on disk when this returns.
     pub async fn settle(&self, key: Key, settlement: Settlement) -> Result<(), Error> {
+        let deposits = settlement.deposits();
+        deliver::prepare(&deposits).await?;
         let queue = self.clone();
         let work = move |to: &rusqlite::Connection| {
             let at = Settling {
@@ -295,10 +311,20 @@ impl Queue {
             queue.publish(settled.change, &settled.arrivals);
             queue.publish_delivered(&settled.delivered);
         };
-        self.database
+        let settled = self
+            .database
             .write_then("settle event", work, publish)
-            .await
-            .map(|_| ())
+            .await;
+        match settled {
+            Ok(settled) => {
+                deliver::finish(settled.delivered.deposited).await;
+                Ok(())
+            }
+            Err(error) => {
+                deliver::give_up(&deposits, &error);
+                Err(error)
+            }
+        }
     }
 
     /// Every function that has events, and when the first of each is due. Reads an entry a function.

@@ -67,6 +67,7 @@ impl Carrier {
         tracker.spawn(async move {
             let ending = Ending {
                 given_up: &given_up,
+                mapping: self.mapping.id,
                 function: &self.mapping.function,
                 origin: &origin,
                 now: self.shared.now().calendar,

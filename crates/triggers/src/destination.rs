@@ -1,9 +1,13 @@
 //! What a destination is told of a batch that is given up: AWS's record of streams (developer guide, "Retain
 //! discarded records for a DynamoDB event source").
 //!
+//! A bucket gets the event as a text in `payload`, all of it in one object, whose key says which mapping and which part of
+//! its source it is of.
+//!
 //! AWS differs: its record names the place of the records in the stream, where they can be read for a day. A source of
-//! Kiln's may keep nothing behind its position, so `payload` holds the event, as it does on AWS for buckets, but as
-//! JSON and not as a text. What is too large for one record is told in several.
+//! Kiln's may keep nothing behind its position, so `payload` holds the event for whomever is told; it is JSON there, and a
+//! text only for buckets. What is too large for one record is told in several. The key of an object has the time of
+//! the last record, and a name that is made of the records: after a crash the same is told again under the same key.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +15,8 @@ use bytes::Bytes;
 use kiln_invoke::FanOut;
 use kiln_invoke::told::{self, RequestContext, ResponseContext, Tell, Telling};
 use kiln_store::Store;
-use kiln_types::{Destination, FunctionArn, RequestId, Timestamp};
+use kiln_types::{Destination, FunctionArn, MappingId, RequestId, Timestamp};
+use md5::{Digest, Md5};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -52,9 +57,18 @@ struct BatchInfo<'a> {
 /// Everything about a batch that is given up.
 pub(crate) struct Ending<'a> {
     pub(crate) given_up: &'a GivenUp,
+    pub(crate) mapping: MappingId,
     pub(crate) function: &'a FunctionArn,
     pub(crate) origin: &'a Origin,
     pub(crate) now: Timestamp,
+}
+
+/// How a record has the event.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Text,
+    Absent,
 }
 
 /// Has the destination's queue take the records of an ending: all are on disk when it returns.
@@ -65,9 +79,14 @@ pub(crate) async fn keep(
     ending: &Ending<'_>,
 ) -> Result<(), String> {
     let mut deliveries = Vec::new();
-    for payload in records(ending, told::bytes_max(to)) {
+    let form = match to {
+        Destination::Bucket(_) => Form::Text,
+        _ => Form::Json,
+    };
+    for payload in records(ending, form, told::bytes_max(to)) {
         let telling = Telling {
             id: RequestId::random(),
+            key: key(ending),
             trace: None,
             payload,
             attributes: BTreeMap::new(),
@@ -84,24 +103,24 @@ pub(crate) async fn keep(
 
 /// The records of an ending: one, or as many as it takes. What is too large by itself is told of without
 /// what it says.
-fn records(ending: &Ending<'_>, bytes_max: usize) -> Vec<Bytes> {
+fn records(ending: &Ending<'_>, form: Form, bytes_max: usize) -> Vec<Bytes> {
     let mut parts = vec![&ending.given_up.records[..]];
     let mut told = Vec::new();
     while let Some(part) = parts.pop() {
-        let whole = record(ending, part, true);
+        let whole = record(ending, part, form);
         if whole.len() <= bytes_max {
             told.push(whole);
         } else if part.len() > 1 {
             let (front, rear) = part.split_at(part.len().div_ceil(2));
             parts.extend([rear, front]);
         } else {
-            told.push(record(ending, part, false));
+            told.push(record(ending, part, Form::Absent));
         }
     }
     told
 }
 
-fn record(ending: &Ending<'_>, records: &[Record], is_whole: bool) -> Bytes {
+fn record(ending: &Ending<'_>, records: &[Record], form: Form) -> Bytes {
     let given_up = ending.given_up;
     let payload = envelope::event(records, None, ending.origin);
     let payload = String::from_utf8_lossy(&payload).into_owned();
@@ -127,12 +146,33 @@ fn record(ending: &Ending<'_>, records: &[Record], is_whole: bool) -> Bytes {
             batch_size: records.len(),
             stream_arn: &ending.origin.arn,
         },
-        payload: is_whole
-            .then(|| RawValue::from_string(payload).expect("records of a source are JSON")),
+        payload: match form {
+            Form::Json => {
+                Some(RawValue::from_string(payload).expect("records of a source are JSON"))
+            }
+            Form::Text => {
+                Some(serde_json::value::to_raw_value(&payload).expect("a text is always JSON"))
+            }
+            Form::Absent => None,
+        },
     };
     serde_json::to_vec(&told)
         .expect("texts, numbers and JSON are JSON")
         .into()
+}
+
+/// Where the records of an ending lie in a bucket.
+fn key(ending: &Ending<'_>) -> String {
+    let records = &ending.given_up.records;
+    let (mapping, shard) = (ending.mapping, &ending.origin.shard);
+    let mut digest = Md5::new();
+    digest.update(format!("{mapping}/{shard}"));
+    for record in records {
+        digest.update(format!("/{}/{}", record.created.as_millis(), record.id));
+    }
+    let time = records.last().map_or(ending.now, |record| record.created);
+    let name = RequestId::from_bytes(digest.finalize().into());
+    told::key(&format!("{mapping}/{shard}"), name, time)
 }
 
 #[cfg(test)]
@@ -171,6 +211,7 @@ mod tests {
     fn told(given_up: &GivenUp) -> Vec<Value> {
         let ending = Ending {
             given_up,
+            mapping: MappingId::random(),
             function: &"arn:aws:lambda:us-east-1:000000000000:function:sum"
                 .parse()
                 .unwrap(),
@@ -181,7 +222,7 @@ mod tests {
             },
             now: Timestamp::from_millis(9_000),
         };
-        let all = records(&ending, limits::SYNC_PAYLOAD_BYTES_MAX);
+        let all = records(&ending, Form::Json, limits::SYNC_PAYLOAD_BYTES_MAX);
         assert!(
             all.iter()
                 .all(|record| record.len() <= limits::SYNC_PAYLOAD_BYTES_MAX)
@@ -220,6 +261,39 @@ mod tests {
         });
         assert_eq!(record, expected);
         assert!(all.is_empty());
+    }
+
+    #[test]
+    fn a_bucket_gets_all_of_it_as_a_text_and_again_under_the_same_key() {
+        let given_up = given_up((1..=4).map(|number| sample(number, 2 << 20)).collect());
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:sum";
+        let function = function.parse().unwrap();
+        let origin = Origin {
+            arn: "arn:m".to_owned(),
+            shard: "s".to_owned(),
+            shape: Default::default(),
+        };
+        let ending = |now| Ending {
+            given_up: &given_up,
+            mapping: "07070707-0707-0707-0707-070707070707".parse().unwrap(),
+            function: &function,
+            origin: &origin,
+            now: Timestamp::from_millis(now),
+        };
+        let all = records(&ending(9_000), Form::Text, usize::MAX);
+        let [all] = &all[..] else {
+            panic!("one object has it all: {}", all.len());
+        };
+        let record: Value = serde_json::from_slice(all).unwrap();
+        let payload = record["payload"].as_str().unwrap();
+        let payload: Value = serde_json::from_str(payload).unwrap();
+        assert_eq!(payload["Records"].as_array().unwrap().len(), 4);
+        let key = key(&ending(9_000));
+        let name =
+            "aws/lambda/07070707-0707-0707-0707-070707070707/s/1970/01/01/1970-01-01T00.00.04-";
+        assert!(key.starts_with(name), "{key}");
+        assert_eq!(key.len(), name.len() + 36);
+        assert_eq!(key, super::key(&ending(10_000)));
     }
 
     #[test]

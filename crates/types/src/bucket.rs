@@ -18,6 +18,9 @@ use crate::name::InvalidName;
 #[serde(try_from = "String", into = "String")]
 pub struct BucketName(Arc<str>);
 
+/// What the ARN of a bucket begins with: it names no region and no account.
+const ARN: &str = "arn:aws:s3:::";
+
 /// Which bucket: a name is free again once its bucket is removed, and the next one may be somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BucketId {
@@ -106,7 +109,16 @@ impl BucketName {
 
     /// `arn:aws:s3:::<name>`.
     pub fn arn(&self) -> String {
-        format!("arn:aws:s3:::{}", self.0)
+        format!("{ARN}{}", self.0)
+    }
+
+    /// Reads what [`Self::arn`] writes.
+    pub fn from_arn(text: &str) -> Result<Self, InvalidName> {
+        let name = text.strip_prefix(ARN);
+        let name = name.ok_or_else(|| {
+            InvalidName::new("bucket ARN", text, "it must be arn:aws:s3:::<bucket>")
+        });
+        name?.parse()
     }
 }
 

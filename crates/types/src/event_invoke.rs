@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::FunctionArn;
+use crate::bucket::BucketName;
 use crate::bus::BusArn;
 use crate::clock::Timestamp;
 use crate::limits;
@@ -41,6 +42,8 @@ pub enum Destination {
     Topic(TopicArn),
     /// An event bus, which gets the record as the detail of an event.
     Bus(BusArn),
+    /// A bucket of the function's account, in which the record of a failure becomes an object.
+    Bucket(BucketName),
 }
 
 /// What happens to an invocation whose chain led to the same function too often.
@@ -80,6 +83,7 @@ impl FromStr for Destination {
             Some("sqs") => text.parse().map(Destination::Queue),
             Some("sns") => text.parse().map(Destination::Topic),
             Some("events") => text.parse().map(Destination::Bus),
+            Some("s3") => BucketName::from_arn(text).map(Destination::Bucket),
             _ => text.parse().map(Destination::Function),
         }
     }
@@ -92,6 +96,7 @@ impl fmt::Display for Destination {
             Destination::Queue(arn) => arn.fmt(f),
             Destination::Topic(arn) => arn.fmt(f),
             Destination::Bus(arn) => arn.fmt(f),
+            Destination::Bucket(name) => name.arn().fmt(f),
         }
     }
 }
@@ -134,10 +139,17 @@ mod tests {
             "\"arn:aws:sqs:us-east-1:123456789012:ends\"",
             "\"arn:aws:sns:us-east-1:123456789012:ends\"",
             "\"arn:aws:events:us-east-1:123456789012:event-bus/ends\"",
+            "\"arn:aws:s3:::ends\"",
         ] {
             let read: Destination = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&read).unwrap(), text);
         }
-        assert!("arn:aws:s3:::ends".parse::<Destination>().is_err());
+        for wrong in [
+            "arn:aws:s3:::ends/key",
+            "arn:aws:s3:us-east-1::ends",
+            "arn:aws:s3:::",
+        ] {
+            assert!(wrong.parse::<Destination>().is_err(), "{wrong}");
+        }
     }
 }

@@ -286,6 +286,75 @@ fn a_poisoned_change_is_told_and_holds_up_no_other() {
 }
 
 #[test]
+fn what_is_given_up_becomes_an_object_with_all_that_the_function_was_given() {
+    let rig = Rig::new(ORDERS);
+    let server = rig.place.server().start();
+    let source = "def handler(event, context):\n    raise ValueError('never')\n";
+    server.function("picky", source).create();
+    let request = |method: &str, path: &str| server.request(method, path).signed("s3").send();
+    let settings = json!({
+        "MaximumRetryAttempts": 0, "MaximumBatchingWindowInSeconds": 1,
+        "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::lost"}},
+    });
+    request("PUT", "/lost").expect_status(200);
+    let uuid = rig.map(&server, "picky", &settings);
+    rig.database
+        .sql("INSERT INTO orders SELECT n, 1, NULL FROM generate_series(1, 3) n");
+    let prefix = format!("aws/lambda/{uuid}/");
+    let key = wait_for("the object", SOON, || {
+        let listed = request("GET", "/lost?list-type=2")
+            .expect_status(200)
+            .text();
+        let (_, rest) = listed.split_once("<Key>")?;
+        Some(rest.split_once("</Key>")?.0.to_owned())
+    });
+    assert!(key.starts_with(&prefix), "{key}");
+    let record = request("GET", &format!("/lost/{key}")).expect_status(200);
+    let record = record.json();
+    assert_eq!(
+        record["requestContext"]["condition"],
+        "RetryAttemptsExhausted"
+    );
+    let event: Value = serde_json::from_str(record["payload"].as_str().unwrap()).unwrap();
+    let ids = event["Records"].as_array().unwrap().iter();
+    let ids: Vec<_> = ids
+        .map(|one| one["postgresql"]["new"]["id"].as_u64().unwrap())
+        .collect();
+    assert!(ids.starts_with(&[1]), "{ids:?}");
+    assert_eq!(record["KilnBatchInfo"]["batchSize"], ids.len());
+    // While it is gone the source does not move, and what was given up is not lost.
+    wait_for("the database to know that all is done", SOON, || {
+        let lag = "SELECT confirmed_flush_lsn = pg_current_wal_lsn() FROM pg_replication_slots";
+        (rig.database.sql(lag) == "t").then_some(())
+    });
+    empty(&server, "lost");
+    request("DELETE", "/lost").expect_status(204);
+    rig.database.sql("INSERT INTO orders VALUES (4, 1, NULL)");
+    until_result(
+        &server,
+        &uuid,
+        "PROBLEM: the destination took no record: arn:aws:s3:::lost does not exist",
+    );
+    request("PUT", "/lost").expect_status(200);
+    wait_for("the object", SOON, || {
+        let listed = request("GET", "/lost?list-type=2")
+            .expect_status(200)
+            .text();
+        listed.contains("<Key>").then_some(())
+    });
+}
+
+/// Removes what is in a bucket.
+fn empty(server: &Server, bucket: &str) {
+    let request = |method: &str, path: &str| server.request(method, path).signed("s3").send();
+    let listed = request("GET", &format!("/{bucket}?list-type=2")).text();
+    for part in listed.split("<Key>").skip(1) {
+        let (key, _) = part.split_once("</Key>").unwrap();
+        request("DELETE", &format!("/{bucket}/{key}")).expect_status(204);
+    }
+}
+
+#[test]
 fn what_is_paused_waits_at_the_database() {
     let rig = Rig::new(ORDERS);
     let server = rig.place.server().start();

@@ -23,6 +23,14 @@ fn functions_queues_and_the_bus_are_told_what_happens() {
     client::python(&server, "s3_notifications.py", &[]);
 }
 
+#[test]
+fn buckets_are_told_of_failed_events() {
+    let gone = "a destination cannot be told of an event's failure";
+    let server = Server::builder().args(&["--event-retry-secs", "1"]);
+    let server = server.expect_log(gone).start();
+    client::python(&server, "s3_destinations.py", &[]);
+}
+
 fn aws(server: &Server, args: &[&str]) -> String {
     client::run(server, clients::aws_cli().args(args))
 }

@@ -1,6 +1,7 @@
-//! Who is told of the end of what a function was to run: another function, a queue, a topic or a bus.
+//! Who is told of the end of what a function was to run: another function, a queue, a topic, a bus or a
+//! bucket.
 
-use kiln_types::{BusArn, Destination, FunctionArn, QueueArn, TopicArn};
+use kiln_types::{BucketName, BusArn, Destination, FunctionArn, QueueArn, TopicArn};
 
 use super::refusal::invalid;
 use crate::context::Context;
@@ -23,11 +24,11 @@ pub(super) fn read(context: &Context, of: &FunctionArn, text: &str) -> Result<De
             let bus = bus(context, text).ok_or_else(wrong)?;
             return Ok(Destination::Bus(bus));
         }
-        _ => {
-            return Err(invalid(format!(
-                "The destination {text} is not supported: Kiln tells functions, queues, topics and buses, and no buckets yet."
-            )));
+        Some("s3") => {
+            let bucket = bucket(context, text).ok_or_else(wrong)?;
+            return Ok(Destination::Bucket(bucket));
         }
+        _ => return Err(wrong()),
     }
     let arn: FunctionArn = text.parse().map_err(|_| wrong())?;
     if arn.account != of.account || arn.region != of.region {
@@ -68,4 +69,11 @@ fn bus(context: &Context, text: &str) -> Option<BusArn> {
     let is_own = arn.bus.account == context.caller.account && arn.region == context.config.region;
     let is_there = context.deps.store.buses().get(&arn.bus).is_some();
     (is_own && is_there).then_some(arn)
+}
+
+/// A bucket of the caller's that is there.
+fn bucket(context: &Context, text: &str) -> Option<BucketName> {
+    let name = BucketName::from_arn(text).ok()?;
+    let bucket = context.deps.store.objects().bucket(&name)?;
+    (bucket.account == context.caller.account).then_some(name)
 }

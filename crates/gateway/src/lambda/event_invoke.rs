@@ -1,7 +1,7 @@
 //! Operations on how asynchronous events of a version or an alias are handled.
 //!
-//! AWS differs: destinations are functions, standard queues and topics, and buses of the same account and region only.
-//! Buckets are refused, in a sentence that says so.
+//! AWS differs: destinations are functions, standard queues and topics, buses and buckets of the same account and region
+//! only. A bucket is told of failures only, as on AWS.
 
 use kiln_types::units::{EventAgeSecs, Retries};
 use kiln_types::{Destination, EventInvokeConfig, Function, FunctionArn, Qualifier, Version};
@@ -106,14 +106,16 @@ impl Change {
 /// The services that AWS delivers to.
 const SERVICES: [&str; 5] = ["lambda", "sqs", "sns", "events", "s3"];
 
-/// Refuses destinations of services that are none, in AWS's words.
+/// Refuses destinations of services that are none, and buckets that are to be told of successes, in AWS's words.
 fn check_services(config: &wire::DestinationConfig) -> Result<()> {
     let on_success = config.on_success.as_ref();
     let on_success = on_success.and_then(|to| to.destination.as_deref());
     let on_failure = config.on_failure.as_ref();
     let on_failure = on_failure.and_then(|to| to.destination.as_deref());
-    let is_none = |text: &str| !text.is_empty() && !SERVICES.contains(&service(text));
-    if ![on_success, on_failure].into_iter().flatten().any(is_none) {
+    let is_none = |text: &&str| !text.is_empty() && !SERVICES.contains(&service(text));
+    let is_bucket = |text: &&str| service(text) == "s3";
+    let is_wrong = [on_success, on_failure].iter().flatten().any(is_none);
+    if !is_wrong && !on_success.as_ref().is_some_and(is_bucket) {
         return Ok(());
     }
     let shown = |name: &str, to: Option<&str>| match to {

@@ -150,6 +150,19 @@ impl Fixture {
         made.await.unwrap();
     }
 
+    pub(crate) async fn make_bucket(&self, name: &str, account: &str) {
+        let bucket = kiln_types::Bucket {
+            name: name.parse().unwrap(),
+            account: account.parse().unwrap(),
+            created: Timestamp::from_millis(0),
+            versioning: Default::default(),
+            tags: BTreeMap::new(),
+            notifications: Default::default(),
+        };
+        let objects = self.context.deps.store.objects();
+        objects.create_bucket(bucket).await.unwrap();
+    }
+
     /// Gives accounts this concurrency from here on.
     pub(crate) fn account_concurrency(&mut self, count: u32) {
         Arc::make_mut(&mut self.context.config).account_concurrency = count;

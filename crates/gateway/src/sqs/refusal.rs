@@ -94,8 +94,10 @@ impl From<SendError> for ApiError {
             SendError::Refused(Refusal::TooLarge { bytes_max }) => invalid(format!(
                 "One or more parameters are invalid. Reason: Message must be shorter than {bytes_max} bytes."
             )),
-            // That is of events of functions.
-            SendError::Refused(Refusal::Crowded(_)) => ApiError::internal(),
+            // Those are of events of functions and of objects.
+            SendError::Refused(Refusal::Crowded(_) | Refusal::NoBucket(_) | Refusal::Full(_)) => {
+                ApiError::internal()
+            }
             SendError::Refused(Refusal::NoGroup) => missing("MessageGroupId"),
             SendError::Refused(Refusal::NoDeduplication) => invalid(
                 "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",

@@ -2,12 +2,13 @@
 
 use kiln_events::envelope::{Ended, Envelope, Origin};
 use kiln_store::queue::Delivery;
-use kiln_types::{BusArn, Destination, MessageId, TopicArn};
+use kiln_types::{BucketName, BusArn, Destination, MessageId, TopicArn};
 
 use super::expand::{Expanding, Expansion};
 use super::notices::{Notice, Placed};
 use super::{FanOut, Publication, Refusal};
-use crate::told::{self, NotTold, Tell, Telling};
+use crate::object_events::{Cause, ObjectEvents};
+use crate::told::{self, NotTold, SENDER, Tell, Telling};
 
 impl Tell for FanOut {
     fn tell(&self, to: &Destination, telling: Telling) -> Result<Vec<Delivery>, NotTold> {
@@ -16,6 +17,7 @@ impl Tell for FanOut {
             Destination::Queue(arn) => Ok(vec![told::to_queue(arn, telling)]),
             Destination::Topic(arn) => self.tell_topic(arn, telling),
             Destination::Bus(arn) => self.tell_bus(arn, telling),
+            Destination::Bucket(name) => self.tell_bucket(name, telling),
         }
     }
 }
@@ -60,6 +62,28 @@ impl FanOut {
             result.map(|()| expanding.made)
         });
         self.made(&Destination::Bus(arn.clone()), made)
+    }
+
+    /// A bucket that is somebody else's is not there.
+    fn tell_bucket(&self, name: &BucketName, telling: Telling) -> Result<Vec<Delivery>, NotTold> {
+        let objects = self.shared.store.objects();
+        let bucket = objects
+            .bucket(name)
+            .filter(|bucket| bucket.account == telling.function.account)
+            .ok_or_else(|| NotTold::Gone(Destination::Bucket(name.clone())))?;
+        let id = telling.id.to_string();
+        let cause = Cause {
+            principal: SENDER.to_owned(),
+            address: SENDER.to_owned(),
+            request_id: id.clone(),
+            host_id: id,
+            trace: telling.trace,
+            now: telling.now,
+        };
+        let events = ObjectEvents::new(self.clone(), self.shared.region.clone());
+        let tell = events.tell_again(cause);
+        let deposit = objects.deposit(bucket.id(), telling.key, telling.payload, tell);
+        Ok(vec![Delivery::Object(deposit)])
     }
 
     fn made(

@@ -147,14 +147,16 @@ fn failure(
 }
 
 /// Whether telling of an event that did not run would be part of a loop: two functions that are each
-/// other's destination could go on telling each other that nothing ran. Whom a topic or a bus leads to is not
+/// other's destination could go on telling each other that nothing ran. Whom a topic, a bus or a bucket leads to is not
 /// looked at: a loop over one comes back to the event's own function.
 fn leads_on(event: &Event, to: &Destination) -> bool {
     let left = left(event);
     let hops = match to {
         Destination::Function(arn) => left.hops(&arn.id()),
         Destination::Queue(_) => return false,
-        Destination::Topic(_) | Destination::Bus(_) => left.hops(&event.event.function),
+        Destination::Topic(_) | Destination::Bus(_) | Destination::Bucket(_) => {
+            left.hops(&event.event.function)
+        }
     };
     hops >= limits::RECURSION_HOPS_MAX
 }
@@ -174,8 +176,10 @@ fn telling(event: &Event, ending: &Ending, payload: Bytes) -> Telling {
     let qualifier = event.event.qualifier.clone();
     let qualifier = qualifier.unwrap_or(Qualifier::Version(Version::Latest));
     let function = event.event.invoked_arn.clone().qualified(Some(qualifier));
+    let prefix = format!("async/{}", function.name);
     Telling {
         id: ending.telling,
+        key: told::key(&prefix, event.event.request_id, ending.now),
         trace: Some(left(event).to_string()),
         payload,
         attributes: BTreeMap::new(),

@@ -215,7 +215,28 @@ pub(super) fn put(
     tell: &Tell,
     now: Timestamp,
 ) -> Result<Done<Put>, ObjectError> {
-    let version = match bucket.versioning {
+    let event = new.event;
+    let (object, doomed) = make(to, number, bucket.versioning, new, now)?;
+    let happening = Happening::of(event, bucket, &object);
+    let mut told = Told::default();
+    told.tell(to, objects, &tell(&happening), now)?;
+    let version = happening.version.map(str::to_owned);
+    Ok(Done {
+        outcome: Put { version },
+        doomed,
+        told,
+    })
+}
+
+/// The object, and what it replaced; nobody is told.
+pub(super) fn make(
+    to: &Connection,
+    bucket: i64,
+    versioning: Versioning,
+    new: NewObject,
+    now: Timestamp,
+) -> Result<(Object, Vec<ContentId>), ObjectError> {
+    let version = match versioning {
         Versioning::Enabled => new_version()?,
         Versioning::Off | Versioning::Suspended => NULL_VERSION.to_owned(),
     };
@@ -230,16 +251,8 @@ pub(super) fn put(
         etag: new.etag,
         about: new.about,
     };
-    let doomed = make_latest(to, number, &object)?;
-    let happening = Happening::of(new.event, bucket, &object);
-    let mut told = Told::default();
-    told.tell(to, objects, &tell(&happening), now)?;
-    let version = happening.version.map(str::to_owned);
-    Ok(Done {
-        outcome: Put { version },
-        doomed,
-        told,
-    })
+    let doomed = make_latest(to, bucket, &object)?;
+    Ok((object, doomed))
 }
 
 /// Makes it the latest; of the versions that have no name of their own there is only one.

@@ -1,5 +1,7 @@
 //! Who is told of what happened, in the transaction in which it happens.
 
+use std::sync::Arc;
+
 use kiln_types::{Bucket, Timestamp};
 use rusqlite::Connection;
 
@@ -29,6 +31,9 @@ pub struct Happening<'a> {
 
 /// Says who is told what of a happening. It runs on the store's writer thread: it must not block.
 pub type Tell = Box<dyn Fn(&Happening<'_>) -> Vec<Delivery> + Send>;
+
+/// The same, for what may be tried more than once.
+pub type SharedTell = Arc<dyn Fn(&Happening<'_>) -> Vec<Delivery> + Send + Sync>;
 
 /// What was told in a transaction, to be shown after its commit.
 #[derive(Default)]

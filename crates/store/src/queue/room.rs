@@ -15,19 +15,21 @@ pub struct Full {
 }
 
 /// What the queue holds. Clones share it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Held {
     counted: Arc<Mutex<Counted>>,
     bytes_max: u64,
 }
 
 /// The totals, and what is promised to what is on its way to disk.
+#[derive(Debug)]
 struct Counted {
     totals: Totals,
     promised_bytes: u64,
 }
 
 /// The room of what is on its way to disk; given back when dropped.
+#[derive(Debug)]
 pub(crate) struct Room {
     held: Held,
     bytes: u64,

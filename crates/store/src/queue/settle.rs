@@ -5,12 +5,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::accept::free_key;
 use super::arrivals::Arrival;
-use super::deliver::{Delivered, Delivery, deliver_whole};
+use super::deliver::{Delivered, Delivery, deliver_whole, deposits};
 use super::event::{self, DeadLetter, Reason};
 use super::key::Key;
 use super::totals::Change;
 use crate::error::{Doing, Error};
 use crate::messages::{Messages, Refusal};
+use crate::objects::Deposit;
 
 /// What tells of the success of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +136,17 @@ pub(super) fn settle(
             was_started,
         } => at.keep(key, letter, *was_started),
         Settlement::Again(again) => put_back(to, key, again),
+    }
+}
+
+impl Settlement {
+    /// The objects that it puts.
+    pub(super) fn deposits(&self) -> Vec<Deposit> {
+        match self {
+            // Buckets are told of failures only.
+            Settlement::Failed { told, .. } => deposits(told.iter().flatten()),
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod buckets;
 mod buses;
 mod crash;
 mod deliver;
+mod deposits;
 mod functions;
 mod image_layers;
 mod keys;

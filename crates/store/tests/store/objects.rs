@@ -93,7 +93,7 @@ fn all(mut reader: Reader) -> Vec<u8> {
     }
 }
 
-async fn get(objects: &Objects, key: &str, version: Option<&str>) -> Option<Vec<u8>> {
+pub async fn get(objects: &Objects, key: &str, version: Option<&str>) -> Option<Vec<u8>> {
     let object = objects.find(&bucket_id(), key, version).await.unwrap();
     let object = object.filter(|object| !object.is_marker)?;
     Some(all(objects.read(&object, 0, object.size).unwrap()))
@@ -112,7 +112,7 @@ pub async fn remove(objects: &Objects, key: &str, version: Option<&str>) -> Opti
     removed.remove(0).unwrap().version
 }
 
-fn files(dir: &Path) -> usize {
+pub fn files(dir: &Path) -> usize {
     let shelves = fs::read_dir(dir.join("objects")).unwrap();
     shelves
         .flat_map(|shelf| fs::read_dir(shelf.unwrap().path()).unwrap())

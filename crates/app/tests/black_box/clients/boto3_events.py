@@ -43,7 +43,7 @@ updated = client.update_function_event_invoke_config(FunctionName="handles", Max
 assert updated["MaximumRetryAttempts"] == 0 and updated["MaximumEventAgeInSeconds"] == 60, updated
 listed = client.list_function_event_invoke_configs(FunctionName="handles")["FunctionEventInvokeConfigs"]
 assert [config["MaximumRetryAttempts"] for config in listed] == [0], listed
-with raises("InvalidParameterValueException", 400, "is not supported"):
+with raises("InvalidParameterValueException", 400, "is invalid."):
     client.put_function_event_invoke_config(
         FunctionName="handles",
         DestinationConfig={"OnFailure": {"Destination": "arn:aws:s3:::bucket"}},

@@ -267,7 +267,7 @@ async fn destinations_are_other_functions_that_exist() {
     for (to, expected) in [
         (arn("none"), "is invalid."),
         (arn("sum"), "as a destination for itself"),
-        ("arn:aws:s3:::b".to_owned(), "is not supported"),
+        ("arn:aws:s3:::absent".to_owned(), "is invalid."),
     ] {
         let refused = create(&fixture, with(&to)).await.unwrap_err();
         assert!(refused.message.contains(expected), "{}", refused.message);

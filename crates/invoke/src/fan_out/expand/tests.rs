@@ -194,7 +194,10 @@ fn sent(made: &Expansion) -> Vec<(String, String)> {
             String::from_utf8(event.payload.to_vec()).unwrap(),
         ),
         Delivery::Message(message) => (message.queue.name.to_string(), message.body.clone()),
-        Delivery::Post(_) | Delivery::Archived(_) | Delivery::Published(_) => {
+        Delivery::Post(_)
+        | Delivery::Object(_)
+        | Delivery::Archived(_)
+        | Delivery::Published(_) => {
             panic!("nobody here gets such")
         }
     };

@@ -111,7 +111,7 @@ fn receivers(made: &Expansion) -> Vec<String> {
         Delivery::Event(event) => event.function.name.to_string(),
         Delivery::Message(message) => message.queue.name.to_string(),
         Delivery::Post(post) => format!("post {}", post.subscription),
-        Delivery::Archived(_) | Delivery::Published(_) => "known".to_owned(),
+        Delivery::Object(_) | Delivery::Archived(_) | Delivery::Published(_) => "known".to_owned(),
     };
     let mut receivers: Vec<String> = made.deliveries.iter().map(receiver).collect();
     receivers.sort();
@@ -131,7 +131,10 @@ async fn everybody_gets_a_message_and_its_chain_goes_on() {
         let trace = match delivery {
             Delivery::Event(event) => &event.trace,
             Delivery::Message(message) => &message.trace,
-            Delivery::Post(_) | Delivery::Archived(_) | Delivery::Published(_) => &None,
+            Delivery::Post(_)
+            | Delivery::Object(_)
+            | Delivery::Archived(_)
+            | Delivery::Published(_) => &None,
         };
         assert_eq!(trace.as_deref(), Some("Root=1"));
     }

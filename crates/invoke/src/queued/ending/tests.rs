@@ -112,7 +112,7 @@ impl Tell for World {
                 let each = |_| to_function(&arn("subscribed"), telling.clone());
                 Ok(letters.map(each).collect())
             }
-            Destination::Bus(_) => Err(NotTold::Gone(to.clone())),
+            Destination::Bus(_) | Destination::Bucket(_) => Err(NotTold::Gone(to.clone())),
         }
     }
 }

@@ -1,0 +1,148 @@
+//! What becomes an object of a bucket together with something else: both are there, or neither.
+
+use std::sync::Arc;
+
+use kiln_store::Store;
+use kiln_store::messages::Refusal;
+use kiln_store::objects::{Deposit, SharedTell};
+use kiln_store::queue::{DeliverError, Delivery, Place, Reason, Settlement};
+use kiln_types::Versioning;
+
+use crate::messages::{make, message, queue_id};
+use crate::objects::{self, bucket_id, files, get};
+use crate::queue::{accept, assert_conserved, at, claim_all, event};
+use crate::sample::{self, Sample};
+
+/// Tells queues of every object.
+fn tells(queues: &'static [&'static str]) -> SharedTell {
+    Arc::new(|happening| {
+        let body = format!("{} {}", happening.event, happening.key);
+        let to = |queue: &&str| Delivery::Message(message(queue, body.clone()));
+        queues.iter().map(to).collect()
+    })
+}
+
+fn deposit(store: &Store, key: &str, body: &'static [u8], tell: SharedTell) -> Deposit {
+    let (id, key) = (bucket_id(), key.to_owned());
+    store.objects().deposit(id, key, body.into(), tell)
+}
+
+fn failed(told: Vec<Vec<Delivery>>) -> Settlement {
+    match crate::queue::failed(event("nobody", "{}"), at(1)) {
+        Settlement::Failed {
+            letter,
+            untold,
+            was_started,
+            ..
+        } => Settlement::Failed {
+            told,
+            letter,
+            untold,
+            was_started,
+        },
+        other => other,
+    }
+}
+
+async fn visible(store: &Store, queue: &str) -> u64 {
+    let count = store.messages().count(&queue_id(queue), at(2));
+    count.unwrap().visible
+}
+
+#[tokio::test]
+async fn a_failed_event_becomes_an_object_and_whom_its_bucket_tells_is_told() {
+    let sample = Sample::new();
+    objects::make(&sample.store, Versioning::Off).await;
+    make(&sample.store, "told").await;
+    accept(&sample.store, "sum", 0).await;
+    let [claimed] = &claim_all(&sample.store, at(0)).await[..] else {
+        panic!("one event is claimed");
+    };
+    let one = deposit(&sample.store, "k", b"record", tells(&["told", "absent"]));
+    let settlement = failed(vec![vec![Delivery::Object(one)]]);
+    let queue = sample.store.queue();
+    queue.settle(claimed.key, settlement).await.unwrap();
+    let totals = queue.totals();
+    assert_eq!((totals.failed, totals.untold, totals.dead), (1, 0, 0));
+    assert_conserved(totals);
+
+    let sample = sample.reopened().await;
+    let store = &sample.store;
+    assert_eq!(get(store.objects(), "k", None).await.unwrap(), b"record");
+    let found = store.objects().find(&bucket_id(), "k", None).await;
+    let found = found.unwrap().unwrap();
+    // The MD5 of what it says, as of any object that is put at once.
+    assert_eq!(found.etag, "de17f0f24b49f8364187891f8550ffbb");
+    assert_eq!(visible(store, "told").await, 1);
+    assert_eq!(store.queue().totals().bytes, totals.bytes);
+    assert_eq!(files(sample.dir.path()), 1);
+}
+
+#[tokio::test]
+async fn what_is_told_again_under_the_same_key_is_there_once() {
+    let sample = Sample::new();
+    objects::make(&sample.store, Versioning::Off).await;
+    let store = &sample.store;
+    for body in [&b"before"[..], b"again"] {
+        let one = deposit(store, "k", body, tells(&[]));
+        let delivered = store.queue().deliver(vec![Delivery::Object(one)], at(0));
+        delivered.await.unwrap();
+    }
+    assert_eq!(get(store.objects(), "k", None).await.unwrap(), b"again");
+    assert_eq!(files(sample.dir.path()), 1, "what was replaced is removed");
+}
+
+#[tokio::test]
+async fn an_event_whose_bucket_is_gone_is_a_dead_letter_and_leaves_no_file() {
+    let sample = Sample::new();
+    let store = &sample.store;
+    make(store, "told").await;
+    let mut ids = Vec::new();
+    for (told, is_dead) in [(vec![], true), (vec![message("told", "2")], false)] {
+        ids.push(accept(store, "sum", 0).await);
+        let [claimed] = &claim_all(store, at(0)).await[..] else {
+            panic!("one event is claimed");
+        };
+        let one = Delivery::Object(deposit(store, "k", b"record", tells(&["told"])));
+        let mut all = vec![vec![one]];
+        all.extend(told.into_iter().map(|one| vec![Delivery::Message(one)]));
+        let queue = store.queue();
+        queue.settle(claimed.key, failed(all)).await.unwrap();
+        let totals = queue.totals();
+        assert_conserved(totals);
+        assert_eq!((totals.dead, totals.untold), (1, u64::from(!is_dead)));
+    }
+    let shown = store.queue().show(&sample::account(), ids[0]).await;
+    let Place::Dead(letter) = shown.unwrap().unwrap().place else {
+        panic!("it is a dead letter");
+    };
+    assert_eq!(letter.reason, Reason::RetriesExhausted);
+    assert!(
+        letter.error.ends_with("bucket things does not exist"),
+        "{}",
+        letter.error
+    );
+    assert_eq!(
+        visible(store, "told").await,
+        1,
+        "of no object nobody is told"
+    );
+    assert_eq!(files(sample.dir.path()), 0);
+}
+
+#[tokio::test]
+async fn nothing_of_a_delivery_is_kept_when_its_bucket_is_gone() {
+    let sample = Sample::new();
+    let store = &sample.store;
+    let deliveries = vec![
+        Delivery::Event(event("sum", "1")),
+        Delivery::Object(deposit(store, "k", b"record", tells(&[]))),
+    ];
+    let refused = store.queue().deliver(deliveries, at(0)).await.unwrap_err();
+    assert!(
+        matches!(&refused, DeliverError::Refused(Refusal::NoBucket(name)) if name.as_str() == "things"),
+        "{refused}"
+    );
+    assert_eq!(store.queue().totals().queued, 0);
+    assert_eq!(files(sample.dir.path()), 0);
+}
