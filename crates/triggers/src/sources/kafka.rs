@@ -39,6 +39,7 @@ mod errors;
 mod group;
 mod listener;
 mod login;
+mod partition;
 mod readers;
 mod record;
 mod start;

@@ -7,13 +7,13 @@ use kiln_types::Moment;
 
 use super::Kafka;
 use super::api::{EARLIEST, Fetched, LATEST};
-use super::batches::{Batch, Chunk, End, Open};
+use super::batches::{Batch, Chunk, Open};
 use super::cluster::{Cluster, Layout};
-use super::connection::ANSWER_BYTES_MAX;
 use super::decompress::{BATCH_BYTES_MAX, Unread};
 use super::errors::{OFFSET_OUT_OF_RANGE, may_pass, refused};
 use super::group::Group;
-use super::readers::{Heard, PARTITION_BYTES, Readers};
+use super::partition::{Partition, Reach};
+use super::readers::{Heard, Readers};
 use super::record::{offset, place, record};
 use super::start::{Start, offsets};
 use crate::source::{Feed, Item, Trouble};
@@ -28,35 +28,6 @@ const REST_MAX: Duration = Duration::from_secs(10);
 const FAILURES_MAX: u32 = 5;
 /// Payloads that are decompressed where they are. Larger ones must not hold up everybody else.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
-
-/// A partition.
-#[derive(Debug)]
-struct Partition {
-    /// The offset of what is read next.
-    next: i64,
-    chunk: Chunk,
-    /// What is being read of it.
-    batch: Option<Batch>,
-    /// What is asked for at a time.
-    bytes_max: i32,
-    reach: Reach,
-}
-
-/// Whether a partition is given by whoever leads it.
-///
-/// ```text
-///  Given ──refused, or nobody answers──► Lost ──looked who leads it──► Tried
-///    ▲                                     ▲                           │  │
-///    └───────────────answered──────────────┼───────────────────────────┘  │
-///                                          └─────────refused again────────┘
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    Given,
-    /// It is not asked for before it is looked again who leads it.
-    Lost,
-    Tried,
-}
 
 struct Listener<'a> {
     kafka: &'a Kafka,
@@ -126,44 +97,6 @@ pub(super) async fn listen(kafka: &Kafka, feed: Feed) -> Result<(), Trouble> {
         is_over: false,
     };
     listener.run().await
-}
-
-impl Partition {
-    fn at(next: i64) -> Self {
-        Self {
-            next,
-            chunk: Chunk::default(),
-            batch: None,
-            bytes_max: PARTITION_BYTES,
-            reach: Reach::Given,
-        }
-    }
-
-    /// Whether all that came has been read.
-    fn is_read(&self) -> bool {
-        self.chunk.is_empty() && self.batch.is_none()
-    }
-
-    /// What is read next of what came, if there is anything; or what is wrong with it.
-    fn next_batch(&mut self) -> Result<Option<Batch>, String> {
-        while self.batch.is_none() && !self.chunk.is_empty() {
-            match self.chunk.next() {
-                Ok(batch) if batch.next > self.next => {
-                    self.bytes_max = PARTITION_BYTES;
-                    self.batch = Some(batch);
-                }
-                Ok(_) | Err(End::Over) => {}
-                Err(End::Part(_)) if self.chunk.has_batch => {}
-                Err(End::Part(bytes)) if bytes > ANSWER_BYTES_MAX / 2 => {
-                    return Err("is larger than any may be".to_owned());
-                }
-                Err(End::Part(bytes)) => self.bytes_max = PARTITION_BYTES.max(bytes as i32),
-                Err(End::Broken) => return Err("cannot be read".to_owned()),
-                Err(End::Old) => return Err("has a format of before Kafka 0.11".to_owned()),
-            }
-        }
-        Ok(self.batch.clone())
-    }
 }
 
 impl Listener<'_> {
