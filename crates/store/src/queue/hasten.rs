@@ -1,6 +1,8 @@
 //! Brings forward what is due later than anything can be: after a calendar that was ahead was corrected,
 //! or is behind now.
 
+use std::time::Duration;
+
 use kiln_types::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -12,6 +14,8 @@ use crate::error::{Doing, Error};
 
 /// Events moved in one transaction.
 const PART_MAX: usize = 256;
+/// So much later than the latest is not too late: events that were brought forward take the milliseconds after it.
+const SPREAD: Duration = Duration::from_secs(1);
 
 /// Where the next part begins.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +83,7 @@ pub(super) fn hasten(to: &Connection, latest: Timestamp, from: Cursor) -> Result
 fn late(from: &Connection, lane: Lane, due: Timestamp, count: usize) -> rusqlite::Result<Vec<Key>> {
     let select = "SELECT id FROM event WHERE id > ?1 AND id <= ?2
         AND NOT EXISTS (SELECT 1 FROM running WHERE running.id = event.id) ORDER BY id LIMIT ?3";
-    let first = lane.due_by(due);
+    let first = lane.due_by(due + SPREAD);
     let mut select = from.prepare_cached(select)?;
     let rows = select.query_map(params![first, lane.keys().1, count as i64], |row| {
         row.get(0).map(Key)
