@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use kiln_testkit::{Ledger, MariaDb, Mqtt, Nats, Postgres, RabbitMq, Redis, Server};
+use kiln_testkit::{Kafka, Ledger, MariaDb, Mqtt, Nats, Postgres, RabbitMq, Redis, Server};
 use serde_json::{Value, json};
 
 use super::aws;
@@ -29,6 +29,7 @@ enum Source {
     Nats(Nats),
     RabbitMq(RabbitMq),
     Mqtt(Mqtt),
+    Kafka(Kafka),
 }
 
 /// A source under load: numbers, one after the other.
@@ -39,13 +40,15 @@ pub(crate) struct Feed {
 
 impl Source {
     /// All of them, running, with a secret `shop` in the directory.
-    fn all(secrets: &Path) -> [Source; 6] {
+    fn all(secrets: &Path) -> [Source; 7] {
         let (postgres, maria) = (Postgres::start(), MariaDb::start());
         postgres.sql("CREATE TABLE orders (id bigint PRIMARY KEY)");
         maria.sql("CREATE TABLE orders (id bigint PRIMARY KEY)");
         let (nats, rabbit) = (Nats::start(), RabbitMq::start());
         nats.make_stream("ORDERS", &["orders"]);
         rabbit.make_queue("orders");
+        let kafka = Kafka::start();
+        kafka.make_topic("orders");
         // Each has the same user with the same password.
         postgres.write_secret(secrets, "shop");
         [
@@ -55,6 +58,7 @@ impl Source {
             Source::Nats(nats),
             Source::RabbitMq(rabbit),
             Source::Mqtt(Mqtt::start()),
+            Source::Kafka(kafka),
         ]
     }
 
@@ -67,34 +71,48 @@ impl Source {
             Source::Nats(_) => "jetstream",
             Source::RabbitMq(_) => "rabbitmq",
             Source::Mqtt(_) => "mqtt",
+            Source::Kafka(_) => "kafka",
         }
     }
 
     /// The members of a mapping that are the source's own.
     fn mapping(&self) -> Value {
-        let (kind, endpoint) = match self {
-            Source::Postgres(server) => ("POSTGRESQL", server.endpoint()),
-            Source::MariaDb(server) => ("MARIADB", server.endpoint()),
-            Source::Redis(server) => ("REDIS", server.endpoint()),
-            Source::Nats(server) => ("NATS_JETSTREAM", format!("{}/ORDERS", server.endpoint())),
-            Source::RabbitMq(server) => ("RABBITMQ", server.endpoint()),
-            Source::Mqtt(server) => ("MQTT", server.endpoint()),
+        let (kind, endpoints) = match self {
+            Source::Postgres(server) => ("POSTGRESQL", vec![server.endpoint()]),
+            Source::MariaDb(server) => ("MARIADB", vec![server.endpoint()]),
+            Source::Redis(server) => ("REDIS", vec![server.endpoint()]),
+            Source::Nats(server) => (
+                "NATS_JETSTREAM",
+                vec![format!("{}/ORDERS", server.endpoint())],
+            ),
+            Source::RabbitMq(server) => ("RABBITMQ", vec![server.endpoint()]),
+            Source::Mqtt(server) => ("MQTT", vec![server.endpoint()]),
+            Source::Kafka(cluster) => ("KAFKA_BOOTSTRAP_SERVERS", cluster.servers()),
         };
         let what = match self {
             Source::RabbitMq(_) => "Queues",
             _ => "Topics",
         };
-        let secret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop";
-        let mut access = vec![json!({"Type": "BASIC_AUTH", "URI": secret})];
-        if matches!(self, Source::RabbitMq(_)) {
-            access.push(json!({"Type": "VIRTUAL_HOST", "URI": "/"}));
-        }
-        json!({
+        let secret = json!({
+            "Type": "BASIC_AUTH",
+            "URI": "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop",
+        });
+        let access = match self {
+            // The mock cluster knows nobody.
+            Source::Kafka(_) => vec![],
+            Source::RabbitMq(_) => vec![secret, json!({"Type": "VIRTUAL_HOST", "URI": "/"})],
+            _ => vec![secret],
+        };
+        let mut mapping = json!({
             "FunctionName": self.name(),
-            "SelfManagedEventSource": {"Endpoints": {kind: [endpoint]}},
+            "SelfManagedEventSource": {"Endpoints": {kind: endpoints}},
             what: ["orders"],
             "SourceAccessConfigurations": access,
-        })
+        });
+        if let Source::Kafka(_) = self {
+            mapping["StartingPosition"] = "TRIM_HORIZON".into();
+        }
+        mapping
     }
 
     /// The numbers in an event, in Python.
@@ -108,6 +126,9 @@ impl Source {
             Source::RabbitMq(_) => {
                 "[base64.b64decode(m['data']).decode() for m in event['rmqMessagesByQueue']['orders::/']]"
             }
+            Source::Kafka(_) => {
+                "[base64.b64decode(r['value']).decode() for of in event['records'].values() for r in of]"
+            }
         }
     }
 
@@ -116,6 +137,7 @@ impl Source {
         let texts: Vec<String> = numbers.clone().map(|number| number.to_string()).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let rows = || format!("INSERT INTO orders VALUES ({})", texts.join("), ("));
+        let number = |n: u64| u32::try_from(n).expect("there are not so many");
         let last = numbers.end - 1;
         match self {
             Source::Postgres(server) => drop(server.sql(&rows())),
@@ -125,11 +147,11 @@ impl Source {
                 numbers.start
             ))),
             Source::Nats(server) => server.store("orders", &texts),
-            Source::RabbitMq(server) => {
-                let number = |n: u64| u32::try_from(n).expect("there are not so many");
-                server.send("orders", number(numbers.start), number(last));
-            }
+            Source::RabbitMq(server) => server.send("orders", number(numbers.start), number(last)),
             Source::Mqtt(server) => server.publish("orders", &texts),
+            Source::Kafka(cluster) => {
+                cluster.send("orders", 0, number(numbers.start), number(last))
+            }
         }
     }
 
