@@ -226,8 +226,11 @@ fn begins(start: &Start, archive: &Value, now: Timestamp) -> Result<Value> {
 }
 
 /// A time, or one so long ago, as the API takes it.
+///
+/// A number without a unit would be seconds ago, where whoever writes it may mean a time or a year.
 fn moment(text: &str, now: Timestamp) -> Result<f64> {
-    if let Ok(ago) = duration::parse(text) {
+    let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    if has_unit && let Ok(ago) = duration::parse(text) {
         let millis = duration::before(now.as_millis(), ago);
         return Ok(seconds(Timestamp::from_millis(millis)));
     }
@@ -316,6 +319,14 @@ mod tests {
             from: from.to_owned(),
             to: to.map(str::to_owned),
             rules: vec!["bill".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_number_without_a_unit_is_no_moment() {
+        assert_eq!(moment("24h", NOW).unwrap(), 1_767_225_600.0);
+        for text in ["1767225600", "2026", ""] {
+            assert!(moment(text, NOW).is_err(), "{text}");
         }
     }
 
