@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kiln_events::envelope::Envelope;
 use kiln_store::messages::NewMessage;
-use kiln_store::objects::{Happening, SharedTell, Tell};
+use kiln_store::objects::{Happening, Tell};
 use kiln_store::queue::{Delivery, NewEvent};
 use kiln_types::{
     Bucket, BusId, BusName, MessageId, NotificationRule, QueueArn, Recipient, Region, RequestId,
@@ -70,12 +70,6 @@ impl ObjectEvents {
     pub fn tell(&self, cause: Cause) -> Tell {
         let events = self.clone();
         let cause = Arc::new(cause);
-        Box::new(move |happening| events.deliveries(&cause, happening))
-    }
-
-    /// The same, of what may be tried more than once.
-    pub(crate) fn tell_again(&self, cause: Cause) -> SharedTell {
-        let events = self.clone();
         Arc::new(move |happening| events.deliveries(&cause, happening))
     }
 

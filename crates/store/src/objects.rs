@@ -47,7 +47,7 @@ pub use object::{About, Checksum, NULL_VERSION, Object, Piece};
 pub use put::{NewObject, OnlyIf, Put};
 pub use remove::{Removal, Removed};
 pub(crate) use schema::{TABLES, VERSIONS};
-pub use tell::{Happening, SharedTell, Tell};
+pub use tell::{Happening, Tell};
 pub use upload::{Completion, Part, Upload, UploadPlace};
 
 use content::Contents;

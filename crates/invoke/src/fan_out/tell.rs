@@ -81,7 +81,7 @@ impl FanOut {
             now: telling.now,
         };
         let events = ObjectEvents::new(self.clone(), self.shared.region.clone());
-        let tell = events.tell_again(cause);
+        let tell = events.tell(cause);
         let deposit = objects.deposit(bucket.id(), telling.key, telling.payload, tell);
         Ok(vec![Delivery::Object(deposit)])
     }

@@ -137,7 +137,7 @@ impl Objects {
             update(to, number, &bucket)?;
             let mut told = Told::default();
             for delivery in &first {
-                told.deliver(to, &objects, delivery, now)?;
+                told.deliver(to, objects.queue.messages(), delivery, now)?;
             }
             told.count(to)?;
             Ok::<_, ObjectError>((bucket, told))

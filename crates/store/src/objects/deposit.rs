@@ -14,11 +14,11 @@ use rusqlite::Connection;
 use super::content::{ContentId, Contents, Written};
 use super::object::About;
 use super::put::{self, NewObject};
-use super::tell::{Happening, SharedTell};
+use super::tell::{Happening, Tell, Told};
 use super::{ObjectError, Objects, rows};
 use crate::error::Error;
 use crate::messages::{Messages, NotSent, Refusal};
-use crate::queue::{Delivered, deliver};
+use crate::queue::Delivered;
 
 /// An object to be put by whoever delivers it. Clones are the same object.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub struct Deposit {
     bucket: BucketId,
     key: String,
     body: Bytes,
-    tell: SharedTell,
+    tell: Tell,
     contents: Contents,
     file: Arc<Mutex<Option<Ready>>>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Deposited {
 
 impl Objects {
     /// An object of these bytes, for [`Delivery::Object`](crate::queue::Delivery): put as by `PutObject`, and told of as this says.
-    pub fn deposit(&self, bucket: BucketId, key: String, body: Bytes, tell: SharedTell) -> Deposit {
+    pub fn deposit(&self, bucket: BucketId, key: String, body: Bytes, tell: Tell) -> Deposit {
         Deposit {
             bucket,
             key,
@@ -122,21 +122,10 @@ impl Deposit {
         let (event, versioning) = (new.event, bucket.versioning);
         let (object, doomed) = put::make(to, number, versioning, new, now).map_err(not_sent)?;
         let happening = Happening::of(event, &bucket, &object);
-        let mut delivered = Delivered::default();
-        for delivery in (self.tell)(&happening) {
-            let room = messages
-                .held()
-                .take(delivery.size())
-                .map_err(Refusal::Full)?;
-            match deliver(to, messages, [&delivery], now) {
-                Ok(more) => delivered.add(more),
-                Err(NotSent::Refused(refusal)) => {
-                    tracing::warn!(%refusal, "a notification of an object could not be delivered");
-                }
-                Err(error) => return Err(error),
-            }
-            delivered.rooms.push(room);
-        }
+        let mut told = Told::default();
+        told.tell(to, messages, &(self.tell)(&happening), now)
+            .map_err(not_sent)?;
+        let mut delivered = told.into_delivered();
         delivered.deposited.push(Deposited {
             deposit: self.clone(),
             doomed,
@@ -176,6 +165,7 @@ impl Deposited {
 fn not_sent(error: ObjectError) -> NotSent {
     match error {
         ObjectError::NoBucket(name) => Refusal::NoBucket(name).into(),
+        ObjectError::Full(full) => Refusal::Full(full).into(),
         ObjectError::Store(error) => error.into(),
         other => NotSent::Store(Error::Damaged {
             what: "an object".to_owned(),

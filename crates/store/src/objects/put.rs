@@ -141,7 +141,7 @@ impl Objects {
                 ..Happening::of(event, &bucket, &object)
             };
             let mut told = Told::default();
-            told.tell(to, &objects, &tell(&happening), now)?;
+            told.tell(to, objects.queue.messages(), &tell(&happening), now)?;
             told.count(to)?;
             Ok(Done {
                 outcome: object,
@@ -219,7 +219,7 @@ pub(super) fn put(
     let (object, doomed) = make(to, number, bucket.versioning, new, now)?;
     let happening = Happening::of(event, bucket, &object);
     let mut told = Told::default();
-    told.tell(to, objects, &tell(&happening), now)?;
+    told.tell(to, objects.queue.messages(), &tell(&happening), now)?;
     let version = happening.version.map(str::to_owned);
     Ok(Done {
         outcome: Put { version },

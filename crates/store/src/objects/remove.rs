@@ -107,7 +107,12 @@ impl Scene<'_> {
             seq,
             ..Happening::of("ObjectRemoved:Delete", self.bucket, &object)
         };
-        told.tell(self.to, self.objects, &(self.tell)(&happening), self.now)?;
+        told.tell(
+            self.to,
+            self.objects.queue.messages(),
+            &(self.tell)(&happening),
+            self.now,
+        )?;
         Ok(Removed {
             version: removal.version.map(|_| object.version),
             is_marker: object.is_marker,
@@ -138,7 +143,12 @@ impl Scene<'_> {
         };
         doomed.extend(make_latest(self.to, self.number, &marker)?);
         let happening = Happening::of("ObjectRemoved:DeleteMarkerCreated", self.bucket, &marker);
-        told.tell(self.to, self.objects, &(self.tell)(&happening), self.now)?;
+        told.tell(
+            self.to,
+            self.objects.queue.messages(),
+            &(self.tell)(&happening),
+            self.now,
+        )?;
         Ok(Removed {
             version: Some(marker.version),
             is_marker: true,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{ObjectError, Objects};
 use crate::error::Error;
-use crate::messages::NotSent;
+use crate::messages::{Messages, NotSent};
 use crate::queue::{Change, Delivered, Delivery, Room, deliver};
 
 /// Something that happened to an object.
@@ -30,10 +30,7 @@ pub struct Happening<'a> {
 }
 
 /// Says who is told what of a happening. It runs on the store's writer thread: it must not block.
-pub type Tell = Box<dyn Fn(&Happening<'_>) -> Vec<Delivery> + Send>;
-
-/// The same, for what may be tried more than once.
-pub type SharedTell = Arc<dyn Fn(&Happening<'_>) -> Vec<Delivery> + Send + Sync>;
+pub type Tell = Arc<dyn Fn(&Happening<'_>) -> Vec<Delivery> + Send + Sync>;
 
 /// What was told in a transaction, to be shown after its commit.
 #[derive(Default)]
@@ -48,12 +45,12 @@ impl Told {
     pub(super) fn tell(
         &mut self,
         to: &Connection,
-        objects: &Objects,
+        messages: &Messages,
         deliveries: &[Delivery],
         now: Timestamp,
     ) -> Result<(), ObjectError> {
         for delivery in deliveries {
-            match self.deliver(to, objects, delivery, now) {
+            match self.deliver(to, messages, delivery, now) {
                 Err(ObjectError::Refused(refusal)) => {
                     tracing::warn!(%refusal, "a notification of an object could not be delivered");
                 }
@@ -66,12 +63,12 @@ impl Told {
     pub(super) fn deliver(
         &mut self,
         to: &Connection,
-        objects: &Objects,
+        messages: &Messages,
         delivery: &Delivery,
         now: Timestamp,
     ) -> Result<(), ObjectError> {
-        let room = objects.queue.held().take(delivery.size())?;
-        match deliver(to, objects.queue.messages(), [delivery], now) {
+        let room = messages.held().take(delivery.size())?;
+        match deliver(to, messages, [delivery], now) {
             Ok(delivered) => {
                 self.change = self.change + delivered.change;
                 self.delivered.push(delivered);
@@ -81,6 +78,18 @@ impl Told {
             Err(NotSent::Refused(refusal)) => Err(ObjectError::Refused(refusal)),
             Err(NotSent::Store(error)) => Err(error.into()),
         }
+    }
+
+    /// As part of what else is delivered in the transaction, which counts it and shows it.
+    pub(super) fn into_delivered(self) -> Delivered {
+        let mut all = Delivered {
+            rooms: self.rooms,
+            ..Delivered::default()
+        };
+        for delivered in self.delivered {
+            all.add(delivered);
+        }
+        all
     }
 
     /// Counts all of it, before the commit.

@@ -78,14 +78,27 @@ fn since_epoch(time: Timestamp) -> i64 {
     since.clamp(0, DUE_MAX)
 }
 
+/// Rewrites the keys of a table; negative ones meanwhile, so that no new one meets an old one.
+macro_rules! rewritten {
+    ($table:literal) => {
+        concat!(
+            "UPDATE ",
+            $table,
+            " SET id = -(
+                (id >> 49 << 49)
+                + (min((id >> 12 & 137438953471) * 10 + (id & 4095) / 512, 1099511627775) << 9)
+                + (id & 511)
+            );
+            UPDATE ",
+            $table,
+            " SET id = -id;"
+        )
+    };
+}
+
 /// Leads from keys of 12 bits of a number and 37 of 10 ms to these: in the same order, each due when it was, or up to
 /// 8 ms later where there were many.
-pub(super) const FROM_TICKS_OF_10_MS: &str = "
-    UPDATE event SET id = -((id >> 49 << 49) + (min((id >> 12 & 137438953471) * 10 + (id & 4095) / 512, 1099511627775) << 9) + (id & 511));
-    UPDATE event SET id = -id;
-    UPDATE running SET id = -((id >> 49 << 49) + (min((id >> 12 & 137438953471) * 10 + (id & 4095) / 512, 1099511627775) << 9) + (id & 511));
-    UPDATE running SET id = -id;
-";
+pub(super) const FROM_TICKS_OF_10_MS: &str = concat!(rewritten!("event"), rewritten!("running"));
 
 #[cfg(test)]
 mod tests {

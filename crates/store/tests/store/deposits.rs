@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kiln_store::Store;
 use kiln_store::messages::Refusal;
-use kiln_store::objects::{Deposit, SharedTell};
+use kiln_store::objects::{Deposit, Tell};
 use kiln_store::queue::{DeliverError, Delivery, Place, Reason, Settlement};
 use kiln_types::Versioning;
 
@@ -14,7 +14,7 @@ use crate::queue::{accept, assert_conserved, at, claim_all, event};
 use crate::sample::{self, Sample};
 
 /// Tells queues of every object.
-fn tells(queues: &'static [&'static str]) -> SharedTell {
+fn tells(queues: &'static [&'static str]) -> Tell {
     Arc::new(|happening| {
         let body = format!("{} {}", happening.event, happening.key);
         let to = |queue: &&str| Delivery::Message(message(queue, body.clone()));
@@ -22,7 +22,7 @@ fn tells(queues: &'static [&'static str]) -> SharedTell {
     })
 }
 
-fn deposit(store: &Store, key: &str, body: &'static [u8], tell: SharedTell) -> Deposit {
+fn deposit(store: &Store, key: &str, body: &'static [u8], tell: Tell) -> Deposit {
     let (id, key) = (bucket_id(), key.to_owned());
     store.objects().deposit(id, key, body.into(), tell)
 }

@@ -22,7 +22,7 @@ pub fn open(dir: &Path) -> Store {
 }
 
 pub fn nobody() -> Tell {
-    Box::new(|_| Vec::new())
+    Arc::new(|_| Vec::new())
 }
 
 fn name() -> BucketName {
@@ -245,7 +245,7 @@ async fn an_object_and_what_is_told_of_it_are_one_change() {
         .await
         .unwrap();
     let told = queue.clone();
-    let tell: Tell = Box::new(move |happening| {
+    let tell: Tell = Arc::new(move |happening| {
         let body = format!("{} {}", happening.event, happening.key);
         let message = NewMessage::plain(MessageId::random(), &told, body, "test");
         vec![Delivery::Message(message)]
@@ -266,7 +266,7 @@ async fn an_object_and_what_is_told_of_it_are_one_change() {
     assert_eq!(store.messages().count(&queue, NOW).unwrap().visible, 1);
     // What cannot be kept is not told, and what nobody hears is kept.
     let told = queue.clone();
-    let tell: Tell = Box::new(move |_| {
+    let tell: Tell = Arc::new(move |_| {
         vec![Delivery::Message(NewMessage::plain(
             MessageId::random(),
             &told,
@@ -287,7 +287,7 @@ async fn an_object_and_what_is_told_of_it_are_one_change() {
     );
     assert_eq!(store.messages().count(&queue, NOW).unwrap().visible, 1);
     store.messages().remove(&queue).await.unwrap();
-    let tell: Tell = Box::new(move |_| {
+    let tell: Tell = Arc::new(move |_| {
         vec![Delivery::Message(NewMessage::plain(
             MessageId::random(),
             &queue,
