@@ -7,6 +7,7 @@
 //! AWS differs: it supports fewer operators here than in rules (no `anything-but` of a prefix, for one); Kiln takes
 //! them all.
 
+use kiln_types::EventSource;
 use serde_json::{Map, Value};
 
 use crate::pattern::{Limits, Pattern};
@@ -77,6 +78,21 @@ enum Form {
 }
 
 impl Source {
+    /// Where the records of an event source come from.
+    pub fn of(source: &EventSource) -> Self {
+        match source {
+            // Records in DynamoDB's shape: all of one is JSON.
+            EventSource::Postgres(_)
+            | EventSource::Mysql(_)
+            | EventSource::Redis(_)
+            | EventSource::Nats(_)
+            | EventSource::Mqtt(_) => Self::DynamoDb,
+            EventSource::RabbitMq(_) => Self::Mq,
+            EventSource::Kafka(_) => Self::Kafka,
+            EventSource::Queue(_) => Self::Sqs,
+        }
+    }
+
     /// The field that the producer wrote.
     pub fn data_key(self) -> Option<&'static str> {
         match self {

@@ -10,7 +10,7 @@ use crate::record::Record;
 
 /// The filters of a mapping. Those that cannot be read keep nothing from the function.
 pub(crate) fn read(mapping: &Mapping) -> Filters {
-    let kind = kind(&mapping.source);
+    let kind = Source::of(&mapping.source);
     let patterns = mapping.settings.filters.iter().map(String::as_str);
     Filters::parse(kind, patterns, usize::MAX).unwrap_or_else(|error| {
         tracing::error!(mapping = %mapping.id, %error, "an event source mapping has filters that cannot be read; it goes without");
@@ -21,7 +21,7 @@ pub(crate) fn read(mapping: &Mapping) -> Filters {
 
 /// A record of a stream as its filters see it.
 pub(crate) fn seen(source: &EventSource, record: &Record) -> filter::Record {
-    let kind = kind(source);
+    let kind = Source::of(source);
     let mut fields: Map<String, Value> =
         serde_json::from_slice(&record.document).unwrap_or_default();
     // What the function gets encoded is seen as it was sent.
@@ -43,19 +43,5 @@ fn text_or_json(sent: &[u8]) -> Value {
     match serde_json::from_slice::<Value>(sent) {
         Ok(json) if json.is_object() || json.is_array() => json,
         _ => Value::from(String::from_utf8_lossy(sent)),
-    }
-}
-
-fn kind(source: &EventSource) -> Source {
-    match source {
-        // Records in DynamoDB's shape: all of one is JSON.
-        EventSource::Postgres(_)
-        | EventSource::Mysql(_)
-        | EventSource::Redis(_)
-        | EventSource::Nats(_)
-        | EventSource::Mqtt(_) => Source::DynamoDb,
-        EventSource::RabbitMq(_) => Source::Mq,
-        EventSource::Kafka(_) => Source::Kafka,
-        EventSource::Queue(_) => Source::Sqs,
     }
 }

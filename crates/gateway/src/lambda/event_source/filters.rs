@@ -9,21 +9,10 @@ use crate::lambda::refusal::invalid;
 
 /// Reads the patterns; none, or an empty list, takes all filters away.
 pub(super) fn read(source: &EventSource, criteria: wire::FilterCriteria) -> Result<Vec<String>> {
-    let kind = match source {
-        // Records in DynamoDB's shape: all of one is JSON.
-        EventSource::Postgres(_)
-        | EventSource::Mysql(_)
-        | EventSource::Redis(_)
-        | EventSource::Nats(_)
-        | EventSource::Mqtt(_) => Source::DynamoDb,
-        EventSource::RabbitMq(_) => Source::Mq,
-        EventSource::Kafka(_) => Source::Kafka,
-        EventSource::Queue(_) => Source::Sqs,
-    };
     let filters = criteria.filters.unwrap_or_default().into_iter();
     let patterns: Vec<_> = filters.filter_map(|filter| filter.pattern).collect();
     let read = Filters::parse(
-        kind,
+        Source::of(source),
         patterns.iter().map(String::as_str),
         Filters::COUNT_MAX,
     );
