@@ -83,10 +83,12 @@ pub(crate) async fn keep(
         Destination::Bucket(_) => Form::Text,
         _ => Form::Json,
     };
+    // Only a bucket has a place for it, and all of the ending in one record.
+    let key = key(ending);
     for payload in records(ending, form, told::bytes_max(to)) {
         let telling = Telling {
             id: RequestId::random(),
-            key: key(ending),
+            key: key.clone(),
             trace: None,
             payload,
             attributes: BTreeMap::new(),

@@ -22,7 +22,7 @@ pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
 
-pub use endpoint::{Begin, StartingPosition, TlsMode};
+pub use endpoint::{Begin, StartingPosition, TlsMode, is_loopback};
 use kafka::KafkaSource;
 use mqtt::MqttSource;
 use mysql::MysqlSource;

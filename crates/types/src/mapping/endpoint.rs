@@ -65,7 +65,7 @@ impl TlsMode {
 }
 
 /// Whether a host is this machine, so that what is sent to it crosses no network.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     let address: Option<IpAddr> = host.parse().ok();
     host == "localhost" || address.is_some_and(|address| address.is_loopback())
 }

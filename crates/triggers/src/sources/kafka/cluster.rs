@@ -55,10 +55,10 @@ impl Cluster {
     }
 
     /// Connects to a broker that was just named.
-    pub(super) async fn dial_named(&mut self, broker: &Broker) -> Result<Connection, Trouble> {
-        let port =
-            u16::try_from(broker.port).map_err(|_| lost("a broker has a port that is none"))?;
-        Connection::open(&self.way, &broker.host, port).await
+    pub(super) async fn dial_named(&self, broker: Broker) -> Result<Connection, Trouble> {
+        let place = broker.place();
+        let (host, port) = place.ok_or_else(|| lost("a broker has a port that is none"))?;
+        Connection::open(&self.way, &host, port).await
     }
 
     /// Asks whoever answers: the one that did last, then those that are known, then those that were named.
@@ -78,15 +78,12 @@ impl Cluster {
                 continue;
             }
             tried.push(place);
-            let opened = Connection::open(&self.way, &place.0, place.1).await;
-            let asked = match opened {
-                Ok(mut connection) => match connection.ask(question).await {
-                    Ok(answer) => Ok((connection, answer)),
-                    Err(trouble) => Err(trouble),
-                },
-                Err(trouble) => Err(trouble),
+            let asked = async {
+                let mut connection = Connection::open(&self.way, &place.0, place.1).await?;
+                let answer = connection.ask(question).await?;
+                Ok((connection, answer))
             };
-            match asked {
+            match asked.await {
                 Ok((connection, answer)) => {
                     self.any = Some(connection);
                     return Ok(answer);
@@ -101,10 +98,9 @@ impl Cluster {
     pub(super) async fn look(&mut self) -> Result<Layout, Trouble> {
         let topic = self.topic.clone();
         let Described { brokers, topic } = self.ask(&Metadata { topic: &topic }).await?;
-        let places = brokers.into_iter().filter_map(|broker| {
-            let port = u16::try_from(broker.port).ok()?;
-            Some((broker.id, (broker.host, port)))
-        });
+        let places = brokers
+            .into_iter()
+            .filter_map(|broker| Some((broker.id, broker.place()?)));
         self.brokers = places.collect();
         let missing = || Trouble::new(format!("the cluster has no topic {}", self.topic));
         let topic = topic.ok_or_else(missing)?;
@@ -129,5 +125,12 @@ impl Cluster {
             topic: topic.id,
             leaders,
         })
+    }
+}
+
+impl Broker {
+    /// Where it is; none if its port is none.
+    fn place(self) -> Option<Place> {
+        Some((self.host, u16::try_from(self.port).ok()?))
     }
 }

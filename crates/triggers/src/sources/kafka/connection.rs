@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
+use kiln_types::mapping::is_loopback;
 use kiln_types::mapping::kafka::Mechanism;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -63,11 +64,7 @@ impl Connection {
 
     async fn open_slowly(way: &Way, host: &str, port: u16) -> Result<Self, Trouble> {
         // Whoever answers on this machine is believed, and nobody else without proof.
-        let is_local = host == "localhost"
-            || host
-                .parse()
-                .is_ok_and(|at: std::net::IpAddr| at.is_loopback());
-        if way.login.is_some() && way.tls.is_none() && !is_local {
+        if way.login.is_some() && way.tls.is_none() && !is_loopback(host) {
             return Err(lost(format!(
                 "the brokers on this machine tell of one elsewhere, {host}, which a login reaches only over TLS: name certificates with SERVER_ROOT_CA_CERTIFICATE"
             )));

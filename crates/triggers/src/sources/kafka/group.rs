@@ -142,7 +142,7 @@ impl Group {
             if error != 0 {
                 return Err(self.failure(error));
             }
-            let dialled = cluster.dial_named(&broker).await;
+            let dialled = cluster.dial_named(broker).await;
             self.coordinator = Some(dialled.map_err(Failure::Passing)?);
         }
         Ok(self.coordinator.as_mut().expect("it is there now"))

@@ -16,7 +16,7 @@ use super::partition::{Partition, Reach};
 use super::readers::{Heard, Readers};
 use super::record::{offset, place, record};
 use super::start::{Start, offsets};
-use crate::source::{Feed, Item, Trouble};
+use crate::source::{Feed, Item, Parts, Trouble};
 
 /// How often the group is told again how far it has got: clusters forget what nobody says for some days.
 const KEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -62,14 +62,10 @@ pub(super) async fn listen(kafka: &Kafka, feed: Feed) -> Result<(), Trouble> {
     if kafka.has_own_group() {
         feed.make().await?;
     }
-    let done = feed.parts.borrow().confirmed.clone();
-    let done = done
-        .iter()
-        .filter_map(|(part, at)| Some((*part, offset(at)?)));
     let start = Start {
         topic,
         begin: kafka.source.begin,
-        done: done.collect(),
+        done: done(&feed.parts.borrow()).collect(),
     };
     let starts = start.of_all(&mut cluster, &mut group, &layout).await?;
     // From here on it is known where the mapping began, whatever happens before anything is done.
@@ -103,11 +99,16 @@ impl Listener<'_> {
     async fn run(mut self) -> Result<(), Trouble> {
         let items = self.feed.items.clone();
         let stop = self.feed.stop.clone();
+        // That something is handed on changes nothing of what is asked for.
+        let mut may_ask = true;
         loop {
             if self.outbox.is_empty() && !self.is_over {
                 self.read_on().await?;
+                may_ask = true;
             }
-            self.ask();
+            if std::mem::replace(&mut may_ask, true) {
+                self.ask();
+            }
             let has_news = !self.outbox.is_empty();
             let is_waiting = self.readers.is_waiting();
             let wake = self.look_at.min(self.keep_at);
@@ -119,7 +120,10 @@ impl Listener<'_> {
                     Err(_) => return Ok(()),
                 },
                 room = items.reserve(), if has_news => match room {
-                    Ok(room) => room.send(self.outbox.pop_front().expect("it has news")),
+                    Ok(room) => {
+                        room.send(self.outbox.pop_front().expect("it has news"));
+                        may_ask = false;
+                    }
                     Err(_) => return Ok(()),
                 },
                 heard = self.readers.next(), if is_waiting => self.hear(heard).await?,
@@ -136,14 +140,14 @@ impl Listener<'_> {
         if self.is_over {
             return;
         }
-        let full = self.feed.parts.borrow().full.clone();
+        let parts = self.feed.parts.borrow();
         let mut wanted: BTreeMap<i32, Vec<(i32, i64, i32)>> = BTreeMap::new();
         for (number, partition) in &self.partitions {
             let leader = self.layout.leaders.get(number).copied().flatten();
             let is_wanted = partition.is_read() && partition.reach != Reach::Lost;
             if let Some(leader) = leader.filter(|leader| !self.readers.is_busy(*leader))
                 && is_wanted
-                && !full.contains(number)
+                && !parts.full.contains(number)
             {
                 let what = (*number as i32, partition.next, partition.bytes_max);
                 wanted.entry(leader).or_default().push(what);
@@ -276,12 +280,12 @@ impl Listener<'_> {
         if is_first {
             self.rest();
         }
-        let partitions = self.partitions.iter();
-        let lost = partitions.filter(|(_, of)| of.reach != Reach::Given);
-        let lost: Vec<_> = lost.map(|(number, _)| number.to_string()).collect();
         if self.failures < FAILURES_MAX {
             return Ok(());
         }
+        let partitions = self.partitions.iter();
+        let lost = partitions.filter(|(_, of)| of.reach != Reach::Given);
+        let lost: Vec<_> = lost.map(|(number, _)| number.to_string()).collect();
         if lost.len() == self.partitions.len() {
             return Err(why);
         }
@@ -362,11 +366,7 @@ impl Listener<'_> {
         if self.is_over {
             return Ok(());
         }
-        let confirmed = self.feed.parts.borrow_and_update().confirmed.clone();
-        let confirmed = confirmed
-            .iter()
-            .filter_map(|(part, at)| Some((*part, offset(at)?)));
-        let news: BTreeMap<u32, i64> = confirmed
+        let news: BTreeMap<u32, i64> = done(&self.feed.parts.borrow_and_update())
             .filter(|(part, at)| self.kept.get(part).is_some_and(|kept| kept < at))
             .collect();
         if news.is_empty() {
@@ -437,6 +437,12 @@ impl Listener<'_> {
         }
         Ok(())
     }
+}
+
+/// The offsets up to which all is done.
+fn done(parts: &Parts) -> impl Iterator<Item = (u32, i64)> {
+    let confirmed = parts.confirmed.iter();
+    confirmed.filter_map(|(part, at)| Some((*part, offset(at)?)))
 }
 
 /// Opens a batch; a large one where that holds up nobody.
