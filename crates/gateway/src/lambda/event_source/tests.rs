@@ -46,6 +46,33 @@ async fn update(fixture: &Fixture, input: wire::UpdateEventSourceMappingRequest)
     update_event_source_mapping::handle(&fixture.context, input).await
 }
 
+/// Spoils an input.
+type Change = fn(&mut wire::CreateEventSourceMappingRequest);
+
+/// Each change of a valid input must be refused with what stands beside it, and no refusal repeat a password.
+async fn assert_refused(
+    fixture: &Fixture,
+    input: fn() -> wire::CreateEventSourceMappingRequest,
+    cases: &[(&str, Change)],
+) {
+    for (expected, change) in cases {
+        let mut input = input();
+        change(&mut input);
+        let refused = create(fixture, input).await.unwrap_err();
+        assert_eq!(
+            refused.exception,
+            Exception::InvalidParameterValue,
+            "{expected}"
+        );
+        assert!(
+            refused.message.contains(expected),
+            "{expected}: {}",
+            refused.message
+        );
+        assert!(!refused.message.contains("pw1234"), "{}", refused.message);
+    }
+}
+
 async fn delete(fixture: &Fixture, uuid: &str) -> Result<Shown> {
     let uuid = uuid.to_owned();
     let input = wire::DeleteEventSourceMappingRequest { uuid };
@@ -115,7 +142,6 @@ async fn a_new_mapping_has_awss_defaults_and_is_being_created() {
 #[tokio::test]
 async fn what_cannot_be_heard_is_refused_in_a_sentence_that_says_why() {
     let fixture = fixture().await;
-    type Change = fn(&mut wire::CreateEventSourceMappingRequest);
     let cases: [(&str, Change); 20] = [
         ("Function does not exist", |i| {
             i.function_name = "none".into()
@@ -188,22 +214,7 @@ async fn what_cannot_be_heard_is_refused_in_a_sentence_that_says_why() {
             i.scaling_config = Some(wire::ScalingConfig::default());
         }),
     ];
-    for (expected, change) in cases {
-        let mut input = input();
-        change(&mut input);
-        let refused = create(&fixture, input).await.unwrap_err();
-        assert_eq!(
-            refused.exception,
-            Exception::InvalidParameterValue,
-            "{expected}"
-        );
-        assert!(
-            refused.message.contains(expected),
-            "{expected}: {}",
-            refused.message
-        );
-        assert!(!refused.message.contains("pw1234"), "{}", refused.message);
-    }
+    assert_refused(&fixture, input, &cases).await;
     assert!(fixture.context.deps.store.mappings().all().is_empty());
 }
 

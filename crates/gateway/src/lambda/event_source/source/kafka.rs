@@ -9,7 +9,7 @@ use kiln_types::mapping::kafka::{
 };
 use kiln_types::{InvalidName, SecretArn};
 
-use super::self_managed;
+use super::self_managed::{self, refuse_awss};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated as wire;
@@ -28,33 +28,6 @@ const MECHANISMS: [(&str, Mechanism); 3] = [
 const ROOT: &str = "SERVER_ROOT_CA_CERTIFICATE";
 /// What AWS's own network needs, and nobody else.
 const OF_AWSS_NETWORK: [&str; 2] = ["VPC_SUBNET", "VPC_SECURITY_GROUP"];
-
-/// Refuses what only other sources have, in both inputs. How many read a topic is Kiln's to say: provisioned pollers are taken
-/// by nobody.
-macro_rules! refuse_others {
-    ($input:ident) => {
-        let given = [
-            ("ScalingConfig", $input.scaling_config.is_some()),
-            (
-                "ProvisionedPollerConfig",
-                $input.provisioned_poller_config.is_some(),
-            ),
-            (
-                "DocumentDBEventSourceConfig",
-                $input.document_db_event_source_config.is_some(),
-            ),
-            (
-                "AmazonManagedKafkaEventSourceConfig",
-                $input.amazon_managed_kafka_event_source_config.is_some(),
-            ),
-        ];
-        if let Some((name, _)) = given.iter().find(|(_, is_given)| *is_given) {
-            return Err(invalid(format!(
-                "{name} is not supported for event sources of the type {ENDPOINT_TYPE}."
-            )));
-        }
-    };
-}
 
 /// The bootstrap servers as the API shows them.
 pub(in super::super) fn self_managed(source: &KafkaSource) -> wire::SelfManagedEventSource {
@@ -104,7 +77,8 @@ pub(super) fn update(
     source: &mut KafkaSource,
     input: &wire::UpdateEventSourceMappingRequest,
 ) -> Result<()> {
-    refuse_others!(input);
+    // How many read a topic is Kiln's to say: provisioned pollers are taken by nobody.
+    refuse_awss!(input, ENDPOINT_TYPE);
     let config = input.self_managed_kafka_event_source_config.as_ref();
     if let Some(asked) = consumer_group(config)?
         && Some(&asked) != source.group.as_ref()
@@ -125,7 +99,7 @@ pub(super) fn read(
     input: &wire::CreateEventSourceMappingRequest,
     servers: &[String],
 ) -> Result<KafkaSource> {
-    refuse_others!(input);
+    refuse_awss!(input, ENDPOINT_TYPE);
     if input.queues.is_some() {
         return Err(invalid(
             "Unsupported Queues parameter for given event source mapping type.",

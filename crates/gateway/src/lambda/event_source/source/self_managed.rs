@@ -10,8 +10,8 @@ use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 use crate::wire::seconds;
 
-/// Refuses what only other sources have, in both inputs.
-macro_rules! refuse_others {
+/// Refuses what only AWS's own sources have, in both inputs.
+macro_rules! refuse_awss {
     ($input:ident, $kind:expr) => {
         let given = [
             ("ScalingConfig", $input.scaling_config.is_some()),
@@ -27,20 +27,32 @@ macro_rules! refuse_others {
                 "AmazonManagedKafkaEventSourceConfig",
                 $input.amazon_managed_kafka_event_source_config.is_some(),
             ),
-            (
-                "SelfManagedKafkaEventSourceConfig",
-                $input.self_managed_kafka_event_source_config.is_some(),
-            ),
         ];
         if let Some((name, _)) = given.iter().find(|(_, is_given)| *is_given) {
-            return Err(crate::lambda::refusal::invalid(format!(
-                "{name} is not supported for event sources of the type {}.",
-                $kind
-            )));
+            return Err(self_managed::foreign(name, $kind));
+        }
+    };
+}
+pub(super) use refuse_awss;
+
+/// The same, and what a Kafka cluster has.
+macro_rules! refuse_others {
+    ($input:ident, $kind:expr) => {
+        self_managed::refuse_awss!($input, $kind);
+        if $input.self_managed_kafka_event_source_config.is_some() {
+            let name = "SelfManagedKafkaEventSourceConfig";
+            return Err(self_managed::foreign(name, $kind));
         }
     };
 }
 pub(super) use refuse_others;
+
+/// Another kind of source has such a member.
+pub(super) fn foreign(name: &str, kind: &str) -> ApiError {
+    invalid(format!(
+        "{name} is not supported for event sources of the type {kind}."
+    ))
+}
 
 /// The secret with the credentials, and the one with the certificates that vouch for the server.
 pub(super) type Secrets = (Option<SecretArn>, Option<SecretArn>);

@@ -69,7 +69,6 @@ async fn a_second_mapping_of_the_queue_is_told_of_the_first() {
 #[tokio::test]
 async fn what_a_queue_cannot_do_is_refused_in_awss_words() {
     let fixture = fixture().await;
-    type Change = fn(&mut wire::CreateEventSourceMappingRequest);
     let cases: [(&str, Change); 9] = [
         (
             "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue.",
@@ -121,21 +120,7 @@ async fn what_a_queue_cannot_do_is_refused_in_awss_words() {
             i.topics = Some(vec!["t1".into()])
         }),
     ];
-    for (expected, change) in cases {
-        let mut input = input();
-        change(&mut input);
-        let refused = create(&fixture, input).await.unwrap_err();
-        assert_eq!(
-            refused.exception,
-            Exception::InvalidParameterValue,
-            "{expected}"
-        );
-        assert!(
-            refused.message.contains(expected),
-            "{expected}: {}",
-            refused.message
-        );
-    }
+    assert_refused(&fixture, input, &cases).await;
     assert!(fixture.context.deps.store.mappings().all().is_empty());
 }
 
