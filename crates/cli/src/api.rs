@@ -67,6 +67,15 @@ enum Service {
     Kiln,
 }
 
+/// A service that is told in a header what to do, and in JSON with what.
+#[derive(Clone, Copy)]
+struct Targeted {
+    service: Service,
+    /// What stands before an operation's name.
+    prefix: &'static str,
+    content_type: &'static str,
+}
+
 /// One request, before it is signed.
 struct Call {
     operation: &'static str,
@@ -172,6 +181,45 @@ impl Client {
 
     pub(crate) fn region(&self) -> &str {
         &self.target.region
+    }
+
+    /// Has a service do something; nothing when it says nothing.
+    async fn targeted(
+        &self,
+        to: Targeted,
+        operation: &'static str,
+        input: &Value,
+    ) -> Result<Value> {
+        let mut call = Call::new(operation, to.service, Method::POST, "/")
+            .header("content-type", to.content_type)
+            .header("x-amz-target", format!("{}.{operation}", to.prefix));
+        call.body = Bytes::from(input.to_string());
+        let answer = self.send(call).await?;
+        match answer.body.is_empty() {
+            true => Ok(Value::Null),
+            false => answer.json(),
+        }
+    }
+
+    /// What it lists under a name, page by page.
+    async fn targeted_pages(
+        &self,
+        of: Targeted,
+        operation: &'static str,
+        listed: &str,
+        mut input: Value,
+    ) -> Result<Vec<Value>> {
+        let mut all = Vec::new();
+        loop {
+            let mut page = self.targeted(of, operation, &input).await?;
+            if let Value::Array(more) = page[listed].take() {
+                all.extend(more);
+            }
+            match page["NextToken"].as_str() {
+                Some(token) => input["NextToken"] = token.into(),
+                None => return Ok(all),
+            }
+        }
     }
 
     async fn send(&self, call: Call) -> Result<Answer> {

@@ -1,11 +1,15 @@
 //! Calls of EventBridge: archives of event buses, and replays.
 
 use anyhow::Result;
-use bytes::Bytes;
-use http::Method;
 use serde_json::{Value, json};
 
-use super::{Call, Client, Service};
+use super::{Client, Service, Targeted};
+
+const EVENTS: Targeted = Targeted {
+    service: Service::Events,
+    prefix: "AWSEvents",
+    content_type: "application/x-amz-json-1.1",
+};
 
 impl Client {
     /// The ARN of an event bus.
@@ -21,7 +25,8 @@ impl Client {
             Some(arn) => json!({"EventSourceArn": arn}),
             None => json!({}),
         };
-        self.event_pages("ListArchives", "Archives", input).await
+        self.targeted_pages(EVENTS, "ListArchives", "Archives", input)
+            .await
     }
 
     /// All that is known of an archive.
@@ -48,7 +53,8 @@ impl Client {
             Some(arn) => json!({"EventSourceArn": arn}),
             None => json!({}),
         };
-        self.event_pages("ListReplays", "Replays", input).await
+        self.targeted_pages(EVENTS, "ListReplays", "Replays", input)
+            .await
     }
 
     /// All that is known of a replay.
@@ -70,34 +76,7 @@ impl Client {
         Ok(stopped["State"].take())
     }
 
-    async fn event_pages(
-        &self,
-        operation: &'static str,
-        listed: &str,
-        mut input: Value,
-    ) -> Result<Vec<Value>> {
-        let mut all = Vec::new();
-        loop {
-            let mut page = self.event_call(operation, &input).await?;
-            if let Value::Array(more) = page[listed].take() {
-                all.extend(more);
-            }
-            match page["NextToken"].as_str() {
-                Some(token) => input["NextToken"] = token.into(),
-                None => return Ok(all),
-            }
-        }
-    }
-
     async fn event_call(&self, operation: &'static str, input: &Value) -> Result<Value> {
-        let mut call = Call::new(operation, Service::Events, Method::POST, "/")
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", format!("AWSEvents.{operation}"));
-        call.body = Bytes::from(input.to_string());
-        let answer = self.send(call).await?;
-        match answer.body.is_empty() {
-            true => Ok(Value::Null),
-            false => answer.json(),
-        }
+        self.targeted(EVENTS, operation, input).await
     }
 }

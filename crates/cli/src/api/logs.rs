@@ -1,12 +1,16 @@
 //! Calls of CloudWatch Logs.
 
 use anyhow::Result;
-use bytes::Bytes;
-use http::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Call, Client, Service, is_code};
+use super::{Client, Service, Targeted, is_code};
+
+const LOGS: Targeted = Targeted {
+    service: Service::Logs,
+    prefix: "Logs_20140328",
+    content_type: "application/x-amz-json-1.1",
+};
 
 /// What to read.
 #[derive(Debug, Clone)]
@@ -41,7 +45,7 @@ impl Client {
         }
         let mut events = Vec::new();
         loop {
-            let page = match self.filter_log_events(&document).await {
+            let page = match self.targeted(LOGS, "FilterLogEvents", &document).await {
                 Err(error) if is_code(&error, "ResourceNotFoundException") => return Ok(None),
                 page => page?,
             };
@@ -54,13 +58,5 @@ impl Client {
                 _ => return Ok(Some(events)),
             }
         }
-    }
-
-    async fn filter_log_events(&self, document: &Value) -> Result<Value> {
-        let mut call = Call::new("FilterLogEvents", Service::Logs, Method::POST, "/")
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", "Logs_20140328.FilterLogEvents");
-        call.body = Bytes::from(document.to_string());
-        self.send(call).await?.json()
     }
 }

@@ -1,11 +1,15 @@
 //! Calls of the Simple Queue Service.
 
 use anyhow::Result;
-use bytes::Bytes;
-use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Call, Client, Service};
+use super::{Client, Service, Targeted};
+
+const QUEUES: Targeted = Targeted {
+    service: Service::Sqs,
+    prefix: "AmazonSQS",
+    content_type: "application/x-amz-json-1.0",
+};
 
 /// Queues of a page.
 const PAGE_MAX: u32 = 1_000;
@@ -13,17 +17,12 @@ const PAGE_MAX: u32 = 1_000;
 impl Client {
     /// The addresses of all queues whose names begin so.
     pub(crate) async fn queues(&self, prefix: &str) -> Result<Vec<String>> {
-        let mut urls = Vec::new();
-        let mut input = json!({"QueueNamePrefix": prefix, "MaxResults": PAGE_MAX});
-        loop {
-            let page = self.queue_call("ListQueues", &input).await?;
-            let listed = page["QueueUrls"].as_array().into_iter().flatten();
-            urls.extend(listed.filter_map(|url| Some(url.as_str()?.to_owned())));
-            match page["NextToken"].as_str() {
-                Some(token) => input["NextToken"] = token.into(),
-                None => return Ok(urls),
-            }
-        }
+        let input = json!({"QueueNamePrefix": prefix, "MaxResults": PAGE_MAX});
+        let listed = self
+            .targeted_pages(QUEUES, "ListQueues", "QueueUrls", input)
+            .await?;
+        let urls = listed.iter().filter_map(Value::as_str);
+        Ok(urls.map(str::to_owned).collect())
     }
 
     /// The address of a queue.
@@ -92,14 +91,6 @@ impl Client {
     }
 
     async fn queue_call(&self, operation: &'static str, input: &Value) -> Result<Value> {
-        let mut call = Call::new(operation, Service::Sqs, Method::POST, "/")
-            .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AmazonSQS.{operation}"));
-        call.body = Bytes::from(input.to_string());
-        let answer = self.send(call).await?;
-        match answer.body.is_empty() {
-            true => Ok(Value::Null),
-            false => answer.json(),
-        }
+        self.targeted(QUEUES, operation, input).await
     }
 }
