@@ -30,8 +30,8 @@ trait Queue {
 
     fn address(&self) -> SocketAddr;
 
-    /// Sends one message.
-    async fn send(&self, connection: &mut Connection) -> anyhow::Result<()>;
+    /// What sends one message, as it goes over the wire.
+    fn message(&self) -> &[u8];
 
     /// Takes up to `BATCH` messages and says that they are done; how many there were.
     async fn take(&self, connection: &mut Connection) -> anyhow::Result<usize>;
@@ -96,7 +96,7 @@ fn through(queue: &impl Queue, time: Duration) -> anyhow::Result<(f64, f64)> {
         let sends = connections.iter_mut().map(async |connection| {
             let mut sent = 0;
             while clock.now().since_start() < time {
-                queue.send(connection).await?;
+                connection.ask(queue.message()).await?;
                 sent += 1;
             }
             anyhow::Ok(sent)
@@ -190,9 +190,8 @@ impl Queue for Sqs {
         self.address
     }
 
-    async fn send(&self, connection: &mut Connection) -> anyhow::Result<()> {
-        connection.ask(&self.send).await?;
-        Ok(())
+    fn message(&self) -> &[u8] {
+        &self.send
     }
 
     async fn take(&self, connection: &mut Connection) -> anyhow::Result<usize> {

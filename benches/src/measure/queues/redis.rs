@@ -59,9 +59,8 @@ impl Queue for Stream {
         self.address
     }
 
-    async fn send(&self, connection: &mut Connection) -> anyhow::Result<()> {
-        connection.ask(&self.send).await?;
-        Ok(())
+    fn message(&self) -> &[u8] {
+        &self.send
     }
 
     async fn take(&self, connection: &mut Connection) -> anyhow::Result<usize> {
