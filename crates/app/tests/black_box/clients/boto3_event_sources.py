@@ -4,7 +4,7 @@ import sys
 import time
 
 import boto3
-from functions import raises
+from functions import mapping_until, raises
 
 client = boto3.client("lambda")
 endpoint, kind, topic = sys.argv[1:]
@@ -16,21 +16,6 @@ asked = {
     "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret}],
     "StartingPosition": "LATEST",
 }
-
-
-def until(uuid, state):
-    """A mapping once it has this state; none means gone."""
-    for _ in range(600):
-        try:
-            found = client.get_event_source_mapping(UUID=uuid)
-        except client.exceptions.ResourceNotFoundException:
-            assert state is None, "it is gone"
-            return None
-        if found["State"] == state:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{found['State']}, not {state}: {found['LastProcessingResult']}")
-
 
 made = client.create_event_source_mapping(**asked)
 uuid = made["UUID"]
@@ -46,7 +31,7 @@ assert abs(made["LastModified"].timestamp() - time.time()) < 60, made
 for key in ("SelfManagedEventSource", "Topics", "SourceAccessConfigurations", "StartingPosition"):
     assert made[key] == asked[key], made
 assert "correct horse" not in str(made), made
-until(uuid, "Enabled")
+mapping_until(client, uuid, "Enabled")
 
 with raises("ResourceConflictException", 409, f"Please update or delete the existing mapping with UUID {uuid}"):
     client.create_event_source_mapping(**asked)
@@ -76,15 +61,15 @@ changed = client.update_event_source_mapping(
 assert changed["ResponseMetadata"]["HTTPStatusCode"] == 202, changed
 assert (changed["State"], changed["BatchSize"], changed["MaximumRetryAttempts"]) == ("Updating", 7, 2), changed
 assert changed["FunctionResponseTypes"] == ["ReportBatchItemFailures"], changed
-until(uuid, "Enabled")
+mapping_until(client, uuid, "Enabled")
 paused = client.update_event_source_mapping(UUID=uuid, Enabled=False)
 assert paused["State"] == "Disabling", paused
-assert until(uuid, "Disabled")["BatchSize"] == 7
+assert mapping_until(client, uuid, "Disabled")["BatchSize"] == 7
 resumed = client.update_event_source_mapping(UUID=uuid, Enabled=True)
 assert resumed["State"] == "Enabling", resumed
-until(uuid, "Enabled")
+mapping_until(client, uuid, "Enabled")
 deleted = client.delete_event_source_mapping(UUID=uuid)
 assert deleted["State"] == "Deleting", deleted
-until(uuid, None)
+mapping_until(client, uuid, None)
 assert client.list_event_source_mappings()["EventSourceMappings"] == []
 print("ok")

@@ -1,10 +1,9 @@
 """Mappings of a topic of a Kafka cluster as boto3 knows them: AWS's own members."""
 
 import sys
-import time
 
 import boto3
-from functions import raises
+from functions import mapping_until, raises
 
 client = boto3.client("lambda")
 servers, topic = sys.argv[1].split(","), sys.argv[2]
@@ -16,21 +15,6 @@ asked = {
     "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "billing"},
 }
 
-
-def until(uuid, state):
-    """A mapping once it has this state; none means gone."""
-    for _ in range(600):
-        try:
-            found = client.get_event_source_mapping(UUID=uuid)
-        except client.exceptions.ResourceNotFoundException:
-            assert state is None, "it is gone"
-            return None
-        if found["State"] == state:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{found['State']}, not {state}: {found['LastProcessingResult']}")
-
-
 made = client.create_event_source_mapping(**asked)
 uuid = made["UUID"]
 assert made["State"] == "Creating", made
@@ -38,16 +22,16 @@ assert made["BatchSize"] == 100, made
 for key in ("SelfManagedEventSource", "Topics", "StartingPosition", "SelfManagedKafkaEventSourceConfig"):
     assert made[key] == asked[key], made
 assert "ParallelizationFactor" not in made and "TumblingWindowInSeconds" not in made, made
-assert until(uuid, "Enabled")["LastProcessingResult"] == "No records processed"
+assert mapping_until(client, uuid, "Enabled")["LastProcessingResult"] == "No records processed"
 
 with raises("ResourceConflictException", 409, f"Please update or delete the existing mapping with UUID {uuid}"):
     client.create_event_source_mapping(**asked)
 del asked["SelfManagedKafkaEventSourceConfig"]
 own = client.create_event_source_mapping(**asked)
 assert own["SelfManagedKafkaEventSourceConfig"] == {"ConsumerGroupId": own["UUID"]}, own
-until(own["UUID"], "Enabled")
+mapping_until(client, own["UUID"], "Enabled")
 client.delete_event_source_mapping(UUID=own["UUID"])
-until(own["UUID"], None)
+mapping_until(client, own["UUID"], None)
 with raises("InvalidParameterValueException", 400, "StartingPosition is required"):
     client.create_event_source_mapping(**{key: value for key, value in asked.items() if key != "StartingPosition"})
 with raises("InvalidParameterValueException", 400, "Unsupported ParallelizationFactor parameter"):
@@ -55,9 +39,9 @@ with raises("InvalidParameterValueException", 400, "Unsupported ParallelizationF
 
 changed = client.update_event_source_mapping(UUID=uuid, BatchSize=10_000, MaximumBatchingWindowInSeconds=1)
 assert (changed["State"], changed["BatchSize"]) == ("Updating", 10_000), changed
-until(uuid, "Enabled")
+mapping_until(client, uuid, "Enabled")
 client.update_event_source_mapping(UUID=uuid, Enabled=False)
-until(uuid, "Disabled")
+mapping_until(client, uuid, "Disabled")
 client.delete_event_source_mapping(UUID=uuid)
-until(uuid, None)
+mapping_until(client, uuid, None)
 print("ok")

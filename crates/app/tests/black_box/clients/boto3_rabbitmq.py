@@ -1,10 +1,9 @@
 """Mappings of a queue of a RabbitMQ broker as boto3 knows them, with the members of Amazon MQ."""
 
 import sys
-import time
 
 import boto3
-from functions import raises
+from functions import mapping_until, raises
 
 client = boto3.client("lambda")
 endpoint, queue = sys.argv[1:]
@@ -16,21 +15,6 @@ asked = {
     "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret}, {"Type": "VIRTUAL_HOST", "URI": "/"}],
 }
 
-
-def until(uuid, state):
-    """A mapping once it has this state; none means gone."""
-    for _ in range(600):
-        try:
-            found = client.get_event_source_mapping(UUID=uuid)
-        except client.exceptions.ResourceNotFoundException:
-            assert state is None, "it is gone"
-            return None
-        if found["State"] == state:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{found['State']}, not {state}: {found['LastProcessingResult']}")
-
-
 made = client.create_event_source_mapping(**asked)
 uuid = made["UUID"]
 assert made["State"] == "Creating", made
@@ -38,7 +22,7 @@ assert made["BatchSize"] == 100, made
 for key in ("SelfManagedEventSource", "Queues", "SourceAccessConfigurations"):
     assert made[key] == asked[key], made
 assert "StartingPosition" not in made and "Topics" not in made, made
-assert until(uuid, "Enabled")["LastProcessingResult"] == "No records processed"
+assert mapping_until(client, uuid, "Enabled")["LastProcessingResult"] == "No records processed"
 
 with raises("ResourceConflictException", 409, f"Please update or delete the existing mapping with UUID {uuid}"):
     client.create_event_source_mapping(**asked)
@@ -49,9 +33,9 @@ with raises("InvalidParameterValueException", 400, "Unsupported FunctionResponse
 
 changed = client.update_event_source_mapping(UUID=uuid, BatchSize=10_000, MaximumBatchingWindowInSeconds=1)
 assert (changed["State"], changed["BatchSize"]) == ("Updating", 10_000), changed
-until(uuid, "Enabled")
+mapping_until(client, uuid, "Enabled")
 client.update_event_source_mapping(UUID=uuid, Enabled=False)
-until(uuid, "Disabled")
+mapping_until(client, uuid, "Disabled")
 client.delete_event_source_mapping(UUID=uuid)
-until(uuid, None)
+mapping_until(client, uuid, None)
 print("ok")

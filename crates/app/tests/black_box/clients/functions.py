@@ -1,8 +1,10 @@
-"""What the programs of this folder share: a package, a function that is ready, an expected error."""
+"""What the programs of this folder share: a package, a function that is ready, a mapping in some
+state, an expected error."""
 
 import contextlib
 import io
 import os
+import time
 import zipfile
 
 import botocore.exceptions
@@ -31,6 +33,20 @@ def create(client, name, source="def handler(event, context): return event", **m
     )
     client.get_waiter("function_active_v2").wait(FunctionName=name)
     return created
+
+
+def mapping_until(client, uuid, state):
+    """An event source mapping once it has this state; none means gone."""
+    for _ in range(600):
+        try:
+            found = client.get_event_source_mapping(UUID=uuid)
+        except client.exceptions.ResourceNotFoundException:
+            assert state is None, "it is gone"
+            return None
+        if found["State"] == state:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{found['State']}, not {state}: {found['LastProcessingResult']}")
 
 
 @contextlib.contextmanager

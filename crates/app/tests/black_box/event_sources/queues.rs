@@ -6,7 +6,7 @@ use std::time::Duration;
 use kiln_testkit::{Builder, Ledger, Server, programs, wait_for};
 use serde_json::{Value, json};
 
-use super::{SOON, delete, mapping, until_result, until_state};
+use super::{SOON, delete, mapping, until_result};
 
 /// Notes the messages that it was given and those that it has handled, and does to each what it says:
 /// `fail` always fails, `fail once:ID` the first time, `slow` takes a while.
@@ -148,14 +148,8 @@ fn until_empty(server: &Server, queue: &str) {
 
 /// A mapping of the queue, listening.
 fn map(server: &Server, function: &str, queue: &str, more: &Value) -> String {
-    let mut document = json!({"FunctionName": function, "EventSourceArn": arn(queue)});
-    let members = more.as_object().unwrap().clone();
-    document.as_object_mut().unwrap().extend(members);
-    let made = server.lambda("POST", "/2015-03-31/event-source-mappings");
-    let made = made.json(&document).send().expect_status(202).json();
-    let uuid = made["UUID"].as_str().unwrap().to_owned();
-    until_state(server, &uuid, "Enabled");
-    uuid
+    let document = json!({"FunctionName": function, "EventSourceArn": arn(queue)});
+    super::map(server, document, more)
 }
 
 fn reserve(server: &Server, function: &str, count: u32) {
