@@ -57,23 +57,27 @@ fn page() -> String {
     let verbs = Verb::augment_subcommands(Command::new("kiln").disable_help_subcommand(true));
     for verb in verbs.get_subcommands() {
         let name = verb.get_name();
-        let verb = verb
-            .clone()
-            .disable_help_subcommand(true)
-            .bin_name(format!("kiln {name}"))
-            .disable_help_flag(true);
-        let under: Vec<Command> = verb.get_subcommands().cloned().collect();
-        page.push_str(&format!("\n## kiln {name}\n\n```text\n{}```\n", help(verb)));
-        for verb in under {
-            let bin_name = format!("kiln {name} {}", verb.get_name());
-            let verb = verb.bin_name(bin_name).disable_help_flag(true);
-            page.push_str(&format!("\n```text\n{}```\n", help(verb)));
-        }
+        page.push_str(&format!("\n## kiln {name}\n\n"));
+        entries(&mut page, verb, &format!("kiln {name}"));
         if name == "deploy" {
             page.push_str(DEPLOY);
         }
     }
     page
+}
+
+/// What a verb says of itself, and behind it those under it.
+fn entries(page: &mut String, verb: &Command, name: &str) {
+    let shown = verb
+        .clone()
+        .disable_help_subcommand(true)
+        .bin_name(name)
+        .disable_help_flag(true);
+    page.push_str(&format!("```text\n{}```\n", help(shown)));
+    for under in verb.get_subcommands() {
+        page.push('\n');
+        entries(page, under, &format!("{name} {}", under.get_name()));
+    }
 }
 
 fn help(command: Command) -> String {
