@@ -163,6 +163,8 @@ pub(crate) struct GivenUp {
     pub(crate) condition: Condition,
     /// What it holds.
     pub(crate) records: Vec<Record>,
+    /// The window that it is part of.
+    pub(crate) part: Option<Part>,
     /// How often the function ran on it.
     pub(crate) invokes: u32,
     /// How it went last, if it ran.

@@ -124,7 +124,7 @@ fn records(ending: &Ending<'_>, form: Form, bytes_max: usize) -> Vec<Bytes> {
 
 fn record(ending: &Ending<'_>, records: &[Record], form: Form) -> Bytes {
     let given_up = ending.given_up;
-    let payload = envelope::event(records, None, ending.origin);
+    let payload = envelope::event(records, given_up.part.as_ref(), ending.origin);
     let payload = String::from_utf8_lossy(&payload).into_owned();
     let (first, last) = (records.first(), records.last());
     let told = Told {
@@ -165,10 +165,16 @@ fn record(ending: &Ending<'_>, records: &[Record], form: Form) -> Bytes {
 
 /// Where the records of an ending lie in a bucket.
 fn key(ending: &Ending<'_>) -> String {
-    let records = &ending.given_up.records;
+    let given_up = ending.given_up;
+    let records = &given_up.records;
     let (mapping, shard) = (ending.mapping, &ending.origin.shard);
     let mut digest = Md5::new();
     digest.update(format!("{mapping}/{shard}"));
+    // The last batch of a window may hold nothing: it is another than those of windows beside it.
+    if let Some(part) = given_up.part.as_ref().filter(|_| records.is_empty()) {
+        digest.update(format!("/{}/{:?}/", part.start.as_millis(), given_up.batch));
+        digest.update(&part.state);
+    }
     for record in records {
         digest.update(format!("/{}/{}", record.created.as_millis(), record.id));
     }
@@ -179,13 +185,15 @@ fn key(ending: &Ending<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use kiln_types::Version;
     use serde_json::{Value, json};
 
     use kiln_types::limits;
 
     use super::*;
-    use crate::batch::{BatchId, Condition, Ran};
+    use crate::batch::{BatchId, Condition, Part, Ran};
     use crate::record::Key;
 
     fn given_up(records: Vec<Record>) -> GivenUp {
@@ -193,6 +201,7 @@ mod tests {
             batch: BatchId(1),
             condition: Condition::RetryAttemptsExhausted,
             records,
+            part: None,
             invokes: 3,
             ran: Some(Ran {
                 version: Version::Latest,
@@ -296,6 +305,42 @@ mod tests {
         assert!(key.starts_with(name), "{key}");
         assert_eq!(key.len(), name.len() + 36);
         assert_eq!(key, super::key(&ending(10_000)));
+    }
+
+    #[test]
+    fn last_batches_of_windows_hold_nothing_and_have_keys_of_their_own() {
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:sum";
+        let function = function.parse().unwrap();
+        let origin = Origin {
+            arn: "arn:m".to_owned(),
+            shard: "s".to_owned(),
+            shape: Default::default(),
+        };
+        let last = |start, batch| GivenUp {
+            batch: BatchId(batch),
+            part: Some(Part {
+                start: Timestamp::from_millis(start),
+                end: Timestamp::from_millis(start + 1_000),
+                state: Bytes::from_static(br#"{"sum":3}"#),
+                is_final: true,
+                is_early: false,
+            }),
+            ..given_up(Vec::new())
+        };
+        let all = [last(1_000, 1), last(2_000, 1), last(1_000, 2)];
+        let endings = all.iter().map(|given_up| Ending {
+            given_up,
+            mapping: "07070707-0707-0707-0707-070707070707".parse().unwrap(),
+            function: &function,
+            origin: &origin,
+            now: Timestamp::from_millis(9_000),
+        });
+        let keys: BTreeSet<_> = endings.clone().map(|ending| key(&ending)).collect();
+        assert_eq!(keys.len(), all.len(), "{keys:?}");
+        let ending = endings.into_iter().next().unwrap();
+        let record = &records(&ending, Form::Json, usize::MAX)[0];
+        let record: Value = serde_json::from_slice(record).unwrap();
+        assert_eq!(record["payload"]["state"], json!({"sum": 3}));
     }
 
     #[test]

@@ -111,6 +111,10 @@ impl Lane {
         self.set_expired_apart(settings, now);
         let batch = self.work.last()?;
         let records = batch.records.iter().map(|of| of.record.clone()).collect();
+        let part = self
+            .window
+            .as_ref()
+            .map(|window| window.part(batch.is_final));
         Some(match batch.given_up {
             Some(condition) => {
                 self.stage = Stage::Keeping(id);
@@ -118,16 +122,13 @@ impl Lane {
                     batch: id,
                     condition,
                     records,
+                    part,
                     invokes: batch.invokes,
                     ran: batch.ran,
                 })
             }
             None => {
                 self.stage = Stage::Running(id);
-                let part = self
-                    .window
-                    .as_ref()
-                    .map(|window| window.part(batch.is_final));
                 Action::Invoke(Attempt {
                     batch: id,
                     records,
