@@ -102,7 +102,7 @@ pub(crate) fn until_empty(server: &Server) -> Value {
     })
 }
 
-fn dead_letters(server: &Server) -> Vec<Value> {
+pub(crate) fn dead_letters(server: &Server) -> Vec<Value> {
     let list = ["--output", "json", "events", "list"];
     let listed = programs::run(&mut server.kiln(&list)).stdout;
     serde_json::from_slice::<Value>(&listed)

@@ -9,6 +9,7 @@ use kiln_testkit::{Server, clients, runtimes, wait_for};
 use serde_json::{Value, json};
 
 use crate::client;
+use crate::events::{SOON, dead_letters};
 
 #[test]
 fn boto3_finds_all_it_knows_of_buckets_and_objects() {
@@ -29,6 +30,12 @@ fn buckets_are_told_of_failed_events() {
     let server = Server::builder().args(&["--event-retry-secs", "1"]);
     let server = server.expect_log(gone).start();
     client::python(&server, "s3_destinations.py", &[]);
+    // Its last event's bucket is gone: what would have been told of it is kept.
+    wait_for("its dead letter", SOON, || {
+        let letters = dead_letters(&server).into_iter();
+        let mut reasons = letters.map(|letter| letter["reason"].clone());
+        reasons.find(|reason| reason == "RetriesExhausted")
+    });
 }
 
 fn aws(server: &Server, args: &[&str]) -> String {

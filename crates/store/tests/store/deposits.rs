@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use kiln_store::Store;
 use kiln_store::messages::Refusal;
 use kiln_store::objects::{Deposit, Tell};
 use kiln_store::queue::{DeliverError, Delivery, Place, Reason, Settlement};
-use kiln_types::Versioning;
+use kiln_store::{Config, Store};
+use kiln_types::{ManualClock, Versioning};
 
 use crate::messages::{make, message, queue_id};
 use crate::objects::{self, bucket_id, files, get};
@@ -22,12 +22,12 @@ fn tells(queues: &'static [&'static str]) -> Tell {
     })
 }
 
-fn deposit(store: &Store, key: &str, body: &'static [u8], tell: Tell) -> Deposit {
+pub fn deposit(store: &Store, key: &str, body: &'static [u8], tell: Tell) -> Deposit {
     let (id, key) = (bucket_id(), key.to_owned());
     store.objects().deposit(id, key, body.into(), tell)
 }
 
-fn failed(told: Vec<Vec<Delivery>>) -> Settlement {
+pub fn failed(told: Vec<Vec<Delivery>>) -> Settlement {
     match crate::queue::failed(event("nobody", "{}"), at(1)) {
         Settlement::Failed {
             letter,
@@ -145,4 +145,68 @@ async fn nothing_of_a_delivery_is_kept_when_its_bucket_is_gone() {
     );
     assert_eq!(store.queue().totals().queued, 0);
     assert_eq!(files(sample.dir.path()), 0);
+}
+
+#[tokio::test]
+async fn a_bucket_with_versions_keeps_what_was_told_before() {
+    let sample = Sample::new();
+    let store = &sample.store;
+    objects::make(store, Versioning::Enabled).await;
+    for body in [&b"before"[..], b"again"] {
+        let one = deposit(store, "k", body, tells(&[]));
+        let delivered = store.queue().deliver(vec![Delivery::Object(one)], at(0));
+        delivered.await.unwrap();
+    }
+    assert_eq!(get(store.objects(), "k", None).await.unwrap(), b"again");
+    assert_eq!(files(sample.dir.path()), 2);
+    let versions = store.objects().find(&bucket_id(), "k", None).await.unwrap();
+    let version = versions.unwrap().version;
+    objects::remove(store.objects(), "k", Some(&version)).await;
+    assert_eq!(get(store.objects(), "k", None).await.unwrap(), b"before");
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_made_again_gets_what_is_told_after_that() {
+    let sample = Sample::new();
+    let store = &sample.store;
+    objects::make(store, Versioning::Off).await;
+    let one = deposit(store, "k", b"record", tells(&[]));
+    store.objects().remove_bucket(&bucket_id()).await.unwrap();
+    objects::make(store, Versioning::Off).await;
+    let delivered = store.queue().deliver(vec![Delivery::Object(one)], at(0));
+    delivered.await.unwrap();
+    assert_eq!(get(store.objects(), "k", None).await.unwrap(), b"record");
+}
+
+#[tokio::test]
+async fn an_object_needs_no_room_in_a_full_queue_unless_somebody_is_told_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        queue_bytes_max: 3_000,
+        ..Config::new(dir.path())
+    };
+    let store = Store::open(config, Arc::new(ManualClock::default())).unwrap();
+    objects::make(&store, Versioning::Off).await;
+    make(&store, "told").await;
+    while store
+        .queue()
+        .accept(event("sum", vec![b'1'; 200]), at(0))
+        .await
+        .is_ok()
+    {}
+    let one = deposit(&store, "k", b"record", tells(&[]));
+    let delivered = store.queue().deliver(vec![Delivery::Object(one)], at(0));
+    delivered.await.unwrap();
+    let body = vec![b'x'; 1_000].leak();
+    let notice: &'static str = std::str::from_utf8(body).unwrap();
+    let tell: Tell = Arc::new(move |_| vec![Delivery::Message(message("told", notice))]);
+    let one = deposit(&store, "other", b"record", tell);
+    let refused = store.queue().deliver(vec![Delivery::Object(one)], at(0));
+    let refused = refused.await.unwrap_err();
+    assert!(
+        matches!(refused, DeliverError::Refused(Refusal::Full(_))),
+        "{refused}"
+    );
+    assert_eq!(get(store.objects(), "other", None).await, None);
+    assert_eq!(files(dir.path()), 1);
 }

@@ -14,6 +14,7 @@ mod buses;
 mod crash;
 mod deliver;
 mod deposits;
+mod deposits_crash;
 mod functions;
 mod image_layers;
 mod keys;
