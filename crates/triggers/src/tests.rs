@@ -126,18 +126,21 @@ async fn a_source_that_fails_is_tried_again_and_touches_no_other() {
 async fn a_source_that_is_another_is_heard_from_its_beginning() {
     let rig = Rig::start().await;
     let id = rig.create(mapping("sum", "a")).await;
-    let source = rig.source(id).await;
-    source.say(7..=8).await;
-    rig.invoked().await.answer(Answer::Works);
-    source.until_confirmed("8").await;
-    source.be_another().await;
-    let anew = rig.reopened(id, &source).await;
-    assert_eq!(anew.confirmed(), None, "places of before mean nothing");
-    anew.say(1..=2).await;
-    let invoked = rig.invoked().await;
-    assert_eq!(invoked.numbers, [1, 2], "they are not known already");
-    invoked.answer(Answer::Works);
-    anew.until_confirmed("2").await;
+    let mut source = rig.source(id).await;
+    // Also when it ends as soon as it has said so.
+    for ends in [false, true, true, true, true, true] {
+        source.say(7..=8).await;
+        let invoked = rig.invoked().await;
+        assert_eq!(invoked.numbers, [7, 8], "they are not known already");
+        invoked.answer(Answer::Works);
+        source.until_confirmed("8").await;
+        source.be_another().await;
+        if ends {
+            source.fail("it is another").await;
+        }
+        source = rig.reopened(id, &source).await;
+        assert_eq!(source.confirmed(), None, "places of before mean nothing");
+    }
     rig.stop().await;
 }
 

@@ -110,7 +110,7 @@ impl Worker {
                 said = listen_to(&mut session, &mut buffer, has_room) => match said {
                     Said::Something => self.hear(&mut buffer).await,
                     Said::Nothing(end) => {
-                        session = None;
+                        self.hear_last(session.take());
                         self.lost(end).await;
                     }
                 },
@@ -170,6 +170,16 @@ impl Worker {
         }
         self.results.trouble(Some(text));
         self.settle().await;
+    }
+
+    /// Takes what a source said before it ended. All of it comes again, but for one thing.
+    fn hear_last(&mut self, session: Option<Session<'_>>) {
+        let Some(mut session) = session else {
+            return;
+        };
+        while let Ok(item) = session.items.try_recv() {
+            self.is_over |= matches!(item, Item::Anew);
+        }
     }
 
     /// Takes what the source said.

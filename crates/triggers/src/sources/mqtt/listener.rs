@@ -102,6 +102,8 @@ impl Listener<'_> {
             let has_news = !self.outbox.is_empty();
             let feed = &mut self.feed;
             tokio::select! {
+                // What is done is said whatever else there is.
+                biased;
                 () = feed.stop.cancelled() => {
                     self.acknowledge().await?;
                     self.connection.leave().await;
@@ -111,6 +113,7 @@ impl Listener<'_> {
                     Ok(()) => self.acknowledge().await?,
                     Err(_) => return Ok(()),
                 },
+                _ = beat.tick() => self.beat().await?,
                 room = items.reserve(), if has_news => match room {
                     Ok(room) => room.send(self.outbox.pop_front().expect("it has news")),
                     Err(_) => return Ok(()),
@@ -120,7 +123,6 @@ impl Listener<'_> {
                     self.silent = 0;
                     self.hear(packet).await?;
                 }
-                _ = beat.tick() => self.beat().await?,
             }
         }
     }

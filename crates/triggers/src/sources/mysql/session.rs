@@ -102,11 +102,14 @@ impl Session {
             let has_news = !self.outbox.is_empty();
             let feed = &mut self.setting.feed;
             tokio::select! {
+                // What is done is said whatever else there is.
+                biased;
                 () = feed.stop.cancelled() => return self.keep().await,
                 changed = feed.confirmed.changed() => match changed {
                     Ok(()) => self.keep().await?,
                     Err(_) => return Ok(()),
                 },
+                _ = beat.tick() => self.beat(ask).await?,
                 room = items.reserve(), if has_news => match room {
                     Ok(room) => room.send(self.outbox.pop_front().expect("it has news")),
                     Err(_) => return Ok(()),
@@ -117,7 +120,6 @@ impl Session {
                     self.silent = 0;
                     self.hear(packet, ask).await?;
                 }
-                _ = beat.tick() => self.beat(ask).await?,
             }
         }
     }

@@ -167,6 +167,8 @@ impl Listener<'_> {
             let has_news = !self.outbox.is_empty();
             let is_listening = !has_news && self.puller.asked > 0;
             tokio::select! {
+                // What is done is said whatever else there is.
+                biased;
                 () = self.feed.stop.cancelled() => {
                     self.acknowledge().await?;
                     return self.connection.client.flush().await.map_err(lost);
@@ -176,6 +178,7 @@ impl Listener<'_> {
                     Ok(()) => self.acknowledge().await?,
                     Err(_) => return Ok(()),
                 },
+                _ = beat.tick() => self.beat(is_listening).await?,
                 room = items.reserve(), if has_news => match room {
                     Ok(room) => room.send(self.outbox.pop_front().expect("it has news")),
                     Err(_) => return Ok(()),
@@ -184,7 +187,6 @@ impl Listener<'_> {
                     Some(sent) => self.hear(&sent).await?,
                     None => return Err(self.connection.lost().await),
                 },
-                _ = beat.tick() => self.beat(is_listening).await?,
                 // What was handed out before comes one by one, and the next is asked for, without waiting.
                 () = std::future::ready(()), if !has_news && !is_listening => {}
             }

@@ -84,6 +84,8 @@ impl Session {
             let has_news = !self.outbox.is_empty();
             let feed = &mut self.setting.feed;
             tokio::select! {
+                // What is done is said whatever else there is.
+                biased;
                 () = feed.stop.cancelled() => {
                     self.tell_status(false).await?;
                     self.stream.close().await;
@@ -93,6 +95,7 @@ impl Session {
                     Ok(()) => self.tell_status(false).await?,
                     Err(_) => return Ok(()),
                 },
+                _ = beat.tick() => self.beat().await?,
                 room = items.reserve(), if has_news => match room {
                     Ok(room) => room.send(self.outbox.pop_front().expect("it has news")),
                     Err(_) => return Ok(()),
@@ -102,7 +105,6 @@ impl Session {
                     self.silent = 0;
                     self.hear(data, &look_up).await?;
                 }
-                _ = beat.tick() => self.beat().await?,
             }
         }
     }

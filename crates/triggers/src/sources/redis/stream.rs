@@ -111,6 +111,8 @@ impl Listener<'_> {
             }
             let feed = &mut self.feed;
             tokio::select! {
+                // What is done is said whatever else there is.
+                biased;
                 () = feed.stop.cancelled() => return self.acknowledge().await,
                 changed = feed.confirmed.changed() => match changed {
                     Ok(()) => self.acknowledge().await?,
