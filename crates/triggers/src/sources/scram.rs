@@ -6,12 +6,15 @@ use std::num::NonZeroU32;
 use aws_lc_rs::{digest, hmac, pbkdf2, rand};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 
 use crate::source::Trouble;
 use crate::sources::dial::lost;
 
 /// Rounds of hashing that a server may ask for: PostgreSQL and Kafka ask for 4,096. More would only keep a thread busy.
-pub(super) const ROUNDS_MAX: u32 = 200_000;
+const ROUNDS_MAX: u32 = 200_000;
+/// The fewest that the standard allows: with less, somebody in the server's place soon finds the password.
+const ROUNDS_MIN: u32 = 4_096;
 /// What makes an exchange unlike any other.
 const NONCE_BYTES: usize = 18;
 /// No channel binding: `n,,` in base64.
@@ -25,9 +28,9 @@ pub(super) enum Hash {
 }
 
 /// One exchange.
-pub(super) struct Scram<'a> {
+pub(super) struct Scram {
     hash: Hash,
-    password: &'a str,
+    password: String,
     nonce: String,
     /// The first message, without what says that there is no channel binding.
     bare: String,
@@ -36,9 +39,9 @@ pub(super) struct Scram<'a> {
 /// What the server must answer.
 pub(super) struct Expected(pub(super) Vec<u8>);
 
-impl<'a> Scram<'a> {
+impl Scram {
     /// An exchange with a number by chance.
-    pub(super) fn new(hash: Hash, user: &str, password: &'a str) -> Result<Self, Trouble> {
+    pub(super) fn new(hash: Hash, user: &str, password: &str) -> Result<Self, Trouble> {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce).map_err(|_| Trouble::new("this machine has no random numbers"))?;
         Ok(Self::with_nonce(
@@ -49,11 +52,11 @@ impl<'a> Scram<'a> {
         ))
     }
 
-    pub(super) fn with_nonce(hash: Hash, user: &str, password: &'a str, nonce: &str) -> Self {
+    pub(super) fn with_nonce(hash: Hash, user: &str, password: &str, nonce: &str) -> Self {
         let user = user.replace('=', "=3D").replace(',', "=2C");
         Self {
             hash,
-            password,
+            password: password.to_owned(),
             nonce: nonce.to_owned(),
             bare: format!("n={user},r={nonce}"),
         }
@@ -64,10 +67,19 @@ impl<'a> Scram<'a> {
         format!("n,,{}", self.bare)
     }
 
-    /// What is said to the server's challenge, and what it must answer to that.
+    /// The same as [`Scram::answer`], by a thread that holds up nobody else.
+    pub(super) async fn answer_apart(
+        self,
+        challenge: Bytes,
+    ) -> Result<(String, Expected), Trouble> {
+        let answered = tokio::task::spawn_blocking(move || self.answer(&challenge));
+        answered.await.unwrap_or_else(|_| Err(broken()))
+    }
+
+    /// What is said to the server's challenge, and what it must answer to that. Takes many rounds of hashing.
     pub(super) fn answer(&self, challenge: &[u8]) -> Result<(String, Expected), Trouble> {
         let challenge = std::str::from_utf8(challenge).map_err(|_| broken())?;
-        check_rounds(challenge.as_bytes())?;
+        check_rounds(challenge.as_bytes(), ROUNDS_MIN)?;
         let part = |name| member(challenge, name).ok_or_else(broken);
         let (nonce, salt, rounds) = (part("r=")?, part("s=")?, part("i=")?);
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
@@ -138,13 +150,19 @@ impl Expected {
     }
 }
 
-/// Refuses a challenge that would only cost time.
-pub(super) fn check_rounds(challenge: &[u8]) -> Result<(), Trouble> {
+/// Refuses a challenge that would only cost time, or that asks for fewer rounds than these.
+pub(super) fn check_rounds(challenge: &[u8], least: u32) -> Result<(), Trouble> {
     let text = String::from_utf8_lossy(challenge);
-    let rounds = member(&text, "i=").and_then(|rounds| rounds.parse().ok());
+    let rounds: Option<u32> = member(&text, "i=").and_then(|rounds| rounds.parse().ok());
     match rounds {
-        Some(rounds) if (1..=ROUNDS_MAX).contains(&rounds) => Ok(()),
-        _ => Err(lost("the server asks for too much work to log in")),
+        Some(rounds) if rounds > ROUNDS_MAX => {
+            Err(lost("the server asks for too much work to log in"))
+        }
+        Some(rounds) if rounds >= least => Ok(()),
+        Some(_) => Err(lost(format!(
+            "the server asks for so little work to log in that others could find the password: {least} rounds at least"
+        ))),
+        None => Err(broken()),
     }
 }
 
@@ -161,15 +179,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_cannot_keep_a_thread_busy() {
-        assert!(check_rounds(b"r=abc,s=def,i=4096").is_ok());
+    fn a_server_cannot_keep_a_thread_busy_nor_ask_for_next_to_nothing() {
+        assert!(check_rounds(b"r=abc,s=def,i=4096", ROUNDS_MIN).is_ok());
+        assert!(check_rounds(b"r=abc,s=def,i=1", 1).is_ok());
         for challenge in [
             "r=abc,s=def,i=4000000000",
+            "r=abc,s=def,i=4095",
             "r=abc,s=def,i=0",
             "r=a,s=b",
             "r=a,s=b,i=x",
         ] {
-            assert!(check_rounds(challenge.as_bytes()).is_err(), "{challenge}");
+            let checked = check_rounds(challenge.as_bytes(), ROUNDS_MIN);
+            assert!(checked.is_err(), "{challenge}");
         }
     }
 
@@ -210,7 +231,7 @@ mod tests {
         for challenge in [
             "r=other,s=AAAA,i=4096",
             "r=own,s=AAAA,i=4096",
-            "r=ownx,s=%,i=1",
+            "r=ownx,s=%,i=4096",
             "x",
         ] {
             assert!(scram.answer(challenge.as_bytes()).is_err(), "{challenge}");

@@ -37,7 +37,7 @@ pub(super) async fn log_in(connection: &mut Connection, login: &Login) -> Result
     };
     let scram = Scram::new(hash, user, password)?;
     let challenge = say(connection, scram.first().as_bytes()).await?;
-    let (answer, expected) = scram.answer(&challenge)?;
+    let (answer, expected) = scram.answer_apart(challenge).await?;
     let proof = say(connection, answer.as_bytes()).await?;
     expected.check(&proof)
 }

@@ -67,10 +67,16 @@ async fn scram(connection: &mut Connection, password: &str) -> Result<(), Troubl
         Message::ErrorResponse(error) => return Err(refused(&read_error(&error))),
         _ => return Err(lost("the server broke off the login")),
     };
-    check_rounds(challenge.data())?;
-    scram
-        .update(challenge.data())
-        .map_err(|error| lost(error.to_string()))?;
+    // PostgreSQL may be told to ask for a single round.
+    check_rounds(challenge.data(), 1)?;
+    let challenge = challenge.data().to_vec();
+    // Many rounds of hashing: by a thread that holds up nobody else.
+    let answered = tokio::task::spawn_blocking(move || {
+        let answered = scram.update(&challenge);
+        answered.map(|()| scram)
+    });
+    let answered = answered.await.map_err(|error| lost(error.to_string()))?;
+    let mut scram = answered.map_err(|error| lost(error.to_string()))?;
     message.clear();
     frontend::sasl_response(scram.message(), &mut message)
         .map_err(|error| lost(error.to_string()))?;
