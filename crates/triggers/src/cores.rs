@@ -18,6 +18,8 @@ pub(crate) struct Cores {
     settings: Settings,
     whole: Core,
     parts: BTreeMap<u32, Core>,
+    /// What each part may hold.
+    share: usize,
 }
 
 impl Cores {
@@ -25,6 +27,7 @@ impl Cores {
         Self {
             whole: Core::new(settings.clone()),
             parts: BTreeMap::new(),
+            share: 0,
             settings,
         }
     }
@@ -78,12 +81,17 @@ impl Cores {
             return &mut self.whole;
         };
         if !self.parts.contains_key(&part) {
-            let core = Core::of_part(self.settings.clone(), part);
-            self.parts.insert(part, core);
-            let share = PARTS_BYTES_MAX / self.parts.len();
-            for core in self.parts.values_mut() {
-                core.hold_at_most(share.max(1));
+            // In steps of two, so that most parts that are added change nothing for the others.
+            let sharing = (self.parts.len() + 1).next_power_of_two();
+            let share = (PARTS_BYTES_MAX / sharing).max(1);
+            let mut core = Core::of_part(self.settings.clone(), part);
+            core.hold_at_most(share);
+            if std::mem::replace(&mut self.share, share) != share {
+                for core in self.parts.values_mut() {
+                    core.hold_at_most(share);
+                }
             }
+            self.parts.insert(part, core);
         }
         self.parts.get_mut(&part).expect("it is there now")
     }
