@@ -109,6 +109,7 @@ impl MakeSources for Sources {
                 mapping,
                 source.clone(),
                 self.secrets.clone(),
+                self.store.clone(),
                 self.clock.clone(),
             ))),
             EventSource::Queue(queue) => Made::Messages(Arc::new(sqs::Queue::new(

@@ -6,26 +6,32 @@
 //!
 //! ```text
 //! wire, api     the protocol's values, and its messages
+//! fetch         the one that asks for records
 //! errors        what brokers refuse
 //! connection    a broker: TLS, login, one question at a time
 //! cluster       which brokers there are, and who leads what
 //! group         the places that are kept
+//! identity      which topic they are in
 //! start         where partitions begin
 //! batches       what logs hold, transactions that came to nothing left out
 //! decompress    what it is compressed by
 //! readers       questions to all leaders at the same time
-//! listener      what comes becomes records; what is done moves the group
+//! listener      what comes is taken, and who does not answer is left alone for a while
+//! reading       what came becomes records
+//! house         what is done moves the group; who leads what, and what is new
 //! record        a record in the shape of AWS's events
 //! ```
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use kiln_store::Store;
 use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::kafka::{KafkaServer, KafkaSource};
 use kiln_types::{Clock, Mapping};
 
 use crate::envelope::Shape;
+use crate::place_kept::PlaceKept;
 use crate::secrets::{Secret, Secrets};
 use crate::source::{Feed, Source, Task, Trouble};
 use crate::sources::tls;
@@ -36,11 +42,15 @@ mod cluster;
 mod connection;
 mod decompress;
 mod errors;
+mod fetch;
 mod group;
+mod house;
+mod identity;
 mod listener;
 mod login;
 mod partition;
 mod readers;
+mod reading;
 mod record;
 mod start;
 mod wire;
@@ -48,6 +58,7 @@ mod wire;
 use cluster::Cluster;
 use connection::{Login, Way};
 use group::Group;
+use identity::Identity;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +71,7 @@ pub(crate) struct Kafka {
     source: KafkaSource,
     /// The group that the places are kept under.
     group: String,
+    identity: Identity,
     secrets: Secrets,
     clock: Arc<dyn Clock>,
     look_every: Duration,
@@ -70,11 +82,13 @@ impl Kafka {
         mapping: &Mapping,
         source: KafkaSource,
         secrets: Secrets,
+        store: Store,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let group = source.group.as_ref().map(|group| group.as_str().to_owned());
         Self {
             group: group.unwrap_or_else(|| mapping.id.to_string()),
+            identity: Identity::new(PlaceKept::new(store, mapping.id)),
             source,
             secrets,
             clock,

@@ -5,17 +5,15 @@
 
 use bytes::Bytes;
 
+use super::identity::TopicId;
 use super::wire::{Read, Reader, Writer};
-
-/// A topic's own name, which a topic that is made again does not have; none: the broker tells none.
-pub(super) type TopicId = [u8; 16];
 
 /// The offset of a time in [`ListOffsets`]: the end of what may be read.
 pub(super) const LATEST: i64 = -1;
 /// The first that is there.
 pub(super) const EARLIEST: i64 = -2;
 /// What is not committed is not read.
-const READ_COMMITTED: i8 = 1;
+pub(super) const READ_COMMITTED: i8 = 1;
 
 /// Something that is asked of a broker.
 pub(super) trait Request {
@@ -29,6 +27,11 @@ pub(super) trait Request {
     type Answer;
     /// Largest answer that is taken.
     const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+    /// Those in which this very question can be written.
+    fn versions(&self) -> &'static [i16] {
+        Self::VERSIONS
+    }
 
     fn write(&self, to: &mut Writer, version: i16);
     fn read(from: &mut Reader, version: i16) -> Read<Self::Answer>;
@@ -117,6 +120,7 @@ pub(super) struct Broker {
 #[derive(Debug)]
 pub(super) struct TopicDescribed {
     pub(super) error: i16,
+    /// None: the broker does not say.
     pub(super) id: Option<TopicId>,
     pub(super) partitions: Vec<PartitionDescribed>,
 }
@@ -183,7 +187,7 @@ impl TopicDescribed {
         let error = from.i16()?;
         from.text_or_none()?;
         let id = match version >= 10 {
-            true => TopicId::try_from(&*from.take(16)?).ok(),
+            true => from.topic_id()?,
             false => None,
         };
         from.i8()?;
@@ -209,7 +213,7 @@ impl TopicDescribed {
         from.tags()?;
         Ok(Self {
             error,
-            id: id.filter(|id| *id != TopicId::default()),
+            id,
             partitions,
         })
     }
@@ -377,103 +381,5 @@ impl Request for ListOffsets<'_> {
             })
         })?;
         Ok(topics.into_iter().flatten().collect())
-    }
-}
-
-/// What comes behind these offsets: waits a while when nothing has.
-#[derive(Debug)]
-pub(super) struct Fetch {
-    pub(super) topic: String,
-    /// Number, offset, and bytes at most.
-    pub(super) partitions: Vec<(i32, i64, i32)>,
-    pub(super) wait_ms: i32,
-    pub(super) bytes_max: i32,
-}
-
-#[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) number: i32,
-    pub(super) error: i16,
-    /// Transactions that came to nothing: their producers, and where each began.
-    pub(super) aborted: Vec<(i64, i64)>,
-    /// Batches of records, the last one perhaps not whole.
-    pub(super) batches: Bytes,
-}
-
-impl Request for Fetch {
-    const KEY: i16 = 1;
-    /// A batch of records is sent whole.
-    const ANSWER_BYTES_MAX: usize = super::connection::ANSWER_BYTES_MAX;
-    const VERSIONS: &'static [i16] = &[11, 4];
-    type Answer = (i16, Vec<Fetched>);
-
-    fn write(&self, to: &mut Writer, version: i16) {
-        to.i32(-1);
-        to.i32(self.wait_ms);
-        // One byte is worth an answer.
-        to.i32(1);
-        to.i32(self.bytes_max);
-        to.i8(READ_COMMITTED);
-        if version >= 7 {
-            // No session: each asks for all that it wants.
-            to.i32(0);
-            to.i32(-1);
-        }
-        to.list(&[&self.topic], |to, topic| {
-            to.text(topic);
-            to.list(&self.partitions, |to, (number, offset, bytes_max)| {
-                to.i32(*number);
-                if version >= 9 {
-                    to.i32(-1);
-                }
-                to.i64(*offset);
-                if version >= 5 {
-                    to.i64(-1);
-                }
-                to.i32(*bytes_max);
-            });
-        });
-        if version >= 7 {
-            to.list(&[], |_, _: &()| {});
-        }
-        if version >= 11 {
-            to.text("");
-        }
-    }
-
-    fn read(from: &mut Reader, version: i16) -> Read<Self::Answer> {
-        from.i32()?;
-        let mut error = 0;
-        if version >= 7 {
-            error = from.i16()?;
-            from.i32()?;
-        }
-        let topics = from.list(|from| {
-            from.text()?;
-            from.list(|from| Fetched::read(from, version))
-        })?;
-        Ok((error, topics.into_iter().flatten().collect()))
-    }
-}
-
-impl Fetched {
-    fn read(from: &mut Reader, version: i16) -> Read<Self> {
-        let (number, error) = (from.i32()?, from.i16()?);
-        // The end, and the end of what is decided.
-        from.i64()?;
-        from.i64()?;
-        if version >= 5 {
-            from.i64()?;
-        }
-        let aborted = from.list(|from| Ok((from.i64()?, from.i64()?)))?;
-        if version >= 11 {
-            from.i32()?;
-        }
-        Ok(Self {
-            number,
-            error,
-            aborted,
-            batches: from.data()?,
-        })
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Chunk {
     aborting: BTreeSet<i64>,
     /// Whether a batch of it was whole.
     pub(super) has_batch: bool,
+    /// What it takes until all of it has been read.
+    pub(super) size: usize,
 }
 
 /// A batch that is whole.
@@ -92,6 +94,7 @@ impl Chunk {
         let mut aborted: Vec<_> = aborted.into_iter().map(|(who, at)| (at, who)).collect();
         aborted.sort_unstable();
         Self {
+            size: batches.len(),
             rest: batches,
             aborted: aborted.into(),
             aborting: BTreeSet::new(),
@@ -187,9 +190,9 @@ impl Batch {
         })
     }
 
-    /// What it takes as it came.
-    pub(super) fn size(&self) -> usize {
-        self.payload.len()
+    /// Whether it has to be decompressed, which may take a while however small it is.
+    pub(super) fn is_compressed(&self) -> bool {
+        !self.is_hidden && self.attributes & COMPRESSION != 0
     }
 
     /// Begins to read its records.

@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 
 use kiln_types::mapping::kafka::KafkaServer;
 
-use super::api::{Broker, Described, Metadata, Request, TopicId};
+use super::api::{Broker, Described, Metadata, Request};
 use super::connection::{Connection, Way, lost};
 use super::errors::{UNKNOWN_TOPIC, may_pass, refused};
+use super::identity::TopicId;
 use crate::source::Trouble;
+
+/// Brokers that a cluster may have, and partitions that a topic may: more than any is known to have. Each costs memory
+/// and each broker a connection, however little it says.
+const BROKERS_MAX: usize = 1_000;
+const PARTITIONS_MAX: usize = 10_000;
 
 /// Where a broker is.
 pub(super) type Place = (String, u16);
@@ -98,6 +104,11 @@ impl Cluster {
     pub(super) async fn look(&mut self) -> Result<Layout, Trouble> {
         let topic = self.topic.clone();
         let Described { brokers, topic } = self.ask(&Metadata { topic: &topic }).await?;
+        if brokers.len() > BROKERS_MAX {
+            return Err(Trouble::new(format!(
+                "the cluster names more than {BROKERS_MAX} brokers"
+            )));
+        }
         let places = brokers
             .into_iter()
             .filter_map(|broker| Some((broker.id, broker.place()?)));
@@ -109,6 +120,12 @@ impl Cluster {
             0 => {}
             error if may_pass(error) => {}
             error => return Err(refused(error)),
+        }
+        if topic.partitions.len() > PARTITIONS_MAX {
+            return Err(Trouble::new(format!(
+                "the topic {} has more than {PARTITIONS_MAX} partitions",
+                self.topic
+            )));
         }
         let leaders = topic.partitions.iter().filter_map(|partition| {
             let leader = Some(partition.leader).filter(|leader| self.brokers.contains_key(leader));

@@ -88,13 +88,14 @@ impl Connection {
 
     /// Whether the broker knows a message.
     pub(super) fn knows<R: Request>(&self) -> bool {
-        self.version::<R>().is_some()
+        self.version::<R>(R::VERSIONS).is_some()
     }
 
-    fn version<R: Request>(&self) -> Option<i16> {
+    /// The best of these versions of a message that the broker knows.
+    fn version<R: Request>(&self, of: &[i16]) -> Option<i16> {
         let known = self.known.iter().find(|(key, _, _)| *key == R::KEY);
         let (_, first, last) = *known?;
-        let mut versions = R::VERSIONS.iter().copied();
+        let mut versions = of.iter().copied();
         versions.find(|version| (first..=last).contains(version))
     }
 
@@ -116,7 +117,7 @@ impl Connection {
     }
 
     async fn ask_slowly<R: Request>(&mut self, question: &R) -> Result<R::Answer, Trouble> {
-        let version = self.version::<R>().ok_or_else(|| {
+        let version = self.version::<R>(question.versions()).ok_or_else(|| {
             lost("the broker speaks no version of Kafka's protocol that Kiln does: it must be 0.11 or later")
         })?;
         let is_flexible = version >= R::FLEXIBLE_FROM;

@@ -14,7 +14,7 @@ pub(super) const GROUP_NOT_EMPTY: i16 = 68;
 pub(super) const NO_SUCH_GROUP: i16 = 69;
 
 /// Numbers, their names, and whether somebody who asks again, perhaps somebody else, may be answered.
-const NAMES: [(i16, &str, bool); 33] = [
+const NAMES: [(i16, &str, bool); 35] = [
     (-1, "UNKNOWN_SERVER_ERROR", true),
     (OFFSET_OUT_OF_RANGE, "OFFSET_OUT_OF_RANGE", false),
     (2, "CORRUPT_MESSAGE", false),
@@ -48,6 +48,8 @@ const NAMES: [(i16, &str, bool); 33] = [
     (75, "UNKNOWN_LEADER_EPOCH", true),
     (76, "UNSUPPORTED_COMPRESSION_TYPE", false),
     (78, "OFFSET_NOT_AVAILABLE", true),
+    (100, "UNKNOWN_TOPIC_ID", true),
+    (103, "INCONSISTENT_TOPIC_ID", true),
 ];
 
 /// A refusal in words.

@@ -3,54 +3,57 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use bytes::Bytes;
 use kiln_types::Moment;
 
 use super::Kafka;
-use super::api::{EARLIEST, Fetched, LATEST};
-use super::batches::{Batch, Chunk, Open};
+use super::batches::{Chunk, Open};
 use super::cluster::{Cluster, Layout};
-use super::decompress::{BATCH_BYTES_MAX, Unread};
-use super::errors::{OFFSET_OUT_OF_RANGE, may_pass, refused};
+use super::errors::{OFFSET_OUT_OF_RANGE, refused};
+use super::fetch::Fetched;
 use super::group::Group;
 use super::partition::{Partition, Reach};
 use super::readers::{Heard, Readers};
-use super::record::{offset, place, record};
-use super::start::{Start, offsets};
+use super::record::offset;
+use super::start::{Anew, Start};
 use crate::source::{Feed, Item, Parts, Trouble};
 
 /// How often the group is told again how far it has got: clusters forget what nobody says for some days.
-const KEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+pub(super) const KEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// The first rest before leaders are looked for again; twice as long after each further failure.
 const REST_FIRST: Duration = Duration::from_millis(250);
 /// The longest.
 const REST_MAX: Duration = Duration::from_secs(10);
 /// Failures in a row after which somebody is told of partitions that cannot be read, or that it is over if none can.
-const FAILURES_MAX: u32 = 5;
-/// Payloads that are decompressed where they are. Larger ones must not hold up everybody else.
-const INLINE_BYTES_MAX: usize = 64 * 1024;
+pub(super) const FAILURES_MAX: u32 = 5;
 
-struct Listener<'a> {
-    kafka: &'a Kafka,
-    cluster: Cluster,
-    group: Group,
-    feed: Feed,
-    layout: Layout,
-    partitions: BTreeMap<u32, Partition>,
-    readers: Readers,
+/// The working state of a connection to a cluster: what came is read in `reading`, all else looked after in `house`.
+pub(super) struct Listener<'a> {
+    pub(super) kafka: &'a Kafka,
+    pub(super) cluster: Cluster,
+    pub(super) group: Group,
+    pub(super) feed: Feed,
+    pub(super) layout: Layout,
+    pub(super) partitions: BTreeMap<u32, Partition>,
+    pub(super) readers: Readers,
     /// The batch that is being read, and of which partition it is.
-    open: Option<(u32, Open)>,
-    outbox: VecDeque<Item>,
+    pub(super) open: Option<(u32, Open)>,
+    /// The partition that was read last: others have their turn before it has another.
+    pub(super) last: u32,
+    pub(super) outbox: VecDeque<Item>,
     /// Where the group is.
-    kept: BTreeMap<u32, i64>,
-    keep_at: Moment,
-    look_at: Moment,
-    failures: u32,
+    pub(super) kept: BTreeMap<u32, i64>,
+    pub(super) keep_at: Moment,
+    pub(super) look_at: Moment,
+    /// Failures to read some partition, in a row.
+    pub(super) failures: u32,
     /// Whether somebody was told of partitions that cannot be read.
     is_told: bool,
     /// Records that were gone before they were read.
-    missed: i64,
-    /// Whether the topic is another than it was: nothing more is read or kept.
-    is_over: bool,
+    pub(super) missed: u64,
+    /// Partitions that somebody will hear from their beginning who knows nothing of before: nothing more is read, and of
+    /// these nothing kept.
+    pub(super) anew: Option<BTreeSet<u32>>,
 }
 
 /// Feeds a topic's records until it is told to stop or cannot.
@@ -62,6 +65,16 @@ pub(super) async fn listen(kafka: &Kafka, feed: Feed) -> Result<(), Trouble> {
     if kafka.has_own_group() {
         feed.make().await?;
     }
+    if kafka.identity.has_changed(layout.topic).await? {
+        // Also when nobody listened at that time.
+        let anew = Anew::of_all(&layout, "it was made again");
+        anew.begin(kafka, &mut cluster, &mut group, &layout).await?;
+        let _ = feed.say(Item::Anew).await;
+        return Err(Trouble::new(format!(
+            "the topic {topic} was made again: it is heard from its beginning"
+        )));
+    }
+    kafka.identity.keep(layout.topic).await?;
     let start = Start {
         topic,
         begin: kafka.source.begin,
@@ -83,6 +96,7 @@ pub(super) async fn listen(kafka: &Kafka, feed: Feed) -> Result<(), Trouble> {
         feed,
         layout,
         open: None,
+        last: 0,
         outbox: VecDeque::from([Item::Opened]),
         kept: starts,
         keep_at: now + KEEP_EVERY,
@@ -90,7 +104,7 @@ pub(super) async fn listen(kafka: &Kafka, feed: Feed) -> Result<(), Trouble> {
         failures: 0,
         is_told: false,
         missed: 0,
-        is_over: false,
+        anew: None,
     };
     listener.run().await
 }
@@ -102,7 +116,7 @@ impl Listener<'_> {
         // That something is handed on changes nothing of what is asked for.
         let mut may_ask = true;
         loop {
-            if self.outbox.is_empty() && !self.is_over {
+            if self.outbox.is_empty() && self.anew.is_none() {
                 self.read_on().await?;
                 may_ask = true;
             }
@@ -114,11 +128,18 @@ impl Listener<'_> {
             let wake = self.look_at.min(self.keep_at);
             let wake = wake.since(self.kafka.clock.now()) + Duration::from_millis(1);
             tokio::select! {
+                // What is done is said whatever else there is.
+                biased;
                 () = stop.cancelled() => return self.keep().await,
                 changed = self.feed.parts.changed() => match changed {
                     Ok(()) => self.keep().await?,
                     Err(_) => return Ok(()),
                 },
+                () = tokio::time::sleep(wake), if self.anew.is_none() => tokio::select! {
+                    kept = self.keep_house() => kept?,
+                    () = stop.cancelled() => return self.keep().await,
+                },
+                heard = self.readers.next(), if is_waiting => self.hear(heard).await?,
                 room = items.reserve(), if has_news => match room {
                     Ok(room) => {
                         room.send(self.outbox.pop_front().expect("it has news"));
@@ -126,20 +147,16 @@ impl Listener<'_> {
                     }
                     Err(_) => return Ok(()),
                 },
-                heard = self.readers.next(), if is_waiting => self.hear(heard).await?,
-                () = tokio::time::sleep(wake), if !self.is_over => tokio::select! {
-                    kept = self.keep_house() => kept?,
-                    () = stop.cancelled() => return self.keep().await,
-                },
             }
         }
     }
 
     /// Asks every leader that is not busy for what is new where there is room for it.
     fn ask(&mut self) {
-        if self.is_over {
+        if self.anew.is_some() {
             return;
         }
+        let room = self.room();
         let parts = self.feed.parts.borrow();
         let mut wanted: BTreeMap<i32, Vec<(i32, i64, i32)>> = BTreeMap::new();
         for (number, partition) in &self.partitions {
@@ -153,76 +170,18 @@ impl Listener<'_> {
                 wanted.entry(leader).or_default().push(what);
             }
         }
+        let room = room / wanted.len().max(1);
         for (leader, partitions) in wanted {
             if let Some(at) = self.cluster.place(leader) {
-                self.readers.ask(leader, at, partitions);
+                let id = self.layout.topic;
+                self.readers.ask(leader, at, id, partitions, room);
             }
         }
-    }
-
-    /// Makes records of what came of a partition that there is room for.
-    async fn read_on(&mut self) -> Result<(), Trouble> {
-        let full = self.feed.parts.borrow().full.clone();
-        if let Some((number, _)) = self
-            .open
-            .as_ref()
-            .filter(|(number, _)| !full.contains(number))
-        {
-            let number = *number;
-            return self.read_some(number);
-        }
-        let topic = self.kafka.source.topic.as_str();
-        for (number, partition) in &mut self.partitions {
-            if full.contains(number) {
-                continue;
-            }
-            let batch = partition.next_batch();
-            let batch = batch.map_err(|what| wrong(topic, *number, partition.next, &what))?;
-            if let Some(batch) = batch {
-                let number = *number;
-                // One that is full keeps its batch as it came, and opens it again.
-                self.open = None;
-                let opened = open(batch).await;
-                let at = partition.next;
-                let opened = opened.map_err(|unread| wrong(topic, number, at, &told(unread)))?;
-                self.open = Some((number, opened));
-                return self.read_some(number);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes records of some of the batch that is open.
-    fn read_some(&mut self, number: u32) -> Result<(), Trouble> {
-        let (Some((_, open)), Some(partition)) = (&mut self.open, self.partitions.get_mut(&number))
-        else {
-            return Ok(());
-        };
-        let topic = self.kafka.source.topic.as_str();
-        let at = partition.next;
-        let messages = open.some(at);
-        let messages = messages.map_err(|unread| wrong(topic, number, at, &told(unread)))?;
-        let now = self.kafka.clock.timestamp();
-        for message in &messages {
-            let record = record(message, topic, number, now);
-            partition.next = message.offset + 1;
-            self.outbox.push_back(Item::PartRecord(number, record));
-            let behind = place(partition.next);
-            self.outbox.push_back(Item::PartMark(number, behind));
-        }
-        if messages.is_empty() {
-            partition.next = open.next();
-            partition.batch = None;
-            self.open = None;
-            let behind = place(partition.next);
-            self.outbox.push_back(Item::PartMark(number, behind));
-        }
-        Ok(())
     }
 
     /// A broker answered, or did not.
     async fn hear(&mut self, heard: Heard) -> Result<(), Trouble> {
-        if self.is_over {
+        if self.anew.is_some() {
             return Ok(());
         }
         let of = match heard.answer {
@@ -240,7 +199,7 @@ impl Listener<'_> {
         if self
             .partitions
             .values()
-            .all(|partition| partition.reach == Reach::Given)
+            .all(|partition| partition.reach == Reach::Given && !partition.is_broken)
         {
             self.failures = 0;
             if std::mem::take(&mut self.is_told) {
@@ -260,17 +219,18 @@ impl Listener<'_> {
         match fetched.error {
             0 => {
                 partition.reach = Reach::Given;
-                partition.chunk = Chunk::new(fetched.batches, fetched.aborted);
+                // What else the answer holds of others does not stay for as long as this does.
+                let batches = Bytes::copy_from_slice(&fetched.batches);
+                partition.chunk = Chunk::new(batches, fetched.aborted);
+                Ok(())
             }
-            OFFSET_OUT_OF_RANGE => return self.find_again(number).await,
-            error if may_pass(error) => return self.lose(&[number], refused(error)),
-            error => return Err(refused(error)),
+            OFFSET_OUT_OF_RANGE => self.find_again(number).await,
+            error => self.lose(&[number], refused(error)),
         }
-        Ok(())
     }
 
     /// Some partitions cannot be read before it is looked again who leads them.
-    fn lose(&mut self, numbers: &[u32], why: Trouble) -> Result<(), Trouble> {
+    pub(super) fn lose(&mut self, numbers: &[u32], why: Trouble) -> Result<(), Trouble> {
         let is_first = !self.partitions.values().any(|of| of.reach == Reach::Lost);
         for number in numbers {
             if let Some(partition) = self.partitions.get_mut(number) {
@@ -284,7 +244,7 @@ impl Listener<'_> {
             return Ok(());
         }
         let partitions = self.partitions.iter();
-        let lost = partitions.filter(|(_, of)| of.reach != Reach::Given);
+        let lost = partitions.filter(|(_, of)| of.reach != Reach::Given || of.is_broken);
         let lost: Vec<_> = lost.map(|(number, _)| number.to_string()).collect();
         if lost.len() == self.partitions.len() {
             return Err(why);
@@ -299,7 +259,7 @@ impl Listener<'_> {
         Ok(())
     }
 
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         let rest = REST_FIRST
             .saturating_mul(1 << self.failures.min(16))
             .min(REST_MAX);
@@ -307,165 +267,10 @@ impl Listener<'_> {
         let now = self.kafka.clock.now();
         self.look_at = self.look_at.min(now + rest);
     }
-
-    /// The next offset of a partition is not there: what was has been removed, or the topic is another.
-    async fn find_again(&mut self, number: u32) -> Result<(), Trouble> {
-        let one = BTreeSet::from([number]);
-        let topic = self.kafka.source.topic.as_str();
-        let mut found = [0; 2];
-        for (place, time) in [EARLIEST, LATEST].into_iter().enumerate() {
-            let at = offsets(&self.cluster, topic, &self.layout, &one, time).await;
-            match at {
-                Ok(at) => found[place] = at.get(&number).copied().unwrap_or(0),
-                Err(trouble) => return self.lose(&[number], trouble),
-            }
-        }
-        let [first, end] = found;
-        let Some(partition) = self.partitions.get_mut(&number) else {
-            return Ok(());
-        };
-        if partition.next > end {
-            return self
-                .begin_anew(
-                    &one,
-                    &format!("{topic}-{number} ends before what was read of it"),
-                )
-                .await;
-        }
-        if partition.next < first {
-            self.missed += first - partition.next;
-            partition.next = first;
-            let text = format!(
-                "{} records were removed from {topic} before they were read: keep them longer",
-                self.missed
-            );
-            self.outbox.push_back(Item::PartMark(number, place(first)));
-            self.outbox.push_back(Item::Health(Some(text)));
-        }
-        Ok(())
-    }
-
-    /// The topic is not what it was: the partitions are heard from their beginning, by somebody who knows nothing of before.
-    async fn begin_anew(&mut self, numbers: &BTreeSet<u32>, why: &str) -> Result<(), Trouble> {
-        let topic = self.kafka.source.topic.as_str();
-        let firsts = offsets(&self.cluster, topic, &self.layout, numbers, EARLIEST).await?;
-        self.group.move_to(&mut self.cluster, &firsts).await?;
-        tracing::warn!(
-            topic,
-            why,
-            "a topic is another than it was, or was set back; it is heard from its beginning"
-        );
-        self.is_over = true;
-        self.outbox.clear();
-        self.outbox.push_back(Item::Anew);
-        Ok(())
-    }
-
-    /// Has the group move to where all is done.
-    async fn keep(&mut self) -> Result<(), Trouble> {
-        if self.is_over {
-            return Ok(());
-        }
-        let news: BTreeMap<u32, i64> = done(&self.feed.parts.borrow_and_update())
-            .filter(|(part, at)| self.kept.get(part).is_some_and(|kept| kept < at))
-            .collect();
-        if news.is_empty() {
-            return Ok(());
-        }
-        self.group.move_to(&mut self.cluster, &news).await?;
-        self.kept.extend(news);
-        Ok(())
-    }
-
-    /// What is done from time to time.
-    async fn keep_house(&mut self) -> Result<(), Trouble> {
-        let now = self.kafka.clock.now();
-        if now >= self.keep_at {
-            self.keep_at = now + KEEP_EVERY;
-            self.group.move_to(&mut self.cluster, &self.kept).await?;
-        }
-        if now < self.look_at {
-            return Ok(());
-        }
-        self.look_at = now + self.kafka.look_every;
-        let layout = match self.cluster.look().await {
-            Ok(layout) => layout,
-            Err(trouble) if self.failures >= FAILURES_MAX => return Err(trouble),
-            Err(_) => {
-                self.rest();
-                return Ok(());
-            }
-        };
-        let before = std::mem::replace(&mut self.layout, layout);
-        if before.topic.is_some()
-            && self.layout.topic.is_some()
-            && before.topic != self.layout.topic
-        {
-            let all = self.layout.leaders.keys().copied().collect();
-            return self.begin_anew(&all, "it was made again").await;
-        }
-        let mut leaderless = Vec::new();
-        for (number, partition) in &mut self.partitions {
-            if partition.reach == Reach::Lost {
-                partition.reach = Reach::Tried;
-            }
-            if self.layout.leaders.get(number).copied().flatten().is_none() {
-                leaderless.push(*number);
-            }
-        }
-        if !leaderless.is_empty() {
-            self.lose(&leaderless, Trouble::new("nobody leads them"))?;
-        }
-        self.add_partitions().await
-    }
-
-    /// Begins to read partitions that are new.
-    async fn add_partitions(&mut self) -> Result<(), Trouble> {
-        let leaders = self.layout.leaders.iter();
-        let new = leaders
-            .filter(|(number, leader)| leader.is_some() && !self.partitions.contains_key(number));
-        let new: BTreeSet<u32> = new.map(|(number, _)| *number).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let topic = self.kafka.source.topic.as_str();
-        let firsts = offsets(&self.cluster, topic, &self.layout, &new, EARLIEST).await?;
-        self.group.move_to(&mut self.cluster, &firsts).await?;
-        for (number, first) in firsts {
-            self.partitions.insert(number, Partition::at(first));
-            self.kept.insert(number, first);
-        }
-        Ok(())
-    }
 }
 
 /// The offsets up to which all is done.
-fn done(parts: &Parts) -> impl Iterator<Item = (u32, i64)> {
+pub(super) fn done(parts: &Parts) -> impl Iterator<Item = (u32, i64)> {
     let confirmed = parts.confirmed.iter();
     confirmed.filter_map(|(part, at)| Some((*part, offset(at)?)))
-}
-
-/// Opens a batch; a large one where that holds up nobody.
-async fn open(batch: Batch) -> Result<Open, Unread> {
-    if batch.size() <= INLINE_BYTES_MAX {
-        return batch.open();
-    }
-    let opened = tokio::task::spawn_blocking(move || batch.open());
-    opened.await.unwrap_or(Err(Unread::Broken))
-}
-
-fn wrong(topic: &str, number: u32, at: i64, what: &str) -> Trouble {
-    Trouble::new(format!(
-        "the batch at offset {at} of {topic}-{number} {what}"
-    ))
-}
-
-fn told(unread: Unread) -> String {
-    match unread {
-        Unread::Broken => "cannot be read".to_owned(),
-        Unread::TooLarge => {
-            format!("has more than {BATCH_BYTES_MAX} bytes once it is decompressed")
-        }
-        Unread::Unknown(how) => format!("is compressed in a way that nobody here knows: {how}"),
-    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Partition {
     /// What is asked for at a time.
     pub(super) bytes_max: i32,
     pub(super) reach: Reach,
+    /// Whether what stands at `next` could not be read. It may be another time: a person may pass it over by moving the group.
+    pub(super) is_broken: bool,
 }
 
 /// Whether a partition is given by whoever leads it.
@@ -41,12 +43,27 @@ impl Partition {
             batch: None,
             bytes_max: PARTITION_BYTES,
             reach: Reach::Given,
+            is_broken: false,
         }
     }
 
     /// Whether all that came has been read.
     pub(super) fn is_read(&self) -> bool {
         self.chunk.is_empty() && self.batch.is_none()
+    }
+
+    /// What it takes of what came.
+    pub(super) fn held(&self) -> usize {
+        match self.is_read() {
+            true => 0,
+            false => self.chunk.size,
+        }
+    }
+
+    /// Drops what came and has not been read: it is asked for again.
+    pub(super) fn forget(&mut self) {
+        self.chunk = Chunk::default();
+        self.batch = None;
     }
 
     /// What is read next of what came, if there is anything; or what is wrong with it.

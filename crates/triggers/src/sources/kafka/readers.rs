@@ -1,7 +1,7 @@
 //! Questions to all leaders at the same time: each broker is asked by a connection of its own what is new, and waits a while
 //! when nothing is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,16 +9,19 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
-use super::api::{Fetch, Fetched};
 use super::cluster::Place;
 use super::connection::{Connection, Way};
 use super::errors::refused;
+use super::fetch::{Fetch, Fetched};
+use super::identity::TopicId;
 use crate::source::Trouble;
 
 /// How long a broker waits for something new.
 const WAIT: Duration = Duration::from_millis(500);
 /// What one answer may hold. A batch is sent whole however large it is.
-const ANSWER_BYTES: i32 = 8 * 1024 * 1024;
+const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// The least that is asked for.
+const ANSWER_BYTES_MIN: usize = 64 * 1024;
 /// What it may hold of one partition.
 pub(super) const PARTITION_BYTES: i32 = 1024 * 1024;
 
@@ -36,7 +39,8 @@ pub(super) struct Readers {
     way: Way,
     topic: String,
     idle: BTreeMap<i32, Connection>,
-    busy: BTreeSet<i32>,
+    /// Those that are asked, and for how much.
+    busy: BTreeMap<i32, usize>,
     asked: FuturesUnordered<Asked>,
     /// Who is asked for first, so that none is always last.
     turn: usize,
@@ -48,14 +52,19 @@ impl Readers {
             way,
             topic: topic.to_owned(),
             idle: BTreeMap::new(),
-            busy: BTreeSet::new(),
+            busy: BTreeMap::new(),
             asked: FuturesUnordered::new(),
             turn: 0,
         }
     }
 
     pub(super) fn is_busy(&self, broker: i32) -> bool {
-        self.busy.contains(&broker)
+        self.busy.contains_key(&broker)
+    }
+
+    /// What may come of those that are asked.
+    pub(super) fn expected(&self) -> usize {
+        self.busy.values().sum()
     }
 
     /// Whether somebody is asked.
@@ -63,22 +72,32 @@ impl Readers {
         !self.asked.is_empty()
     }
 
-    /// Asks a broker that is not busy for what is new in partitions: number, offset, and bytes at most.
-    pub(super) fn ask(&mut self, broker: i32, at: &Place, mut partitions: Vec<(i32, i64, i32)>) {
+    /// Asks a broker that is not busy for what is new in partitions: number, offset, and bytes at most; for no more than
+    /// there is room for.
+    pub(super) fn ask(
+        &mut self,
+        broker: i32,
+        at: &Place,
+        id: Option<TopicId>,
+        mut partitions: Vec<(i32, i64, i32)>,
+        room: usize,
+    ) {
         self.turn = self.turn.wrapping_add(1);
         let first = self.turn % partitions.len().max(1);
         partitions.rotate_left(first);
         // One whose next batch is larger than usual is sent whole only when it is the first.
         partitions.sort_by_key(|(_, _, bytes_max)| *bytes_max <= PARTITION_BYTES);
+        let bytes_max = room.clamp(ANSWER_BYTES_MIN, ANSWER_BYTES);
         let question = Fetch {
             topic: self.topic.clone(),
+            id,
             partitions,
             wait_ms: WAIT.as_millis() as i32,
-            bytes_max: ANSWER_BYTES,
+            bytes_max: bytes_max as i32,
         };
         let open = self.idle.remove(&broker);
         let (way, (host, port)) = (self.way.clone(), at.clone());
-        self.busy.insert(broker);
+        self.busy.insert(broker, bytes_max);
         self.asked.push(Box::pin(async move {
             let asked = async {
                 let mut connection = match open {

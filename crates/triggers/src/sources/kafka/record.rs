@@ -17,6 +17,11 @@ const OMITTED: [&str; 3] = ["value", "headers", "key"];
 /// The same of one whose headers were not read.
 const WITHOUT_HEADERS: [&str; 3] = ["headers", "value", "key"];
 
+/// What a document takes without what may be large: the topic has 249 bytes at most.
+const BARE_BYTES_MAX: usize = 1024;
+/// What one byte of a text becomes in JSON: `\u0000`.
+const ESCAPED_BYTES_MAX: usize = 6;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
@@ -40,9 +45,9 @@ pub(super) fn record(message: &Message, topic: &str, partition: u32, now: Timest
         true => (&OMITTED, 0),
         false => (&WITHOUT_HEADERS, 1),
     };
-    let omitted = (least..=order.len()).map(|count| &order[..count]);
-    let mut documents = omitted.map(|omitted| document(message, topic, partition, omitted));
-    let document = documents.find(|document| document.len() <= RECORD_BYTES_MAX);
+    let mut omitted = (least..=order.len()).map(|count| &order[..count]);
+    let omitted = omitted.find(|omitted| size(message, omitted) <= RECORD_BYTES_MAX);
+    let omitted = omitted.expect("without what may be large it is small");
     let sent = Timestamp::from_millis(message.time_ms);
     Record {
         id: format!("{topic}-{partition}:{:020}", message.offset).into(),
@@ -53,7 +58,39 @@ pub(super) fn record(message: &Message, topic: &str, partition: u32, now: Timest
         } else {
             now
         },
-        document: document.expect("without what may be large it is small"),
+        document: document(message, topic, partition, omitted),
+    }
+}
+
+/// The most that a document may take: as much as it does, but for names of headers and numbers.
+fn size(message: &Message, omitted: &[&'static str]) -> usize {
+    let shown = |name| !omitted.contains(&name);
+    let base64 = |bytes: &Option<Bytes>| {
+        let length = bytes.as_ref().map_or(0, Bytes::len);
+        length.div_ceil(3) * 4
+    };
+    let header = |(name, value): &(Bytes, Option<Bytes>)| {
+        let value = value.as_deref().unwrap_or_default();
+        let number = |byte: &u8| shown_length(byte.cast_signed()) + ",".len();
+        let value: usize = value.iter().map(number).sum();
+        name.len() * ESCAPED_BYTES_MAX + value + "{\"\":[]},".len()
+    };
+    let parts = [
+        ("key", base64(&message.key)),
+        ("value", base64(&message.value)),
+        ("headers", message.headers.iter().map(header).sum()),
+    ];
+    let parts = parts.into_iter().filter(|(name, _)| shown(name));
+    BARE_BYTES_MAX + parts.map(|(_, size)| size).sum::<usize>()
+}
+
+/// Digits and sign.
+fn shown_length(number: i8) -> usize {
+    let sign = usize::from(number < 0);
+    sign + match number.unsigned_abs() {
+        0..10 => 1,
+        10..100 => 2,
+        _ => 3,
     }
 }
 
@@ -166,6 +203,24 @@ mod tests {
             );
             assert_eq!(document["timestampType"], "LOG_APPEND_TIME");
             assert_eq!(record.created, Timestamp::from_millis(2_000_000_000_000));
+        }
+    }
+
+    #[test]
+    fn a_document_is_no_larger_than_it_is_thought_to_be() {
+        let every: Vec<u8> = (0..=255).collect();
+        let every = Bytes::from(every);
+        for omitted in (0..=3).map(|count| &OMITTED[..count]) {
+            let message = Message {
+                headers: vec![(every.clone(), Some(every.clone())), (Bytes::new(), None)],
+                ..message(&every)
+            };
+            let size = size(&message, omitted);
+            let document = document(&message, &"t".repeat(249), u32::MAX, omitted);
+            assert!(document.len() <= size, "{omitted:?}");
+            // Names are counted as if all of them were escaped.
+            let slack = BARE_BYTES_MAX + every.len() * ESCAPED_BYTES_MAX;
+            assert!(size - document.len() <= slack, "{omitted:?}");
         }
     }
 

@@ -1,9 +1,11 @@
-//! Where partitions begin: behind what the group has got to; where it has got nowhere yet, as the mapping says.
+//! Where partitions begin: behind what the group has got to; where it has got nowhere yet, as the mapping says; and where the
+//! topic is not what it was, with their first record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kiln_types::mapping::Begin;
 
+use super::Kafka;
 use super::api::{EARLIEST, LATEST, ListOffsets};
 use super::cluster::{Cluster, Layout};
 use super::errors::refused;
@@ -51,6 +53,45 @@ impl Start<'_> {
         found.extend(offsets(cluster, self.topic, layout, &late, LATEST).await?);
         places.extend(found);
         Ok(places)
+    }
+}
+
+/// Partitions that are not what they were: they are heard from their beginning, by somebody who knows nothing of before.
+pub(super) struct Anew {
+    pub(super) numbers: BTreeSet<u32>,
+    pub(super) why: String,
+}
+
+impl Anew {
+    /// All of a topic.
+    pub(super) fn of_all(layout: &Layout, why: &str) -> Self {
+        Self {
+            numbers: layout.leaders.keys().copied().collect(),
+            why: why.to_owned(),
+        }
+    }
+
+    /// Has the group begin anew in those that there are. Only then it is noted which topic this is: until then it is tried
+    /// again, whatever happens.
+    pub(super) async fn begin(
+        &self,
+        kafka: &Kafka,
+        cluster: &mut Cluster,
+        group: &mut Group,
+        layout: &Layout,
+    ) -> Result<(), Trouble> {
+        let (topic, why) = (kafka.source.topic.as_str(), &*self.why);
+        let is_there = |number: &&u32| layout.leaders.contains_key(number);
+        let numbers = self.numbers.iter().filter(is_there).copied().collect();
+        let firsts = offsets(cluster, topic, layout, &numbers, EARLIEST).await?;
+        group.move_to(cluster, &firsts).await?;
+        kafka.identity.keep(layout.topic).await?;
+        tracing::warn!(
+            topic,
+            why,
+            "a topic is another than it was, or was set back; it is heard from its beginning"
+        );
+        Ok(())
     }
 }
 

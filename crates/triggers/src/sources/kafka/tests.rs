@@ -9,6 +9,7 @@ use kiln_testkit::Kafka as Server;
 use kiln_types::mapping::Begin;
 use kiln_types::{EventSource, MappingId, SystemClock};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::*;
 use crate::record::Position;
@@ -35,17 +36,22 @@ fn source(servers: &[String], begin: Begin) -> KafkaSource {
     }
 }
 
-fn kafka(source: KafkaSource, secrets: &Path) -> Kafka {
+/// The mapping's definition is in a store of its own.
+async fn kafka(source: KafkaSource, secrets: &Path) -> (Kafka, TempDir) {
+    let (store, dir) = crate::tests::rig::store();
     let mapping = Mapping {
         id: MappingId::random(),
         source: EventSource::Kafka(source.clone()),
         ..crate::tests::rig::mapping("sum", "orders")
     };
+    store.mappings().create(mapping.clone()).await.unwrap();
     let secrets = Secrets::new(Some(secrets.to_owned()));
-    Kafka {
+    let clock = Arc::new(SystemClock::start());
+    let kafka = Kafka {
         look_every: Duration::from_millis(200),
-        ..Kafka::new(&mapping, source, secrets, Arc::new(SystemClock::start()))
-    }
+        ..Kafka::new(&mapping, source, secrets, store, clock)
+    };
+    (kafka, dir)
 }
 
 /// What a record says: its partition, its offset, and its text.

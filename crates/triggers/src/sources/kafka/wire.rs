@@ -3,6 +3,7 @@
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
+use super::identity::TopicId;
 use crate::source::Trouble;
 use crate::sources::dial::lost;
 
@@ -107,6 +108,13 @@ impl Reader {
             Some(length) => self.take(length),
             None => Ok(Bytes::new()),
         }
+    }
+
+    /// A topic's own name; none: there is none.
+    pub(super) fn topic_id(&mut self) -> Read<Option<TopicId>> {
+        let bytes = self.take(16)?;
+        let id = <[u8; 16]>::try_from(&*bytes).map_err(|_| Broken)?;
+        Ok(Some(TopicId(id)).filter(|TopicId(id)| *id != [0; 16]))
     }
 
     /// A list, which may be missing. Each value takes a byte at least, so that a wrong count ends with what is there.

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum};
 use proptest::prelude::*;
 
-use super::super::api::{Fetch, Metadata, Request};
+use super::super::api::{Metadata, Request};
 use super::super::batches::{Batch, Chunk, End, Message};
 use super::super::decompress::Unread;
+use super::super::fetch::Fetch;
 use super::super::wire::Reader;
 
 const TRANSACTIONAL: i16 = 16;

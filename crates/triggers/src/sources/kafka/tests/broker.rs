@@ -12,12 +12,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-use super::super::api::TopicId;
+use super::super::identity::TopicId;
 use super::super::wire::{Read, Reader, Writer};
 use super::batches::Written;
 
+/// Messages whose versions are flexible here.
+const FETCH: i16 = 1;
+const METADATA: i16 = 3;
+
 /// What the brokers hold, and how they answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) topic: TopicId,
     pub(super) logs: BTreeMap<i32, Vec<Written>>,
@@ -55,10 +59,18 @@ impl Brokers {
         }
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
         let state = State {
-            topic: [1; 16],
+            topic: TopicId([1; 16]),
             logs: (0..partitions).map(|number| (number, Vec::new())).collect(),
+            first: BTreeMap::new(),
+            aborted: Vec::new(),
             leaders: (0..partitions).map(|number| (number, number % 2)).collect(),
-            ..State::default()
+            refuse: BTreeSet::new(),
+            places: BTreeMap::new(),
+            commit_error: 0,
+            removed: Vec::new(),
+            user: None,
+            is_down: false,
+            fetches: 0,
         };
         let brokers = Self {
             ports: listeners.iter().map(port).collect(),
@@ -162,7 +174,7 @@ impl Broker {
         let mut from = Reader::new(question, false);
         let (key, version, number) = (from.i16()?, from.i16()?, from.i32()?);
         assert_eq!(from.text()?, "kiln");
-        let is_flexible = key == 3;
+        let is_flexible = [FETCH, METADATA].contains(&key);
         let mut from = Reader::new(from.rest(), is_flexible);
         from.tags()?;
         let mut to = Writer::new(is_flexible);
@@ -176,12 +188,12 @@ impl Broker {
             18 => known(&mut to),
             17 => self.begin_login(&from.text()?, &mut to),
             36 => self.go_on_with_login(&from.data()?, &mut to),
-            3 => self.describe(version, &mut to),
+            METADATA => self.describe(version, &mut to),
             10 => self.coordinator(&mut to),
             9 => self.places(&mut to),
             8 => self.commit(&mut from, &mut to)?,
             2 => self.offsets(&mut from, &mut to)?,
-            1 => waits = self.fetch(&mut from, &mut to)?,
+            FETCH => waits = self.fetch(version, &mut from, &mut to)?,
             42 => self.remove(&mut from, &mut to)?,
             other => panic!("message {other}"),
         }
@@ -244,7 +256,7 @@ impl Broker {
         to.list(&[()], |to, ()| {
             to.i16(if state.logs.is_empty() { 3 } else { 0 });
             to.text("orders");
-            to.raw(&state.topic);
+            to.raw(&state.topic.0);
             to.i8(0);
             let partitions: Vec<_> = state.leaders.iter().collect();
             to.list(&partitions, |to, (number, leader)| {
@@ -343,29 +355,37 @@ impl Broker {
         Ok(())
     }
 
-    fn fetch(&self, from: &mut Reader, to: &mut Writer) -> Read<bool> {
+    fn fetch(&self, version: i16, from: &mut Reader, to: &mut Writer) -> Read<bool> {
+        assert_eq!(version, 13);
         let mut state = self.state.lock().unwrap();
         state.fetches += 1;
         from.take(4 * 4 + 1 + 4 + 4)?;
         let topics = from.list(|from| {
-            from.text()?;
-            from.list(|from| {
+            let is_ours = from.topic_id()? == Some(state.topic);
+            let asked = from.list(|from| {
                 let (number, _, offset) = (from.i32()?, from.i32()?, from.i64()?);
-                from.i64()?;
+                assert_eq!((from.i32()?, from.i64()?), (-1, -1));
                 from.i32()?;
-                Ok((number, offset))
-            })
+                from.tags()?;
+                Ok((is_ours, number, offset))
+            })?;
+            from.tags()?;
+            Ok(asked)
         })?;
+        assert!(from.list(Reader::i8)?.is_empty() && from.text()?.is_empty());
+        from.tags()?;
+        assert!(from.rest().is_empty());
         to.i32(0);
         to.i16(0);
         to.i32(0);
         let mut waits = true;
         to.list(&topics, |to, asked| {
-            to.text("orders");
-            to.list(asked, |to, (number, offset)| {
+            to.raw(&state.topic.0);
+            to.list(asked, |to, (is_ours, number, offset)| {
                 let (first, end) = (state.first(*number), state.end(*number));
                 let is_leader = state.leaders.get(number) == Some(&self.id);
                 let error = match (first..=end).contains(offset) {
+                    _ if !is_ours => 100,
                     _ if !is_leader || state.refuse.contains(number) => 6,
                     true => 0,
                     false => 1,
@@ -385,11 +405,15 @@ impl Broker {
                 to.list(&state.aborted, |to, (producer, at)| {
                     to.i64(*producer);
                     to.i64(*at);
+                    to.tags();
                 });
                 to.i32(-1);
                 to.data(&batches);
+                to.tags();
             });
+            to.tags();
         });
+        to.tags();
         Ok(waits)
     }
 

@@ -5,20 +5,23 @@ use super::*;
 struct Rig {
     cluster: Server,
     kafka: Arc<Kafka>,
+    _dir: TempDir,
 }
 
 impl Rig {
-    fn new(begin: Begin) -> Self {
+    async fn new(begin: Begin) -> Self {
         let cluster = Server::start();
         cluster.make_topic("orders");
-        Self::of(cluster, begin)
+        Self::of(cluster, begin).await
     }
 
-    fn of(cluster: Server, begin: Begin) -> Self {
+    async fn of(cluster: Server, begin: Begin) -> Self {
         let source = source(&cluster.servers(), begin);
+        let (kafka, dir) = kafka(source, Path::new("/nowhere")).await;
         Self {
-            kafka: Arc::new(kafka(source, Path::new("/nowhere"))),
+            kafka: Arc::new(kafka),
             cluster,
+            _dir: dir,
         }
     }
 
@@ -37,7 +40,7 @@ impl Rig {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_of_all_partitions_come_in_the_shape_of_awss_events() {
-    let rig = Rig::new(Begin::TrimHorizon);
+    let rig = Rig::new(Begin::TrimHorizon).await;
     let line = ["{\"id\":1}".to_owned()];
     let more = ["-k", "order", "-H", "shop=tea", "-H", "shop=caf\u{e9}"];
     rig.cluster.produce_with("orders", 3, &line, &more);
@@ -68,7 +71,7 @@ async fn records_of_all_partitions_come_in_the_shape_of_awss_events() {
 async fn a_mapping_begins_where_it_is_told_and_where_it_began_is_kept_at_once() {
     let cluster = Server::start();
     cluster.send("orders", 1, 1, 2);
-    let rig = Rig::of(cluster, Begin::Latest);
+    let rig = Rig::of(cluster, Begin::Latest).await;
     let mut listener = rig.listen();
     listener.opened().await;
     assert_eq!(listener.made, 1, "the group is to be removed one day");
@@ -84,7 +87,7 @@ async fn a_mapping_begins_where_it_is_told_and_where_it_began_is_kept_at_once() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_done_comes_again_and_the_group_moves_only_behind_what_is() {
-    let rig = Rig::new(Begin::TrimHorizon);
+    let rig = Rig::new(Begin::TrimHorizon).await;
     rig.cluster.send("orders", 0, 1, 5);
     rig.cluster.send("orders", 1, 1, 5);
     let mut listener = rig.listen();
@@ -109,7 +112,7 @@ async fn what_is_not_done_comes_again_and_the_group_moves_only_behind_what_is() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_knows_more_than_the_group_when_it_could_not_be_told() {
-    let rig = Rig::new(Begin::TrimHorizon);
+    let rig = Rig::new(Begin::TrimHorizon).await;
     rig.cluster.send("orders", 0, 1, 5);
     let mut listener = rig.listen();
     listener.opened().await;
@@ -124,7 +127,7 @@ async fn a_worker_knows_more_than_the_group_when_it_could_not_be_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_is_full_is_not_read_and_others_are() {
-    let rig = Rig::new(Begin::TrimHorizon);
+    let rig = Rig::new(Begin::TrimHorizon).await;
     let mut listener = rig.listen();
     listener.opened().await;
     listener.parts.send_modify(|parts| {
@@ -143,7 +146,7 @@ async fn a_partition_that_is_full_is_not_read_and_others_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_are_read_however_they_are_compressed() {
-    let rig = Rig::new(Begin::TrimHorizon);
+    let rig = Rig::new(Begin::TrimHorizon).await;
     let lines: Vec<_> = (0..50)
         .map(|number| format!("{number} {}", "x".repeat(500)))
         .collect();
@@ -167,7 +170,7 @@ async fn batches_are_read_however_they_are_compressed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_cluster_removed_before_it_was_read_is_passed_over_and_told_of() {
-    let rig = Rig::new(Begin::TrimHorizon);
+    let rig = Rig::new(Begin::TrimHorizon).await;
     let listener = rig.listen();
     let mut listener = listener;
     listener.opened().await;
@@ -190,7 +193,7 @@ async fn what_the_cluster_removed_before_it_was_read_is_passed_over_and_told_of(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_cannot_remove_groups_is_left_to_forget_them() {
-    let rig = Rig::new(Begin::Latest);
+    let rig = Rig::new(Begin::Latest).await;
     let mut listener = rig.listen();
     listener.opened().await;
     listener.close().await;
@@ -200,8 +203,8 @@ async fn a_broker_that_cannot_remove_groups_is_left_to_forget_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_is_said_in_a_sentence() {
     let nobody = ["127.0.0.1:1".to_owned()];
-    let far = Arc::new(kafka(source(&nobody, Begin::Latest), Path::new("/nowhere")));
-    let told = Listener::to(far, "kafka", None)
+    let (far, _dir) = kafka(source(&nobody, Begin::Latest), Path::new("/nowhere")).await;
+    let told = Listener::to(Arc::new(far), "kafka", None)
         .patient(PATIENCE)
         .ended()
         .await;
