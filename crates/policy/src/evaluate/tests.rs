@@ -1,0 +1,64 @@
+//! Tests of decisions, after the examples of AWS's documentation.
+
+
+
+
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::document::PolicyKind;
+
+const ACCOUNT: &str = "111122223333";
+const OTHER_ACCOUNT: &str = "444455556666";
+
+fn policy(kind: PolicyKind, statements: Value) -> Policy {
+    let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    match Policy::parse(kind, &text) {
+        Ok(policy) => policy,
+        Err(error) => panic!("{text}: {error:?}"),
+    }
+}
+
+fn identity(statements: Value) -> Policy {
+    policy(PolicyKind::Managed, statements)
+}
+
+fn resource(statements: Value) -> Policy {
+    policy(PolicyKind::Resource, statements)
+}
+
+fn trust(statements: Value) -> Policy {
+    policy(PolicyKind::Trust, statements)
+}
+
+/// Allows one action on everything.
+fn allowing(action: &str) -> Policy {
+    identity(json!({"Effect": "Allow", "Action": action, "Resource": "*"}))
+}
+
+fn named<'p>(name: &'p str, policy: &'p Policy) -> Attached<'p> {
+    Attached { name, policy }
+}
+
+fn user(name: &str) -> Principal {
+    Principal::user(format!("arn:aws:iam::{ACCOUNT}:user/{name}")).unwrap()
+}
+
+fn session(role: &str) -> Principal {
+    Principal::role_session(format!("arn:aws:iam::{ACCOUNT}:role/{role}"), "work").unwrap()
+}
+
+fn implicit(gate: Gate) -> Verdict {
+    Verdict::ImplicitlyDenied {
+        gate,
+        is_across_accounts: false,
+    }
+}
+
+fn across(gate: Gate) -> Verdict {
+    Verdict::ImplicitlyDenied {
+        gate,
+        is_across_accounts: true,
+    }
+}
