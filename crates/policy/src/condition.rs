@@ -78,12 +78,14 @@ impl Condition {
             (Values::Patterns(patterns), test) => any_pattern(patterns, test, value, context),
             (Values::Numbers(numbers), Test::Number(comparison)) => {
                 let value = Number::read(value);
-                let holds = |than: &Number| value.is_some_and(|value| comparison.holds(&value, than));
+                let holds =
+                    |than: &Number| value.is_some_and(|value| comparison.holds(&value, than));
                 of(numbers.iter().any(holds))
             }
             (Values::Instants(instants), Test::Date(comparison)) => {
                 let value = Instant::read(value);
-                let holds = |than: &Instant| value.is_some_and(|value| comparison.holds(&value, than));
+                let holds =
+                    |than: &Instant| value.is_some_and(|value| comparison.holds(&value, than));
                 of(instants.iter().any(holds))
             }
             (Values::Networks(networks), _) => {

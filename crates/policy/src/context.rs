@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn keys_are_the_same_in_any_case() {
-        let context = Context::new().with("aws:SourceIp", "192.0.2.1").with("AWS:sourceip", "192.0.2.2");
+        let context = Context::new()
+            .with("aws:SourceIp", "192.0.2.1")
+            .with("AWS:sourceip", "192.0.2.2");
         assert_eq!(context.get("aws:SOURCEIP"), ["192.0.2.2"]);
         assert!(context.get("aws:SourceArn").is_empty());
     }

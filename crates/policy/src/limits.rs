@@ -69,8 +69,14 @@ mod tests {
             assert_eq!(error.code(), "LimitExceeded");
             error.to_string()
         };
-        assert_eq!(text(Quota::Managed, ""), "Cannot exceed quota for PolicySize: 6144");
-        assert_eq!(text(Quota::Trust, ""), "Cannot exceed quota for ACLSizePerRole: 2048");
+        assert_eq!(
+            text(Quota::Managed, ""),
+            "Cannot exceed quota for PolicySize: 6144"
+        );
+        assert_eq!(
+            text(Quota::Trust, ""),
+            "Cannot exceed quota for ACLSizePerRole: 2048"
+        );
         assert_eq!(
             text(Quota::InlineRole, "resize"),
             "Maximum policy size of 10240 bytes exceeded for role resize"

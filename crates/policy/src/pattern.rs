@@ -59,8 +59,8 @@ impl Pattern {
         let mut reader = Reader::default();
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
-            let is_in_segment = matches!(syntax, Syntax::Resource | Syntax::Arn)
-                && reader.colons < COLONS_OF_ARN;
+            let is_in_segment =
+                matches!(syntax, Syntax::Resource | Syntax::Arn) && reader.colons < COLONS_OF_ARN;
             let may_be_variable = has_variables && !(is_in_segment && syntax == Syntax::Resource);
             if may_be_variable && let Some((placeholder, length)) = variables::read(rest) {
                 reader.placeholder(placeholder);

@@ -48,9 +48,11 @@ impl Principal {
     /// `arn:aws:sts::<account>:assumed-role/<name>/<session>`, leaves the path out.
     pub fn role_session(role_arn: impl Into<String>, session: &str) -> Result<Self, InvalidArn> {
         let role = role_arn.into();
-        let (Some(account), Some(partition), Some((_, name))) =
-            (account_of(&role), role.split(':').nth(1), role.rsplit_once('/'))
-        else {
+        let (Some(account), Some(partition), Some((_, name))) = (
+            account_of(&role),
+            role.split(':').nth(1),
+            role.rsplit_once('/'),
+        ) else {
             return Err(InvalidArn(role));
         };
         let arn = format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}");
@@ -161,14 +163,26 @@ mod tests {
     fn a_session_is_named_without_its_roles_path() {
         let session = Principal::role_session("arn:aws:iam::111122223333:role/team/deploy", "ci");
         let session = session.unwrap();
-        assert_eq!(session.arn(), "arn:aws:sts::111122223333:assumed-role/deploy/ci");
+        assert_eq!(
+            session.arn(),
+            "arn:aws:sts::111122223333:assumed-role/deploy/ci"
+        );
         assert_eq!(session.account(), Some("111122223333"));
-        assert_eq!(session.parent(), Some("arn:aws:iam::111122223333:role/team/deploy"));
+        assert_eq!(
+            session.parent(),
+            Some("arn:aws:iam::111122223333:role/team/deploy")
+        );
     }
 
     #[test]
     fn what_has_no_account_is_no_principal_of_one() {
-        for arn in ["", "ada", "arn:aws:iam::1:user/ada", "arn:aws:iam::111122223333", "a:b:c:d:111122223333:e"] {
+        for arn in [
+            "",
+            "ada",
+            "arn:aws:iam::1:user/ada",
+            "arn:aws:iam::111122223333",
+            "a:b:c:d:111122223333:e",
+        ] {
             assert!(Principal::user(arn).is_err(), "{arn}");
             assert!(Principal::role_session(arn, "s").is_err(), "{arn}");
         }

@@ -59,7 +59,9 @@ pub(crate) fn read(text: &str) -> Option<(Placeholder, usize)> {
 
 /// `key, 'default'}`: the key, the default, and the length with the brace.
 fn read_with_default(inner: &str) -> Option<(&str, &str, usize)> {
-    let comma = inner.find([',', '}']).filter(|at| inner[*at..].starts_with(','))?;
+    let comma = inner
+        .find([',', '}'])
+        .filter(|at| inner[*at..].starts_with(','))?;
     let key = inner[..comma].trim_end();
     let quoted = inner[comma + 1..].trim_start().strip_prefix('\'')?;
     let end = quoted.find("'}")?;
@@ -84,7 +86,10 @@ mod tests {
 
     #[test]
     fn placeholders_are_read() {
-        assert_eq!(read("${aws:UserName}/x"), Some((variable("aws:username", None), 15)));
+        assert_eq!(
+            read("${aws:UserName}/x"),
+            Some((variable("aws:username", None), 15))
+        );
         assert_eq!(
             read("${aws:userid, 'anonymous'}!"),
             Some((variable("aws:userid", Some("anonymous")), 26))

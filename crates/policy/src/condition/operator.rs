@@ -128,8 +128,16 @@ mod tests {
     #[test]
     fn other_names_are_no_operators() {
         for name in [
-            "", "stringequals", "StringEqual", "NullIfExists", "ForAnyValue::StringEquals", "ForSome:Bool", "NumericLike",
-            "IfExists", "BoolIfExistsIfExists", "Date",
+            "",
+            "stringequals",
+            "StringEqual",
+            "NullIfExists",
+            "ForAnyValue::StringEquals",
+            "ForSome:Bool",
+            "NumericLike",
+            "IfExists",
+            "BoolIfExistsIfExists",
+            "Date",
         ] {
             assert_eq!(Operator::read(name), None, "{name}");
         }

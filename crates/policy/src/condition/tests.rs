@@ -7,14 +7,20 @@ use super::*;
 fn holds(operator: &str, wanted: &[&str], values: &[&str]) -> bool {
     let wanted: Vec<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
     let condition = Condition::compile(operator, "K", &wanted, true).unwrap();
-    let context = Context::new().with("aws:username", "ada").with_all("k", values.iter().copied());
+    let context = Context::new()
+        .with("aws:username", "ada")
+        .with_all("k", values.iter().copied());
     condition.holds(&context)
 }
 
 #[track_caller]
 fn assert_all(cases: &[(&str, &[&str], &[&str], bool)]) {
     for (operator, wanted, values, expected) in cases {
-        assert_eq!(holds(operator, wanted, values), *expected, "{operator} {wanted:?} of {values:?}");
+        assert_eq!(
+            holds(operator, wanted, values),
+            *expected,
+            "{operator} {wanted:?} of {values:?}"
+        );
     }
 }
 
@@ -31,7 +37,12 @@ fn texts_are_compared() {
         ("StringNotEquals", &[], &["a"], true),
         ("StringEqualsIgnoreCase", &["aB"], &["Ab"], true),
         ("StringNotEqualsIgnoreCase", &["aB"], &["Ab"], false),
-        ("StringLike", &["home/", "home/${aws:username}/*"], &["home/ada/x"], true),
+        (
+            "StringLike",
+            &["home/", "home/${aws:username}/*"],
+            &["home/ada/x"],
+            true,
+        ),
         ("StringLike", &["a?c"], &["abC"], false),
         ("StringNotLike", &["a*"], &["ab"], false),
         ("StringNotLike", &["a*"], &["b"], true),
@@ -51,11 +62,26 @@ fn numbers_dates_and_addresses_are_compared() {
         ("NumericEquals", &["10"], &["ten"], false),
         ("NumericNotEquals", &["10"], &["ten"], true),
         ("NumericNotEquals", &["10"], &["10.0"], false),
-        ("DateGreaterThan", &["2020-01-01T00:00:01Z"], &["2020-01-01T00:00:02Z"], true),
-        ("DateLessThan", &["1577836801"], &["2020-01-01T00:00:00Z"], true),
+        (
+            "DateGreaterThan",
+            &["2020-01-01T00:00:01Z"],
+            &["2020-01-01T00:00:02Z"],
+            true,
+        ),
+        (
+            "DateLessThan",
+            &["1577836801"],
+            &["2020-01-01T00:00:00Z"],
+            true,
+        ),
         ("DateEquals", &["2020"], &["1577836800"], true),
         ("DateNotEquals", &["2020"], &["2020-01-01"], false),
-        ("IpAddress", &["203.0.113.0/24", "2001:DB8:1234:5678::/64"], &["2001:db8:1234:5678::9"], true),
+        (
+            "IpAddress",
+            &["203.0.113.0/24", "2001:DB8:1234:5678::/64"],
+            &["2001:db8:1234:5678::9"],
+            true,
+        ),
         ("IpAddress", &["203.0.113.0/24"], &["203.0.114.1"], false),
         ("IpAddress", &["203.0.113.0/24"], &["here"], false),
         ("NotIpAddress", &["203.0.113.0/24"], &["203.0.113.1"], false),
@@ -71,7 +97,12 @@ fn booleans_and_arns_are_compared() {
         ("Bool", &["TRUE"], &["true"], true),
         ("Bool", &["true"], &["false"], false),
         ("Bool", &["yes"], &["yes"], false),
-        ("ArnEquals", &["arn:aws:sns:*:111122223333:top*"], &[topic], true),
+        (
+            "ArnEquals",
+            &["arn:aws:sns:*:111122223333:top*"],
+            &[topic],
+            true,
+        ),
         ("ArnLike", &["arn:aws:sns:*:topic"], &[topic], false),
         ("ArnLike", &["*"], &[topic], true),
         ("ArnLike", &["*"], &["topic"], false),
@@ -104,18 +135,48 @@ fn a_missing_key_matches_only_what_is_negated() {
 fn sets_are_gone_over() {
     let wanted: &[&str] = &["PostDateTime", "Message", "Tags"];
     assert_all(&[
-        ("ForAllValues:StringLike", wanted, &["PostDateTime", "Message"], true),
-        ("ForAllValues:StringLike", wanted, &["PostDateTime", "UserName"], false),
+        (
+            "ForAllValues:StringLike",
+            wanted,
+            &["PostDateTime", "Message"],
+            true,
+        ),
+        (
+            "ForAllValues:StringLike",
+            wanted,
+            &["PostDateTime", "UserName"],
+            false,
+        ),
         ("ForAllValues:StringLike", wanted, &[], true),
         ("ForAllValues:StringLike", wanted, &[""], true),
-        ("ForAnyValue:StringLike", wanted, &["UserName", "Tags"], true),
+        (
+            "ForAnyValue:StringLike",
+            wanted,
+            &["UserName", "Tags"],
+            true,
+        ),
         ("ForAnyValue:StringLike", wanted, &["UserName"], false),
         ("ForAnyValue:StringLike", wanted, &[], false),
         ("ForAnyValue:StringLike", &["*"], &[""], false),
-        ("ForAnyValue:StringNotEquals", wanted, &["Tags", "Message"], false),
-        ("ForAnyValue:StringNotEquals", wanted, &["Tags", "UserName"], true),
+        (
+            "ForAnyValue:StringNotEquals",
+            wanted,
+            &["Tags", "Message"],
+            false,
+        ),
+        (
+            "ForAnyValue:StringNotEquals",
+            wanted,
+            &["Tags", "UserName"],
+            true,
+        ),
         ("ForAnyValue:StringNotEquals", wanted, &[], false),
-        ("ForAllValues:StringNotEquals", wanted, &["UserName", "Tags"], false),
+        (
+            "ForAllValues:StringNotEquals",
+            wanted,
+            &["UserName", "Tags"],
+            false,
+        ),
         ("ForAllValues:StringNotEquals", wanted, &["UserName"], true),
         ("ForAllValues:StringNotEquals", wanted, &[], true),
         ("ForAnyValue:StringEqualsIfExists", wanted, &[], false),

@@ -75,9 +75,15 @@ impl Instant {
         if parts.next().is_some() {
             return None;
         }
-        let (year, month, day) = (year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?);
+        let (year, month, day) = (
+            year.try_into().ok()?,
+            month.try_into().ok()?,
+            day.try_into().ok()?,
+        );
         let date = civil::Date::new(year, month, day).ok()?;
-        let midnight = TimeZone::UTC.to_timestamp(date.to_datetime(civil::Time::midnight())).ok()?;
+        let midnight = TimeZone::UTC
+            .to_timestamp(date.to_datetime(civil::Time::midnight()))
+            .ok()?;
         let of_day = time.map_or(Some(0), read_time)?;
         Some(Self(midnight.as_nanosecond() + of_day))
     }
@@ -111,7 +117,9 @@ fn read_time(text: &str) -> Option<i128> {
 fn read_fraction(text: &str) -> Option<i64> {
     let is_fraction = (1..=9).contains(&text.len());
     let missing = 9_u32.checked_sub(u32::try_from(text.len()).ok()?)?;
-    is_fraction.then(|| number(text, text.len()))?.map(|digits| digits * 10_i64.pow(missing))
+    is_fraction
+        .then(|| number(text, text.len()))?
+        .map(|digits| digits * 10_i64.pow(missing))
 }
 
 /// Reads `Z`, `+hh:mm`, `-hh:mm` or nothing, as seconds.
@@ -125,7 +133,9 @@ fn read_zone(text: &str) -> Option<i64> {
     };
     let (hours, minutes) = match rest.split_once(':') {
         Some((hours, minutes)) => (number(hours, 2)?, number(minutes, 2)?),
-        None if rest.len() == 4 && rest.is_ascii() => (number(&rest[..2], 2)?, number(&rest[2..], 2)?),
+        None if rest.len() == 4 && rest.is_ascii() => {
+            (number(&rest[..2], 2)?, number(&rest[2..], 2)?)
+        }
         None => (number(rest, 2)?, 0),
     };
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3_600 + minutes * 60))
@@ -147,7 +157,9 @@ impl Network {
         let address: IpAddr = address.parse().ok()?;
         let width = if address.is_ipv4() { 32 } else { 128 };
         let length = match length {
-            Some(text) => (1..=3).contains(&text.len()).then(|| number(text, text.len()))??,
+            Some(text) => (1..=3)
+                .contains(&text.len())
+                .then(|| number(text, text.len()))??,
             None => width,
         };
         let host_bits = u32::try_from(width - length).ok()?;
@@ -166,7 +178,9 @@ impl Network {
 
 /// The address that a request came from; one of IPv4 in IPv6 is the one of IPv4.
 pub(super) fn read_address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().map(|address: IpAddr| address.to_canonical())
+    text.parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
 }
 
 fn bits(address: IpAddr) -> u128 {
@@ -193,20 +207,42 @@ mod tests {
         let instant = |text| Instant::read(text).map(|Instant(nanos)| nanos);
         let new_year = 1_577_836_800 * NANOS_PER_SECOND;
         for text in [
-            "2020", "2020-01", "2020-01-01", "2020-01-01T00:00Z", "2020-01-01T00:00:00Z", "2020-01-01t00:00:00z",
-            "2020-01-01T01:30:00+01:30", "2019-12-31T23:00:00-0100", "2020-01-01T00:00:00", "1577836800",
+            "2020",
+            "2020-01",
+            "2020-01-01",
+            "2020-01-01T00:00Z",
+            "2020-01-01T00:00:00Z",
+            "2020-01-01t00:00:00z",
+            "2020-01-01T01:30:00+01:30",
+            "2019-12-31T23:00:00-0100",
+            "2020-01-01T00:00:00",
+            "1577836800",
         ] {
             assert_eq!(instant(text), Some(new_year), "{text}");
         }
-        assert_eq!(instant("2020-01-01T00:00:00.25Z"), Some(new_year + 250_000_000));
+        assert_eq!(
+            instant("2020-01-01T00:00:00.25Z"),
+            Some(new_year + 250_000_000)
+        );
     }
 
     #[test]
     fn what_is_no_date_is_refused() {
         for text in [
-            "", "sdfdsf", "234-13", "2016-13-01", "2016-12-13t2:00:00.593194+1", "2016-12-13T02:00:00.1999999999+10:59",
-            "9223372036854775808", "-1", "2020-01-01-01", "2020-01-01T24:00Z", "2020-02-30", "2020-01-01T00:00:00Zx",
-            "2020-01-01T00:00:00+é", "2020-01-01T00:00:00.Z",
+            "",
+            "sdfdsf",
+            "234-13",
+            "2016-13-01",
+            "2016-12-13t2:00:00.593194+1",
+            "2016-12-13T02:00:00.1999999999+10:59",
+            "9223372036854775808",
+            "-1",
+            "2020-01-01-01",
+            "2020-01-01T24:00Z",
+            "2020-02-30",
+            "2020-01-01T00:00:00Zx",
+            "2020-01-01T00:00:00+é",
+            "2020-01-01T00:00:00.Z",
         ] {
             assert_eq!(Instant::read(text), None, "{text}");
         }
@@ -230,9 +266,24 @@ mod tests {
         };
         assert!(has("203.0.113.0/24", "203.0.113.255") && !has("203.0.113.0/24", "203.0.114.0"));
         assert!(has("203.0.113.7/24", "203.0.113.1") && has("192.0.2.1", "::ffff:192.0.2.1"));
-        assert!(has("2001:DB8:1234:5678::/64", "2001:db8:1234:5678::1") && has("0.0.0.0/0", "1.2.3.4"));
-        assert!(!has("0.0.0.0/0", "2001:db8::1") && has("::/0", "2001:db8::1") && !has("192.0.2.1", "192.0.2.2"));
-        for text in ["", "1.2.3", "1.2.3.4/", "1.2.3.4/33", "::/129", "1.2.3.4/+1", "1.2.3.4/0024", "*"] {
+        assert!(
+            has("2001:DB8:1234:5678::/64", "2001:db8:1234:5678::1") && has("0.0.0.0/0", "1.2.3.4")
+        );
+        assert!(
+            !has("0.0.0.0/0", "2001:db8::1")
+                && has("::/0", "2001:db8::1")
+                && !has("192.0.2.1", "192.0.2.2")
+        );
+        for text in [
+            "",
+            "1.2.3",
+            "1.2.3.4/",
+            "1.2.3.4/33",
+            "::/129",
+            "1.2.3.4/+1",
+            "1.2.3.4/0024",
+            "*",
+        ] {
             assert_eq!(Network::read(text), None, "{text}");
         }
     }

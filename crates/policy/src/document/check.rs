@@ -27,13 +27,18 @@ pub(super) fn document(document: &Document, kind: PolicyKind) -> Result<(), Erro
 }
 
 fn listed(list: Option<&Listed<Vec<String>>>) -> impl Iterator<Item = &str> {
-    list.into_iter().flat_map(|list| &list.values).map(String::as_str)
+    list.into_iter()
+        .flat_map(|list| &list.values)
+        .map(String::as_str)
 }
 
 /// An empty name is none.
 fn unique_sids(document: &Document) -> Result<(), Error> {
     let mut seen = HashSet::new();
-    let sids = document.statements.iter().filter_map(|statement| statement.sid.as_deref());
+    let sids = document
+        .statements
+        .iter()
+        .filter_map(|statement| statement.sid.as_deref());
     for sid in sids.filter(|sid| !sid.is_empty()) {
         if !seen.insert(sid) {
             return Err(Error::DuplicateSid(sid.to_owned()));
@@ -52,11 +57,17 @@ fn principals(statement: &Statement, kind: PolicyKind) -> Result<(), Error> {
 }
 
 fn has_actions(statement: &Statement) -> Result<(), Error> {
-    listed(statement.actions.as_ref()).next().map(drop).ok_or(Error::NoActions)
+    listed(statement.actions.as_ref())
+        .next()
+        .map(drop)
+        .ok_or(Error::NoActions)
 }
 
 fn has_resources(statement: &Statement) -> Result<(), Error> {
-    listed(statement.resources.as_ref()).next().map(drop).ok_or(Error::NoResources)
+    listed(statement.resources.as_ref())
+        .next()
+        .map(drop)
+        .ok_or(Error::NoResources)
 }
 
 fn no_resources(statement: &Statement) -> Result<(), Error> {

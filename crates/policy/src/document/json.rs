@@ -14,7 +14,10 @@ use super::Error;
 pub(super) enum Json {
     Null,
     /// A number, a boolean or a text, which conditions take for one another: as it is written.
-    Scalar { text: String, is_text: bool },
+    Scalar {
+        text: String,
+        is_text: bool,
+    },
     List(Vec<Json>),
     Object(BTreeMap<String, Json>),
 }
@@ -35,7 +38,10 @@ impl Json {
     /// The text, when it is one.
     pub(super) fn into_text(self, what: &str) -> Result<String, Error> {
         match self {
-            Self::Scalar { text, is_text: true } => Ok(text),
+            Self::Scalar {
+                text,
+                is_text: true,
+            } => Ok(text),
             _ => Err(Error::syntax(format!("{what} is not a text"))),
         }
     }

@@ -39,8 +39,11 @@ impl Principals {
             let names = of.names.iter().map(|name| Name::read(of.kind, name));
             names.collect::<Result<Vec<_>, _>>()
         };
-        let names: Vec<Vec<Name>> =
-            listed.values.iter().map(of_kind).collect::<Result<_, _>>()?;
+        let names: Vec<Vec<Name>> = listed
+            .values
+            .iter()
+            .map(of_kind)
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             is_negated: listed.is_negated,
             names: names.into_iter().flatten().collect(),
@@ -115,7 +118,9 @@ impl Name {
         let Some(account) = account_of(name) else {
             let is_id = name.len() >= 16
                 && name.starts_with('A')
-                && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
             return is_id.then(|| Self::UniqueId(name.into()));
         };
         let mut parts = name.splitn(6, ':').skip(2);

@@ -123,7 +123,10 @@ impl Statement {
 type Members = BTreeMap<String, Json>;
 
 fn take_text(members: &mut Members, name: &str) -> Result<Option<String>, Error> {
-    members.remove(name).map(|value| value.into_text(name)).transpose()
+    members
+        .remove(name)
+        .map(|value| value.into_text(name))
+        .transpose()
 }
 
 /// `X` or `NotX`, not both.
@@ -160,11 +163,17 @@ fn take_texts(
 fn read_principals(listed: Listed<Json>) -> Result<Listed<Vec<Names>>, Error> {
     let Listed { is_negated, values } = listed;
     let values = match values {
-        Json::Scalar { text, is_text: true } if text == "*" => vec![Names {
+        Json::Scalar {
+            text,
+            is_text: true,
+        } if text == "*" => vec![Names {
             kind: NameKind::Everyone,
             names: vec![text],
         }],
-        Json::Object(members) => members.into_iter().map(read_names).collect::<Result<_, _>>()?,
+        Json::Object(members) => members
+            .into_iter()
+            .map(read_names)
+            .collect::<Result<_, _>>()?,
         _ => return Err(Error::syntax("`Principal` is neither `*` nor an object")),
     };
     Ok(Listed { is_negated, values })
@@ -176,7 +185,11 @@ fn read_names((kind, names): (String, Json)) -> Result<Names, Error> {
         "Service" => NameKind::Service,
         "Federated" => NameKind::Federated,
         "CanonicalUser" => NameKind::CanonicalUser,
-        _ => return Err(Error::syntax(format!("there is no kind of principal `{kind}`"))),
+        _ => {
+            return Err(Error::syntax(format!(
+                "there is no kind of principal `{kind}`"
+            )));
+        }
     };
     let names = names.into_texts(&kind)?;
     Ok(Names { kind: known, names })

@@ -72,9 +72,17 @@ impl Statement {
         let conditions = conditions
             .map(|raw| Condition::compile(&raw.operator, &raw.key, &raw.values, has_variables));
         Ok(Self {
-            sid: raw.sid.as_deref().filter(|sid| !sid.is_empty()).map(Into::into),
+            sid: raw
+                .sid
+                .as_deref()
+                .filter(|sid| !sid.is_empty())
+                .map(Into::into),
             effect,
-            principals: raw.principals.as_ref().map(Principals::compile).transpose()?,
+            principals: raw
+                .principals
+                .as_ref()
+                .map(Principals::compile)
+                .transpose()?,
             actions: Clause::compile(raw.actions.as_ref(), action).unwrap_or_default(),
             resources: Clause::compile(raw.resources.as_ref(), resource),
             conditions: conditions.collect::<Result<_, _>>()?,
@@ -100,7 +108,9 @@ impl Statement {
             return None;
         }
         let mut conditions = self.conditions.iter();
-        conditions.all(|condition| condition.holds(asked.context)).then_some(reach)
+        conditions
+            .all(|condition| condition.holds(asked.context))
+            .then_some(reach)
     }
 
     fn reach(&self, principal: &Principal, side: Side) -> Option<Reach> {

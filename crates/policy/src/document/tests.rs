@@ -20,14 +20,21 @@ fn with(changes: Value) -> String {
     for (name, value) in changes.as_object().unwrap() {
         statement[name] = value.clone();
     }
-    statement.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    statement
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
     json!({"Version": "2012-10-17", "Statement": statement}).to_string()
 }
 
 #[track_caller]
 fn assert_refused(expected: &str, changes: &[Value]) {
     for changes in changes {
-        assert_eq!(refused(PolicyKind::Managed, &with(changes.clone())), expected, "{changes}");
+        assert_eq!(
+            refused(PolicyKind::Managed, &with(changes.clone())),
+            expected,
+            "{changes}"
+        );
     }
 }
 
@@ -49,7 +56,11 @@ fn documents_of_another_shape_are_syntax_errors() {
         r#"{"Statement": {"Effect": "Allow", "Effect": "Deny", "Action": "*", "Resource": "*"}}"#,
         r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}} x"#,
     ] {
-        assert_eq!(refused(PolicyKind::Inline, text), "Syntax errors in policy.", "{text}");
+        assert_eq!(
+            refused(PolicyKind::Inline, text),
+            "Syntax errors in policy.",
+            "{text}"
+        );
     }
 }
 
@@ -137,10 +148,17 @@ fn actions_and_resources_must_be_there() {
     let actions = "Policy statement must contain actions.";
     assert_refused(
         actions,
-        &[json!({"Action": null}), json!({"Action": []}), json!({"Action": null, "Resource": null})],
+        &[
+            json!({"Action": null}),
+            json!({"Action": []}),
+            json!({"Action": null, "Resource": null}),
+        ],
     );
     let resources = "Policy statement must contain resources.";
-    assert_refused(resources, &[json!({"Resource": null}), json!({"Resource": []})]);
+    assert_refused(
+        resources,
+        &[json!({"Resource": null}), json!({"Resource": []})],
+    );
 }
 
 #[test]
@@ -155,31 +173,73 @@ fn actions_are_of_one_service() {
         ],
     );
     let colons = "Actions/Condition can contain only one colon.";
-    assert_refused(colons, &[json!({"Action": "s3:List:Bucket"}), json!({"Action": ["s3:a", "s:3s:b"]})]);
-    assert_refused("Vendor a a is not valid", &[json!({"Action": "a a:ListBucket"})]);
-    assert_refused("Vendor s* is not valid", &[json!({"Action": "s*:ListBucket"})]);
+    assert_refused(
+        colons,
+        &[
+            json!({"Action": "s3:List:Bucket"}),
+            json!({"Action": ["s3:a", "s:3s:b"]}),
+        ],
+    );
+    assert_refused(
+        "Vendor a a is not valid",
+        &[json!({"Action": "a a:ListBucket"})],
+    );
+    assert_refused(
+        "Vendor s* is not valid",
+        &[json!({"Action": "s*:ListBucket"})],
+    );
 }
 
 #[test]
 fn resources_are_arns() {
     let cases = [
-        ("invalid resource", "Resource invalid resource must be in ARN format or \"*\"."),
+        (
+            "invalid resource",
+            "Resource invalid resource must be in ARN format or \"*\".",
+        ),
         ("", "Resource  must be in ARN format or \"*\"."),
-        ("a:bsdfdsafsad", "Partition \"bsdfdsafsad\" is not valid for resource \"arn:bsdfdsafsad:*:*:*:*\"."),
-        ("a:b:cadfsdf", "Partition \"b\" is not valid for resource \"arn:b:cadfsdf:*:*:*\"."),
-        ("a:b:c:d:e:f:g:h", "Partition \"b\" is not valid for resource \"arn:b:c:d:e:f:g:h\"."),
-        ("aws:s3:::example_bucket", "Partition \"s3\" is not valid for resource \"arn:s3:::example_bucket:*\"."),
-        ("arn:error:s3:::b", "Partition \"error\" is not valid for resource \"arn:error:s3:::b\"."),
-        ("arn:aws", "Resource vendor must be fully qualified and cannot contain regexes."),
-        ("arn:aws:*:::b", "Resource vendor must be fully qualified and cannot contain regexes."),
-        ("arn:aws:iam:us-east-1::role/x", "IAM resource arn:aws:iam:us-east-1::role/x cannot contain region information."),
+        (
+            "a:bsdfdsafsad",
+            "Partition \"bsdfdsafsad\" is not valid for resource \"arn:bsdfdsafsad:*:*:*:*\".",
+        ),
+        (
+            "a:b:cadfsdf",
+            "Partition \"b\" is not valid for resource \"arn:b:cadfsdf:*:*:*\".",
+        ),
+        (
+            "a:b:c:d:e:f:g:h",
+            "Partition \"b\" is not valid for resource \"arn:b:c:d:e:f:g:h\".",
+        ),
+        (
+            "aws:s3:::example_bucket",
+            "Partition \"s3\" is not valid for resource \"arn:s3:::example_bucket:*\".",
+        ),
+        (
+            "arn:error:s3:::b",
+            "Partition \"error\" is not valid for resource \"arn:error:s3:::b\".",
+        ),
+        (
+            "arn:aws",
+            "Resource vendor must be fully qualified and cannot contain regexes.",
+        ),
+        (
+            "arn:aws:*:::b",
+            "Resource vendor must be fully qualified and cannot contain regexes.",
+        ),
+        (
+            "arn:aws:iam:us-east-1::role/x",
+            "IAM resource arn:aws:iam:us-east-1::role/x cannot contain region information.",
+        ),
     ];
     for (resource, expected) in cases {
         assert_refused(expected, &[json!({"Resource": resource})]);
     }
     // Before the actions.
     let resource = "Resource sdfsadf must be in ARN format or \"*\".";
-    assert_refused(resource, &[json!({"Action": "s:3:ListBucket", "Resource": "sdfsadf"})]);
+    assert_refused(
+        resource,
+        &[json!({"Action": "s:3:ListBucket", "Resource": "sdfsadf"})],
+    );
 }
 
 #[test]
@@ -212,12 +272,18 @@ fn what_aws_keeps_is_kept() {
 fn principals_stand_in_policies_of_resources_only() {
     let document = with(json!({"Principal": "*"}));
     for kind in [PolicyKind::Managed, PolicyKind::Inline, PolicyKind::Session] {
-        assert_eq!(refused(kind, &document), "Policy document should not specify a principal.");
+        assert_eq!(
+            refused(kind, &document),
+            "Policy document should not specify a principal."
+        );
     }
     assert!(Policy::parse(PolicyKind::Resource, &document).is_ok());
     for principal in [json!(null), json!({}), json!({"AWS": []})] {
         let document = with(json!({"Principal": principal}));
-        assert_eq!(refused(PolicyKind::Resource, &document), "Missing required field Principal");
+        assert_eq!(
+            refused(PolicyKind::Resource, &document),
+            "Missing required field Principal"
+        );
     }
 }
 
@@ -231,13 +297,31 @@ fn trust_policies_are_about_assuming_roles() {
         with(all)
     };
     assert!(Policy::parse(PolicyKind::Trust, &trust(json!({}))).is_ok());
-    assert!(Policy::parse(PolicyKind::Trust, &trust(json!({"Action": ["STS:AssumeRole", "sts:TagSession"]}))).is_ok());
+    assert!(
+        Policy::parse(
+            PolicyKind::Trust,
+            &trust(json!({"Action": ["STS:AssumeRole", "sts:TagSession"]}))
+        )
+        .is_ok()
+    );
     let cases = [
         (json!({"Resource": "*"}), "Has prohibited field Resource"),
-        (json!({"NotResource": "*"}), "Has prohibited field NotResource"),
-        (json!({"Action": "s3:GetObject"}), "AssumeRole policy may only specify STS AssumeRole actions."),
-        (json!({"Action": "*"}), "AssumeRole policy may only specify STS AssumeRole actions."),
-        (json!({"Principal": null}), "Missing required field Principal"),
+        (
+            json!({"NotResource": "*"}),
+            "Has prohibited field NotResource",
+        ),
+        (
+            json!({"Action": "s3:GetObject"}),
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ),
+        (
+            json!({"Action": "*"}),
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ),
+        (
+            json!({"Principal": null}),
+            "Missing required field Principal",
+        ),
     ];
     for (changes, expected) in cases {
         assert_eq!(refused(PolicyKind::Trust, &trust(changes)), expected);
@@ -255,11 +339,20 @@ fn principals_are_whole_names() {
         json!({"AWS": "AIDAEXAMPLEEXAMPLE22", "Federated": "accounts.google.com"}),
         json!({"CanonicalUser": "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}),
     ] {
-        assert!(Policy::parse(PolicyKind::Resource, &principal(good.clone())).is_ok(), "{good}");
+        assert!(
+            Policy::parse(PolicyKind::Resource, &principal(good.clone())).is_ok(),
+            "{good}"
+        );
     }
     for (bad, expected) in [
-        (json!({"AWS": "ada"}), "Invalid principal in policy: \"AWS\":\"ada\""),
-        (json!({"AWS": "1111*"}), "Invalid principal in policy: \"AWS\":\"1111*\""),
+        (
+            json!({"AWS": "ada"}),
+            "Invalid principal in policy: \"AWS\":\"ada\"",
+        ),
+        (
+            json!({"AWS": "1111*"}),
+            "Invalid principal in policy: \"AWS\":\"1111*\"",
+        ),
         (
             json!({"AWS": "arn:aws:iam::111122223333:user/*"}),
             "Invalid principal in policy: \"AWS\":\"arn:aws:iam::111122223333:user/*\"",
@@ -268,7 +361,10 @@ fn principals_are_whole_names() {
             json!({"AWS": "arn:aws:iam::111122223333:group/g"}),
             "Invalid principal in policy: \"AWS\":\"arn:aws:iam::111122223333:group/g\"",
         ),
-        (json!({"Service": "*"}), "Invalid principal in policy: \"SERVICE\":\"*\""),
+        (
+            json!({"Service": "*"}),
+            "Invalid principal in policy: \"SERVICE\":\"*\"",
+        ),
         (json!("ada"), "Syntax errors in policy."),
         (json!({"Other": "x"}), "Syntax errors in policy."),
         (json!({"AWS": {"x": 1}}), "Syntax errors in policy."),
@@ -282,25 +378,61 @@ fn a_document_is_read_back_as_it_was_written() {
     let text = "{\n  \"Version\": \"2012-10-17\", \"Id\": \"x\",\n \"Statement\": {\"Effect\": \"Deny\", \"NotAction\": \"iam:*\", \
                 \"Resource\": \"*\"}}";
     let policy = Policy::parse(PolicyKind::Managed, text).unwrap();
-    assert_eq!((policy.text(), policy.id(), policy.statement_count()), (text, Some("x"), 1));
-    assert_eq!(policy.counted_size(), text.split_whitespace().map(str::len).sum::<usize>());
+    assert_eq!(
+        (policy.text(), policy.id(), policy.statement_count()),
+        (text, Some("x"), 1)
+    );
+    assert_eq!(
+        policy.counted_size(),
+        text.split_whitespace().map(str::len).sum::<usize>()
+    );
     assert_eq!(policy.kind(), PolicyKind::Managed);
 }
 
 #[test]
 fn hostile_documents_are_refused_cheaply() {
     let deep = "[".repeat(100_000);
-    assert_eq!(refused(PolicyKind::Inline, &deep), "Syntax errors in policy.");
+    assert_eq!(
+        refused(PolicyKind::Inline, &deep),
+        "Syntax errors in policy."
+    );
     let long = with(json!({"Sid": "x".repeat(DOCUMENT_BYTES_MAX)}));
-    assert_eq!(Policy::parse(PolicyKind::Managed, &long), Err(Error::TooLong));
+    assert_eq!(
+        Policy::parse(PolicyKind::Managed, &long),
+        Err(Error::TooLong)
+    );
 }
 
 /// JSON in which the words of policies are frequent.
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
-        "Version", "2012-10-17", "Statement", "Sid", "Effect", "Allow", "Deny", "Principal", "NotPrincipal", "AWS", "*", "Action",
-        "NotAction", "s3:Get*", "Resource", "NotResource", "arn:aws:s3:::b/${aws:username}", "Condition", "StringEquals", "Null",
-        "DateLessThan", "IpAddress", "Bool", "true", "1.2.3.4/8", "arn:aws:iam::111122223333:root", "é",
+        "Version",
+        "2012-10-17",
+        "Statement",
+        "Sid",
+        "Effect",
+        "Allow",
+        "Deny",
+        "Principal",
+        "NotPrincipal",
+        "AWS",
+        "*",
+        "Action",
+        "NotAction",
+        "s3:Get*",
+        "Resource",
+        "NotResource",
+        "arn:aws:s3:::b/${aws:username}",
+        "Condition",
+        "StringEquals",
+        "Null",
+        "DateLessThan",
+        "IpAddress",
+        "Bool",
+        "true",
+        "1.2.3.4/8",
+        "arn:aws:iam::111122223333:root",
+        "é",
     ]);
     let leaf = prop_oneof![
         8 => word.clone().prop_map(Value::from),
@@ -311,14 +443,21 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 64, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((word.clone(), inner), 0..7)
-                .prop_map(|members| members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
+            prop::collection::vec((word.clone(), inner), 0..7).prop_map(|members| members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
         ]
     })
 }
 
-const KINDS: [PolicyKind; 5] =
-    [PolicyKind::Managed, PolicyKind::Inline, PolicyKind::Session, PolicyKind::Resource, PolicyKind::Trust];
+const KINDS: [PolicyKind; 5] = [
+    PolicyKind::Managed,
+    PolicyKind::Inline,
+    PolicyKind::Session,
+    PolicyKind::Resource,
+    PolicyKind::Trust,
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]

@@ -1,8 +1,8 @@
 //! Tests of decisions, after the examples of AWS's documentation.
 
-
-
-
+mod accounts;
+mod sessions;
+mod single;
 
 use serde_json::{Value, json};
 
@@ -61,4 +61,31 @@ fn across(gate: Gate) -> Verdict {
         gate,
         is_across_accounts: true,
     }
+}
+
+/// A resource's policy that allows one action.
+fn granting(principal: Value, action: &str) -> Policy {
+    resource(json!({"Effect": "Allow", "Principal": principal, "Action": action, "Resource": "*"}))
+}
+
+fn at(policy: &Policy) -> ResourceSide<'_> {
+    ResourceSide::Policy(named("resource", policy))
+}
+
+fn root() -> Principal {
+    Principal::root(format!("arn:aws:iam::{ACCOUNT}:root")).unwrap()
+}
+
+/// Whether a user with one policy is allowed something.
+fn is_allowed(own: &Policy, action: &str, resource: &str, context: &Context) -> bool {
+    let list = [named("own", own)];
+    let policies = Policies {
+        identity: &list,
+        ..Policies::default()
+    };
+    evaluate(
+        &policies,
+        &Request::new(&user("ada"), action, resource, context),
+    )
+    .is_allowed()
 }

@@ -16,7 +16,11 @@ fn outcome(syntax: Syntax, pattern: &str, text: &str) -> Outcome {
 fn assert_all(syntax: Syntax, cases: &[(&str, &str, bool)]) {
     for (pattern, text, expected) in cases {
         let expected = if *expected { Outcome::Yes } else { Outcome::No };
-        assert_eq!(outcome(syntax, pattern, text), expected, "{pattern} against {text}");
+        assert_eq!(
+            outcome(syntax, pattern, text),
+            expected,
+            "{pattern} against {text}"
+        );
     }
 }
 
@@ -48,13 +52,29 @@ fn a_star_inside_a_segment_of_a_resource_stays_there() {
     assert_all(
         Syntax::Resource,
         &[
-            ("arn:aws:s3:::my_bucket/*", "arn:aws:s3:::my_bucket/a/b:c", true),
+            (
+                "arn:aws:s3:::my_bucket/*",
+                "arn:aws:s3:::my_bucket/a/b:c",
+                true,
+            ),
             ("arn:aws:s3:::my_bucket/*", "arn:aws:s3:::my_bucket", false),
-            ("arn:aws:s3:::b/*/test/*", "arn:aws:s3:::b/1///test///object.jpg", true),
-            ("arn:aws:s3:::b/*/test/*", "arn:aws:s3:::b/test/object.jpg", false),
+            (
+                "arn:aws:s3:::b/*/test/*",
+                "arn:aws:s3:::b/1///test///object.jpg",
+                true,
+            ),
+            (
+                "arn:aws:s3:::b/*/test/*",
+                "arn:aws:s3:::b/test/object.jpg",
+                false,
+            ),
             ("arn:aws:sqs:us-*-1:1:q", "arn:aws:sqs:us-east-1:1:q", true),
             ("arn:aws:sqs:us-*-1:1:q", "arn:aws:sqs:us-x:y-1:1:q", false),
-            ("arn:aws:sqs:us-?ast-1:1:q", "arn:aws:sqs:us-east-1:1:q", true),
+            (
+                "arn:aws:sqs:us-?ast-1:1:q",
+                "arn:aws:sqs:us-east-1:1:q",
+                true,
+            ),
             ("arn:aws:sqs:us?1:1:q", "arn:aws:sqs:us:1:1:q", false),
         ],
     );
@@ -65,10 +85,26 @@ fn a_star_that_ends_a_segment_of_a_resource_goes_on() {
     assert_all(
         Syntax::Resource,
         &[
-            ("arn:aws:lambda:*", "arn:aws:lambda:us-east-1:1:function:f", true),
-            ("arn:aws:lambda:*:function:f", "arn:aws:lambda:us-east-1:1:function:f", true),
-            ("arn:aws:lambda:*:*:function:f", "arn:aws:lambda:us-east-1:1:function:f", true),
-            ("arn:aws:lambda:*:function:g", "arn:aws:lambda:us-east-1:1:function:f", false),
+            (
+                "arn:aws:lambda:*",
+                "arn:aws:lambda:us-east-1:1:function:f",
+                true,
+            ),
+            (
+                "arn:aws:lambda:*:function:f",
+                "arn:aws:lambda:us-east-1:1:function:f",
+                true,
+            ),
+            (
+                "arn:aws:lambda:*:*:function:f",
+                "arn:aws:lambda:us-east-1:1:function:f",
+                true,
+            ),
+            (
+                "arn:aws:lambda:*:function:g",
+                "arn:aws:lambda:us-east-1:1:function:f",
+                false,
+            ),
             ("arn:aws:x:*:a-*-b:c", "arn:aws:x:r:a-1-b:c", true),
             ("arn:aws:x:*:a-*-b:c", "arn:aws:x:a-:a-1-:a-2-b:c", true),
             ("arn:aws:x:*:a-*-b:c", "arn:aws:x:a-:a-1-:a-2-b:d", false),
@@ -79,13 +115,18 @@ fn a_star_that_ends_a_segment_of_a_resource_goes_on() {
 #[test]
 fn arns_of_conditions_are_compared_part_by_part() {
     let pattern = "arn:aws:someservice:*:111122223333:finance/*";
-    let text = "arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt";
+    let text =
+        "arn:aws:someservice:us-east-2:999999999999:store/abc:111122223333:finance/document.txt";
     assert_eq!(outcome(Syntax::Wildcards, pattern, text), Outcome::Yes);
     assert_eq!(outcome(Syntax::Arn, pattern, text), Outcome::No);
     assert_all(
         Syntax::Arn,
         &[
-            (pattern, "arn:aws:someservice:us-east-2:111122223333:finance/a:b", true),
+            (
+                pattern,
+                "arn:aws:someservice:us-east-2:111122223333:finance/a:b",
+                true,
+            ),
             ("arn:aws:lambda:*", "arn:aws:lambda:r:1:function:f", false),
             ("arn:aws:iam::1:*", "arn:aws:iam::1:user/ada", true),
             ("arn:*:iam::?:*", "arn:aws:iam::1:user/ada", true),
@@ -110,12 +151,18 @@ fn variables_stand_for_the_requests_values() {
             ("*${aws:username}x", "adaadax", true),
         ],
     );
-    assert_eq!(outcome(Syntax::Wildcards, "${none}*", "x"), Outcome::Unresolved);
+    assert_eq!(
+        outcome(Syntax::Wildcards, "${none}*", "x"),
+        Outcome::Unresolved
+    );
 }
 
 #[test]
 fn a_wildcard_in_a_value_is_a_character() {
-    assert_all(Syntax::Wildcards, &[("${star}", "*", true), ("${star}", "x", false)]);
+    assert_all(
+        Syntax::Wildcards,
+        &[("${star}", "*", true), ("${star}", "x", false)],
+    );
 }
 
 #[test]
@@ -127,14 +174,23 @@ fn a_resource_has_variables_after_its_fifth_colon() {
             ("arn:aws:x::${aws:username}:b", "arn:aws:x::ada:b", false),
         ],
     );
-    assert_all(Syntax::Arn, &[("arn:aws:x::${aws:username}:b", "arn:aws:x::ada:b", true)]);
+    assert_all(
+        Syntax::Arn,
+        &[("arn:aws:x::${aws:username}:b", "arn:aws:x::ada:b", true)],
+    );
 }
 
 #[test]
 fn exact_texts_have_no_wildcards_and_old_ones_no_variables() {
-    assert_all(Syntax::Exact, &[("a*", "ab", false), ("a*", "a*", true), ("${*}", "*", true)]);
+    assert_all(
+        Syntax::Exact,
+        &[("a*", "ab", false), ("a*", "a*", true), ("${*}", "*", true)],
+    );
     let old = Pattern::read("${aws:username}", Syntax::Wildcards, false);
-    assert_eq!(old.matches("${aws:username}", &Context::new()), Outcome::Yes);
+    assert_eq!(
+        old.matches("${aws:username}", &Context::new()),
+        Outcome::Yes
+    );
 }
 
 #[test]
@@ -143,14 +199,21 @@ fn case_can_be_ignored_beyond_ascii() {
     let pattern = Pattern::read("É${k}", Syntax::Exact, true);
     assert_eq!(pattern.equals_ignoring_case("éda", &context), Outcome::Yes);
     assert_eq!(pattern.equals_ignoring_case("éd", &context), Outcome::No);
-    assert_eq!(pattern.equals_ignoring_case("éda", &Context::new()), Outcome::Unresolved);
+    assert_eq!(
+        pattern.equals_ignoring_case("éda", &Context::new()),
+        Outcome::Unresolved
+    );
 }
 
 #[test]
 fn hostile_patterns_cost_no_more_than_the_product_of_both_lengths() {
     // What takes a matcher that goes back to every star longer than anybody waits.
     let text = "a".repeat(2_000);
-    for pattern in ["*a".repeat(3_000) + "b", "*a?".repeat(600) + "b", "a*".repeat(3_000)] {
+    for pattern in [
+        "*a".repeat(3_000) + "b",
+        "*a?".repeat(600) + "b",
+        "a*".repeat(3_000),
+    ] {
         outcome(Syntax::Wildcards, &pattern, &text);
     }
     let text = format!("arn:{}", "a:".repeat(1_000));
