@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::keys;
+use crate::principal::{Kind, Principal};
 
 /// The values of a request's condition keys. Keys are the same in any case, as on AWS; a key without values counts
 /// as missing.
@@ -18,6 +19,38 @@ impl Context {
     /// Nothing is known.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What is known of who asks: the keys `aws:Principal…`, [`keys::USER_ID`] and [`keys::USER_NAME`], as far as the kind of
+    /// principal has them on AWS. A unique id must be known for [`keys::USER_ID`] of users and roles.
+    pub fn of(principal: &Principal) -> Self {
+        let (arn, id) = (principal.arn(), principal.unique_id());
+        let name = arn.rsplit('/').next().unwrap_or(arn);
+        let account = principal.account().unwrap_or_default();
+        let signed = |kind: &str, arn: &str, id: Option<String>| {
+            let mut context = Self::new()
+                .with(keys::PRINCIPAL_TYPE, kind)
+                .with(keys::PRINCIPAL_ARN, arn)
+                .with(keys::PRINCIPAL_ACCOUNT, account)
+                .with(keys::PRINCIPAL_IS_AWS_SERVICE, "false");
+            context.set(keys::USER_ID, id.into_iter().collect());
+            context
+        };
+        match principal.kind() {
+            Kind::Anonymous => Self::new().with(keys::PRINCIPAL_TYPE, "Anonymous"),
+            Kind::Root => signed("Account", arn, Some(account.to_owned())),
+            Kind::User => signed("User", arn, id.map(str::to_owned)).with(keys::USER_NAME, name),
+            Kind::RoleSession => {
+                let role = principal.parent().unwrap_or(arn);
+                signed("AssumedRole", role, id.map(|id| format!("{id}:{name}")))
+            }
+            Kind::FederatedUser => signed("FederatedUser", arn, Some(format!("{account}:{name}"))),
+            Kind::Service => Self::new()
+                .with(keys::PRINCIPAL_IS_AWS_SERVICE, "true")
+                .with(keys::PRINCIPAL_SERVICE_NAME, arn)
+                .with_all(keys::PRINCIPAL_SERVICE_NAMES_LIST, [arn]),
+            Kind::Provider => Self::new().with(keys::FEDERATED_PROVIDER, arn),
+        }
     }
 
     /// With one value of a key, instead of those it had.
@@ -88,6 +121,24 @@ mod tests {
     fn a_key_without_values_is_missing() {
         let empty = Context::new().with("k", "v").with_all::<String>("k", []);
         assert_eq!(empty, Context::new());
+    }
+
+    #[test]
+    fn who_asks_is_known_by_its_kind() {
+        let user = Principal::user("arn:aws:iam::111122223333:user/team/ada").unwrap();
+        let context = Context::of(&user.with_unique_id("AIDAEXAMPLEEXAMPLE22"));
+        assert_eq!(context.get(keys::USER_NAME), ["ada"]);
+        assert_eq!(context.get(keys::USER_ID), ["AIDAEXAMPLEEXAMPLE22"]);
+        assert_eq!(context.get(keys::PRINCIPAL_ACCOUNT), ["111122223333"]);
+        let role = "arn:aws:iam::111122223333:role/team/r";
+        let session = Principal::role_session(role, "work").unwrap();
+        let context = Context::of(&session.with_unique_id("AROAEXAMPLE"));
+        assert_eq!(context.get(keys::PRINCIPAL_ARN), [role]);
+        assert_eq!(context.get(keys::USER_ID), ["AROAEXAMPLE:work"]);
+        assert!(context.get(keys::USER_NAME).is_empty());
+        let context = Context::of(&Principal::service("s3.amazonaws.com"));
+        assert_eq!(context.get(keys::PRINCIPAL_IS_AWS_SERVICE), ["true"]);
+        assert!(context.get(keys::PRINCIPAL_ARN).is_empty());
     }
 
     #[test]
