@@ -12,7 +12,7 @@ const EVALUATIONS: u32 = 500;
 
 fn policy(number: usize) -> Policy {
     let services = [
-        "s3", "sqs", "sns", "dynamodb", "lambda", "logs", "events", "kms", "iam", "ec2",
+        "s3", "sqs", "sns", "dynamodb", "lambda", "logs", "events", "kms", "ssm", "ec2",
     ];
     let statement = |index: usize| {
         let service = services[index];
