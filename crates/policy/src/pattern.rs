@@ -101,7 +101,7 @@ impl Pattern {
         if self.is_unresolved(context) {
             return Outcome::Unresolved;
         }
-        if Walk::new(&self.parts, text, context).run() {
+        if self.may_begin(text) && Walk::new(&self.parts, text, context).run() {
             Outcome::Yes
         } else {
             Outcome::No
@@ -122,6 +122,19 @@ impl Pattern {
         }
     }
 
+    /// Whether two bytes of the text are those that it must begin with. Most patterns that are asked are of another
+    /// service or resource, which this tells without a call.
+    #[inline]
+    fn may_begin(&self, text: &str) -> bool {
+        let Some(Part::Text(first)) = self.parts.first() else {
+            return true;
+        };
+        let (first, text) = (first.as_bytes(), text.as_bytes());
+        let last = first.len() - 1;
+        text.len() > last && text[0] == first[0] && text[last] == first[last]
+    }
+
+    #[inline]
     fn is_unresolved(&self, context: &Context) -> bool {
         let is_open = |part: &Part| match part {
             Part::Variable(variable) => variable.resolve(context).is_none(),
@@ -251,7 +264,7 @@ impl<'a> Walk<'a> {
     /// Goes on with `part` at the first place in `from` where it can be.
     fn try_any(&mut self, part: usize, from: &'a str) -> bool {
         let place = match self.parts.get(part) {
-            Some(Part::Text(text)) => from.find(&**text),
+            Some(Part::Text(text)) => find(from, text),
             _ => Some(0),
         };
         let Some(place) = place else {
@@ -278,6 +291,20 @@ impl<'a> Walk<'a> {
             .and_then(|(part, from)| Some((part, without_first(from, |_| true)?)));
         wider.is_some_and(|(part, from)| self.try_any(part, from))
     }
+}
+
+/// The longest text that is gone through byte by byte.
+const SHORT_TEXT: usize = 256;
+
+/// Where a text that is not empty stands first. The standard search takes longer to prepare itself than it takes to go through an
+/// ARN, and is faster only in long texts.
+fn find(from: &str, text: &str) -> Option<usize> {
+    if from.len() > SHORT_TEXT {
+        return from.find(text);
+    }
+    let (from, text) = (from.as_bytes(), text.as_bytes());
+    let mut places = from.windows(text.len());
+    places.position(|place| place[0] == text[0] && place == text)
 }
 
 fn without_first(text: &str, may_go: impl Fn(char) -> bool) -> Option<&str> {
