@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-image", &[]),
     ("kiln-events", &[]),
     ("kiln-oidc", &[]),
+    ("kiln-policy", &[]),
     ("kiln-cli", &[]),
     ("kiln-wasm", &[]),
     ("kiln-network", &["kiln-sandbox"]),
