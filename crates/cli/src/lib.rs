@@ -117,6 +117,12 @@ pub fn run(
     {
         return size::run_alone(globals.output, args);
     }
+    ask(verb, globals)
+}
+
+/// Performs a verb that asks a server. It is no part of [`run`], which is compiled with the program that names `command`: the
+/// verbs are compiled here.
+fn ask(verb: Verb, globals: &Globals) -> Result<ExitCode> {
     let target = target::find(globals, &|name| std::env::var(name).ok())?;
     let client = Client::new(target)?;
     // One thread is enough for one request at a time, and starts faster than several.

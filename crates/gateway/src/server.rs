@@ -5,6 +5,7 @@
 //! finish, cut off what is left after [`Limits::shutdown_timeout`](crate::Limits).
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,7 +167,19 @@ async fn accept(
     }
 }
 
-async fn connection(shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
+/// Serves a connection until either side ends it.
+///
+/// Boxed: what a future does is compiled wherever its type is known, and behind this are all operations of all services. So
+/// it is here, and not in the program, whose every build would wait for it.
+fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: Peer,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(serve(shared, stream, peer))
+}
+
+async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
     // Answers are small and written at once; Nagle's algorithm would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "set TCP_NODELAY");
