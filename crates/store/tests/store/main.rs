@@ -15,6 +15,7 @@ mod crash;
 mod deliver;
 mod deposits;
 mod functions;
+mod identities;
 mod image_layers;
 mod keys;
 mod killed;
