@@ -7,10 +7,12 @@ mod admin;
 mod apis;
 mod archives;
 mod events;
+mod identities;
 mod lambda;
 mod logs;
 mod objects;
 mod provisioned;
+mod query;
 mod queues;
 mod refusal;
 mod schedules;
@@ -32,6 +34,7 @@ use kiln_types::{Clock, SystemClock};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+pub(crate) use identities::{Identity, NewKey};
 pub(crate) use lambda::{InvokeCall, Kind};
 pub(crate) use logs::{LogEvent, Query as LogQuery};
 pub(crate) use objects::Objects;
@@ -58,6 +61,7 @@ enum Service {
     Lambda,
     ApiGateway,
     Events,
+    Iam,
     Logs,
     Sns,
     Sqs,
@@ -111,6 +115,7 @@ impl Service {
             Service::ApiGateway => "apigateway",
             Service::Logs => "logs",
             Service::Events => "events",
+            Service::Iam => "iam",
             Service::Sns => "sns",
             Service::Sqs => "sqs",
             Service::Scheduler => "scheduler",

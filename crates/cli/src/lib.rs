@@ -16,6 +16,7 @@ mod describe;
 mod duration;
 mod events;
 mod globals;
+mod iam;
 mod invoke;
 mod layer;
 mod list;
@@ -91,6 +92,8 @@ pub enum Verb {
     Archives(archives::Args),
     /// Show buckets and what is in them; make and remove them, put and get objects
     Buckets(buckets::Args),
+    /// Show users and roles; list, make, replace and disable access keys
+    Iam(iam::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
     Schedules(schedules::Args),
     /// Show what functions used and what that cost
@@ -152,6 +155,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Topics(args) => topics::run(client, format, &args).await,
         Verb::Archives(args) => archives::run(client, format, &args).await,
         Verb::Buckets(args) => buckets::run(client, format, &args).await,
+        Verb::Iam(args) => iam::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,

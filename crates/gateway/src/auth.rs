@@ -12,7 +12,7 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use kiln_store::{AccessKey, Keys};
+use kiln_store::{AccessKey, Identities, Keys, Store};
 use kiln_types::{AccountId, FunctionCaller, Region, Timestamp};
 
 use crate::config::{Auth, Config};
@@ -43,6 +43,7 @@ pub(crate) struct Authenticator {
     region: Region,
     account: AccountId,
     keys: Keys,
+    identities: Identities,
 }
 
 /// A claim whose key, time and scope are right; its signature is yet to be verified.
@@ -50,6 +51,7 @@ pub(crate) struct Admitted {
     claim: Claim,
     secret: String,
     caller: Caller,
+    now: Timestamp,
 }
 
 /// Who asks, and the body without the framing it may have travelled in.
@@ -73,13 +75,14 @@ pub(crate) struct Streamed {
 
 impl Authenticator {
     /// Verifies with the keys of a store.
-    pub(crate) fn new(config: &Config, keys: Keys) -> Self {
+    pub(crate) fn new(config: &Config, store: &Store) -> Self {
         let (region, account) = (config.region.clone(), config.account.clone());
         Self {
             auth: config.auth,
             region,
             account,
-            keys,
+            keys: store.keys().clone(),
+            identities: store.identities().clone(),
         }
     }
 
@@ -103,7 +106,7 @@ impl Authenticator {
                 let key = self.keys.get(&claim.access_key_id);
                 let key = key.filter(|key| key.active);
                 let key = key.ok_or_else(refusal::unrecognized)?;
-                (key.secret.clone(), caller(&key))
+                (key.secret.clone(), self.caller(&key)?)
             }
             // The only temporary keys are those of functions.
             Some(_) => {
@@ -122,7 +125,40 @@ impl Authenticator {
             claim,
             secret,
             caller,
+            now,
         }))
+    }
+
+    /// Whose key it is. The account's own are shown as users of their names. AWS's user ids are 21 characters that begin
+    /// with `AIDA`; those repeat the key's own letters, so that they are stable.
+    fn caller(&self, key: &AccessKey) -> Result<Caller> {
+        let account = key.account.clone();
+        let (arn, user_id) = match &key.user {
+            Some(id) => {
+                let directory = self.identities.of(&account);
+                let user = directory.user_by_id(id);
+                let user = user.ok_or_else(refusal::unrecognized)?;
+                (user.arn(&account), id.to_string())
+            }
+            None => {
+                let letters = key.id.strip_prefix("AKIA").unwrap_or(&key.id);
+                let arn = format!("arn:aws:iam::{account}:user/{}", key.name);
+                (arn, format!("AIDA{letters}"))
+            }
+        };
+        Ok(Caller {
+            account,
+            access_key_id: key.id.clone(),
+            arn,
+            user_id,
+        })
+    }
+
+    /// Remembers that its owner used a key.
+    fn note(&self, admitted: &Admitted) {
+        let claim = &admitted.claim;
+        let (id, service) = (claim.access_key_id.as_str(), claim.service.as_str());
+        self.keys.used(id, service, &claim.region, admitted.now);
     }
 
     /// The keys that a function's clients sign with.
@@ -144,6 +180,7 @@ impl Authenticator {
             });
         };
         let body = check(&admitted.claim, &admitted.secret, head, body)?;
+        self.note(&admitted);
         Ok(Verified {
             caller: admitted.caller,
             body,
@@ -172,6 +209,7 @@ impl Authenticator {
             Some(resource) => sigv2::verify(claim, secret, head, resource)?,
             None => sigv4::verify(claim, secret, head, payload.signed_as())?,
         }
+        self.note(&admitted);
         Ok(Streamed {
             unframer: payload.unframer(claim, secret),
             sha256: match payload {
@@ -199,16 +237,4 @@ fn check(claim: &Claim, secret: &str, head: &Parts, body: Bytes) -> Result<Bytes
     let payload = payload::Payload::read(head, claim, &body)?;
     sigv4::verify(claim, secret, head, payload.signed_as())?;
     payload.open(claim, secret, body)
-}
-
-/// A key's owner is shown as a user of the key's name. AWS's user ids are 21 characters that begin
-/// with `AIDA`; ours repeat the key's own letters, so that they are stable.
-fn caller(key: &AccessKey) -> Caller {
-    let letters = key.id.strip_prefix("AKIA").unwrap_or(&key.id);
-    Caller {
-        account: key.account.clone(),
-        access_key_id: key.id.clone(),
-        arn: format!("arn:aws:iam::{}:user/{}", key.account, key.name),
-        user_id: format!("AIDA{letters}"),
-    }
 }

@@ -1,6 +1,6 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, events, lambda, logs, s3, scheduler, sns, sqs, sts};
+use crate::{apigatewayv2, events, iam, lambda, logs, s3, scheduler, sns, sqs, sts};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn coverage() -> Vec<Coverage> {
     let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(events));
     let all = all.chain(of!(logs)).chain(of!(scheduler)).chain(of!(sns));
     let all = all.chain(of!(sqs)).chain(of!(s3));
-    all.chain(of!(sts)).collect()
+    all.chain(of!(iam)).chain(of!(sts)).collect()
 }
 
 #[cfg(test)]
@@ -54,6 +54,7 @@ mod tests {
             ("sns", "Amazon SNS"),
             ("sqs", "Amazon SQS"),
             ("s3", "Amazon S3"),
+            ("iam", "AWS IAM"),
             ("sts", "AWS STS"),
         ] {
             let all: Vec<_> = coverage()
@@ -90,8 +91,18 @@ mod tests {
                 .count()
         };
         assert_eq!(
-            ["lambda", "logs", "scheduler", "sns", "sqs", "s3", "sts"].map(handled),
-            [56, 8, 12, 19, 23, 31, 1]
+            [
+                "lambda",
+                "logs",
+                "scheduler",
+                "sns",
+                "sqs",
+                "s3",
+                "iam",
+                "sts"
+            ]
+            .map(handled),
+            [56, 8, 12, 19, 23, 31, 75, 1]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }

@@ -115,6 +115,18 @@ macro_rules! exceptions {
 }
 
 exceptions! {
+    /// There is no such identity or policy.
+    NoSuchEntity = "NoSuchEntity", 404, Front;
+    /// There is such an identity or policy.
+    EntityAlreadyExists = "EntityAlreadyExists", 409, Front;
+    /// What should be removed is in use, or not empty.
+    DeleteConflict = "DeleteConflict", 409, Front;
+    /// There are as many identities of a kind as there may be, or one would be too large.
+    QuotaExceeded = "LimitExceeded", 409, Front;
+    /// A policy's document is none.
+    MalformedPolicyDocument = "MalformedPolicyDocument", 400, Front;
+    /// What identities are asked for cannot be.
+    InvalidInput = "InvalidInput", 400, Front;
     /// A resource has as many tags as it may.
     TagLimitExceeded = "TagLimitExceeded", 400, Front;
     /// A topic has as many subscriptions as it may.

@@ -1,7 +1,7 @@
 //! The door for callers: AWS's APIs, function URLs, health and administration, on one port.
 //!
 //! A request's way: `server` takes it off the wire, `router` says what it is for, `auth` says
-//! who asks, `wire` turns it into a generated type, one file below `lambda`, `events`, `logs`,
+//! who asks, `wire` turns it into a generated type, one file below `lambda`, `events`, `iam`, `logs`,
 //! `scheduler` or `sts` answers it, and `wire` turns the answer into bytes. Objects, which are streams, have a
 //! road of their own: `s3`.
 //!
@@ -19,6 +19,7 @@ mod coverage;
 mod error;
 mod events;
 mod health;
+mod iam;
 mod invoke;
 mod lambda;
 mod logs;

@@ -7,7 +7,7 @@ use kiln_types::{UrlId, limits};
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
-use crate::{apigatewayv2, events, lambda, logs, scheduler, sns, sqs, sts};
+use crate::{apigatewayv2, events, iam, lambda, logs, scheduler, sns, sqs, sts};
 
 /// What `X-Amz-Target` of EventBridge begins with.
 const EVENTS_TARGET: &str = "AWSEvents.";
@@ -21,6 +21,8 @@ const HTTP_APIS: &str = "/v2/";
 const SQS_NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 /// The XML namespace of the Simple Notification Service.
 const SNS_NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
+/// The XML namespace of Identity and Access Management.
+const IAM_NAMESPACE: &str = "https://iam.amazonaws.com/doc/2010-05-08/";
 /// The XML namespace of the Security Token Service.
 const STS_NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 /// Clients read the errors of any query service without looking at the namespace.
@@ -49,6 +51,8 @@ pub(crate) enum Service {
     ApiGateway,
     /// EventBridge.
     Events,
+    /// Identity and Access Management.
+    Iam,
     /// CloudWatch Logs.
     Logs,
     /// EventBridge Scheduler.
@@ -89,6 +93,8 @@ pub(crate) enum Operation {
     ApiGateway(apigatewayv2::generated::Operation),
     /// Of EventBridge.
     Events(events::generated::Operation),
+    /// Of Identity and Access Management.
+    Iam(iam::generated::Operation),
     /// Of CloudWatch Logs.
     Logs(logs::generated::Operation),
     /// Of EventBridge Scheduler.
@@ -136,6 +142,7 @@ impl Service {
             Some("lambda") => Ok(Service::Lambda),
             Some("apigateway") => Ok(Service::ApiGateway),
             Some("events") => Ok(Service::Events),
+            Some("iam") => Ok(Service::Iam),
             Some("logs") => Ok(Service::Logs),
             Some("scheduler") => Ok(Service::Scheduler),
             Some("sns") => Ok(Service::Sns),
@@ -168,6 +175,7 @@ impl Service {
             Service::Lambda => "lambda",
             Service::ApiGateway => "apigateway",
             Service::Events => "events",
+            Service::Iam => "iam",
             Service::Logs => "logs",
             Service::Scheduler => "scheduler",
             Service::Sns => "sns",
@@ -193,6 +201,10 @@ impl Service {
                 namespace: SNS_NAMESPACE,
                 flat: sns::FLAT,
             },
+            Service::Iam => Protocol::Query {
+                namespace: IAM_NAMESPACE,
+                flat: iam::FLAT,
+            },
             Service::Sts => Protocol::Query {
                 namespace: STS_NAMESPACE,
                 flat: &[],
@@ -208,6 +220,7 @@ impl Service {
             Service::ApiGateway => Exception::BadRequest,
             Service::Lambda
             | Service::Events
+            | Service::Iam
             | Service::Scheduler
             | Service::Sns
             | Service::Sts
@@ -227,7 +240,7 @@ impl Service {
             Service::Sqs if head.headers.contains_key("x-amz-target") => {
                 find_by_target(self, "SQS", SQS_TARGET, head).map(Some)
             }
-            Service::Sns | Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
+            Service::Iam | Service::Sns | Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
         }
     }
 
@@ -242,6 +255,7 @@ impl Service {
         }
         match self {
             Service::Events => named!(events, Operation::Events),
+            Service::Iam => named!(iam, Operation::Iam),
             Service::Logs => named!(logs, Operation::Logs),
             Service::Sns => named!(sns, Operation::Sns),
             Service::Sqs => named!(sqs, Operation::Sqs),
@@ -258,6 +272,7 @@ impl Operation {
             Operation::Lambda(operation) => operation.name(),
             Operation::ApiGateway(operation) => operation.name(),
             Operation::Events(operation) => operation.name(),
+            Operation::Iam(operation) => operation.name(),
             Operation::Logs(operation) => operation.name(),
             Operation::Scheduler(operation) => operation.name(),
             Operation::Sns(operation) => operation.name(),
@@ -280,6 +295,7 @@ impl Operation {
             Operation::Events(_) | Operation::Sns(_) | Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
             Operation::Lambda(_)
             | Operation::ApiGateway(_)
+            | Operation::Iam(_)
             | Operation::Logs(_)
             | Operation::Sts(_) => BODY_BYTES_MAX,
         }
@@ -321,6 +337,7 @@ pub(crate) fn find_in_form(service: Service, head: &Parts, form: &[u8]) -> Resul
         ));
     };
     let version = match service {
+        Service::Iam => "2010-05-08",
         Service::Sns => "2010-03-31",
         Service::Sqs => "2012-11-05",
         _ => "2011-06-15",
@@ -654,7 +671,7 @@ mod tests {
             "content-type",
             "application/x-www-form-urlencoded; charset=utf-8",
         );
-        let query = form("iam", &[coded]);
+        let query = form("elasticloadbalancing", &[coded]);
         assert!(
             matches!(query, Form::Of(Protocol::Query { .. })),
             "{query:?}"

@@ -126,7 +126,7 @@ impl Shared {
     /// What a gateway begins with.
     pub(crate) fn new(config: Arc<Config>, deps: Arc<Deps>) -> Self {
         Self {
-            authenticator: Authenticator::new(&config, deps.store.keys().clone()),
+            authenticator: Authenticator::new(&config, &deps.store),
             apis: apis::Memory::new(deps.clock.clone()),
             bodies: body::Budget::new(config.limits.body_bytes_in_flight_max),
             stopping: CancellationToken::new(),

@@ -76,11 +76,7 @@ const fn map(
 pub(crate) async fn serve(
     operation: generated::Operation,
     context: &Context,
-    mut request: Request,
+    request: Request,
 ) -> Result<Response<Bytes>> {
-    if !request.query.is_empty() {
-        let form = String::from_utf8_lossy(&request.body);
-        request.body = Bytes::from(format!("{}&{form}", request.query));
-    }
-    dispatch(operation, context, request).await
+    dispatch(operation, context, request.with_query_in_form()).await
 }

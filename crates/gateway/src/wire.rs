@@ -47,6 +47,14 @@ pub(crate) trait Input: DeserializeOwned {
     fn set_payload(&mut self, _payload: Bytes) {}
 }
 
+/// The input of an operation that has none.
+#[derive(Debug, Default, serde::Deserialize)]
+pub(crate) struct NoInput {}
+
+impl Input for NoInput {
+    const STRUCTURE: &'static shape::Structure = &shape::Structure { members: &[] };
+}
+
 /// An output of an operation.
 pub(crate) trait Output {
     /// Puts it into the reply.
@@ -95,6 +103,17 @@ pub(crate) struct Request {
     pub(crate) violation: Exception,
     /// The protocol.
     pub(crate) protocol: Protocol,
+}
+
+impl Request {
+    /// The same of the query protocol, with what stands in the query string: there a request by GET has its parameters.
+    pub(crate) fn with_query_in_form(mut self) -> Self {
+        if !self.query.is_empty() {
+            let form = String::from_utf8_lossy(&self.body);
+            self.body = Bytes::from(format!("{}&{form}", self.query));
+        }
+        self
+    }
 }
 
 /// A response in the making.

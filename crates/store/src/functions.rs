@@ -22,8 +22,8 @@ use snapshot::Snapshot;
 /// Changes that a subscriber may fall behind.
 const CHANGES_MAX: usize = 1_024;
 
-/// `meta.db`: functions, the index of their URLs, access keys, layers, mappings, HTTP APIs and
-/// buses.
+/// `meta.db`: functions, the index of their URLs, access keys, layers, mappings, HTTP APIs, buses, topics
+/// and identities.
 pub(crate) const META: Spec = Spec {
     file: "meta.db",
     durability: Durability::Disk,
@@ -61,6 +61,8 @@ pub(crate) const META: Spec = Spec {
         crate::topics::TABLES,
         crate::mappings::PLACES,
         crate::topics::SIGNER,
+        crate::iam::TABLES,
+        crate::keys::OWNERS,
     ],
 };
 

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::error::Error;
 use crate::functions::Functions;
+use crate::iam::Identities;
 use crate::images::Images;
 use crate::keys::Keys;
 use crate::layers::Layers;
@@ -49,6 +50,7 @@ struct Parts {
     buses: Buses,
     topics: Topics,
     keys: Keys,
+    identities: Identities,
     logs: Logs,
     usage: Usage,
     queue: Queue,
@@ -83,6 +85,7 @@ impl Store {
             buses: Buses::open(meta.clone())?,
             topics: Topics::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
+            identities: Identities::open(meta.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
@@ -287,6 +290,11 @@ impl Store {
     /// Schedules.
     pub fn schedules(&self) -> &Schedules {
         &self.parts.schedules
+    }
+
+    /// Users, groups, roles and managed policies.
+    pub fn identities(&self) -> &Identities {
+        &self.parts.identities
     }
 
     /// Access keys.

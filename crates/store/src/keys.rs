@@ -5,22 +5,40 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::{Arc, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kiln_types::account::AccountId;
-use kiln_types::{Clock, Timestamp};
+use kiln_types::iam::{EntityId, Quota};
+use kiln_types::{Clock, InvalidName, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use crate::database::Database;
 use crate::error::{Doing, Error};
+use crate::iam;
+
+mod last_use;
+
+pub use last_use::KeyUse;
+use last_use::Uses;
 
 /// One row, made with the database.
 pub(crate) const TABLES: &str = "
     CREATE TABLE function_secret (bytes BLOB NOT NULL) STRICT;
     INSERT INTO function_secret VALUES (randomblob(32));
 ";
+/// Whose keys they are, and when they were last used: a migration of `meta.db`.
+pub(crate) const OWNERS: &str = "
+    ALTER TABLE access_key ADD COLUMN user TEXT;
+    ALTER TABLE access_key ADD COLUMN used INTEGER;
+    ALTER TABLE access_key ADD COLUMN used_service TEXT;
+    ALTER TABLE access_key ADD COLUMN used_region TEXT;
+    CREATE INDEX access_key_of ON access_key (account, user);
+";
+/// What is read of a key, in the order of [`key_of`].
+const COLUMNS: &str = "id, secret, account, name, created, active, user";
 /// The name of the keys that [`Keys::administrator`] makes.
 const ADMINISTRATOR: &str = "administrator";
 /// The alphabet of key ids after `AKIA`: AWS's are base32.
@@ -35,6 +53,8 @@ pub struct AccessKey {
     pub secret: String,
     /// Whose key it is.
     pub account: AccountId,
+    /// The user of the account whose it is; none: it is the account's own.
+    pub user: Option<EntityId>,
     /// For people.
     pub name: String,
     /// When it was made.
@@ -43,11 +63,26 @@ pub struct AccessKey {
     pub active: bool,
 }
 
+/// Why a key was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is no such user any more.
+    #[error("there is no user {0}")]
+    NoUser(EntityId),
+    /// There are as many keys as there may be.
+    #[error("there are {} access keys already", Quota::Keys.max())]
+    TooMany,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
 /// All access keys.
 #[derive(Clone)]
 pub struct Keys {
     database: Arc<Database>,
     keys: Arc<RwLock<HashMap<String, Arc<AccessKey>>>>,
+    uses: Arc<Uses>,
     function_secret: [u8; 32],
     clock: Arc<dyn Clock>,
 }
@@ -55,8 +90,7 @@ pub struct Keys {
 impl Keys {
     pub(crate) fn open(database: Arc<Database>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let stored = database.read_now("read access keys", |connection| {
-            let select = "SELECT id, secret, account, name, created, active FROM access_key";
-            let mut statement = connection.prepare(select)?;
+            let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM access_key"))?;
             let rows = statement.query_map([], key_of)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         })?;
@@ -67,9 +101,11 @@ impl Keys {
             .into_iter()
             .map(|key| (key.id.clone(), Arc::new(key)))
             .collect();
+        let uses = database.read_now("read uses of access keys", last_use::read)?;
         Ok(Self {
             database,
             keys: Arc::new(RwLock::new(keys)),
+            uses: Arc::new(uses),
             function_secret,
             clock,
         })
@@ -77,23 +113,75 @@ impl Keys {
 
     /// Makes a key of an account, active at once.
     pub async fn create(&self, account: &AccountId, name: &str) -> Result<Arc<AccessKey>, Error> {
-        let key = AccessKey {
+        let key = self.draft(account, None, name)?;
+        self.database
+            .write_then("create access key", move |to| insert(to, key), self.show())
+            .await
+    }
+
+    /// Makes a key of a user, or of the account itself, where there are not as many as there may be.
+    pub async fn create_of(
+        &self,
+        account: &AccountId,
+        user: Option<&EntityId>,
+        name: &str,
+    ) -> Result<Arc<AccessKey>, KeyError> {
+        let key = self.draft(account, user, name)?;
+        let work = move |to: &Connection| {
+            if let Some(user) = &key.user
+                && !iam::exists(to, &key.account, user)?
+            {
+                return Err(KeyError::NoUser(user.clone()));
+            }
+            if count(to, &key.account, key.user.as_ref())? >= Quota::Keys.max() {
+                return Err(KeyError::TooMany);
+            }
+            Ok(insert(to, key)?)
+        };
+        self.database
+            .write_then("create access key", work, self.show())
+            .await
+    }
+
+    fn draft(
+        &self,
+        account: &AccountId,
+        user: Option<&EntityId>,
+        name: &str,
+    ) -> Result<AccessKey, Error> {
+        Ok(AccessKey {
             id: random_id()?,
             secret: random_secret()?,
             account: account.clone(),
+            user: user.cloned(),
             name: name.to_owned(),
             created: self.clock.timestamp(),
             active: true,
-        };
+        })
+    }
+
+    fn show(&self) -> impl FnOnce(&Arc<AccessKey>) + Send + 'static {
         let keys = self.keys.clone();
-        let publish = move |key: &Arc<AccessKey>| {
+        move |key: &Arc<AccessKey>| {
             keys.write()
                 .expect("no holder panics")
                 .insert(key.id.clone(), key.clone());
-        };
-        self.database
-            .write_then("create access key", move |to| insert(to, key), publish)
-            .await
+        }
+    }
+
+    /// Remembers that a key was used just now. That is written later, and at most once a minute.
+    pub fn used(&self, id: &str, service: &str, region: &str, now: Timestamp) {
+        if self.uses.is_fresh(id, now) || self.get(id).is_none() {
+            return;
+        }
+        if let Some(last) = self.uses.note(id, service, region, now) {
+            last_use::write_later(&self.database, id.to_owned(), last);
+        }
+    }
+
+    /// When and for what a key was last used, give or take a minute. From memory.
+    pub fn last_use(&self, id: &str) -> Option<KeyUse> {
+        self.uses.get(id)
     }
 
     /// What the keys of functions are derived from; the same for as long as there is this store.
@@ -106,7 +194,14 @@ impl Keys {
         self.keys.read().expect("no holder panics").get(id).cloned()
     }
 
-    /// All keys of an account, the oldest first. From memory.
+    /// The keys of a user, or of the account itself, the oldest first. From memory.
+    pub fn list_of(&self, account: &AccountId, user: Option<&EntityId>) -> Vec<Arc<AccessKey>> {
+        let mut keys = self.list(account);
+        keys.retain(|key| key.user.as_ref() == user);
+        keys
+    }
+
+    /// All keys of an account and its users, the oldest first. From memory.
     pub fn list(&self, account: &AccountId) -> Vec<Arc<AccessKey>> {
         let keys = self.keys.read().expect("no holder panics");
         let mut keys: Vec<_> = keys
@@ -126,9 +221,9 @@ impl Keys {
     ) -> Result<Option<Arc<AccessKey>>, Error> {
         let id = id.to_owned();
         let work = move |connection: &Connection| {
-            let update = "UPDATE access_key SET active = ?2 WHERE id = ?1
-                          RETURNING id, secret, account, name, created, active";
-            let mut statement = connection.prepare(update)?;
+            let update =
+                format!("UPDATE access_key SET active = ?2 WHERE id = ?1 RETURNING {COLUMNS}");
+            let mut statement = connection.prepare(&update)?;
             let rows = statement.query_map(params![id, active], key_of)?;
             Ok(rows.last().transpose()?.map(Arc::new))
         };
@@ -148,7 +243,7 @@ impl Keys {
 
     /// Forgets a key; tells whether there was one.
     pub async fn delete(&self, id: &str) -> Result<bool, Error> {
-        let (deleted, keys) = (id.to_owned(), self.keys.clone());
+        let (deleted, keys, uses) = (id.to_owned(), self.keys.clone(), self.uses.clone());
         let id = deleted.clone();
         let doing = "delete access key";
         let work = move |connection: &Connection| {
@@ -157,6 +252,7 @@ impl Keys {
         };
         let publish = move |_: &bool| {
             keys.write().expect("no holder panics").remove(&deleted);
+            uses.forget(&deleted);
         };
         self.database.write_then(doing, work, publish).await
     }
@@ -167,7 +263,7 @@ impl Keys {
         let known = self.list(account);
         match known
             .into_iter()
-            .find(|key| key.active && key.name == ADMINISTRATOR)
+            .find(|key| key.active && key.user.is_none() && key.name == ADMINISTRATOR)
         {
             Some(key) => Ok(key),
             None => self.create(account, ADMINISTRATOR).await,
@@ -181,6 +277,7 @@ impl fmt::Debug for AccessKey {
         f.debug_struct("AccessKey")
             .field("id", &self.id)
             .field("account", &self.account)
+            .field("user", &self.user)
             .field("name", &self.name)
             .field("active", &self.active)
             .finish_non_exhaustive()
@@ -188,8 +285,7 @@ impl fmt::Debug for AccessKey {
 }
 
 fn insert(connection: &Connection, key: AccessKey) -> Result<Arc<AccessKey>, Error> {
-    let insert = "INSERT INTO access_key (id, secret, account, name, created, active)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let insert = format!("INSERT INTO access_key ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
     let created = key.created.as_millis();
     let values = params![
         key.id,
@@ -197,26 +293,45 @@ fn insert(connection: &Connection, key: AccessKey) -> Result<Arc<AccessKey>, Err
         key.account.as_str(),
         key.name,
         created,
-        key.active
+        key.active,
+        key.user.as_ref().map(EntityId::as_str),
     ];
     connection
-        .execute(insert, values)
+        .execute(&insert, values)
         .doing("create access key")?;
     Ok(Arc::new(key))
 }
 
+/// How many keys a user has, or the account itself.
+pub(crate) fn count(
+    from: &Connection,
+    account: &AccountId,
+    user: Option<&EntityId>,
+) -> Result<usize, Error> {
+    let select = "SELECT COUNT(*) FROM access_key WHERE account = ?1 AND user IS ?2";
+    let by = params![account.as_str(), user.map(EntityId::as_str)];
+    let counted = from.query_row(select, by, |row| row.get::<_, i64>(0));
+    let counted = counted.doing("count access keys")?;
+    Ok(usize::try_from(counted).unwrap_or(usize::MAX))
+}
+
 fn key_of(row: &Row<'_>) -> rusqlite::Result<AccessKey> {
-    let account: String = row.get(2)?;
+    let user: Option<String> = row.get(6)?;
     Ok(AccessKey {
         id: row.get(0)?,
         secret: row.get(1)?,
-        account: account.parse().map_err(|error| {
-            let kind = rusqlite::types::Type::Text;
-            rusqlite::Error::FromSqlConversionFailure(2, kind, Box::new(error))
-        })?,
+        account: parsed(2, &row.get::<_, String>(2)?)?,
+        user: user.map(|user| parsed(6, &user)).transpose()?,
         name: row.get(3)?,
         created: Timestamp::from_millis(row.get(4)?),
         active: row.get(5)?,
+    })
+}
+
+fn parsed<T: FromStr<Err = InvalidName>>(column: usize, text: &str) -> rusqlite::Result<T> {
+    text.parse().map_err(|error: InvalidName| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
     })
 }
 

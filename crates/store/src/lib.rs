@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, access keys (every commit is synced)
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -18,7 +18,7 @@
 //! - The only crate that knows SQL or the layout on disk; neither shows in its public items.
 //! - Each public method is one transaction. What a method of functions, keys, events or usage returned
 //!   survives a crash of the process and of the machine.
-//! - What an invocation needs ([`Store::function`], [`Store::function_by_url`], [`Apis::get`], [`Keys::get`],
+//! - What an invocation needs ([`Store::function`], [`Store::function_by_url`], [`Apis::get`], [`Keys::get`], [`Identities::of`],
 //!   [`Artifacts::dir`]) is answered from memory, never by SQL.
 //!
 //! Start reading at [`Store`] in `handle.rs`, then `database.rs` (the writer thread that all
@@ -35,6 +35,7 @@ mod document;
 mod error;
 mod functions;
 mod handle;
+mod iam;
 mod images;
 mod keys;
 mod layers;
@@ -57,8 +58,9 @@ pub use buses::{BusError, Buses, LiveBus};
 pub use config::Config;
 pub use error::Error;
 pub use handle::Store;
+pub use iam::Identities;
 pub use images::{ImageError, Images, Layer, LayerSize};
-pub use keys::{AccessKey, Keys};
+pub use keys::{AccessKey, KeyError, KeyUse, Keys};
 pub use layers::Layers;
 pub use logs::{
     EventQuery, Events, FilterQuery, Filtered, LogError, LogEvent, LogGroup, Logs, Page, Paged,

@@ -18,6 +18,7 @@ pub mod environment;
 pub mod event_invoke;
 pub mod file_system;
 pub mod function;
+pub mod iam;
 pub mod id;
 pub mod image;
 pub mod invocation;

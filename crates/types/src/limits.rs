@@ -1,7 +1,7 @@
 //! Every limit of the platform, with AWS's value and where it is documented.
 //!
 //! Sources: the Lambda quotas page, and the constraints of the `lambda` service model (botocore); for
-//! message queues the quotas pages and the API reference of SQS.
+//! message queues the quotas pages and the API reference of SQS; for identities those of IAM.
 
 /// Longest function name (service model, `FunctionName`).
 pub const FUNCTION_NAME_LENGTH_MAX: usize = 64;
@@ -164,3 +164,35 @@ pub const PUBLISHED_BYTES_MAX: usize = 256 * 1024;
 pub const TOPIC_POLICY_BYTES_MAX: usize = 30 * 1024;
 /// The resource policy of an event bus (EventBridge quotas page).
 pub const BUS_POLICY_BYTES_MAX: usize = 10 * 1024;
+/// Longest name of an identity (IAM service model: users and roles take 64, groups and policies 128).
+pub const ENTITY_NAME_LENGTH_MAX: usize = 128;
+/// Longest path of an identity (IAM service model, `pathType`).
+pub const ENTITY_PATH_LENGTH_MAX: usize = 512;
+/// Users of an account (IAM user guide, "IAM and AWS STS quotas", as all below).
+pub const USERS_MAX: usize = 5_000;
+/// Groups of an account.
+pub const GROUPS_MAX: usize = 300;
+/// Roles of an account.
+pub const ROLES_MAX: usize = 1_000;
+/// Managed policies of an account.
+pub const MANAGED_POLICIES_MAX: usize = 1_500;
+/// Managed policies attached to an identity.
+pub const ATTACHED_POLICIES_MAX: usize = 10;
+/// Groups that a user is in.
+pub const GROUPS_OF_USER_MAX: usize = 10;
+/// Versions of a managed policy.
+pub const POLICY_VERSIONS_MAX: usize = 5;
+/// Access keys of a user, or of the account itself.
+pub const ACCESS_KEYS_MAX: usize = 2;
+/// Characters of a managed policy, white space left out.
+pub const MANAGED_POLICY_SIZE_MAX: usize = 6_144;
+/// Characters of all policies of a user's own, white space left out.
+pub const USER_POLICY_SIZE_MAX: usize = 2_048;
+/// Characters of all policies of a group's own, white space left out.
+pub const GROUP_POLICY_SIZE_MAX: usize = 5_120;
+/// Characters of all policies of a role's own, white space left out.
+pub const ROLE_POLICY_SIZE_MAX: usize = 10_240;
+/// Characters of a role's trust policy, white space left out.
+pub const TRUST_POLICY_SIZE_MAX: usize = 2_048;
+/// How long sessions of a role last unless it says (IAM API reference, `CreateRole`).
+pub const SESSION_SECS: u32 = 3_600;

@@ -113,8 +113,8 @@ fn rust_type(model: &Model, name: &str) -> anyhow::Result<String> {
         "float" | "double" => "f64".to_owned(),
         "timestamp" => match shape.timestamp_format.as_deref() {
             // Seconds since 1970, as JSON has it.
-            None => "f64".to_owned(),
-            Some("iso8601") => "String".to_owned(),
+            None if model.metadata.protocol != "query" => "f64".to_owned(),
+            None | Some("iso8601") => "String".to_owned(),
             Some(other) => bail!("{name} is written as {other}, which is new"),
         },
         "boolean" => "bool".to_owned(),

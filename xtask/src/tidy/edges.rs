@@ -38,6 +38,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "kiln-image",
             "kiln-events",
             "kiln-oidc",
+            "kiln-policy",
             "kiln-store",
             "kiln-metering",
         ],

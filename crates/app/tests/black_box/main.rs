@@ -26,6 +26,7 @@ mod function_urls;
 mod hostile;
 mod hostile_runtime;
 mod http_apis;
+mod iam;
 mod images;
 mod javascript_sdk;
 mod layers;

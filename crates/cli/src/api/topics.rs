@@ -1,11 +1,9 @@
 //! Calls of the Simple Notification Service, whose answers are XML.
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
-use http::Method;
 
-use super::refusal::element;
-use super::{Call, Client, Service, encode};
+use super::query::{members, text};
+use super::{Client, Service};
 
 /// A subscription of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,15 +133,8 @@ impl Client {
         operation: &'static str,
         form: &[(String, String)],
     ) -> Result<String> {
-        let mut body = format!("Action={operation}&Version=2010-03-31");
-        for (name, value) in form {
-            body.push_str(&format!("&{name}={}", encode(value)));
-        }
-        let mut call = Call::new(operation, Service::Sns, Method::POST, "/")
-            .header("content-type", "application/x-www-form-urlencoded");
-        call.body = Bytes::from(body);
-        let answer = self.send(call).await?;
-        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+        let version = "2010-03-31";
+        self.query(Service::Sns, version, operation, form).await
     }
 }
 
@@ -159,33 +150,9 @@ fn entries(name: &str, given: &[(&str, &str)]) -> Vec<(String, String)> {
     given.iter().enumerate().flat_map(entry).collect()
 }
 
-/// The elements of a list.
-fn members(xml: &str) -> impl Iterator<Item = &str> {
-    let rest = xml.split("<member>").skip(1);
-    rest.filter_map(|rest| rest.split_once("</member>").map(|(member, _)| member))
-}
-
-/// The text of an element.
-fn text(xml: &str, name: &str) -> Option<String> {
-    let text = element(xml, name)?;
-    let replaced = text.replace("&lt;", "<").replace("&gt;", ">");
-    Some(replaced.replace("&quot;", "\"").replace("&amp;", "&"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lists_are_read_out_of_xml() {
-        let xml = "<A><Topics><member><TopicArn>a&amp;b</TopicArn></member>\
-                   <member><TopicArn>c</TopicArn></member></Topics></A>";
-        let arns: Vec<_> = members(xml)
-            .filter_map(|one| text(one, "TopicArn"))
-            .collect();
-        assert_eq!(arns, ["a&b", "c"]);
-        assert_eq!(text(xml, "NextToken"), None);
-    }
 
     #[test]
     fn a_map_is_flattened_into_a_form() {

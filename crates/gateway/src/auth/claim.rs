@@ -18,6 +18,8 @@ const SKEW_MAX: Duration = Duration::from_secs(5 * 60);
 const SKEW_OF_OBJECTS_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest validity of a presigned URL: seven days (IAM user guide).
 const EXPIRES_SECS_MAX: u64 = 7 * 24 * 3600;
+/// The region for which requests to services that are in all of them are signed.
+const GLOBAL_REGION: &str = "us-east-1";
 /// Most headers that a signature may list; more than a request may have.
 const SIGNED_HEADERS_MAX: usize = 200;
 
@@ -197,7 +199,7 @@ impl Claim {
                 "Credential should be scoped with a valid terminator: 'aws4_request', not '{}'.",
                 self.terminator
             )
-        } else if self.region != region.as_str() {
+        } else if !self.is_of(region) {
             format!(
                 "Credential should be scoped to a valid region, not '{}'.",
                 self.region
@@ -215,6 +217,12 @@ impl Claim {
             return Ok(());
         };
         Err(refusal::invalid(refused))
+    }
+
+    /// Whether it is for this region, or for a service that is in all of them: clients sign for its home.
+    fn is_of(&self, region: &Region) -> bool {
+        let is_global = self.service == "iam" && self.region == GLOBAL_REGION;
+        is_global || self.region == region.as_str()
     }
 
     /// Whether it was made just now, or is a presigned URL that is still valid.

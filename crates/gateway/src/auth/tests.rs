@@ -386,7 +386,7 @@ async fn only_active_keys_without_session_tokens_are_ours() {
     let keys = store.keys().clone();
     let account = "000000000000".parse().unwrap();
     let key = keys.create(&account, "me").await.unwrap();
-    let authenticator = Authenticator::new(&gateway_config(Auth::Enforce), keys.clone());
+    let authenticator = Authenticator::new(&gateway_config(Auth::Enforce), &store);
     let claim = |id: &str| {
         let (_, mut vector) = vector("invoke by name");
         let authorization = vector.headers.get_mut("Authorization").unwrap();
@@ -423,7 +423,7 @@ async fn a_function_s_keys_are_of_use_on_its_own_connections_alone() {
     let config = kiln_store::Config::new(dir.path());
     let store = kiln_store::Store::open(config, Arc::new(ManualClock::default())).unwrap();
     let config = gateway_config(Auth::Enforce);
-    let authenticator = Authenticator::new(&config, store.keys().clone());
+    let authenticator = Authenticator::new(&config, &store);
     let function = |name: &str| FunctionCaller {
         function: kiln_types::FunctionId {
             account: "000000000000".parse().unwrap(),

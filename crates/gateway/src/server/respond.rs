@@ -24,7 +24,7 @@ use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
-use crate::{admin, apigatewayv2, events, health, lambda, logs, s3, scheduler, sns, sqs, sts};
+use crate::{admin, apigatewayv2, events, health, iam, lambda, logs, s3, scheduler, sns, sqs, sts};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
 /// megabyte or two, during which a worker would answer nobody.
@@ -360,6 +360,7 @@ async fn run(
                 apigatewayv2::dispatch(operation, &context, request).await
             }
             Operation::Events(operation) => events::dispatch(operation, &context, request).await,
+            Operation::Iam(operation) => iam::serve(operation, &context, request).await,
             Operation::Logs(operation) => logs::dispatch(operation, &context, request).await,
             Operation::Scheduler(operation) => {
                 scheduler::dispatch(operation, &context, request).await

@@ -88,8 +88,7 @@ impl Site {
             peer: "10.1.2.3:5000".parse().unwrap(),
         };
         let context = &self.fixture.context;
-        let keys = context.deps.store.keys().clone();
-        let authenticator = Authenticator::new(&context.config, keys);
+        let authenticator = Authenticator::new(&context.config, &context.deps.store);
         let door = Door {
             config: &context.config,
             deps: &context.deps,

@@ -16,6 +16,7 @@ mod deliver;
 mod deposits;
 mod deposits_crash;
 mod functions;
+mod identities;
 mod image_layers;
 mod keys;
 mod killed;

@@ -78,7 +78,6 @@ with raises("NotImplementedException", 501):
 
 # Services that Kiln does not have: every protocol's parser finds the code and the sentence.
 for service, operation in (
-    ("iam", "list_users"),
     ("cloudformation", "list_stacks"),
     ("route53", "list_hosted_zones"),
     ("dynamodb", "list_tables"),

@@ -1,0 +1,101 @@
+//! Identities: a deploy tool's story, and that they and their keys outlive the server.
+
+use kiln_testkit::{Server, clients};
+use serde_json::Value;
+
+use crate::client;
+
+fn aws(server: &Server, args: &[&str]) -> Value {
+    let output = client::run(server, clients::aws_cli().args(args));
+    serde_json::from_str(&output).unwrap_or(Value::Null)
+}
+
+#[test]
+fn boto3_makes_roles_policies_users_and_keys_and_removes_them() {
+    let server = Server::start();
+    client::python(&server, "boto3_iam.py", &[]);
+}
+
+#[test]
+fn identities_and_keys_made_by_the_aws_cli_outlive_the_server() {
+    let server = Server::start();
+    let made = aws(&server, &["iam", "create-user", "--user-name", "deploy"]);
+    assert_eq!(made["User"]["Arn"], "arn:aws:iam::000000000000:user/deploy");
+    let key = aws(
+        &server,
+        &["iam", "create-access-key", "--user-name", "deploy"],
+    );
+    let key = &key["AccessKey"];
+    let attach = [
+        "iam",
+        "attach-user-policy",
+        "--user-name",
+        "deploy",
+        "--policy-arn",
+        "arn:aws:iam::aws:policy/AWSLambda_FullAccess",
+    ];
+    aws(&server, &attach);
+    let server = Server::builder().home(server.stop()).start();
+    let by_user = |args: &[&str]| {
+        let mut command = clients::aws_cli();
+        let keys = |name: &str| key[name].as_str().unwrap().to_owned();
+        let command = command
+            .args(args)
+            .envs(server.client_environment())
+            .env("AWS_ACCESS_KEY_ID", keys("AccessKeyId"))
+            .env("AWS_SECRET_ACCESS_KEY", keys("SecretAccessKey"));
+        let output = kiln_testkit::programs::run(command).stdout;
+        serde_json::from_slice::<Value>(&output).unwrap()
+    };
+    let who = by_user(&["sts", "get-caller-identity"]);
+    assert_eq!(who["Arn"], made["User"]["Arn"]);
+    assert_eq!(who["UserId"], made["User"]["UserId"]);
+    let attached = by_user(&[
+        "iam",
+        "list-attached-user-policies",
+        "--user-name",
+        "deploy",
+    ]);
+    let attached = &attached["AttachedPolicies"][0];
+    assert_eq!(attached["PolicyName"], "AWSLambda_FullAccess");
+}
+
+#[test]
+fn kiln_iam_replaces_a_key_without_a_gap() {
+    let server = Server::start();
+    aws(&server, &["iam", "create-user", "--user-name", "deploy"]);
+    let kiln = |arguments: &[&str]| -> Value {
+        let arguments = [&["--output", "json", "iam"], arguments].concat();
+        let output = kiln_testkit::programs::run(&mut server.kiln(&arguments)).stdout;
+        serde_json::from_slice(&output).unwrap()
+    };
+    let id = |key: &Value| key["accessKeyId"].as_str().unwrap().to_owned();
+    let of_deploy = ["--user", "deploy"];
+    let old = id(&kiln(&[&["keys", "create"], &of_deploy[..]].concat()));
+    let new = id(&kiln(&[&["keys", "rotate"], &of_deploy[..]].concat()));
+    let listed = || kiln(&[&["keys", "list"], &of_deploy[..]].concat());
+    let active = |listed: &Value| -> Vec<(String, bool)> {
+        let keys = listed.as_array().unwrap().iter();
+        let shown = |key: &Value| {
+            (
+                key["id"].as_str().unwrap().to_owned(),
+                key["active"] == true,
+            )
+        };
+        keys.map(shown).collect()
+    };
+    let both = active(&listed());
+    assert!(both.contains(&(old.clone(), true)) && both.contains(&(new.clone(), true)));
+    let third = server
+        .kiln(&["iam", "keys", "rotate", "--user", "deploy"])
+        .output();
+    let third = String::from_utf8(third.unwrap().stderr).unwrap();
+    assert!(third.contains("both are good"), "{third}");
+    kiln(&["keys", "disable", &old]);
+    assert!(active(&listed()).contains(&(old.clone(), false)));
+    kiln(&["keys", "delete", &old]);
+    assert_eq!(active(&listed()), [(new, true)]);
+    let own = kiln(&["keys", "list"]);
+    assert_eq!(own[0]["lastService"], "iam");
+    assert_eq!(kiln(&["users"])[0]["name"], "deploy");
+}

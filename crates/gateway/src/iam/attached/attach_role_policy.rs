@@ -1,0 +1,14 @@
+//! `AttachRolePolicy`: attaches a managed policy to a role; it may be already.
+
+use kiln_types::iam::Holder;
+
+use super::attach;
+use crate::context::Context;
+use crate::error::Result;
+use crate::iam::generated::AttachRolePolicyRequest as Input;
+use crate::iam::name;
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
+    let holder = Holder::Role(name(&input.role_name)?);
+    attach(context, holder, &input.policy_arn).await
+}

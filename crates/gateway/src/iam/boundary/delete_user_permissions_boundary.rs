@@ -1,0 +1,13 @@
+//! `DeleteUserPermissionsBoundary`: has nothing bound what a user may do; nothing need have.
+
+use kiln_types::iam::Bounded;
+
+use super::delete;
+use crate::context::Context;
+use crate::error::Result;
+use crate::iam::generated::DeleteUserPermissionsBoundaryRequest as Input;
+use crate::iam::name;
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
+    delete(context, Bounded::User(name(&input.user_name)?)).await
+}

@@ -1,0 +1,11 @@
+//! `RemoveUserFromGroup`: takes a user out of a group.
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::iam::generated::RemoveUserFromGroupRequest as Input;
+use crate::iam::{change, name};
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
+    let (user, group) = (name(&input.user_name)?, name(&input.group_name)?);
+    change(context, move |directory| directory.leave(&user, &group)).await
+}

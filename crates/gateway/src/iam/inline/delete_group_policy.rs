@@ -1,0 +1,14 @@
+//! `DeleteGroupPolicy`: takes a policy of its own from a group.
+
+use kiln_types::iam::Holder;
+
+use super::delete;
+use crate::context::Context;
+use crate::error::Result;
+use crate::iam::generated::DeleteGroupPolicyRequest as Input;
+use crate::iam::name;
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
+    let holder = Holder::Group(name(&input.group_name)?);
+    delete(context, holder, &input.policy_name).await
+}

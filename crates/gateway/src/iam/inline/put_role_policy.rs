@@ -1,0 +1,14 @@
+//! `PutRolePolicy`: gives a role a policy of its own, in the place of one of the same name.
+
+use kiln_types::iam::Holder;
+
+use super::put;
+use crate::context::Context;
+use crate::error::Result;
+use crate::iam::generated::PutRolePolicyRequest as Input;
+use crate::iam::name;
+
+pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
+    let holder = Holder::Role(name(&input.role_name)?);
+    put(context, holder, &input.policy_name, input.policy_document).await
+}

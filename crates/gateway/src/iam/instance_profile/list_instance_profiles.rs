@@ -1,0 +1,14 @@
+//! `ListInstanceProfiles`: none.
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::iam::generated::{
+    ListInstanceProfilesRequest as Input, ListInstanceProfilesResponse as Output,
+};
+
+pub(crate) async fn handle(_context: &Context, _input: Input) -> Result<Output> {
+    Ok(Output {
+        is_truncated: Some(false),
+        ..Output::default()
+    })
+}

@@ -1,0 +1,50 @@
+//! Operations on users.
+
+use std::sync::Arc;
+
+use kiln_types::AccountId;
+use kiln_types::iam::User;
+
+use super::generated as wire;
+use super::{boundary, directory, tag, time};
+use crate::context::Context;
+use crate::error::{ApiError, Exception, Result};
+
+pub(super) mod create_user;
+pub(super) mod delete_user;
+pub(super) mod get_user;
+pub(super) mod list_users;
+pub(super) mod update_user;
+
+/// A user as lists show it.
+pub(super) fn listed(account: &AccountId, user: &User) -> wire::User {
+    wire::User {
+        path: user.path.to_string(),
+        user_name: user.name.to_string(),
+        user_id: user.id.to_string(),
+        arn: user.arn(account),
+        create_date: time(user.created),
+        ..wire::User::default()
+    }
+}
+
+/// A user by itself, with its tags and what bounds it.
+pub(super) fn shown(account: &AccountId, user: &User) -> wire::User {
+    wire::User {
+        permissions_boundary: user.boundary.as_ref().map(boundary::shown),
+        tags: tag::shown(&user.tags),
+        ..listed(account, user)
+    }
+}
+
+/// The user who calls; none when it is the account itself.
+pub(super) fn calling(context: &Context) -> Result<Option<Arc<User>>> {
+    let caller = &context.caller;
+    if caller.arn.contains(":assumed-role/") {
+        let message = "Must specify userName when calling with non-User credentials";
+        return Err(ApiError::new(Exception::Validation, message));
+    }
+    let key = context.deps.store.keys().get(&caller.access_key_id);
+    let id = key.and_then(|key| key.user.clone());
+    Ok(id.and_then(|id| directory(context).user_by_id(&id).cloned()))
+}
