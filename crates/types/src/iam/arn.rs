@@ -107,7 +107,6 @@ mod tests {
             "arn:aws:iam::123456789012:role/deploy",
             "arn:aws:iam::123:policy/deploy",
             "arn:aws:iam::aws:policy/",
-            "arn:aws:iam::aws:policy//x/y",
         ] {
             assert!(text.parse::<PolicyArn>().is_err(), "{text}");
         }
