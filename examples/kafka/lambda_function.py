@@ -11,7 +11,7 @@ def lambda_handler(event, context):
                 order = json.loads(base64.b64decode(record["value"]))
                 print(f"order {order['id']}: {order['count']} of {order['what']}")
             except (KeyError, TypeError, ValueError):
-                # All before it in the partition is done; it comes again, and what is behind it waits.
+                # All before it in the partition is done; it comes again, and what is behind it waits until it is given up.
                 failed = {"partition": partition, "offset": record["offset"]}
                 return {"batchItemFailures": [{"itemIdentifier": failed}]}
     return None

@@ -23,6 +23,7 @@ Examples:
   kiln triggers add audit nats://127.0.0.1/ORDERS --subject 'orders.>'
   kiln triggers add audit mqtt://127.0.0.1 --topic 'house/+/door'
   kiln triggers add ship amqps://mq.example.com --queue orders --secret mq
+  kiln triggers add ship kafka://b1.example.com:9096 --topic orders --secret kafka --retries 5 --bisect
   kiln triggers list --function audit
   kiln triggers show 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
   kiln triggers pause 7f5f2a0c-1c47-4f0e-9a6e-0d0f5a3f9d11
@@ -31,6 +32,8 @@ Examples:
 
 /// How often the server is asked while a change goes on.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// After how long somebody who waits is told for what.
+const TELL_AFTER: Duration = Duration::from_secs(5);
 /// How long a change is waited for. What runs may take as long as its function may.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(1_000);
 
@@ -137,6 +140,7 @@ async fn found(client: &Client, which: &Which) -> Result<Value> {
 /// Waits until a change is done; none when the trigger is gone.
 async fn until_at_rest(client: &Client, uuid: &str) -> Result<Option<Value>> {
     let start = client.clock.now();
+    let mut is_told = false;
     loop {
         let Some(mapping) = client.mapping(uuid).await? else {
             return Ok(None);
@@ -144,7 +148,15 @@ async fn until_at_rest(client: &Client, uuid: &str) -> Result<Option<Value>> {
         if ["Enabled", "Disabled"].contains(&show(&mapping["State"]).as_str()) {
             return Ok(Some(mapping));
         }
-        if client.clock.now().since(start) > CHANGE_TIMEOUT {
+        let waited = client.clock.now().since(start);
+        if waited > TELL_AFTER && !std::mem::replace(&mut is_told, true) {
+            eprintln!(
+                "it is still {}, and Kiln goes on with it whether you wait or not: {}",
+                show(&mapping["State"]),
+                show(&mapping["LastProcessingResult"])
+            );
+        }
+        if waited > CHANGE_TIMEOUT {
             bail!(
                 "the trigger is still {}: {}",
                 show(&mapping["State"]),

@@ -43,22 +43,26 @@ pub(super) struct Add {
     /// The consumer group of a Kafka cluster that keeps how far the trigger has got [default: one of its own]
     #[arg(long, value_name = "NAME", help_heading = DATABASES, requires = "topic")]
     group: Option<String>,
-    /// How the user of a Kafka cluster logs in
+    /// How the user of a Kafka cluster logs in [default: scram-sha512]
     #[arg(long, value_name = "HOW", help_heading = DATABASES, requires_all = ["topic", "secret"])]
     login: Option<Login>,
-    /// The secret with the database's user and password, by its name or its ARN
+    /// The secret with the user and password at the database or broker, by its name or its ARN
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     secret: Option<String>,
     /// The secret with the certificate that vouches for the server's
     #[arg(long, value_name = "NAME", help_heading = DATABASES)]
     root_certificate: Option<String>,
-    /// Begin with the oldest that the database still has (MariaDB, MySQL, Kafka, and streams of Redis and NATS)
+    /// Begin with the oldest that the database or broker still has (MariaDB, MySQL, Kafka, and streams of Redis and NATS)
     #[arg(long, help_heading = DATABASES)]
     from_start: bool,
-    /// How often a batch is tried again after a function error [default: until it succeeds]
+    /// How often a batch is tried again after a function error, before all that is left of it is given up
+    /// [default: until it succeeds]
     #[arg(long, value_name = "COUNT", help_heading = DATABASES)]
     retries: Option<u32>,
-    /// The ARN of the function or queue that is told of what is given up
+    /// A batch that fails is split until what fails is alone, so that nothing else is given up with it
+    #[arg(long, help_heading = DATABASES)]
+    bisect: bool,
+    /// The ARN of the function, queue, topic, bus or bucket that is told of what is given up
     #[arg(long, value_name = "ARN", help_heading = DATABASES)]
     on_failure: Option<String>,
     /// Batches of a queue that run at a time, at most
@@ -121,6 +125,9 @@ pub(super) async fn document(client: &Client, add: &Add) -> Result<Value> {
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
     members.extend(given);
+    if add.bisect {
+        members.insert("BisectBatchOnFunctionError".to_owned(), true.into());
+    }
     if add.report_failures {
         members.insert(
             "FunctionResponseTypes".to_owned(),
@@ -166,6 +173,7 @@ fn source(add: &Add) -> Result<Source<'_>> {
         ("--root-certificate", add.root_certificate.is_some()),
         ("--from-start", add.from_start),
         ("--retries", add.retries.is_some()),
+        ("--bisect", add.bisect),
         ("--on-failure", add.on_failure.is_some()),
     ];
     if let Some((option, _)) = given.iter().find(|(_, is_given)| *is_given) {
@@ -261,7 +269,7 @@ fn of_rabbitmq(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Valu
 /// Servers stand between commas, with their ports.
 fn of_kafka(add: &Add, endpoint: &str, function: &FunctionArn) -> Result<Value> {
     let [topic] = &add.topic[..] else {
-        bail!("a Kafka cluster needs one --topic: see `kiln triggers add --help`");
+        bail!("a Kafka cluster needs exactly one --topic: see `kiln triggers add --help`");
     };
     let servers = endpoint
         .split_once("://")
@@ -407,7 +415,7 @@ mod tests {
             ("add f redis://db --queue q", "--queue is for RabbitMQ"),
             ("add f amqps://mq --secret s", "needs --queue"),
             ("add f amqps://mq --queue q", "needs --secret"),
-            ("add f kafka://k:1", "needs one --topic"),
+            ("add f kafka://k:1", "needs exactly one --topic"),
             ("add f mqtt://mq --topic t --group g", "are for Kafka"),
         ] {
             let add = add(line);

@@ -16,6 +16,11 @@ pub(super) async fn log_in(connection: &mut Connection, login: &Login) -> Result
         Mechanism::Scram256 => "SCRAM-SHA-256",
         Mechanism::Scram512 => "SCRAM-SHA-512",
     };
+    if !connection.knows::<SaslHandshake>() {
+        return Err(lost(
+            "the broker has no way to log in: name one of its listeners that has, or no secret",
+        ));
+    }
     let (error, known) = connection.ask(&SaslHandshake(name)).await?;
     if error != 0 {
         return Err(lost(format!(
