@@ -1,3 +1,5 @@
+//! A directory as a story: who may be named, attached and removed, and in which order.
+
 use std::collections::BTreeSet;
 
 use super::*;
