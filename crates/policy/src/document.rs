@@ -14,7 +14,7 @@ pub use error::Error;
 pub(crate) use principals::Reach;
 pub(crate) use statement::{Asked, Effect, Side, Statement};
 
-use crate::limits::{DOCUMENT_BYTES_MAX, counted_size};
+use crate::limits::DOCUMENT_BYTES_MAX;
 use json::Json;
 
 /// Where a document is to stand, which says what may be in it.
@@ -88,11 +88,6 @@ impl Policy {
     /// Its `Id`.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
-    }
-
-    /// Its size as [`crate::Quota`]s count it.
-    pub fn counted_size(&self) -> usize {
-        counted_size(&self.text)
     }
 
     /// How many statements it has.

@@ -26,5 +26,5 @@ pub use context::Context;
 pub use decision::{Deciding, Decision, Gate, Verdict};
 pub use document::{Error, Policy, PolicyKind};
 pub use evaluate::{Attached, Policies, Request, ResourceSide, evaluate};
-pub use limits::{DOCUMENT_BYTES_MAX, Quota, counted_size};
+pub use limits::DOCUMENT_BYTES_MAX;
 pub use principal::{InvalidArn, Principal};

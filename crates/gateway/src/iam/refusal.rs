@@ -144,3 +144,32 @@ fn too_many(quota: Quota) -> String {
     };
     format!("Cannot exceed quota for {of}: {}", quota.max())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_a_quota_is_refused_in_iams_words() {
+        let text = |refusal: Refusal| {
+            let error = ApiError::from(refusal);
+            assert_eq!(error.exception.name(), "LimitExceeded");
+            error.message.into_owned()
+        };
+        assert_eq!(
+            text(Refusal::DocumentTooLarge),
+            "Cannot exceed quota for PolicySize: 6144"
+        );
+        assert_eq!(
+            text(Refusal::TrustTooLarge),
+            "Cannot exceed quota for ACLSizePerRole: 2048"
+        );
+        assert_eq!(
+            text(Refusal::InlineTooLarge(
+                Kind::Role,
+                "resize".parse().unwrap()
+            )),
+            "Maximum policy size of 10240 bytes exceeded for role resize"
+        );
+    }
+}

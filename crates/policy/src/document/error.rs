@@ -3,9 +3,7 @@
 //! The texts are AWS's as published error reports and the recorded answers of its API have them; where one is not known, the
 //! general `Syntax errors in policy.` stands for it, and the variant's detail says what is wrong.
 
-use crate::limits::Quota;
-
-/// Why a document cannot be kept. Its text is AWS's message; [`Error::code`] is AWS's error code.
+/// Why a document is none: IAM's `MalformedPolicyDocument`. Its text is AWS's message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -76,38 +74,10 @@ pub enum Error {
     /// A trust policy with an action that is no way to assume a role.
     #[error("AssumeRole policy may only specify STS AssumeRole actions.")]
     NotAssumeRole(String),
-    /// More than a quota allows; the owner is the user, role or group whose inline policies they are.
-    #[error("{}", over_quota(*quota, owner))]
-    OverQuota {
-        /// Which.
-        quota: Quota,
-        /// Whose.
-        owner: String,
-    },
 }
 
 impl Error {
-    /// The code that IAM answers with: `MalformedPolicyDocument` (400) or `LimitExceeded` (409).
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::OverQuota { .. } => "LimitExceeded",
-            _ => "MalformedPolicyDocument",
-        }
-    }
-
     pub(super) fn syntax(what: impl Into<String>) -> Self {
         Self::Syntax(what.into())
     }
-}
-
-fn over_quota(quota: Quota, owner: &str) -> String {
-    let max = quota.size_max();
-    let of = match quota {
-        Quota::Managed => return format!("Cannot exceed quota for PolicySize: {max}"),
-        Quota::Trust => return format!("Cannot exceed quota for ACLSizePerRole: {max}"),
-        Quota::InlineUser => "user",
-        Quota::InlineRole => "role",
-        Quota::InlineGroup => "group",
-    };
-    format!("Maximum policy size of {max} bytes exceeded for {of} {owner}")
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::iam::{Bounded, EntityPath, Grants, Holder, Tagged, Tags};
+use crate::iam::{Bounded, EntityPath, Grants, Holder, Tagged, Tags, document_size};
 
 fn name(text: &str) -> EntityName {
     text.parse().unwrap()
@@ -190,6 +190,12 @@ fn numbers_of_versions_are_not_used_again() {
 
 #[test]
 fn white_space_of_documents_is_free() {
+    let text = "{ \"Version\" :\n\t\"2012-10-17\" }";
+    assert_eq!(document_size(text), 24);
+    assert_eq!(
+        document_size(text),
+        text.split_whitespace().map(str::len).sum::<usize>()
+    );
     let mut directory = empty();
     directory.add_user(user("ann")).unwrap();
     let holder = Holder::User(name("ann"));
@@ -200,6 +206,10 @@ fn white_space_of_documents_is_free() {
     assert_eq!(put("b", 1_024), Ok(()));
     let refused = Refusal::InlineTooLarge(Kind::User, name("ann"));
     assert_eq!(put("c", 1), Err(refused));
+    let arn = policy(&mut directory, "p");
+    let mut add = |size| directory.add_version(&arn, of(size), false, Timestamp::default());
+    assert_eq!(add(6_144), Ok(2));
+    assert_eq!(add(6_145), Err(Refusal::DocumentTooLarge));
 }
 
 #[test]
