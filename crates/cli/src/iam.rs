@@ -3,14 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use kiln_types::limits::ACCESS_KEYS_MAX;
 use serde_json::{Value, json};
 
 use crate::api::{Client, Identity, NewKey};
 use crate::output::{Rows, show};
 use crate::{Format, output};
-
-/// Keys that a user may have, or the account itself.
-const KEYS_MAX: usize = 2;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -117,7 +115,7 @@ async fn keys(client: &Client, format: Format, what: &Keys) -> Result<()> {
 /// Makes room by what is disabled already, and never by what may be in use.
 async fn rotate(client: &Client, user: Option<&str>) -> Result<NewKey> {
     let present = client.keys(user).await?;
-    if present.len() >= KEYS_MAX {
+    if present.len() >= ACCESS_KEYS_MAX {
         let Some(idle) = present.iter().find(|key| !key.is_active) else {
             bail!(
                 "there are two keys and both are good\n  next: `kiln iam keys list` shows which nobody uses; \

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::query::{members, text};
+use super::query::{members, pages, text};
 use super::{Client, Service};
 
 /// A user or a role.
@@ -115,19 +115,8 @@ impl Client {
         operation: &'static str,
         form: &[(String, String)],
     ) -> Result<Vec<String>> {
-        let mut pages = Vec::new();
-        let mut form = form.to_vec();
-        let given = form.len();
-        loop {
-            let page = self.identity_call(operation, &form).await?;
-            let next = text(&page, "Marker").filter(|next| !next.is_empty());
-            pages.push(page);
-            let Some(next) = next else {
-                return Ok(pages);
-            };
-            form.truncate(given);
-            form.push(("Marker".to_owned(), next));
-        }
+        let call = async |form: Vec<_>| self.identity_call(operation, &form).await;
+        pages("Marker", form, call).await
     }
 
     async fn identity_call(

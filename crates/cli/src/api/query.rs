@@ -28,6 +28,29 @@ impl Client {
     }
 }
 
+/// All pages of a list. `marker` names what an answer says of the next page, and the next request of where it begins.
+pub(super) async fn pages<F>(
+    marker: &str,
+    form: &[(String, String)],
+    mut call: impl FnMut(Vec<(String, String)>) -> F,
+) -> Result<Vec<String>>
+where
+    F: Future<Output = Result<String>>,
+{
+    let mut pages = Vec::new();
+    let mut next = None;
+    loop {
+        let mut form = form.to_vec();
+        form.extend(next.map(|next| (marker.to_owned(), next)));
+        let page = call(form).await?;
+        next = text(&page, marker).filter(|next| !next.is_empty());
+        pages.push(page);
+        if next.is_none() {
+            return Ok(pages);
+        }
+    }
+}
+
 /// The elements of a list whose elements hold no lists.
 pub(super) fn members(xml: &str) -> impl Iterator<Item = &str> {
     let rest = xml.split("<member>").skip(1);

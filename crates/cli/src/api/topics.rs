@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::query::{members, text};
+use super::query::{members, pages, text};
 use super::{Client, Service};
 
 /// A subscription of a topic.
@@ -113,19 +113,8 @@ impl Client {
         operation: &'static str,
         form: &[(String, String)],
     ) -> Result<Vec<String>> {
-        let mut pages = Vec::new();
-        let mut form = form.to_vec();
-        let given = form.len();
-        loop {
-            let page = self.topic_call(operation, &form).await?;
-            let next = text(&page, "NextToken").filter(|next| !next.is_empty());
-            pages.push(page);
-            let Some(next) = next else {
-                return Ok(pages);
-            };
-            form.truncate(given);
-            form.push(("NextToken".to_owned(), next));
-        }
+        let call = async |form: Vec<_>| self.topic_call(operation, &form).await;
+        pages("NextToken", form, call).await
     }
 
     async fn topic_call(
