@@ -175,5 +175,5 @@ fn invalid(error: kiln_types::InvalidName) -> ApiError {
 
 /// A time as this API has it.
 fn time(time: Timestamp) -> String {
-    time.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    time.to_seconds()
 }

@@ -152,11 +152,7 @@ impl ObjectEvents {
                 detail_type: detail_type.to_owned(),
                 source: "aws.s3".to_owned(),
                 account: account.to_string(),
-                time: cause
-                    .now
-                    .to_jiff()
-                    .strftime("%Y-%m-%dT%H:%M:%SZ")
-                    .to_string(),
+                time: cause.now.to_seconds(),
                 region: self.region.to_string(),
                 resources: vec![happening.bucket.name.arn()],
                 detail: serde_json::value::RawValue::from_string(detail).expect("JSON is JSON"),

@@ -165,7 +165,7 @@ pub(crate) fn write_records<'a>(to: &mut Vec<u8>, records: impl Iterator<Item = 
 
 /// As DynamoDB's windows show it: `2026-11-27T05:20:00Z`.
 pub(crate) fn seconds(at: Timestamp) -> String {
-    at.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    at.to_seconds()
 }
 
 fn empty() -> Box<RawValue> {

@@ -89,6 +89,11 @@ impl Timestamp {
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
+
+    /// ISO 8601 in UTC without milliseconds, as many of AWS's services write times: `2026-11-23T13:23:00Z`.
+    pub fn to_seconds(self) -> String {
+        self.to_jiff().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
 }
 
 impl Add<Duration> for Timestamp {
