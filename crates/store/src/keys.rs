@@ -11,7 +11,7 @@ use std::sync::{Arc, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kiln_types::account::AccountId;
-use kiln_types::iam::{EntityId, Quota};
+use kiln_types::iam::{EntityId, ID_ALPHABET, Quota};
 use kiln_types::{Clock, InvalidName, Timestamp};
 use rusqlite::{Connection, Row, params};
 
@@ -40,9 +40,7 @@ pub(crate) const OWNERS: &str = "
 /// What is read of a key, in the order of [`key_of`].
 const COLUMNS: &str = "id, secret, account, name, created, active, user";
 /// The name of the keys that [`Keys::administrator`] makes.
-const ADMINISTRATOR: &str = "administrator";
-/// The alphabet of key ids after `AKIA`: AWS's are base32.
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+pub const ADMINISTRATOR: &str = "administrator";
 
 /// One access key.
 #[derive(Clone, PartialEq, Eq)]
@@ -340,7 +338,7 @@ fn random_id() -> Result<String, Error> {
     fill(&mut random)?;
     let digits = random
         .iter()
-        .map(|byte| BASE32[usize::from(byte % 32)] as char);
+        .map(|byte| ID_ALPHABET[usize::from(byte % 32)] as char);
     Ok("AKIA".chars().chain(digits).collect())
 }
 

@@ -60,7 +60,7 @@ pub use error::Error;
 pub use handle::Store;
 pub use iam::Identities;
 pub use images::{ImageError, Images, Layer, LayerSize};
-pub use keys::{AccessKey, KeyError, KeyUse, Keys};
+pub use keys::{ADMINISTRATOR, AccessKey, KeyError, KeyUse, Keys};
 pub use layers::Layers;
 pub use logs::{
     EventQuery, Events, FilterQuery, Filtered, LogError, LogEvent, LogGroup, Logs, Page, Paged,

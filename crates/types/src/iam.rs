@@ -21,7 +21,7 @@ mod refusal;
 
 pub use arn::{PolicyArn, PolicyOwner};
 pub use directory::{Directory, Entity, Uses};
-pub use id::EntityId;
+pub use id::{EntityId, ID_ALPHABET};
 pub use name::{EntityName, EntityPath};
 pub use refusal::{Quota, Refusal};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kiln_store::AccessKey;
+use kiln_store::{ADMINISTRATOR, AccessKey};
 use kiln_types::iam::{EntityId, User};
 
 use super::refusal::no_key;
@@ -15,9 +15,6 @@ pub(super) mod delete_access_key;
 pub(super) mod get_access_key_last_used;
 pub(super) mod list_access_keys;
 pub(super) mod update_access_key;
-
-/// What keys of the account itself are called unless another of them makes them.
-const ADMINISTRATOR: &str = "administrator";
 
 /// Whose keys they are.
 struct Owner(Option<Arc<User>>);
@@ -40,7 +37,7 @@ impl Owner {
         self.0.as_ref().map(|user| user.name.to_string())
     }
 
-    /// What a new key is called: as its user is, or the key that makes it.
+    /// What a new key is called: as its user is, or the key that makes it, or where none does as the first one.
     fn key_name(&self, context: &Context) -> String {
         let own = context.deps.store.keys().get(&context.caller.access_key_id);
         let own = || own.map_or_else(|| ADMINISTRATOR.to_owned(), |key| key.name.clone());

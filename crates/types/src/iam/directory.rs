@@ -183,6 +183,26 @@ fn find_mut<'d, T: Clone>(
         .ok_or_else(|| Refusal::Missing(kind, name.to_string()))
 }
 
+/// Lets `change` alter one that may get another name, and files it under that. Returns the name.
+fn rename<T: Clone>(
+    all: &mut ByName<T>,
+    kind: Kind,
+    name: &EntityName,
+    new_name: Option<EntityName>,
+    change: impl FnOnce(&mut T, EntityName),
+) -> Result<EntityName, Refusal> {
+    find(all, kind, name)?;
+    let new_name = new_name.unwrap_or_else(|| name.clone());
+    if new_name != *name && all.contains_key(&new_name) {
+        return Err(Refusal::Exists(kind, new_name));
+    }
+    change(find_mut(all, kind, name)?, new_name.clone());
+    if let Some(one) = all.remove(name) {
+        all.insert(new_name.clone(), one);
+    }
+    Ok(new_name)
+}
+
 /// Puts a new one among the others.
 fn add<T>(
     all: &mut ByName<T>,

@@ -17,8 +17,8 @@ use crate::name::InvalidName;
 #[serde(try_from = "String", into = "String")]
 pub struct EntityId(Arc<str>);
 
-/// The alphabet of ids: AWS's are base32.
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// The alphabet of ids, of access keys' too: AWS's are base32.
+pub const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// Letters and digits after the first four letters.
 const RANDOM_LENGTH: usize = 17;
 
@@ -32,7 +32,7 @@ impl EntityId {
             [&bytes[..6], &bytes[9..]].concat()
         });
         let letters = bytes.take(RANDOM_LENGTH);
-        let letters = letters.map(|byte| char::from(BASE32[usize::from(byte % 32)]));
+        let letters = letters.map(|byte| char::from(ID_ALPHABET[usize::from(byte % 32)]));
         Self(
             prefix(kind)
                 .chars()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Directory, add, find_mut};
+use super::{Directory, add, find_mut, rename};
 use crate::iam::{EntityName, EntityPath, Group, Kind, Quota, Refusal, User};
 
 impl Directory {
@@ -19,17 +19,11 @@ impl Directory {
         path: Option<EntityPath>,
         new_name: Option<EntityName>,
     ) -> Result<(), Refusal> {
-        self.group(name)?;
-        let new_name = new_name.unwrap_or_else(|| name.clone());
-        if new_name != *name && self.groups.contains_key(&new_name) {
-            return Err(Refusal::Exists(Kind::Group, new_name));
-        }
-        let group = find_mut(&mut self.groups, Kind::Group, name)?;
-        group.path = path.unwrap_or_else(|| group.path.clone());
-        group.name = new_name.clone();
-        if let Some(group) = self.groups.remove(name) {
-            self.groups.insert(new_name.clone(), group);
-        }
+        let change = |group: &mut Group, new_name| {
+            group.path = path.unwrap_or_else(|| group.path.clone());
+            group.name = new_name;
+        };
+        let new_name = rename(&mut self.groups, Kind::Group, name, new_name, change)?;
         for user in self.users.values_mut() {
             if user.groups.contains(name) {
                 let user = Arc::make_mut(user);

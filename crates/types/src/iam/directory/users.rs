@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Directory, add, find_mut};
+use super::{Directory, add, rename};
 use crate::iam::{EntityName, EntityPath, Kind, Quota, Refusal, Tags, User};
 
 impl Directory {
@@ -30,18 +30,12 @@ impl Directory {
         path: Option<EntityPath>,
         new_name: Option<EntityName>,
     ) -> Result<(), Refusal> {
-        self.user(name)?;
-        let new_name = new_name.unwrap_or_else(|| name.clone());
-        if new_name != *name && self.users.contains_key(&new_name) {
-            return Err(Refusal::Exists(Kind::User, new_name));
-        }
-        let user = find_mut(&mut self.users, Kind::User, name)?;
-        user.path = path.unwrap_or_else(|| user.path.clone());
-        user.name = new_name.clone();
-        let id = user.id.clone();
-        if let Some(user) = self.users.remove(name) {
-            self.users.insert(new_name.clone(), user);
-        }
+        let id = self.user(name)?.id.clone();
+        let change = |user: &mut User, new_name| {
+            user.path = path.unwrap_or_else(|| user.path.clone());
+            user.name = new_name;
+        };
+        let new_name = rename(&mut self.users, Kind::User, name, new_name, change)?;
         self.user_names.insert(id, new_name);
         Ok(())
     }
