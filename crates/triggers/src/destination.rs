@@ -219,18 +219,25 @@ mod tests {
         }
     }
 
+    fn function() -> FunctionArn {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:sum";
+        arn.parse().unwrap()
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            arn: "arn:m".to_owned(),
+            shard: "s".to_owned(),
+            shape: Default::default(),
+        }
+    }
+
     fn told(given_up: &GivenUp) -> Vec<Value> {
         let ending = Ending {
             given_up,
             mapping: MappingId::random(),
-            function: &"arn:aws:lambda:us-east-1:000000000000:function:sum"
-                .parse()
-                .unwrap(),
-            origin: &Origin {
-                arn: "arn:m".to_owned(),
-                shard: "s".to_owned(),
-                shape: Default::default(),
-            },
+            function: &function(),
+            origin: &origin(),
             now: Timestamp::from_millis(9_000),
         };
         let all = records(&ending, Form::Json, limits::SYNC_PAYLOAD_BYTES_MAX);
@@ -277,13 +284,7 @@ mod tests {
     #[test]
     fn a_bucket_gets_all_of_it_as_a_text_and_again_under_the_same_key() {
         let given_up = given_up((1..=4).map(|number| sample(number, 2 << 20)).collect());
-        let function = "arn:aws:lambda:us-east-1:000000000000:function:sum";
-        let function = function.parse().unwrap();
-        let origin = Origin {
-            arn: "arn:m".to_owned(),
-            shard: "s".to_owned(),
-            shape: Default::default(),
-        };
+        let (function, origin) = (function(), origin());
         let ending = |now| Ending {
             given_up: &given_up,
             mapping: "07070707-0707-0707-0707-070707070707".parse().unwrap(),
@@ -309,13 +310,7 @@ mod tests {
 
     #[test]
     fn last_batches_of_windows_hold_nothing_and_have_keys_of_their_own() {
-        let function = "arn:aws:lambda:us-east-1:000000000000:function:sum";
-        let function = function.parse().unwrap();
-        let origin = Origin {
-            arn: "arn:m".to_owned(),
-            shard: "s".to_owned(),
-            shape: Default::default(),
-        };
+        let (function, origin) = (function(), origin());
         let last = |start, batch| GivenUp {
             batch: BatchId(batch),
             part: Some(Part {

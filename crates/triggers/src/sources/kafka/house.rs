@@ -95,7 +95,7 @@ impl Listener<'_> {
         // That a broker of before 2.8 is asked changes nothing of which topic it is.
         self.layout.topic = self.layout.topic.or(before.topic);
         if before.topic.is_some() && before.topic != self.layout.topic {
-            let mut anew = Anew::of_all(&self.layout, "it was made again");
+            let mut anew = Anew::of_all(&self.layout);
             anew.numbers.extend(self.partitions.keys());
             return self.begin_anew(anew).await;
         }

@@ -67,7 +67,7 @@ pub(super) async fn listen(kafka: &Kafka, feed: Feed) -> Result<(), Trouble> {
     }
     if kafka.identity.has_changed(layout.topic).await? {
         // Also when nobody listened at that time.
-        let anew = Anew::of_all(&layout, "it was made again");
+        let anew = Anew::of_all(&layout);
         anew.begin(kafka, &mut cluster, &mut group, &layout).await?;
         let _ = feed.say(Item::Anew).await;
         return Err(Trouble::new(format!(

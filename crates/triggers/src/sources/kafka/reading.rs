@@ -21,13 +21,19 @@ impl Listener<'_> {
         if before >= HELD_BYTES_MAX / 4 {
             return before;
         }
-        for number in &self.feed.parts.borrow().full {
-            if let Some(partition) = self.partitions.get_mut(number) {
-                partition.forget();
-            }
-            self.open.take_if(|(open, _)| open == number);
+        let full = self.feed.parts.borrow().full.clone();
+        for number in full {
+            self.forget(number);
         }
         room(self)
+    }
+
+    /// Drops what came of a partition and has not been read: it is asked for again.
+    fn forget(&mut self, number: u32) {
+        if let Some(partition) = self.partitions.get_mut(&number) {
+            partition.forget();
+        }
+        self.open.take_if(|(open, _)| *open == number);
     }
 
     /// Makes records of what came of a partition that there is room for.
@@ -74,14 +80,13 @@ impl Listener<'_> {
 
     /// What comes next of a partition cannot be read: it holds up no other.
     fn spoil(&mut self, number: u32, what: &str) -> Result<(), Trouble> {
+        self.forget(number);
         let Some(partition) = self.partitions.get_mut(&number) else {
             return Ok(());
         };
-        partition.forget();
         partition.is_broken = true;
         let (topic, at) = (self.kafka.source.topic.as_str(), partition.next);
         let why = format!("the batch at offset {at} of {topic}-{number} {what}");
-        self.open.take_if(|(open, _)| *open == number);
         self.lose(&[number], Trouble::new(why))
     }
 

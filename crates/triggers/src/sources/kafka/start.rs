@@ -63,11 +63,11 @@ pub(super) struct Anew {
 }
 
 impl Anew {
-    /// All of a topic.
-    pub(super) fn of_all(layout: &Layout, why: &str) -> Self {
+    /// All of a topic that was made again.
+    pub(super) fn of_all(layout: &Layout) -> Self {
         Self {
             numbers: layout.leaders.keys().copied().collect(),
-            why: why.to_owned(),
+            why: "it was made again".to_owned(),
         }
     }
 
