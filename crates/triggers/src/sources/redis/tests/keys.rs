@@ -19,7 +19,7 @@ async fn changes_of_keys_are_heard_while_somebody_listens() {
         &["SET", "session:1", "a"][..],
         &["SET", "other", "b"],
         &["HSET", "one", "f", "v"],
-        &["PEXPIRE", "session:1", "1"],
+        &["PEXPIRE", "session:1", "200"],
     ] {
         rig.server.ask(words);
     }
