@@ -6,11 +6,13 @@
 mod check;
 mod error;
 mod json;
+mod place;
 mod principals;
 mod raw;
 mod statement;
 
 pub use error::Error;
+pub use place::Place;
 pub(crate) use principals::Reach;
 pub(crate) use statement::{Asked, Effect, Side, Statement};
 
@@ -93,6 +95,11 @@ impl Policy {
     /// How many statements it has.
     pub fn statement_count(&self) -> usize {
         self.statements.len()
+    }
+
+    /// Where a statement stands in the text: its begin, and behind its end.
+    pub fn place(&self, index: usize) -> Option<(Place, Place)> {
+        place::statement(&self.text, index)
     }
 
     pub(crate) fn statements(&self) -> &[Statement] {

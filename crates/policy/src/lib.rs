@@ -24,7 +24,7 @@ mod variables;
 
 pub use context::Context;
 pub use decision::{Deciding, Decision, Gate, Verdict};
-pub use document::{Error, Policy, PolicyKind};
+pub use document::{Error, Place, Policy, PolicyKind};
 pub use evaluate::{Attached, Policies, Request, ResourceSide, evaluate};
 pub use limits::DOCUMENT_BYTES_MAX;
 pub use principal::{InvalidArn, Principal};
