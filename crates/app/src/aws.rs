@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 pub(crate) enum FunctionAccess {
     /// They do not find it.
     None,
+    /// What the policies of their execution roles allow.
+    Role,
     /// Everything in their account.
     Account,
 }

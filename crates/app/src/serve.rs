@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, FunctionAccess};
 use crate::packs::{self, Pack};
 use crate::ready_file::Ready;
 use crate::settings::{LogFormat, Settings};
@@ -185,7 +185,7 @@ impl Parts {
             clock.clone(),
             tracker.clone(),
         ));
-        let aws = settings.has_function_access(mode);
+        let aws = settings.function_access(mode) != FunctionAccess::None;
         let aws = aws.then(|| Arc::new(Aws::new(store.keys().clone())));
         if let Some(aws) = &aws {
             host.set_aws(aws.clone());

@@ -85,9 +85,9 @@ pub(crate) struct Settings {
         conflicts_with = "url_host"
     )]
     pub(crate) url_base: Option<Endpoint>,
-    /// Whether functions can call this server's APIs. With `account` they find it at
-    /// `AWS_ENDPOINT_URL` with keys of their own, whatever their network is, and may do all that a key
-    /// of their account may: their roles' policies are not looked at yet. [default: none; account with
+    /// What functions may do at this server's APIs, which they find at `AWS_ENDPOINT_URL` with keys of
+    /// their own, whatever their network is: what the policies of their execution roles allow, or
+    /// everything in their account. With `none` they find nothing. [default: role; account with
     /// `kiln dev`]
     #[arg(long, env = "KILN_FUNCTION_ACCESS", value_enum)]
     function_access: Option<FunctionAccess>,
@@ -306,12 +306,12 @@ impl From<KeepAlive> for PolicyName {
 }
 
 impl Settings {
-    /// Whether functions can call this server's APIs.
-    pub(crate) fn has_function_access(&self, mode: Mode) -> bool {
-        match self.function_access {
-            Some(access) => access == FunctionAccess::Account,
-            None => mode == Mode::Development,
-        }
+    /// What functions may do at this server's APIs.
+    pub(crate) fn function_access(&self, mode: Mode) -> FunctionAccess {
+        self.function_access.unwrap_or(match mode {
+            Mode::Production => FunctionAccess::Role,
+            Mode::Development => FunctionAccess::Account,
+        })
     }
 
     /// The region. Text on the command line, because the client verbs' flag of this name, which is

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kiln_gateway::Auth;
+use kiln_gateway::{Auth, FunctionRights};
 use kiln_types::function::StartMode;
 use kiln_types::runtime::WASM;
 use kiln_types::{AccessPoint, FileSystem, FileSystems, HostServices};
 use sha2::{Digest, Sha256};
 
+use crate::aws::FunctionAccess;
 use crate::packs::Pack;
 use crate::serve::Mode;
 use crate::settings::{Idle, NetworkSettings, Scaling, Settings, Start};
@@ -25,7 +26,7 @@ pub(crate) fn sandbox(
     packs: &[Pack],
     wasm: Option<&Wasm>,
 ) -> kiln_sandbox::Config {
-    let aws = settings.has_function_access(mode);
+    let aws = settings.function_access(mode) != FunctionAccess::None;
     let aws = aws.then_some(kiln_instance::AWS_ENDPOINT);
     kiln_sandbox::Config {
         exe: "/proc/self/exe".into(),
@@ -204,6 +205,10 @@ pub(crate) fn gateway(
         auth: match mode {
             Mode::Production => Auth::Enforce,
             Mode::Development => Auth::AnyCredentials,
+        },
+        functions: match settings.function_access(mode) {
+            FunctionAccess::Account => FunctionRights::Account,
+            FunctionAccess::None | FunctionAccess::Role => FunctionRights::Role,
         },
         endpoint: endpoint(settings, port)?,
         account_concurrency: settings.scaling.concurrency,

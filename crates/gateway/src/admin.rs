@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use serde::Serialize;
 
+use crate::access::{self, Need};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::{Protocol, fault, percent};
@@ -35,6 +36,7 @@ async fn answer(
     let Some(rest) = path.strip_prefix("/_kiln/") else {
         return Err(unknown(method, path));
     };
+    permit(context, method, rest)?;
     match (method, rest) {
         (&Method::GET, "runtimes") => Ok(json(&Runtimes {
             runtimes: &context.deps.runtimes,
@@ -61,6 +63,21 @@ async fn answer(
         }
         _ => Err(unknown(method, path)),
     }
+}
+
+/// Refuses what the caller may not have. Code is given to whoever may have the function that it is of.
+fn permit(context: &Context, method: &Method, rest: &str) -> Result<()> {
+    let action = match (method, rest) {
+        (&Method::GET, "runtimes") => "kiln:ListRuntimes",
+        (&Method::GET, "status") => "kiln:GetStatus",
+        (&Method::GET, "usage") => "kiln:GetUsage",
+        (&Method::GET, "events") => "kiln:ListEvents",
+        (&Method::POST, "events/redrive") => "kiln:RedriveEvents",
+        (&Method::POST, "events/purge") => "kiln:PurgeEvents",
+        (&Method::GET, rest) if rest.starts_with("events/") => "kiln:GetEvent",
+        _ => return Ok(()),
+    };
+    access::check(context.asking(), &[Need::new(action, "*")])
 }
 
 /// A parameter of the query.

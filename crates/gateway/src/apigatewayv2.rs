@@ -8,6 +8,8 @@
 
 pub(crate) mod generated;
 
+mod needs;
+
 pub(crate) mod api;
 pub(crate) mod authorizer;
 pub(crate) mod deployment;

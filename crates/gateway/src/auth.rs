@@ -10,13 +10,16 @@
 //! Sources: the IAM user guide, "Signature Version 4 for API requests"; the texts of refusals are
 //! AWS's own, see [`refusal`].
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::request::Parts;
 use kiln_store::{AccessKey, Identities, Keys, Store};
+use kiln_types::iam::EntityId;
 use kiln_types::{AccountId, FunctionCaller, Region, Timestamp};
 
-use crate::config::{Auth, Config};
-use crate::context::Caller;
+use crate::config::{Auth, Config, FunctionRights};
+use crate::context::{Caller, Identity, Session};
 use crate::error::Result;
 
 mod chunked;
@@ -27,6 +30,7 @@ mod presign;
 mod refusal;
 mod sigv2;
 mod sigv4;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -36,12 +40,17 @@ pub(crate) use claim::Claim;
 pub use function_keys::FunctionKeys;
 pub(crate) use presign::presign_get;
 pub(crate) use sigv2::Query as QueryV2;
+pub(crate) use temporary::{Grant, Narrowing, Temporary, To};
+
+/// The id of a role that does not exist.
+const NO_ROLE: &str = "AROA00000000000000000";
 
 /// Decides who a caller is.
 pub(crate) struct Authenticator {
     auth: Auth,
     region: Region,
     account: AccountId,
+    functions: FunctionRights,
     keys: Keys,
     identities: Identities,
 }
@@ -81,6 +90,7 @@ impl Authenticator {
             auth: config.auth,
             region,
             account,
+            functions: config.functions,
             keys: store.keys().clone(),
             identities: store.identities().clone(),
         }
@@ -97,27 +107,21 @@ impl Authenticator {
         function: Option<&FunctionCaller>,
         now: Timestamp,
     ) -> Result<Option<Admitted>> {
-        if self.auth == Auth::AnyCredentials {
+        // A function that has only its role's rights must show whose they are, also where others need not.
+        let is_narrow = function.is_some() && self.functions == FunctionRights::Role;
+        if self.auth == Auth::AnyCredentials && !is_narrow {
             return Ok(None);
         }
         let claim = claim?;
-        let (secret, caller) = match claim.session_token {
+        let (secret, caller) = match &claim.session_token {
             None => {
-                let key = self.keys.get(&claim.access_key_id);
-                let key = key.filter(|key| key.active);
-                let key = key.ok_or_else(refusal::unrecognized)?;
+                let key = self.active(&claim.access_key_id)?;
                 (key.secret.clone(), self.caller(&key)?)
             }
-            // The only temporary keys are those of functions.
-            Some(_) => {
-                let function = function.ok_or_else(refusal::unrecognized)?;
-                let keys = self.function_keys(function);
-                if !keys.are_claimed(&claim) {
-                    return Err(refusal::unrecognized());
-                }
-                let principal = function_keys::principal(function, &keys);
-                (keys.secret_access_key, principal)
-            }
+            Some(token) => match self.function(&claim, function) {
+                Some(known) => known,
+                None => self.temporary(&claim, token, now)?,
+            },
         };
         claim.check_scope(&self.region, service)?;
         claim.check_time(now)?;
@@ -127,6 +131,52 @@ impl Authenticator {
             caller,
             now,
         }))
+    }
+
+    fn active(&self, id: &str) -> Result<Arc<AccessKey>> {
+        let key = self.keys.get(id).filter(|key| key.active);
+        key.ok_or_else(refusal::unrecognized)
+    }
+
+    /// The function whose connection it is, if its own keys are claimed.
+    fn function(&self, claim: &Claim, from: Option<&FunctionCaller>) -> Option<(String, Caller)> {
+        let function = from?;
+        let keys = self.function_keys(function);
+        if !keys.are_claimed(claim) {
+            return None;
+        }
+        let directory = self.identities.of(&function.function.account);
+        let session = function_keys::session(function, &self.region, &directory);
+        let mut caller = session_caller(function.function.account.clone(), session);
+        caller.access_key_id = keys.access_key_id;
+        if self.functions == FunctionRights::Account {
+            caller.identity = Identity::Account;
+        }
+        Some((keys.secret_access_key, caller))
+    }
+
+    /// Who has temporary credentials that were made here.
+    fn temporary(&self, claim: &Claim, token: &str, now: Timestamp) -> Result<(String, Caller)> {
+        let opened = Temporary::open(self.keys.function_secret(), token);
+        let (made, grant) = opened.ok_or_else(refusal::unrecognized)?;
+        if made.access_key_id != claim.access_key_id {
+            return Err(refusal::unrecognized());
+        }
+        if now >= grant.expires {
+            return Err(refusal::expired());
+        }
+        let mut caller = match &grant.to {
+            To::Key(id) => self.caller(&*self.active(id)?)?,
+            To::Role { id, .. } => {
+                let directory = self.identities.of(&grant.account);
+                let role = directory.roles().find(|role| role.id == *id);
+                let role = role.ok_or_else(refusal::unrecognized)?;
+                let arn = role.arn(&grant.account);
+                session_caller(grant.account.clone(), Session::granted(arn, grant))
+            }
+        };
+        caller.access_key_id = made.access_key_id;
+        Ok((made.secret_access_key, caller))
     }
 
     /// Whose key it is. The account's own are shown as users of their names. AWS's user ids are 21 characters that begin
@@ -151,6 +201,10 @@ impl Authenticator {
             access_key_id: key.id.clone(),
             arn,
             user_id,
+            identity: match &key.user {
+                Some(id) => Identity::User(id.clone()),
+                None => Identity::Account,
+            },
         })
     }
 
@@ -228,7 +282,24 @@ impl Authenticator {
             access_key_id: claim.map(|claim| claim.access_key_id).unwrap_or_default(),
             arn: format!("arn:aws:iam::{}:root", self.account),
             user_id: self.account.to_string(),
+            identity: Identity::Account,
         }
+    }
+}
+
+/// Somebody in a session of a role, as AWS names it.
+fn session_caller(account: AccountId, session: Session) -> Caller {
+    let role = session.role.rsplit('/').next().unwrap_or_default();
+    let id = session.role_id.as_ref().map_or(NO_ROLE, EntityId::as_str);
+    Caller {
+        arn: format!(
+            "arn:aws:sts::{account}:assumed-role/{role}/{}",
+            session.name
+        ),
+        user_id: format!("{id}:{}", session.name),
+        access_key_id: String::new(),
+        account,
+        identity: Identity::Role(Arc::new(session)),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Config {
     pub account: AccountId,
     /// Whether signatures are verified.
     pub auth: Auth,
+    /// What functions may do that call the server.
+    pub functions: FunctionRights,
     /// Where clients reach the server, such as `http://localhost:4566`: function URLs are below
     /// its host.
     pub endpoint: Endpoint,
@@ -51,6 +53,15 @@ pub enum Auth {
     Enforce,
     /// Any credentials will do, also none: for development, on loopback only.
     AnyCredentials,
+}
+
+/// What functions may do that call the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionRights {
+    /// What the policies of their execution roles allow.
+    Role,
+    /// Everything in their account.
+    Account,
 }
 
 /// Limits against slow or greedy clients.

@@ -125,6 +125,10 @@ exceptions! {
     QuotaExceeded = "LimitExceeded", 409, Front;
     /// A policy's document is none.
     MalformedPolicyDocument = "MalformedPolicyDocument", 400, Front;
+    /// A policy cannot be evaluated.
+    PolicyEvaluation = "PolicyEvaluation", 500, Front;
+    /// The policies of a session are too large together.
+    PackedPolicyTooLarge = "PackedPolicyTooLarge", 400, Front;
     /// What identities are asked for cannot be.
     InvalidInput = "InvalidInput", 400, Front;
     /// A resource has as many tags as it may.
@@ -179,6 +183,8 @@ exceptions! {
     TooManyEntriesInBatchRequest = "TooManyEntriesInBatchRequest", 400, Front;
     /// The operation does not do this.
     UnsupportedOperation = "UnsupportedOperation", 400, Front;
+    /// The caller may not do this, as the Simple Notification Service says it.
+    AuthorizationError = "AuthorizationError", 403, Front;
     /// The caller may not do this.
     AccessDenied = "AccessDeniedException", 403, Front;
     /// What API Gateway is asked for cannot be.
@@ -197,6 +203,8 @@ exceptions! {
     SnapStartTimeout = "SnapStartTimeoutException", 408, Upper;
     /// A version is being initialised for its snapshot.
     SnapStartNotReady = "SnapStartNotReadyException", 409, Upper;
+    /// The credentials were temporary, and are over.
+    ExpiredToken = "ExpiredTokenException", 403, Front;
     /// The signature lacks a part.
     IncompleteSignature = "IncompleteSignatureException", 400, Front;
     /// A log operation's parameter is wrong.

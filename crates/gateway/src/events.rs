@@ -1,7 +1,7 @@
 //! EventBridge: buses, the rules on them, and events that are put on them.
 //!
-//! AWS differs: resource policies of buses (`PutPermission`) and roles of rules and targets are kept and
-//! given back and nothing is done with them; buses, rules, targets and events are of the caller's own account and
+//! AWS differs: only callers of a bus's own account reach it, whatever its policy says of others; roles of rules and targets are
+//! asked when they are given, and not again for each event; buses, rules, targets and events are of the caller's own account and
 //! region only. A function needs no permission for the rules of its own account.
 
 pub(crate) mod generated;
@@ -32,6 +32,7 @@ pub(crate) mod untag_resource;
 pub(crate) mod update_event_bus;
 
 mod bus;
+mod needs;
 mod refusal;
 mod rule;
 mod tag;

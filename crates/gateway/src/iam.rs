@@ -1,9 +1,9 @@
 //! Identity and Access Management: users, groups, roles, their policies, and access keys.
 //!
-//! AWS differs: what policies say is not enforced yet. There are no passwords, devices, certificates, identity providers, instance
+//! AWS differs: there are no passwords, devices, certificates, identity providers, instance
 //! profiles or service-linked roles. Names are found whatever their case. Of AWS's own policies there are those that tools name
 //! ([`aws_managed`]). Keys that are the account's own, as the administrator's are, are shown as those of a user that has no
-//! identity.
+//! identity; they may do everything.
 
 use std::sync::Arc;
 
@@ -29,9 +29,11 @@ mod group;
 mod inline;
 mod instance_profile;
 mod managed;
+mod needs;
 mod paging;
 mod refusal;
 mod role;
+mod simulate;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -100,6 +102,8 @@ crate::wire::dispatch! {
     PutUserPermissionsBoundary => boundary::put_user_permissions_boundary::handle,
     PutUserPolicy => inline::put_user_policy::handle,
     RemoveUserFromGroup => group::remove_user_from_group::handle,
+    SimulateCustomPolicy => simulate::simulate_custom_policy::handle,
+    SimulatePrincipalPolicy => simulate::simulate_principal_policy::handle,
     SetDefaultPolicyVersion => managed::set_default_policy_version::handle,
     TagPolicy => tag::tag_policy::handle,
     TagRole => tag::tag_role::handle,

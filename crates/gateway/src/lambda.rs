@@ -22,6 +22,7 @@ pub(crate) mod url;
 pub(crate) mod version;
 
 mod destination;
+mod needs;
 pub(crate) mod page;
 pub(crate) mod refusal;
 pub(crate) mod target;

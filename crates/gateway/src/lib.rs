@@ -1,13 +1,14 @@
 //! The door for callers: AWS's APIs, function URLs, health and administration, on one port.
 //!
 //! A request's way: `server` takes it off the wire, `router` says what it is for, `auth` says
-//! who asks, `wire` turns it into a generated type, one file below `lambda`, `events`, `iam`, `logs`,
+//! who asks, `access` whether it may, `wire` turns it into a generated type, one file below `lambda`, `events`, `iam`, `logs`,
 //! `scheduler` or `sts` answers it, and `wire` turns the answer into bytes. Objects, which are streams, have a
 //! road of their own: `s3`.
 //!
 //! Invariants: the only crate that knows AWS's wire names; a handler parses, calls and renders, and
 //! decides nothing; a caller that goes away cancels nothing.
 
+mod access;
 mod admin;
 mod apigatewayv2;
 mod apis;
@@ -38,7 +39,7 @@ mod wire;
 pub use admin::status;
 pub use auth::FunctionKeys;
 pub use compile::{Compile, Compiling, NotCompiled};
-pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Fetches, Limits};
+pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Fetches, FunctionRights, Limits};
 pub use coverage::{Coverage, coverage};
 pub use error::Error;
 pub use invoke::{Invoke, Invoking};

@@ -14,6 +14,7 @@ pub(crate) mod put_retention_policy;
 
 pub(crate) mod filter;
 mod group;
+mod needs;
 
 use kiln_store::Logs;
 

@@ -21,6 +21,7 @@ mod bucket;
 mod checksum;
 mod condition;
 mod fault;
+mod needs;
 mod object;
 mod range;
 mod request;
@@ -171,7 +172,14 @@ fn admit(
         .authenticator
         .verify_head(admitted, &head, signed_v2)?;
     let operation = route::find(&head.method, &named, &query, &head.headers)?;
-    let context = shared.context(signed.caller.clone(), request_id, now, &head);
+    let context = shared.context(
+        signed.caller.clone(),
+        request_id,
+        now,
+        &head,
+        peer.outside(),
+    );
+    needs::check(&context, operation, &named, &query, &head.headers)?;
     if is_presigned && head.uri.query().is_some() {
         about::of_url(&query, signed_v2.is_some(), &mut head.headers);
     }

@@ -19,6 +19,7 @@ pub(crate) mod tag_resource;
 pub(crate) mod untag_resource;
 pub(crate) mod update_schedule;
 
+mod needs;
 mod page;
 mod refusal;
 mod settings;

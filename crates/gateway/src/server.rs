@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::access::Access;
 use crate::apis;
 use crate::auth::Authenticator;
 use crate::config::{Config, Deps};
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) deps: Arc<Deps>,
     /// Decides who a caller is.
     pub(crate) authenticator: Authenticator,
+    /// Decides what a caller may.
+    pub(crate) access: Arc<Access>,
     /// What HTTP APIs remember between requests.
     pub(crate) apis: apis::Memory,
     /// What all bodies together may take.
@@ -127,6 +130,7 @@ impl Shared {
     pub(crate) fn new(config: Arc<Config>, deps: Arc<Deps>) -> Self {
         Self {
             authenticator: Authenticator::new(&config, &deps.store),
+            access: Arc::default(),
             apis: apis::Memory::new(deps.clock.clone()),
             bodies: body::Budget::new(config.limits.body_bytes_in_flight_max),
             stopping: CancellationToken::new(),

@@ -1,13 +1,14 @@
 //! The Simple Notification Service: topics, who has subscribed to them, and what is published.
 //!
 //! AWS differs: subscribers are functions and queues of the topic's own account and region, and HTTP endpoints that agree;
-//! other protocols are refused, by their names. A topic's policy is kept and shown and not asked, and only callers of its own account reach it;
+//! other protocols are refused, by their names. only callers of a topic's own account reach it, whatever its policy says of others;
 //! neither a function nor a queue needs a policy that lets a topic of its own account in. What encryption, tracing and
 //! delivery status is set is kept and shown.
 
 pub(crate) mod generated;
 
 mod message;
+mod needs;
 pub(crate) mod open;
 mod permission;
 mod refusal;

@@ -2,8 +2,7 @@
 //!
 //! Clients speak `json` 1.0, and older ones the `query` protocol, to `/` or to a queue's own address.
 //!
-//! AWS differs: a queue's policy is kept and shown and not asked, and only callers of its own account
-//! reach it. What encryption is set is kept and shown; the disk is encrypted by whoever owns it.
+//! AWS differs: only callers of a queue's own account reach it, whatever its policy says of others. What encryption is set is kept and shown; the disk is encrypted by whoever owns it.
 
 pub(crate) mod generated;
 
@@ -11,6 +10,7 @@ mod address;
 mod batch;
 mod message;
 mod move_task;
+mod needs;
 mod permission;
 pub(crate) mod queue;
 mod refusal;

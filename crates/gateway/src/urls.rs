@@ -7,6 +7,7 @@
 //! (`{"message": …}`), and there is no TLS.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use kiln_types::url::UrlConfig;
 use kiln_types::{Function, FunctionArn, FunctionCaller, Qualifier, RequestId, UrlId, limits};
 use serde_json::json;
 
+use crate::access::Access;
 use crate::auth::Authenticator;
 use crate::config::{Config, Deps};
 use crate::context::Caller;
@@ -49,8 +51,11 @@ struct Door<'a> {
     config: &'a Config,
     deps: &'a Deps,
     authenticator: &'a Authenticator,
+    access: &'a Access,
     /// Whose connection the request came by.
     function: Option<&'a FunctionCaller>,
+    /// The client's address, if it is not a function.
+    address: Option<IpAddr>,
 }
 
 /// The function behind a URL.
@@ -64,6 +69,7 @@ struct Found {
 pub(crate) struct Entry {
     found: Found,
     access: access::Entry,
+    address: Option<IpAddr>,
 }
 
 /// Decides on a request by its head alone, or answers it.
@@ -75,6 +81,7 @@ pub(crate) fn admit(
 ) -> Result<Entry, Box<Response<Bytes>>> {
     let door = Door {
         function: peer.function(),
+        address: peer.outside(),
         ..Door::of(gateway)
     };
     enter(door, id, head)
@@ -82,7 +89,11 @@ pub(crate) fn admit(
 
 /// Answers a request to a function URL.
 pub(crate) async fn handle(gateway: &Shared, entry: Entry, request: UrlRequest) -> Response<Bytes> {
-    answer(Door::of(gateway), entry, request).await
+    let door = Door {
+        address: entry.address,
+        ..Door::of(gateway)
+    };
+    answer(door, entry, request).await
 }
 
 impl<'a> Door<'a> {
@@ -91,7 +102,9 @@ impl<'a> Door<'a> {
             config: &gateway.config,
             deps: &gateway.deps,
             authenticator: &gateway.authenticator,
+            access: &gateway.access,
             function: None,
+            address: None,
         }
     }
 }
@@ -104,7 +117,11 @@ fn enter(door: Door<'_>, id: &UrlId, head: &Parts) -> Result<Entry, Box<Response
         return Err(preflight.into());
     }
     match access::admit(door, &found, head) {
-        Ok(access) => Ok(Entry { found, access }),
+        Ok(access) => Ok(Entry {
+            found,
+            access,
+            address: door.address,
+        }),
         Err(refused) => {
             let refused = decorated(&found, &head.headers, forbidden(&refused));
             Err(refused.into())
@@ -123,7 +140,7 @@ fn find(door: Door<'_>, id: &UrlId) -> Option<Found> {
 }
 
 async fn answer(door: Door<'_>, entry: Entry, request: UrlRequest) -> Response<Bytes> {
-    let Entry { found, access } = entry;
+    let Entry { found, access, .. } = entry;
     let request_id = RequestId::random();
     let asked = request.head.headers.clone();
     let mut response = match access::verify(door, &found, access, &request.head, request.body) {

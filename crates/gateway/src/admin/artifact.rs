@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use kiln_store::ArtifactError;
-use kiln_types::Sha256;
+use kiln_types::{FunctionArn, Sha256};
 
 use super::with_type;
+use crate::access::{self, Need};
 use crate::auth::presign_get;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
@@ -22,7 +23,7 @@ pub(super) const PREFIX: &str = "artifacts/";
 /// How long an address is good for, as on AWS.
 const VALID: Duration = Duration::from_secs(600);
 
-/// Where the caller can download the code: a URL presigned with the caller's own key.
+/// Where the caller can download the code: a URL presigned in the caller's name.
 pub(crate) fn location(context: &Context, sha256: &Sha256) -> Result<String> {
     presign_get(context, &format!("/_kiln/{PREFIX}{sha256}"), VALID)
 }
@@ -40,18 +41,23 @@ pub(super) async fn handle(context: &Context, sha256: &str) -> Result<Response<B
     }
 }
 
-/// Whether a function of the caller's is this code, or a layer that the caller may use.
+/// Whether a function is this code that the caller may see, or a layer that the caller may use.
 fn has(context: &Context, sha256: &Sha256) -> bool {
     let store = &context.deps.store;
     let functions = store.functions(&context.caller.account);
     let layers = store.layers().all();
-    functions
-        .iter()
-        .flat_map(|function| function.configurations())
-        .any(|version| version.code.sha256 == *sha256)
-        || layers
-            .iter()
-            .any(|layer| layer.code.sha256 == *sha256 && may_use(context, layer))
+    let region = &context.config.region;
+    let may =
+        |action, arn: String| access::check(context.asking(), &[Need::new(action, arn)]).is_ok();
+    functions.iter().any(|function| {
+        let mut versions = function.configurations();
+        let arn = || FunctionArn::new(region.clone(), &function.id).to_string();
+        versions.any(|version| version.code.sha256 == *sha256) && may("lambda:GetFunction", arn())
+    }) || layers.iter().any(|layer| {
+        layer.code.sha256 == *sha256
+            && may_use(context, layer)
+            && may("lambda:GetLayerVersion", layer.arn(region).to_string())
+    })
 }
 
 #[cfg(test)]

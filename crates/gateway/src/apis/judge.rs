@@ -9,8 +9,9 @@ use http::Response;
 use kiln_types::api::Authorization;
 
 use super::{Call, answer};
+use crate::access::{self, Asking, Need};
 use crate::auth::{Admitted, Claim};
-use crate::context::Caller;
+use crate::context::{Caller, Origin};
 use crate::proxy::{Signer, Who};
 use crate::server::Shared;
 
@@ -110,11 +111,29 @@ impl Access {
         };
         let verified = gateway.authenticator.verify(admitted, &call.head, body);
         let verified = verified.map_err(|_| Box::new(answer::forbidden()))?;
-        match verified.caller.account == call.target.api.account {
+        match may(gateway, call, &verified.caller) {
             true => Ok((Known::Signer(verified.caller), verified.body)),
             false => Err(answer::forbidden().into()),
         }
     }
+}
+
+/// Whether a signer may use the route.
+fn may(gateway: &Shared, call: &Call, caller: &Caller) -> bool {
+    if caller.account != call.target.api.account {
+        return false;
+    }
+    let origin = Origin::of(&call.head, call.peer.outside());
+    let asking = Asking {
+        config: &gateway.config,
+        store: &gateway.deps.store,
+        access: &gateway.access,
+        caller,
+        origin: &origin,
+        now: gateway.deps.clock.timestamp(),
+    };
+    let resource = function::route_arn(gateway, call);
+    access::check(asking, &[Need::new("execute-api:Invoke", resource)]).is_ok()
 }
 
 impl Known {

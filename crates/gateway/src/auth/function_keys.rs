@@ -7,12 +7,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use kiln_types::FunctionCaller;
+use kiln_types::iam::Directory;
+use kiln_types::{FunctionArn, FunctionCaller, Region};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use super::Claim;
-use crate::context::Caller;
+use crate::context::Session;
 
 /// The alphabet of key ids: AWS's are base32.
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -65,19 +66,13 @@ impl FunctionKeys {
     }
 }
 
-/// The principal, in AWS's form: a session of the function's role that is named for the function.
-pub(super) fn principal(caller: &FunctionCaller, keys: &FunctionKeys) -> Caller {
+/// Who a function is: a session of its role that is named for it.
+pub(super) fn session(caller: &FunctionCaller, region: &Region, directory: &Directory) -> Session {
     let FunctionCaller { function, role } = caller;
-    let role = role.rsplit('/').next().unwrap_or_default();
-    let letters = keys.access_key_id.trim_start_matches("ASIA");
-    Caller {
-        account: function.account.clone(),
-        access_key_id: keys.access_key_id.clone(),
-        arn: format!(
-            "arn:aws:sts::{}:assumed-role/{role}/{}",
-            function.account, function.name
-        ),
-        user_id: format!("AROA{letters}:{}", function.name),
+    let arn = FunctionArn::new(region.clone(), function);
+    Session {
+        function: Some(arn.to_string()),
+        ..Session::of(directory, role, function.name.as_str())
     }
 }
 
@@ -116,10 +111,16 @@ mod tests {
 
     #[test]
     fn a_function_is_a_session_of_its_role() {
-        let caller = caller("sum", "arn:aws:iam::000000000000:role/service/worker");
-        let principal = principal(&caller, &FunctionKeys::derive(&[1; 32], &caller));
-        let expected = "arn:aws:sts::000000000000:assumed-role/worker/sum";
-        assert_eq!(principal.arn, expected);
-        assert!(principal.user_id.ends_with(":sum"));
+        let role = "arn:aws:iam::000000000000:role/service/worker";
+        let directory = Directory::new("000000000000".parse().unwrap());
+        let region = "us-east-1".parse().unwrap();
+        let session = session(&caller("sum", role), &region, &directory);
+        assert_eq!(
+            (session.role.as_str(), session.name.as_str()),
+            (role, "sum")
+        );
+        assert_eq!(session.role_id, None, "there is no such role");
+        let function = "arn:aws:lambda:us-east-1:000000000000:function:sum";
+        assert_eq!(session.function.as_deref(), Some(function));
     }
 }

@@ -17,6 +17,11 @@ pub(super) fn unrecognized() -> ApiError {
     ApiError::new(Exception::UnrecognizedClient, message)
 }
 
+pub(super) fn expired() -> ApiError {
+    let message = "The security token included in the request is expired";
+    ApiError::new(Exception::ExpiredToken, message)
+}
+
 pub(super) fn mismatch() -> ApiError {
     let message = "The request signature we calculated does not match the signature you provided. \
                    Check your AWS Secret Access Key and signing method. Consult the service \

@@ -8,7 +8,7 @@ use kiln_types::{FunctionCaller, ManualClock, Timestamp};
 use serde::Deserialize;
 
 use super::{Authenticator, Claim, check, chunked, time};
-use crate::config::{Auth, Config, Limits};
+use crate::config::{Auth, Config, FunctionRights, Limits};
 use crate::error::{ApiError, Exception, Result};
 
 mod rust_signer;
@@ -459,6 +459,7 @@ fn gateway_config(auth: Auth) -> Config {
         region: "us-east-1".parse().unwrap(),
         account: "000000000000".parse().unwrap(),
         auth,
+        functions: FunctionRights::Role,
         endpoint: "http://localhost:4566".parse().unwrap(),
         account_concurrency: 1_000,
         memory_budget_mb: 4_096,

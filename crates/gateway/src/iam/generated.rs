@@ -106,6 +106,16 @@ pub(crate) struct AttachedPolicy {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ContextEntry {
+    #[serde(rename = "ContextKeyName")]
+    pub(crate) context_key_name: Option<String>,
+    #[serde(rename = "ContextKeyValues")]
+    pub(crate) context_key_values: Option<Vec<String>>,
+    #[serde(rename = "ContextKeyType")]
+    pub(crate) context_key_type: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct CreateAccessKeyRequest {
     #[serde(rename = "UserName")]
     pub(crate) user_name: Option<String>,
@@ -325,6 +335,43 @@ pub(crate) struct DetachUserPolicyRequest {
     pub(crate) policy_arn: String,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct EvaluationResult {
+    #[serde(rename = "EvalActionName")]
+    pub(crate) eval_action_name: String,
+    #[serde(rename = "EvalResourceName", skip_serializing_if = "Option::is_none")]
+    pub(crate) eval_resource_name: Option<String>,
+    #[serde(rename = "EvalDecision")]
+    pub(crate) eval_decision: String,
+    #[serde(rename = "MatchedStatements", skip_serializing_if = "Option::is_none")]
+    pub(crate) matched_statements: Option<Vec<Statement>>,
+    #[serde(
+        rename = "MissingContextValues",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) missing_context_values: Option<Vec<String>>,
+    #[serde(
+        rename = "OrganizationsDecisionDetail",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) organizations_decision_detail: Option<OrganizationsDecisionDetail>,
+    #[serde(
+        rename = "PermissionsBoundaryDecisionDetail",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
+    #[serde(
+        rename = "EvalDecisionDetails",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) eval_decision_details: Option<BTreeMap<String, String>>,
+    #[serde(
+        rename = "ResourceSpecificResults",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) resource_specific_results: Option<Vec<ResourceSpecificResult>>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct GetAccessKeyLastUsedRequest {
     #[serde(rename = "AccessKeyId")]
@@ -530,6 +577,16 @@ pub(crate) struct GroupDetail {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) attached_managed_policies: Option<Vec<AttachedPolicy>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct InlinePolicyIdentifierType {
+    #[serde(rename = "PolicyName")]
+    pub(crate) policy_name: String,
+    #[serde(rename = "AttachmentType")]
+    pub(crate) attachment_type: String,
+    #[serde(rename = "AttachmentName")]
+    pub(crate) attachment_name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -1001,6 +1058,30 @@ pub(crate) struct ManagedPolicyDetail {
     pub(crate) policy_version_list: Option<Vec<PolicyVersion>>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct OrderedOrganizationPolicyType {
+    #[serde(rename = "ServiceControlPolicyInputList")]
+    pub(crate) service_control_policy_input_list: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct OrganizationsDecisionDetail {
+    #[serde(
+        rename = "AllowedByOrganizations",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) allowed_by_organizations: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PermissionsBoundaryDecisionDetail {
+    #[serde(
+        rename = "AllowedByPermissionsBoundary",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) allowed_by_permissions_boundary: Option<bool>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Policy {
     #[serde(rename = "PolicyName", skip_serializing_if = "Option::is_none")]
@@ -1048,6 +1129,16 @@ pub(crate) struct PolicyGroup {
     pub(crate) group_id: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PolicyIdentifier {
+    #[serde(rename = "PolicyType")]
+    pub(crate) policy_type: Option<String>,
+    #[serde(rename = "PolicyArn")]
+    pub(crate) policy_arn: Option<String>,
+    #[serde(rename = "InlinePolicyIdentifier")]
+    pub(crate) inline_policy_identifier: Option<InlinePolicyIdentifierType>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct PolicyRole {
     #[serde(rename = "RoleName", skip_serializing_if = "Option::is_none")]
@@ -1074,6 +1165,14 @@ pub(crate) struct PolicyVersion {
     pub(crate) is_default_version: Option<bool>,
     #[serde(rename = "CreateDate", skip_serializing_if = "Option::is_none")]
     pub(crate) create_date: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Position {
+    #[serde(rename = "Line", skip_serializing_if = "Option::is_none")]
+    pub(crate) line: Option<i64>,
+    #[serde(rename = "Column", skip_serializing_if = "Option::is_none")]
+    pub(crate) column: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1128,6 +1227,31 @@ pub(crate) struct RemoveUserFromGroupRequest {
     pub(crate) group_name: String,
     #[serde(rename = "UserName")]
     pub(crate) user_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ResourceSpecificResult {
+    #[serde(rename = "EvalResourceName")]
+    pub(crate) eval_resource_name: String,
+    #[serde(rename = "EvalResourceDecision")]
+    pub(crate) eval_resource_decision: String,
+    #[serde(rename = "MatchedStatements", skip_serializing_if = "Option::is_none")]
+    pub(crate) matched_statements: Option<Vec<Statement>>,
+    #[serde(
+        rename = "MissingContextValues",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) missing_context_values: Option<Vec<String>>,
+    #[serde(
+        rename = "EvalDecisionDetails",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) eval_decision_details: Option<BTreeMap<String, String>>,
+    #[serde(
+        rename = "PermissionsBoundaryDecisionDetail",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) permissions_boundary_decision_detail: Option<PermissionsBoundaryDecisionDetail>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -1220,12 +1344,92 @@ pub(crate) struct SetDefaultPolicyVersionRequest {
     pub(crate) version_id: String,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct SimulateCustomPolicyRequest {
+    #[serde(rename = "PolicyInputList")]
+    pub(crate) policy_input_list: Vec<String>,
+    #[serde(rename = "PermissionsBoundaryPolicyInputList")]
+    pub(crate) permissions_boundary_policy_input_list: Option<Vec<String>>,
+    #[serde(rename = "OrderedOrganizationPolicyInputList")]
+    pub(crate) ordered_organization_policy_input_list: Option<Vec<OrderedOrganizationPolicyType>>,
+    #[serde(rename = "ActionNames")]
+    pub(crate) action_names: Vec<String>,
+    #[serde(rename = "ResourceArns")]
+    pub(crate) resource_arns: Option<Vec<String>>,
+    #[serde(rename = "ResourcePolicy")]
+    pub(crate) resource_policy: Option<String>,
+    #[serde(rename = "ResourceOwner")]
+    pub(crate) resource_owner: Option<String>,
+    #[serde(rename = "CallerArn")]
+    pub(crate) caller_arn: Option<String>,
+    #[serde(rename = "ContextEntries")]
+    pub(crate) context_entries: Option<Vec<ContextEntry>>,
+    #[serde(rename = "ResourceHandlingOption")]
+    pub(crate) resource_handling_option: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct SimulatePolicyResponse {
+    #[serde(rename = "EvaluationResults", skip_serializing_if = "Option::is_none")]
+    pub(crate) evaluation_results: Option<Vec<EvaluationResult>>,
+    #[serde(rename = "IsTruncated", skip_serializing_if = "Option::is_none")]
+    pub(crate) is_truncated: Option<bool>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub(crate) marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct SimulatePrincipalPolicyRequest {
+    #[serde(rename = "PolicySourceArn")]
+    pub(crate) policy_source_arn: String,
+    #[serde(rename = "PolicyInputList")]
+    pub(crate) policy_input_list: Option<Vec<String>>,
+    #[serde(rename = "PermissionsBoundaryPolicyInputList")]
+    pub(crate) permissions_boundary_policy_input_list: Option<Vec<String>>,
+    #[serde(rename = "PolicyExclusionList")]
+    pub(crate) policy_exclusion_list: Option<Vec<PolicyIdentifier>>,
+    #[serde(rename = "ActionNames")]
+    pub(crate) action_names: Vec<String>,
+    #[serde(rename = "ResourceArns")]
+    pub(crate) resource_arns: Option<Vec<String>>,
+    #[serde(rename = "ResourcePolicy")]
+    pub(crate) resource_policy: Option<String>,
+    #[serde(rename = "ResourceOwner")]
+    pub(crate) resource_owner: Option<String>,
+    #[serde(rename = "CallerArn")]
+    pub(crate) caller_arn: Option<String>,
+    #[serde(rename = "ContextEntries")]
+    pub(crate) context_entries: Option<Vec<ContextEntry>>,
+    #[serde(rename = "ResourceHandlingOption")]
+    pub(crate) resource_handling_option: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct SourceRoleTemplate {
     #[serde(rename = "TemplateArn")]
     pub(crate) template_arn: String,
     #[serde(rename = "TemplateMinorVersion")]
     pub(crate) template_minor_version: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Statement {
+    #[serde(rename = "SourcePolicyId", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_policy_id: Option<String>,
+    #[serde(rename = "SourcePolicyType", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_policy_type: Option<String>,
+    #[serde(rename = "StartPosition", skip_serializing_if = "Option::is_none")]
+    pub(crate) start_position: Option<Position>,
+    #[serde(rename = "EndPosition", skip_serializing_if = "Option::is_none")]
+    pub(crate) end_position: Option<Position>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -1892,6 +2096,20 @@ impl Input for DeleteRolePermissionsBoundaryRequest {
     const STRUCTURE: &'static Structure = &DELETE_ROLE_PERMISSIONS_BOUNDARY_REQUEST;
 }
 
+impl Input for SimulateCustomPolicyRequest {
+    const STRUCTURE: &'static Structure = &SIMULATE_CUSTOM_POLICY_REQUEST;
+}
+
+impl Output for SimulatePolicyResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for SimulatePrincipalPolicyRequest {
+    const STRUCTURE: &'static Structure = &SIMULATE_PRINCIPAL_POLICY_REQUEST;
+}
+
 impl Output for GetAccountSummaryResponse {
     fn render(self, reply: &mut Reply) {
         reply.body(&self);
@@ -1937,6 +2155,17 @@ impl Output for ListInstanceProfilesForRoleResponse {
         reply.body(&self);
     }
 }
+static ACTION_NAME_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &ACTION_NAME_TYPE,
+    says_not_null: true,
+});
+
+static ACTION_NAME_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(3), Some(128)),
+    ..Text::ANY
+});
+
 static ADD_USER_TO_GROUP_REQUEST: Structure = Structure {
     members: &[
         Member::new("GroupName", At::Body, &GROUP_NAME_TYPE).required(),
@@ -1964,6 +2193,62 @@ static ATTACH_USER_POLICY_REQUEST: Structure = Structure {
         Member::new("PolicyArn", At::Body, &ARN_TYPE).required(),
     ],
 };
+
+static ATTACHMENT_NAME_REGEX: Pattern = Pattern::new(r"[\w+=,.@-]+");
+static ATTACHMENT_NAME: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(128)),
+    pattern: Some(&ATTACHMENT_NAME_REGEX),
+    ..Text::ANY
+});
+
+static ATTACHMENT_TYPE: Shape = Shape::Text(Text {
+    values: &["user", "group", "role"],
+    ..Text::ANY
+});
+
+static CONTEXT_ENTRY: Structure = Structure {
+    members: &[
+        Member::new("ContextKeyName", At::Body, &CONTEXT_KEY_NAME_TYPE),
+        Member::new("ContextKeyValues", At::Body, &CONTEXT_KEY_VALUE_LIST_TYPE),
+        Member::new("ContextKeyType", At::Body, &CONTEXT_KEY_TYPE_ENUM),
+    ],
+};
+static CONTEXT_ENTRY_SHAPE: Shape = Shape::Structure(&CONTEXT_ENTRY);
+
+static CONTEXT_ENTRY_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &CONTEXT_ENTRY_SHAPE,
+    says_not_null: true,
+});
+
+static CONTEXT_KEY_NAME_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(5), Some(256)),
+    ..Text::ANY
+});
+
+static CONTEXT_KEY_TYPE_ENUM: Shape = Shape::Text(Text {
+    values: &[
+        "string",
+        "stringList",
+        "numeric",
+        "numericList",
+        "boolean",
+        "booleanList",
+        "ip",
+        "ipList",
+        "binary",
+        "binaryList",
+        "date",
+        "dateList",
+    ],
+    ..Text::ANY
+});
+
+static CONTEXT_KEY_VALUE_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &shape::TEXT,
+    says_not_null: true,
+});
 
 static CREATE_ACCESS_KEY_REQUEST: Structure = Structure {
     members: &[Member::new("UserName", At::Body, &EXISTING_USER_NAME_TYPE)],
@@ -2178,6 +2463,16 @@ static GET_USER_REQUEST: Structure = Structure {
     members: &[Member::new("UserName", At::Body, &EXISTING_USER_NAME_TYPE)],
 };
 
+static INLINE_POLICY_IDENTIFIER_TYPE: Structure = Structure {
+    members: &[
+        Member::new("PolicyName", At::Body, &POLICY_NAME_TYPE).required(),
+        Member::new("AttachmentType", At::Body, &ATTACHMENT_TYPE).required(),
+        Member::new("AttachmentName", At::Body, &ATTACHMENT_NAME).required(),
+    ],
+};
+static INLINE_POLICY_IDENTIFIER_TYPE_SHAPE: Shape =
+    Shape::Structure(&INLINE_POLICY_IDENTIFIER_TYPE);
+
 static LIST_ACCESS_KEYS_REQUEST: Structure = Structure {
     members: &[
         Member::new("UserName", At::Body, &EXISTING_USER_NAME_TYPE),
@@ -2346,6 +2641,53 @@ static LIST_USERS_REQUEST: Structure = Structure {
     ],
 };
 
+static ORDERED_ORGANIZATION_POLICY_TYPE: Structure = Structure {
+    members: &[Member::new(
+        "ServiceControlPolicyInputList",
+        At::Body,
+        &SIMULATION_POLICY_LIST_TYPE,
+    )],
+};
+static ORDERED_ORGANIZATION_POLICY_TYPE_SHAPE: Shape =
+    Shape::Structure(&ORDERED_ORGANIZATION_POLICY_TYPE);
+
+static ORGANIZATION_POLICY_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, Some(7)),
+    member: &ORDERED_ORGANIZATION_POLICY_TYPE_SHAPE,
+    says_not_null: true,
+});
+
+static POLICY_EXCLUSIONS_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, Some(256)),
+    member: &POLICY_IDENTIFIER_SHAPE,
+    says_not_null: true,
+});
+
+static POLICY_IDENTIFIER: Structure = Structure {
+    members: &[
+        Member::new("PolicyType", At::Body, &POLICY_IDENTIFIER_POLICY_TYPE),
+        Member::new("PolicyArn", At::Body, &ARN_TYPE),
+        Member::new(
+            "InlinePolicyIdentifier",
+            At::Body,
+            &INLINE_POLICY_IDENTIFIER_TYPE_SHAPE,
+        ),
+    ],
+};
+static POLICY_IDENTIFIER_SHAPE: Shape = Shape::Structure(&POLICY_IDENTIFIER);
+
+static POLICY_IDENTIFIER_POLICY_TYPE: Shape = Shape::Text(Text {
+    values: &[
+        "inline",
+        "aws-managed",
+        "user-managed",
+        "permission-boundary",
+        "scp",
+        "rcp",
+    ],
+    ..Text::ANY
+});
+
 static POLICY_USAGE_TYPE: Shape = Shape::Text(Text {
     values: &["PermissionsPolicy", "PermissionsBoundary"],
     ..Text::ANY
@@ -2396,12 +2738,93 @@ static REMOVE_USER_FROM_GROUP_REQUEST: Structure = Structure {
     ],
 };
 
+static RESOURCE_HANDLING_OPTION_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(64)),
+    ..Text::ANY
+});
+
+static RESOURCE_NAME_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &RESOURCE_NAME_TYPE,
+    says_not_null: true,
+});
+
+static RESOURCE_NAME_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(2048)),
+    ..Text::ANY
+});
+
 static SET_DEFAULT_POLICY_VERSION_REQUEST: Structure = Structure {
     members: &[
         Member::new("PolicyArn", At::Body, &ARN_TYPE).required(),
         Member::new("VersionId", At::Body, &POLICY_VERSION_ID_TYPE).required(),
     ],
 };
+
+static SIMULATE_CUSTOM_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("PolicyInputList", At::Body, &SIMULATION_POLICY_LIST_TYPE).required(),
+        Member::new(
+            "PermissionsBoundaryPolicyInputList",
+            At::Body,
+            &SIMULATION_POLICY_LIST_TYPE,
+        ),
+        Member::new(
+            "OrderedOrganizationPolicyInputList",
+            At::Body,
+            &ORGANIZATION_POLICY_LIST_TYPE,
+        ),
+        Member::new("ActionNames", At::Body, &ACTION_NAME_LIST_TYPE).required(),
+        Member::new("ResourceArns", At::Body, &RESOURCE_NAME_LIST_TYPE),
+        Member::new("ResourcePolicy", At::Body, &POLICY_DOCUMENT_TYPE),
+        Member::new("ResourceOwner", At::Body, &RESOURCE_NAME_TYPE),
+        Member::new("CallerArn", At::Body, &RESOURCE_NAME_TYPE),
+        Member::new("ContextEntries", At::Body, &CONTEXT_ENTRY_LIST_TYPE),
+        Member::new(
+            "ResourceHandlingOption",
+            At::Body,
+            &RESOURCE_HANDLING_OPTION_TYPE,
+        ),
+        Member::new("MaxItems", At::Body, &MAX_ITEMS_TYPE),
+        Member::new("Marker", At::Body, &MARKER_TYPE),
+    ],
+};
+
+static SIMULATE_PRINCIPAL_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("PolicySourceArn", At::Body, &ARN_TYPE).required(),
+        Member::new("PolicyInputList", At::Body, &SIMULATION_POLICY_LIST_TYPE),
+        Member::new(
+            "PermissionsBoundaryPolicyInputList",
+            At::Body,
+            &SIMULATION_POLICY_LIST_TYPE,
+        ),
+        Member::new(
+            "PolicyExclusionList",
+            At::Body,
+            &POLICY_EXCLUSIONS_LIST_TYPE,
+        ),
+        Member::new("ActionNames", At::Body, &ACTION_NAME_LIST_TYPE).required(),
+        Member::new("ResourceArns", At::Body, &RESOURCE_NAME_LIST_TYPE),
+        Member::new("ResourcePolicy", At::Body, &POLICY_DOCUMENT_TYPE),
+        Member::new("ResourceOwner", At::Body, &RESOURCE_NAME_TYPE),
+        Member::new("CallerArn", At::Body, &RESOURCE_NAME_TYPE),
+        Member::new("ContextEntries", At::Body, &CONTEXT_ENTRY_LIST_TYPE),
+        Member::new(
+            "ResourceHandlingOption",
+            At::Body,
+            &RESOURCE_HANDLING_OPTION_TYPE,
+        ),
+        Member::new("MaxItems", At::Body, &MAX_ITEMS_TYPE),
+        Member::new("Marker", At::Body, &MARKER_TYPE),
+    ],
+};
+
+static SIMULATION_POLICY_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &POLICY_DOCUMENT_TYPE,
+    says_not_null: true,
+});
 
 static TAG: Structure = Structure {
     members: &[

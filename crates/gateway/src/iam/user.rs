@@ -7,7 +7,7 @@ use kiln_types::iam::User;
 
 use super::generated as wire;
 use super::{boundary, directory, tag, time};
-use crate::context::Context;
+use crate::context::{Context, Identity};
 use crate::error::{ApiError, Exception, Result};
 
 pub(super) mod create_user;
@@ -39,12 +39,15 @@ pub(super) fn shown(account: &AccountId, user: &User) -> wire::User {
 
 /// The user who calls; none when it is the account itself.
 pub(super) fn calling(context: &Context) -> Result<Option<Arc<User>>> {
-    let caller = &context.caller;
-    if caller.arn.contains(":assumed-role/") {
-        let message = "Must specify userName when calling with non-User credentials";
-        return Err(ApiError::new(Exception::Validation, message));
+    match &context.caller.identity {
+        Identity::Account => Ok(None),
+        Identity::User(id) => match directory(context).user_by_id(id) {
+            Some(user) => Ok(Some(user.clone())),
+            None => Err(ApiError::internal()),
+        },
+        Identity::Role(_) | Identity::Nobody => {
+            let message = "Must specify userName when calling with non-User credentials";
+            Err(ApiError::new(Exception::Validation, message))
+        }
     }
-    let key = context.deps.store.keys().get(&caller.access_key_id);
-    let id = key.and_then(|key| key.user.clone());
-    Ok(id.and_then(|id| directory(context).user_by_id(&id).cloned()))
 }

@@ -20,8 +20,8 @@ use tokio_util::task::TaskTracker;
 use super::function::create_function;
 use super::generated as wire;
 use super::layer::publish_layer_version;
-use crate::config::{Auth, Config, Deps, Fetches, Limits};
-use crate::context::{Caller, Context};
+use crate::config::{Auth, Config, Deps, Fetches, FunctionRights, Limits};
+use crate::context::{Caller, Context, Identity, Origin};
 use crate::invoke::{Invoke, Invoking};
 
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/r";
@@ -89,6 +89,7 @@ impl Fixture {
             region: "us-east-1".parse().unwrap(),
             account: "000000000000".parse().unwrap(),
             auth: Auth::Enforce,
+            functions: FunctionRights::Role,
             endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
@@ -109,7 +110,16 @@ impl Fixture {
                 access_key_id: "AKIATEST".into(),
                 arn: "arn:aws:iam::000000000000:user/administrator".into(),
                 user_id: "AIDATEST".into(),
+                identity: Identity::Account,
             },
+            origin: Origin {
+                method: Default::default(),
+                uri: Default::default(),
+                address: Some([192, 0, 2, 1].into()),
+                user_agent: None,
+                referer: None,
+            },
+            access: Default::default(),
             config: Arc::new(config),
             deps: Arc::new(deps),
             request_id: RequestId::random(),

@@ -1,6 +1,6 @@
 //! The door for functions: connections that come out of their sandboxes.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use kiln_types::FunctionCaller;
@@ -29,6 +29,14 @@ impl Peer {
         match self {
             Peer::Outside(address) => *address,
             Peer::Function(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        }
+    }
+
+    /// The address of somebody outside.
+    pub(crate) fn outside(&self) -> Option<IpAddr> {
+        match self {
+            Peer::Outside(address) => Some(address.ip()),
+            Peer::Function(_) => None,
         }
     }
 

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
-use kiln_types::{FunctionCaller, RequestId, Timestamp, UrlId, limits};
+use kiln_types::{RequestId, Timestamp, UrlId, limits};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -19,7 +19,7 @@ use super::{Outgoing, Peer, Shared};
 use crate::apis::{self, Address};
 use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
-use crate::context::{Caller, Context};
+use crate::context::{Caller, Context, Origin};
 use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
@@ -196,7 +196,7 @@ async fn api(
             let asked = Asked {
                 request_id,
                 service,
-                function: peer.function(),
+                peer,
             };
             call(shared, asked, claim, head, body).await
         }
@@ -210,8 +210,8 @@ async fn api(
 struct Asked<'a> {
     request_id: RequestId,
     service: Service,
-    /// Whose connection it came by.
-    function: Option<&'a FunctionCaller>,
+    /// Whom it came from.
+    peer: &'a Peer,
 }
 
 async fn call(
@@ -224,12 +224,12 @@ async fn call(
     let Asked {
         request_id,
         service,
-        function,
+        peer,
     } = asked;
     shared.refuse_web_pages(&head)?;
     let now = shared.deps.clock.timestamp();
     let authenticator = &shared.authenticator;
-    let admitted = authenticator.admit(claim, service.name(), function, now)?;
+    let admitted = authenticator.admit(claim, service.name(), peer.function(), now)?;
     let found = service.find(&head)?;
     let bytes_max = router::body_bytes_max(service, found.as_ref());
     let body = body::read(body, bytes_max, &shared.config.limits, &shared.bodies).await;
@@ -248,7 +248,7 @@ async fn call(
         verified.map_err(|_| ApiError::internal())??
     };
     let Verified { caller, body } = verified;
-    let context = shared.context(caller, request_id, now, &head);
+    let context = shared.context(caller, request_id, now, &head, peer.outside());
     if service == Service::Kiln {
         let query = head.uri.query().unwrap_or_default();
         return Ok(admin::handle(&context, &head.method, head.uri.path(), query).await);
@@ -270,18 +270,21 @@ async fn call(
 }
 
 impl Shared {
-    /// The surroundings of a request of this caller.
+    /// The surroundings of a request of this caller; `address` is its client's.
     pub(crate) fn context(
         &self,
         caller: Caller,
         request_id: RequestId,
         now: Timestamp,
         head: &Parts,
+        address: Option<IpAddr>,
     ) -> Context {
         Context {
             config: self.config.clone(),
             deps: self.deps.clone(),
             caller,
+            origin: Origin::of(head, address),
+            access: self.access.clone(),
             request_id,
             now,
             trace: trace(&head.headers),

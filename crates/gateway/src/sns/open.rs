@@ -113,7 +113,7 @@ async fn run(
     (operation, account): (Operation, AccountId),
 ) -> Result<Response<Bytes>> {
     let now = shared.deps.clock.timestamp();
-    let context = shared.context(Caller::nobody(account), request_id, now, &head);
+    let context = shared.context(Caller::nobody(account), request_id, now, &head, None);
     let request = wire::Request {
         operation: operation.name(),
         labels: Vec::new(),

@@ -7,6 +7,12 @@ pub(super) mod start_message_move_task;
 
 use crate::error::{ApiError, Exception};
 
+/// The ARN of the queue whose task a handle names.
+pub(super) fn source(handle: &str) -> Option<String> {
+    let handle = handle::Handle::read(handle).ok()?;
+    Some(handle.source_arn)
+}
+
 /// What an ARN names is not there.
 fn no_resource(parameter: &str) -> ApiError {
     let message =

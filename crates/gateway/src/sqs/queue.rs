@@ -10,4 +10,4 @@ pub(super) mod list_queues;
 mod page;
 pub(super) mod purge_queue;
 mod redrive;
-pub(super) mod set_queue_attributes;
+pub(crate) mod set_queue_attributes;

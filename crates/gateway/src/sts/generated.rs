@@ -10,8 +10,77 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::shape::Structure;
+use crate::wire::shape::{At, Length, List, Member, Pattern, Range, Shape, Structure, Text};
 use crate::wire::{Input, Output, Reply};
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct AssumeRoleRequest {
+    #[serde(rename = "RoleArn")]
+    pub(crate) role_arn: String,
+    #[serde(rename = "RoleSessionName")]
+    pub(crate) role_session_name: String,
+    #[serde(rename = "PolicyArns")]
+    pub(crate) policy_arns: Option<Vec<PolicyDescriptorType>>,
+    #[serde(rename = "Policy")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "DurationSeconds")]
+    pub(crate) duration_seconds: Option<i64>,
+    #[serde(rename = "Tags")]
+    pub(crate) tags: Option<Vec<Tag>>,
+    #[serde(rename = "TransitiveTagKeys")]
+    pub(crate) transitive_tag_keys: Option<Vec<String>>,
+    #[serde(rename = "ExternalId")]
+    pub(crate) external_id: Option<String>,
+    #[serde(rename = "SerialNumber")]
+    pub(crate) serial_number: Option<String>,
+    #[serde(rename = "TokenCode")]
+    pub(crate) token_code: Option<String>,
+    #[serde(rename = "SourceIdentity")]
+    pub(crate) source_identity: Option<String>,
+    #[serde(rename = "ProvidedContexts")]
+    pub(crate) provided_contexts: Option<Vec<ProvidedContext>>,
+    #[serde(rename = "MinimumSessionTokenSize")]
+    pub(crate) minimum_session_token_size: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct AssumeRoleResponse {
+    #[serde(rename = "Credentials", skip_serializing_if = "Option::is_none")]
+    pub(crate) credentials: Option<Credentials>,
+    #[serde(rename = "AssumedRoleUser", skip_serializing_if = "Option::is_none")]
+    pub(crate) assumed_role_user: Option<AssumedRoleUser>,
+    #[serde(rename = "PackedPolicySize", skip_serializing_if = "Option::is_none")]
+    pub(crate) packed_policy_size: Option<i64>,
+    #[serde(rename = "SourceIdentity", skip_serializing_if = "Option::is_none")]
+    pub(crate) source_identity: Option<String>,
+    #[serde(
+        rename = "SessionTokenUtilization",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) session_token_utilization: Option<i64>,
+    #[serde(rename = "SessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) session_token_size: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct AssumedRoleUser {
+    #[serde(rename = "AssumedRoleId")]
+    pub(crate) assumed_role_id: String,
+    #[serde(rename = "Arn")]
+    pub(crate) arn: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct Credentials {
+    #[serde(rename = "AccessKeyId")]
+    pub(crate) access_key_id: String,
+    #[serde(rename = "SecretAccessKey")]
+    pub(crate) secret_access_key: String,
+    #[serde(rename = "SessionToken")]
+    pub(crate) session_token: String,
+    #[serde(rename = "Expiration")]
+    pub(crate) expiration: String,
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct GetCallerIdentityRequest {}
@@ -26,6 +95,63 @@ pub(crate) struct GetCallerIdentityResponse {
     pub(crate) arn: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetSessionTokenRequest {
+    #[serde(rename = "DurationSeconds")]
+    pub(crate) duration_seconds: Option<i64>,
+    #[serde(rename = "SerialNumber")]
+    pub(crate) serial_number: Option<String>,
+    #[serde(rename = "TokenCode")]
+    pub(crate) token_code: Option<String>,
+    #[serde(rename = "MinimumSessionTokenSize")]
+    pub(crate) minimum_session_token_size: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetSessionTokenResponse {
+    #[serde(rename = "Credentials", skip_serializing_if = "Option::is_none")]
+    pub(crate) credentials: Option<Credentials>,
+    #[serde(
+        rename = "SessionTokenUtilization",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) session_token_utilization: Option<i64>,
+    #[serde(rename = "SessionTokenSize", skip_serializing_if = "Option::is_none")]
+    pub(crate) session_token_size: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PolicyDescriptorType {
+    #[serde(rename = "arn")]
+    pub(crate) arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ProvidedContext {
+    #[serde(rename = "ProviderArn")]
+    pub(crate) provider_arn: Option<String>,
+    #[serde(rename = "ContextAssertion")]
+    pub(crate) context_assertion: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct Tag {
+    #[serde(rename = "Key")]
+    pub(crate) key: String,
+    #[serde(rename = "Value")]
+    pub(crate) value: String,
+}
+
+impl Input for AssumeRoleRequest {
+    const STRUCTURE: &'static Structure = &ASSUME_ROLE_REQUEST;
+}
+
+impl Output for AssumeRoleResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
 impl Input for GetCallerIdentityRequest {
     const STRUCTURE: &'static Structure = &GET_CALLER_IDENTITY_REQUEST;
 }
@@ -35,7 +161,178 @@ impl Output for GetCallerIdentityResponse {
         reply.body(&self);
     }
 }
+
+impl Input for GetSessionTokenRequest {
+    const STRUCTURE: &'static Structure = &GET_SESSION_TOKEN_REQUEST;
+}
+
+impl Output for GetSessionTokenResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+static ASSUME_ROLE_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("RoleArn", At::Body, &ARN_TYPE).required(),
+        Member::new("RoleSessionName", At::Body, &ROLE_SESSION_NAME_TYPE).required(),
+        Member::new("PolicyArns", At::Body, &POLICY_DESCRIPTOR_LIST_TYPE),
+        Member::new(
+            "Policy",
+            At::Body,
+            &UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE,
+        ),
+        Member::new("DurationSeconds", At::Body, &ROLE_DURATION_SECONDS_TYPE),
+        Member::new("Tags", At::Body, &TAG_LIST_TYPE),
+        Member::new("TransitiveTagKeys", At::Body, &TAG_KEY_LIST_TYPE),
+        Member::new("ExternalId", At::Body, &EXTERNAL_ID_TYPE),
+        Member::new("SerialNumber", At::Body, &SERIAL_NUMBER_TYPE),
+        Member::new("TokenCode", At::Body, &TOKEN_CODE_TYPE),
+        Member::new("SourceIdentity", At::Body, &SOURCE_IDENTITY_TYPE),
+        Member::new("ProvidedContexts", At::Body, &PROVIDED_CONTEXTS_LIST_TYPE),
+        Member::new(
+            "MinimumSessionTokenSize",
+            At::Body,
+            &MINIMUM_SESSION_TOKEN_SIZE_TYPE,
+        ),
+    ],
+};
+
 static GET_CALLER_IDENTITY_REQUEST: Structure = Structure { members: &[] };
+
+static GET_SESSION_TOKEN_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("DurationSeconds", At::Body, &DURATION_SECONDS_TYPE),
+        Member::new("SerialNumber", At::Body, &SERIAL_NUMBER_TYPE),
+        Member::new("TokenCode", At::Body, &TOKEN_CODE_TYPE),
+        Member::new(
+            "MinimumSessionTokenSize",
+            At::Body,
+            &MINIMUM_SESSION_TOKEN_SIZE_TYPE,
+        ),
+    ],
+};
+
+static POLICY_DESCRIPTOR_TYPE: Structure = Structure {
+    members: &[Member::new("arn", At::Body, &ARN_TYPE)],
+};
+static POLICY_DESCRIPTOR_TYPE_SHAPE: Shape = Shape::Structure(&POLICY_DESCRIPTOR_TYPE);
+
+static PROVIDED_CONTEXT: Structure = Structure {
+    members: &[
+        Member::new("ProviderArn", At::Body, &ARN_TYPE),
+        Member::new("ContextAssertion", At::Body, &CONTEXT_ASSERTION_TYPE),
+    ],
+};
+static PROVIDED_CONTEXT_SHAPE: Shape = Shape::Structure(&PROVIDED_CONTEXT);
+
+static PROVIDED_CONTEXTS_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(Some(1), Some(5)),
+    member: &PROVIDED_CONTEXT_SHAPE,
+    says_not_null: true,
+});
+
+static TAG: Structure = Structure {
+    members: &[
+        Member::new("Key", At::Body, &TAG_KEY_TYPE).required(),
+        Member::new("Value", At::Body, &TAG_VALUE_TYPE).required(),
+    ],
+};
+static TAG_SHAPE: Shape = Shape::Structure(&TAG);
+
+static ARN_TYPE_REGEX: Pattern = Pattern::new(
+    r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+",
+);
+static ARN_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(20), Some(2048)),
+    pattern: Some(&ARN_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static CONTEXT_ASSERTION_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(4), Some(2048)),
+    ..Text::ANY
+});
+
+static DURATION_SECONDS_TYPE: Shape = Shape::Integer(Range::new(Some(900), Some(129600)));
+
+static EXTERNAL_ID_TYPE_REGEX: Pattern = Pattern::new(r"[\w+=,.@:\/-]*");
+static EXTERNAL_ID_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(2), Some(1224)),
+    pattern: Some(&EXTERNAL_ID_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static MINIMUM_SESSION_TOKEN_SIZE_TYPE: Shape = Shape::Integer(Range::new(Some(0), Some(4096)));
+
+static POLICY_DESCRIPTOR_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, None),
+    member: &POLICY_DESCRIPTOR_TYPE_SHAPE,
+    says_not_null: true,
+});
+
+static ROLE_DURATION_SECONDS_TYPE: Shape = Shape::Integer(Range::new(Some(900), Some(43200)));
+
+static ROLE_SESSION_NAME_TYPE_REGEX: Pattern = Pattern::new(r"[\w+=,.@-]*");
+static ROLE_SESSION_NAME_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(2), Some(64)),
+    pattern: Some(&ROLE_SESSION_NAME_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static SERIAL_NUMBER_TYPE_REGEX: Pattern = Pattern::new(r"[\w+=/:,.@-]*");
+static SERIAL_NUMBER_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(9), Some(256)),
+    pattern: Some(&SERIAL_NUMBER_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static SOURCE_IDENTITY_TYPE_REGEX: Pattern = Pattern::new(r"[\w+=,.@-]*");
+static SOURCE_IDENTITY_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(2), Some(64)),
+    pattern: Some(&SOURCE_IDENTITY_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static TAG_KEY_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, Some(50)),
+    member: &TAG_KEY_TYPE,
+    says_not_null: true,
+});
+
+static TAG_KEY_TYPE_REGEX: Pattern = Pattern::new(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+");
+static TAG_KEY_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(128)),
+    pattern: Some(&TAG_KEY_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static TAG_LIST_TYPE: Shape = Shape::List(List {
+    length: Length::new(None, Some(50)),
+    member: &TAG_SHAPE,
+    says_not_null: true,
+});
+
+static TAG_VALUE_TYPE_REGEX: Pattern = Pattern::new(r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*");
+static TAG_VALUE_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(256)),
+    pattern: Some(&TAG_VALUE_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static TOKEN_CODE_TYPE_REGEX: Pattern = Pattern::new(r"[\d]*");
+static TOKEN_CODE_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(6), Some(6)),
+    pattern: Some(&TOKEN_CODE_TYPE_REGEX),
+    ..Text::ANY
+});
+
+static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE_REGEX: Pattern =
+    Pattern::new(r"[\u0009\u000A\u000D\u0020-\u00FF]+");
+static UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), None),
+    pattern: Some(&UNRESTRICTED_SESSION_POLICY_DOCUMENT_TYPE_REGEX),
+    ..Text::ANY
+});
 
 /// Every operation of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,21 +2,27 @@
 //!
 //! Anybody's URL needs two grants to everybody in the resource policy: `lambda:InvokeFunctionUrl`
 //! with the URL's auth type, and `lambda:InvokeFunction` with `lambda:InvokedViaFunctionUrl`
-//! (required of functions since October 2025). With `AWS_IAM` the caller must sign; keys of the
-//! function's own account may do everything in it, others need the two grants.
+//! (required of functions since October 2025). With `AWS_IAM` the caller must sign: one of the function's own account needs
+//! both by its own policies or the function's, others need the two grants.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::request::Parts;
+use kiln_policy::keys;
 use kiln_types::FunctionArn;
 use kiln_types::url::UrlAuth;
 
 use super::{Door, Found};
+use crate::access::{self, Asking, Need};
 use crate::auth::{Admitted, Claim};
-use crate::context::Caller;
+use crate::context::{Caller, Origin};
+use crate::lambda::permission::document::policy_text;
 use crate::lambda::permission::evaluate::{Question, Who, allows};
 use crate::lambda::url::auth_name;
+
+/// Both are needed.
+const ACTIONS: [&str; 2] = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"];
 
 /// Why a request is not let in.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,18 +77,20 @@ pub(super) fn verify(
         .authenticator
         .verify(admitted.map(|admitted| *admitted), head, body);
     let verified = verified.map_err(|error| Refused::Signature(error.message))?;
-    match is_granted(door, found, Some(&verified.caller)) {
+    match is_granted(door, found, Some((&verified.caller, head))) {
         true => Ok((Some(verified.caller), verified.body)),
         false => Err(Refused::NotGranted),
     }
 }
 
-fn is_granted(door: Door<'_>, found: &Found, caller: Option<&Caller>) -> bool {
+fn is_granted(door: Door<'_>, found: &Found, signed: Option<(&Caller, &Parts)>) -> bool {
     let arn = FunctionArn::new(door.config.region.clone(), &found.function.id);
     let arn = arn.qualified(found.qualifier.clone()).to_string();
-    let who = match caller {
-        Some(caller) if caller.account == found.function.id.account => return true,
-        Some(caller) => Who::Signer {
+    let who = match signed {
+        Some((caller, head)) if caller.account == found.function.id.account => {
+            return may(door, found, caller, head, &arn);
+        }
+        Some((caller, _)) => Who::Signer {
             account: &caller.account,
             arn: &caller.arn,
         },
@@ -95,17 +103,40 @@ fn is_granted(door: Door<'_>, found: &Found, caller: Option<&Caller>) -> bool {
     let Some(policy) = found.function.policy_of(found.qualifier.as_ref()) else {
         return false;
     };
-    ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
-        .into_iter()
-        .all(|action| {
-            allows(
-                policy,
-                Question {
-                    who,
-                    action,
-                    resource: &arn,
-                    facts: &facts,
-                },
+    ACTIONS.into_iter().all(|action| {
+        allows(
+            policy,
+            Question {
+                who,
+                action,
+                resource: &arn,
+                facts: &facts,
+            },
+        )
+    })
+}
+
+/// Whether a caller of the function's own account may.
+fn may(door: Door<'_>, found: &Found, caller: &Caller, head: &Parts, arn: &str) -> bool {
+    let origin = Origin::of(head, door.address);
+    let asking = Asking {
+        config: door.config,
+        store: &door.deps.store,
+        access: door.access,
+        caller,
+        origin: &origin,
+        now: door.deps.clock.timestamp(),
+    };
+    let policy = found.function.policy_of(found.qualifier.as_ref());
+    let policy = policy.filter(|policy| !policy.statements.is_empty());
+    let needs = ACTIONS.map(|action| {
+        Need::new(action, arn)
+            .with(
+                keys::LAMBDA_FUNCTION_URL_AUTH_TYPE,
+                Some(auth_name(found.url.auth)),
             )
-        })
+            .with(keys::LAMBDA_INVOKED_VIA_FUNCTION_URL, Some("true"))
+            .with_policy(policy.map(policy_text))
+    });
+    access::check(asking, &needs).is_ok()
 }

@@ -93,7 +93,9 @@ impl Site {
             config: &context.config,
             deps: &context.deps,
             authenticator: &authenticator,
+            access: &context.access,
             function: None,
+            address: None,
         };
         match enter(door, &request.id, &request.head) {
             Ok(entry) => answer(door, entry, request).await,

@@ -20,7 +20,7 @@ macro_rules! dispatch {
             let protocol = request.protocol;
             match operation {
                 $(generated::Operation::$operation => {
-                    let input = crate::wire::read(request, &context.deps.tracker).await?;
+                    let input = crate::wire::read(request, context, operation).await?;
                     let output = $handler(context, input).await?;
                     let (name, success) = (operation.name(), operation.success());
                     let id = context.request_id;

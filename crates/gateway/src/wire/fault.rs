@@ -137,6 +137,7 @@ fn query_code(exception: Exception) -> &'static str {
         Exception::MissingAuthenticationToken => "MissingAuthenticationToken",
         Exception::IncompleteSignature => "IncompleteSignature",
         Exception::AccessDenied => "AccessDenied",
+        Exception::ExpiredToken => "ExpiredToken",
         Exception::UnknownOperation => "InvalidAction",
         Exception::Validation => "ValidationError",
         Exception::Service => "InternalFailure",

@@ -1,32 +1,43 @@
 //! From a request to an input: gather, check, build.
 
 use serde_json::{Map, Value};
-use tokio_util::task::TaskTracker;
 
 use super::shape::{At, Member, Shape, Structure};
 use super::{Input, Protocol, Request, document, form, percent, validate};
+use crate::access::{self, Guarded};
+use crate::context::Context;
 use crate::error::{ApiError, Result};
 
 /// Bodies from this size on are read on a thread of their own: parsing a deployment package takes
 /// a tenth of a second, during which a worker would answer nobody.
 const LARGE_BODY_BYTES: usize = 1024 * 1024;
 
-/// The input of an operation, all of the model's constraints checked.
-pub(crate) async fn read<I>(request: Request, tracker: &TaskTracker) -> Result<I>
+/// The input of an operation, all of the model's constraints checked, and whether its caller may have it.
+pub(crate) async fn read<I, O>(request: Request, context: &Context, operation: O) -> Result<I>
 where
     I: Input + Send + 'static,
+    O: Guarded,
 {
     if request.body.len() < LARGE_BODY_BYTES || holds(I::STRUCTURE, At::Payload) {
-        return input(request);
+        let permit = |members: &_| access::check_operation(context, operation, members);
+        return input(request, permit);
     }
-    let task = tracker.spawn_blocking(move || input(request));
+    let context = context.clone();
+    let task = context.deps.tracker.clone().spawn_blocking(move || {
+        let permit = |members: &_| access::check_operation(&context, operation, members);
+        input(request, permit)
+    });
     task.await.unwrap_or_else(|_| Err(ApiError::internal()))
 }
 
-/// Gathers, checks and builds.
-pub(crate) fn input<I: Input>(mut request: Request) -> Result<I> {
+/// Gathers, checks, asks whether the caller may, and builds.
+pub(crate) fn input<I: Input>(
+    mut request: Request,
+    permit: impl FnOnce(&Map<String, Value>) -> Result<()>,
+) -> Result<I> {
     let members = gather(I::STRUCTURE, &mut request)?;
     validate::check(I::STRUCTURE, &members, request.violation)?;
+    permit(&members)?;
     let mut input: I = serde_json::from_value(Value::Object(members))
         .map_err(|error| document::refusal(&error.to_string()))?;
     if holds(I::STRUCTURE, At::Payload) {

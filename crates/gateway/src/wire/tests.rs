@@ -7,10 +7,14 @@ use kiln_types::RequestId;
 use serde_json::{Value, json};
 
 use super::shape::Structure;
-use super::{Input, Output, Protocol, Reply, Request, input};
+use super::{Input, Output, Protocol, Reply, Request};
 use crate::error::{ApiError, Exception};
 use crate::lambda::generated as lambda;
 use crate::logs::generated as logs;
+
+fn input<I: Input>(request: Request) -> crate::error::Result<I> {
+    super::input(request, |_| Ok(()))
+}
 
 fn request(labels: &[(&'static str, &str)], query: &str, body: Value) -> Request {
     Request {

@@ -168,7 +168,7 @@ fn source(gateway: &Shared, call: &Call, authorizer: &Authorizer) -> String {
 }
 
 /// What an authorizer's policies call a request: with the path that was sent.
-fn route_arn(gateway: &Shared, call: &Call) -> String {
+pub(super) fn route_arn(gateway: &Shared, call: &Call) -> String {
     let (target, region) = (&call.target, &gateway.config.region);
     let (account, api, stage) = (&target.api.account, &target.api.id, &target.stage);
     let (method, path) = (&call.head.method, &target.inner_path);

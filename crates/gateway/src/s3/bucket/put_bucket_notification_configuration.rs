@@ -10,6 +10,7 @@
 use kiln_store::objects::ObjectError;
 use kiln_types::{Bucket, FunctionArn, QueueArn, Recipient, TopicArn};
 
+use super::super::needs;
 use super::super::request::{Answer, Request, empty};
 use super::notification;
 use crate::lambda::permission::evaluate::{Question, Who, allows};
@@ -20,6 +21,7 @@ const SERVICE: &str = "s3.amazonaws.com";
 pub(in super::super) async fn handle(request: Request) -> Answer {
     let bucket = request.bucket()?;
     let wanted = notification::read(&request.document().await?)?;
+    needs::check_recipients(&request.context, wanted.rules.iter().map(|rule| &rule.to))?;
     let skips = request
         .header("x-amz-skip-destination-validation")
         .is_some_and(|it| it == "true");

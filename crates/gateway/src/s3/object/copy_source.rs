@@ -8,6 +8,7 @@ use super::super::body::{Received, Sink};
 use super::super::checksum::Algorithm;
 use super::super::condition;
 use super::super::fault::{self, Result};
+use super::super::needs;
 use super::super::request::Request;
 use super::found;
 use crate::wire::percent;
@@ -44,6 +45,7 @@ impl Source {
             .split_once('/')
             .filter(|(_, key)| !key.is_empty())
             .ok_or_else(wrong)?;
+        needs::check_source(&request.context, bucket, key, version.as_deref())?;
         let bucket = bucket
             .parse()
             .map_err(|_| fault::invalid_bucket_name().of("BucketName", bucket))?;

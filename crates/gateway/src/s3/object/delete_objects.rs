@@ -1,10 +1,11 @@
 //! `DeleteObjects`: up to 1,000 at once, in one transaction, each for itself.
 
-use kiln_store::objects::{ObjectError, OnlyIf, Removal, Removed};
+use kiln_store::objects::{OnlyIf, Removal, Removed};
 
 use super::super::checksum::Announced;
 use super::super::condition;
 use super::super::fault::{self, Fault, Result};
+use super::super::needs;
 use super::super::request::{Answer, Request, document};
 use super::super::xml::{Element, Xml};
 
@@ -24,18 +25,26 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     if removals.is_empty() || removals.len() > OBJECTS_MAX {
         return Err(fault::malformed_xml());
     }
-    let asked = removals.clone();
+    let mut xml = Xml::answer("DeleteResult");
+    let mut asked = Vec::with_capacity(removals.len());
+    for removal in removals {
+        let version = removal.version.as_deref();
+        let name = bucket.name.as_str();
+        match needs::check_removal(&request.context, name, &removal.key, version) {
+            Ok(()) => asked.push(removal),
+            Err(refused) => write_error(&mut xml, &removal, refused),
+        }
+    }
     let (tell, now) = (request.tell(), request.now());
     let removed = request
         .objects()
-        .remove(&bucket.id(), removals, tell, now)
+        .remove(&bucket.id(), asked.clone(), tell, now)
         .await?;
-    let mut xml = Xml::answer("DeleteResult");
     for (removal, removed) in asked.iter().zip(removed) {
         match removed {
             Ok(_) if is_quiet => {}
             Ok(removed) => write(&mut xml, removal, &removed),
-            Err(refused) => write_error(&mut xml, removal, refused),
+            Err(refused) => write_error(&mut xml, removal, refused.into()),
         }
     }
     Ok(document(xml))
@@ -68,8 +77,7 @@ fn write(xml: &mut Xml, removal: &Removal, removed: &Removed) {
     xml.close();
 }
 
-fn write_error(xml: &mut Xml, removal: &Removal, refused: ObjectError) {
-    let fault: Fault = refused.into();
+fn write_error(xml: &mut Xml, removal: &Removal, fault: Fault) {
     xml.open("Error").leaf("Key", &removal.key);
     xml.maybe("VersionId", removal.version.as_ref());
     xml.leaf("Code", fault.code)

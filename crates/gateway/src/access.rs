@@ -1,0 +1,204 @@
+//! Whether a caller may do what it asks for.
+//!
+//! Every operation says what it needs to be allowed ([`Need`]: an action on a resource), in the `needs` of its service; nothing
+//! but reading the request happens before. The account itself may do everything. Of anybody else the policies decide, as
+//! [`kiln_policy`] evaluates them: those of the user or role ([`held`]), its boundary, those of its session, and that of the
+//! resource where it has one.
+//!
+//! What cannot be judged is refused: a policy that cannot be read, a role that does not exist.
+
+use std::sync::Arc;
+
+use kiln_policy::{Request, keys};
+use kiln_store::Store;
+use kiln_types::Timestamp;
+use kiln_types::iam::{Directory, Role};
+use serde_json::{Map, Value};
+use tracing::error;
+
+use crate::config::Config;
+use crate::context::{Caller, Context, Identity, Origin, Session};
+use crate::error::{ApiError, Exception, Result};
+
+mod held;
+mod kept;
+mod need;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use held::{Named, Unreadable};
+use kept::Kept;
+pub(crate) use need::{Guarded, Members, Need};
+pub(crate) use subject::{Holder, NoSubject, Subject};
+
+/// What the session is called in which Kiln acts as a role.
+const SERVICE_SESSION: &str = "kiln";
+
+/// Decides what callers may.
+#[derive(Default)]
+pub(crate) struct Access {
+    kept: Kept,
+}
+
+/// A request whose caller is in question.
+#[derive(Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) store: &'a Store,
+    pub(crate) access: &'a Access,
+    pub(crate) caller: &'a Caller,
+    pub(crate) origin: &'a Origin,
+    pub(crate) now: Timestamp,
+}
+
+/// Refuses an operation that its caller may not have; `members` are what the request says.
+pub(crate) fn check_operation<O: Guarded>(
+    context: &Context,
+    operation: O,
+    members: &Map<String, Value>,
+) -> Result<()> {
+    if context.caller.identity == Identity::Account {
+        return Ok(());
+    }
+    let of = Members::new(context, O::SERVICE, operation.name(), members);
+    check(context.asking(), &operation.needs(&of))
+}
+
+/// Refuses what the caller may not have.
+pub(crate) fn check(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
+    match needs.first() {
+        Some(first) if asking.caller.identity != Identity::Account => {
+            let subject = subject(asking, first)?;
+            needs.iter().try_for_each(|need| {
+                let decided = asking.access.decide(&subject, need);
+                decided.or_else(|refused| match role_may(asking, need) {
+                    true => Ok(()),
+                    false => Err(refused),
+                })
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what a role's trust policy does not let the caller have; also the account itself needs its leave.
+pub(crate) fn check_trust(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
+    let Some(first) = needs.first() else {
+        return Ok(());
+    };
+    let subject = subject(asking, first)?;
+    let mut needs = needs.iter();
+    needs.try_for_each(|need| asking.access.decide(&subject, need))
+}
+
+/// The refusal of what nothing lets the caller have.
+pub(crate) fn refusal(caller: &Caller, need: &Need) -> ApiError {
+    let (who, action, resource) = (&caller.arn, &need.action, &need.resource);
+    need.refusal(&format!(
+        "User: {who} is not authorized to perform: {action} on resource: {resource}"
+    ))
+}
+
+/// Whether the role may that acts in the caller's place.
+fn role_may(asking: Asking<'_>, need: &Need) -> bool {
+    let Some(arn) = need.role.as_deref() else {
+        return false;
+    };
+    let directory = asking.store.identities().of(&asking.caller.account);
+    let Some(role) = role_of(&directory, arn) else {
+        return false;
+    };
+    let session = Arc::new(Session::of(&directory, arn, SERVICE_SESSION));
+    let access = asking.access;
+    let subject = access.subject(&directory, Holder::Role(&role.id), Some(&session));
+    subject.is_ok_and(|subject| access.decide(&subject, need).is_ok())
+}
+
+/// The role with an ARN.
+pub(crate) fn role_of<'d>(directory: &'d Directory, arn: &str) -> Option<&'d Arc<Role>> {
+    let name = arn.rsplit('/').next()?.parse().ok()?;
+    let role = directory.role(&name).ok()?;
+    (role.arn(directory.account()) == arn).then_some(role)
+}
+
+/// The caller, with all that is known of it and of its request, which `need` is of.
+fn subject(asking: Asking<'_>, need: &Need) -> Result<Subject> {
+    let found = find_subject(asking);
+    let mut subject = found.map_err(|why| need.refusal(&why.told(asking.caller, need)))?;
+    let (facts, now) = (&mut subject.facts, asking.now.to_jiff());
+    let mut set = |key: &str, value: String| facts.set(key, vec![value]);
+    set(keys::CURRENT_TIME, now.to_string());
+    set(keys::EPOCH_TIME, now.as_second().to_string());
+    set(keys::REQUESTED_REGION, asking.config.region.to_string());
+    let is_secure = asking.config.endpoint.scheme() == "https";
+    set(keys::SECURE_TRANSPORT, is_secure.to_string());
+    let origin = asking.origin;
+    if let Some(address) = origin.address {
+        set(keys::SOURCE_IP, address.to_canonical().to_string());
+    }
+    for (key, header) in [
+        (keys::USER_AGENT, &origin.user_agent),
+        (keys::REFERER, &origin.referer),
+    ] {
+        if let Some(Ok(text)) = header.as_ref().map(|value| value.to_str()) {
+            set(key, text.to_owned());
+        }
+    }
+    Ok(subject)
+}
+
+fn find_subject(asking: Asking<'_>) -> std::result::Result<Subject, NoSubject> {
+    let caller = asking.caller;
+    let directory = asking.store.identities().of(&caller.account);
+    let (of, session) = match &caller.identity {
+        Identity::Nobody => return Err(NoSubject::Nobody),
+        Identity::Account => (Holder::Account, None),
+        Identity::User(id) => (Holder::User(id), None),
+        Identity::Role(session) => match &session.role_id {
+            Some(id) => (Holder::Role(id), Some(session)),
+            None => return Err(NoSubject::Missing(format!("the role {}", session.role))),
+        },
+    };
+    asking.access.subject(&directory, of, session)
+}
+
+impl Access {
+    /// Refuses what somebody may not have.
+    pub(crate) fn decide(&self, subject: &Subject, need: &Need) -> Result<()> {
+        let at_resource = self.at_resource(need)?;
+        let facts = need.with_facts(&subject.facts);
+        let request = Request::new(&subject.principal, &need.action, &need.resource, &facts);
+        let decision = subject.ask(at_resource.as_ref(), &request, |decision| {
+            decision.message(&request)
+        });
+        match decision {
+            None => Ok(()),
+            Some(message) => Err(need.refusal(&message)),
+        }
+    }
+
+    /// The policy at the resource.
+    pub(crate) fn at_resource(&self, need: &Need) -> Result<Option<Named>> {
+        let Some((kind, text)) = &need.policy else {
+            return Ok(None);
+        };
+        let name = format!("policy of {}", need.resource);
+        let read = self.kept.document(*kind, name, text);
+        read.map(Some).map_err(|unreadable| {
+            error!(%unreadable, "a resource's policy cannot be read: nobody is let in");
+            need.refusal(&format!("Nobody is let in: {unreadable}"))
+        })
+    }
+}
+
+impl Need {
+    /// The refusal, as the service says it.
+    fn refusal(&self, message: &str) -> ApiError {
+        let exception = match self.action.starts_with("sns:") {
+            true => Exception::AuthorizationError,
+            false => Exception::AccessDenied,
+        };
+        ApiError::new(exception, message.to_owned())
+    }
+}

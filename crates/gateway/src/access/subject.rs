@@ -1,0 +1,185 @@
+//! Somebody whose policies decide.
+
+use std::sync::Arc;
+
+use kiln_policy::{
+    Attached, Context as Facts, Decision, Policies, PolicyKind, Principal, Request, ResourceSide,
+    keys,
+};
+use kiln_types::iam::{Directory, EntityId};
+use tracing::error;
+
+use super::held::{self, Held, Named, Unreadable};
+use super::{Access, Need};
+use crate::auth::Narrowing;
+use crate::context::{Caller, Session};
+use crate::error::{ApiError, Exception, Result};
+
+/// Somebody whose policies decide.
+pub(crate) struct Subject {
+    pub(crate) principal: Principal,
+    pub(crate) held: Arc<Held>,
+    /// The policies of a session, if it has any.
+    session: Option<Vec<Named>>,
+    /// What conditions may ask of it and of the request.
+    pub(crate) facts: Facts,
+}
+
+/// Whose policies decide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Holder<'a> {
+    /// The account itself, where it is asked as if it were a user who may do everything.
+    Account,
+    User(&'a EntityId),
+    Group(&'a EntityId),
+    Role(&'a EntityId),
+}
+
+/// Why nobody's policies can decide.
+pub(crate) enum NoSubject {
+    /// No credentials were shown.
+    Nobody,
+    /// The role or user does not exist (any more).
+    Missing(String),
+    /// A policy cannot be read.
+    Unreadable(Unreadable),
+}
+
+impl Access {
+    /// Somebody of an account's, as policies know it.
+    pub(crate) fn subject(
+        &self,
+        directory: &Arc<Directory>,
+        of: Holder<'_>,
+        session: Option<&Arc<Session>>,
+    ) -> std::result::Result<Subject, NoSubject> {
+        let held = self.kept.held(directory, of)?;
+        let arn = held.arn.as_str();
+        let principal = match session {
+            Some(session) => Principal::role_session(arn, &session.name),
+            None => Principal::user(arn),
+        };
+        let principal = principal.map_err(|wrong| NoSubject::Missing(wrong.0))?;
+        let principal = principal.with_unique_id(held.id.clone());
+        let mut facts = Facts::of(&principal);
+        let session_tags = session.iter().flat_map(|session| &session.tags);
+        for (key, value) in held.tags.iter().chain(session_tags) {
+            facts.set(&keys::principal_tag(key), vec![value.clone()]);
+        }
+        let mut narrowed = None;
+        if let Some(session) = session {
+            if let Some(issued) = session.issued {
+                facts.set(keys::TOKEN_ISSUE_TIME, vec![issued.to_jiff().to_string()]);
+            }
+            if let Some(function) = &session.function {
+                facts.set(keys::LAMBDA_SOURCE_FUNCTION_ARN, vec![function.clone()]);
+            }
+            let read = |policy: &Narrowing| match policy {
+                Narrowing::Managed(arn) => held::managed(directory, arn),
+                Narrowing::Document(text) => {
+                    let name = "policy of the session".to_owned();
+                    self.kept.document(PolicyKind::Session, name, text)
+                }
+            };
+            let policies = session.policies.as_ref();
+            narrowed = policies
+                .map(|policies| policies.iter().map(read).collect())
+                .transpose()?;
+        }
+        Ok(Subject {
+            principal,
+            held,
+            session: narrowed,
+            facts,
+        })
+    }
+}
+
+impl Subject {
+    /// Somebody with this ARN who holds nothing.
+    pub(crate) fn without_policies(arn: &str) -> Result<Self> {
+        let principal = match arn.ends_with(":root") {
+            true => Principal::root(arn),
+            false => Principal::user(arn),
+        };
+        let principal = principal
+            .map_err(|wrong| ApiError::new(Exception::InvalidInput, format!("{wrong}.")))?;
+        Ok(Self {
+            facts: Facts::of(&principal),
+            principal,
+            held: Arc::default(),
+            session: None,
+        })
+    }
+
+    /// Whether its permissions are bounded.
+    pub(crate) fn has_boundary(&self) -> bool {
+        self.held.boundary.is_some()
+    }
+
+    /// One of the policies that decide, by its name.
+    pub(crate) fn policy<'s>(
+        &'s self,
+        at_resource: Option<&'s Named>,
+        name: &str,
+    ) -> Option<&'s Named> {
+        let own = self.held.identity.iter().chain(&self.held.boundary);
+        let mut all = own.chain(self.session.iter().flatten()).chain(at_resource);
+        all.find(|named| &*named.name == name)
+    }
+
+    /// Lets `tell` see the decision about a request.
+    pub(crate) fn ask<T>(
+        &self,
+        at_resource: Option<&Named>,
+        request: &Request<'_>,
+        tell: impl FnOnce(&Decision<'_>) -> T,
+    ) -> T {
+        let identity: Vec<Attached<'_>> = self.held.identity.iter().map(Named::attached).collect();
+        let session: Option<Vec<Attached<'_>>> = self
+            .session
+            .as_ref()
+            .map(|all| all.iter().map(Named::attached).collect());
+        let policies = Policies {
+            identity: &identity,
+            boundary: self.held.boundary.as_ref().map(Named::attached),
+            session: session.as_deref(),
+            resource: match at_resource {
+                None => ResourceSide::None,
+                Some(named) if named.policy.kind() == PolicyKind::Trust => {
+                    ResourceSide::Trust(named.attached())
+                }
+                Some(named) => ResourceSide::Policy(named.attached()),
+            },
+        };
+        tell(&kiln_policy::evaluate(&policies, request))
+    }
+}
+
+impl NoSubject {
+    pub(super) fn told(self, caller: &Caller, need: &Need) -> String {
+        let who = &caller.arn;
+        let (action, resource) = (&need.action, &need.resource);
+        let because = match self {
+            NoSubject::Nobody => {
+                return format!(
+                    "Anonymous is not authorized to perform: {action} on resource: {resource}"
+                );
+            }
+            NoSubject::Missing(role) => format!("{role} does not exist"),
+            NoSubject::Unreadable(unreadable) => {
+                error!(%unreadable, "a policy cannot be read: its holder may do nothing");
+                unreadable.to_string()
+            }
+        };
+        format!(
+            "User: {who} is not authorized to perform: {action} on resource: {resource} because {because}"
+        )
+    }
+}
+
+impl From<Unreadable> for NoSubject {
+    fn from(unreadable: Unreadable) -> Self {
+        NoSubject::Unreadable(unreadable)
+    }
+}

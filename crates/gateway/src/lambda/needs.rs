@@ -1,0 +1,261 @@
+//! What operations on functions need to be allowed.
+//!
+//! A qualifier counts where the action is about a version or an alias: invocations, permissions, provisioned concurrency. Of all
+//! others the function itself is the resource.
+//!
+//! Source: "Actions, resources, and condition keys for AWS Lambda" in the service authorization reference.
+
+use kiln_policy::keys;
+use kiln_types::{Function, MappingId};
+
+use super::generated::Operation;
+use super::permission::document::policy_text;
+use super::target::Target;
+use crate::access::{Guarded, Members, Need};
+
+/// What it takes to mount a file system.
+const MOUNT: &str = "elasticfilesystem:ClientMount";
+/// Whom roles of functions are given to.
+const SERVICE: &str = "lambda.amazonaws.com";
+
+impl Guarded for Operation {
+    const SERVICE: &'static str = "lambda";
+
+    fn name(self) -> &'static str {
+        Operation::name(self)
+    }
+
+    fn needs(self, of: &Members<'_>) -> Vec<Need> {
+        use Operation::*;
+        match self {
+            GetAccountSettings
+            | ListFunctions
+            | ListLayers
+            | ListLayerVersions
+            | ListEventSourceMappings => vec![of.need("*")],
+            Invoke => vec![invoke(of, "InvokeFunction")],
+            InvokeAsync => vec![invoke(of, "InvokeAsync")],
+            CreateFunction | UpdateFunctionConfiguration => made_of(of),
+            AddPermission | RemovePermission => vec![permission(of)],
+            PutProvisionedConcurrencyConfig
+            | GetProvisionedConcurrencyConfig
+            | DeleteProvisionedConcurrencyConfig => vec![of.need(function(of, true))],
+            CreateFunctionUrlConfig
+            | UpdateFunctionUrlConfig
+            | GetFunctionUrlConfig
+            | DeleteFunctionUrlConfig => vec![url(of)],
+            PutFunctionEventInvokeConfig | UpdateFunctionEventInvokeConfig => {
+                let role = role_of(of);
+                let mut needs = vec![of.need(function(of, false))];
+                for outcome in ["OnSuccess", "OnFailure"] {
+                    needs.extend(destination(of, outcome, role.as_deref()));
+                }
+                needs
+            }
+            CreateEventSourceMapping | UpdateEventSourceMapping => listening(self, of),
+            GetEventSourceMapping | DeleteEventSourceMapping => vec![mapping(of)],
+            TagResource | UntagResource | ListTags => vec![of.need(tagged(of))],
+            UpdateFunctionCode => {
+                let own = of.need(function(of, false));
+                [Some(own), code(of, None)].into_iter().flatten().collect()
+            }
+            PublishLayerVersion => {
+                let own = of.need(layer(of, false));
+                [Some(own), code(of, Some("Content"))]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+            GetLayerVersion
+            | DeleteLayerVersion
+            | GetLayerVersionPolicy
+            | AddLayerVersionPermission
+            | RemoveLayerVersionPermission => {
+                vec![of.need(layer(of, true))]
+            }
+            GetLayerVersionByArn => {
+                vec![of.need_as("GetLayerVersion", of.text_or_empty("Arn"))]
+            }
+            _ if of.text("FunctionName").is_some() => vec![of.need(function(of, false))],
+            _ => vec![of.need("*")],
+        }
+    }
+}
+
+/// The ARN of the function that is named, with its qualifier where that counts. What names none gets none either.
+fn function(of: &Members<'_>, is_qualified: bool) -> String {
+    let name = of.text_or_empty("FunctionName");
+    match Target::read(of.context, name, of.text("Qualifier")) {
+        Ok(target) if is_qualified => target.qualified_arn(),
+        Ok(target) => target.arn.to_string(),
+        Err(_) => of.arn(format_args!("function:{name}")),
+    }
+}
+
+fn found(of: &Members<'_>) -> Option<(Target, std::sync::Arc<Function>)> {
+    let name = of.text("FunctionName")?;
+    let target = Target::read(of.context, name, of.text("Qualifier")).ok()?;
+    let function = target.any_function(of.context).ok()?;
+    Some((target, function))
+}
+
+/// The function's own policy has a say.
+fn invoke(of: &Members<'_>, action: &str) -> Need {
+    let policy = found(of).and_then(|(target, function)| {
+        let qualifier = target.read_qualifier()?;
+        let policy = function.policy_of(qualifier.as_ref())?;
+        (!policy.statements.is_empty()).then(|| policy_text(policy))
+    });
+    of.need_as(action, function(of, true)).with_policy(policy)
+}
+
+/// A function with its settings: its role is given to it, its layers are used, its dead letters are sent.
+fn made_of(of: &Members<'_>) -> Vec<Need> {
+    let role = of.text("Role");
+    let layers = of.texts("Layers");
+    let list = |name: &str| -> Vec<String> {
+        let config = of.member("VpcConfig").and_then(|config| config.get(name));
+        let values = config.and_then(|values| values.as_array());
+        let texts = values.into_iter().flatten();
+        texts
+            .filter_map(|value| Some(value.as_str()?.to_owned()))
+            .collect()
+    };
+    let made = of
+        .need(function(of, false))
+        .with(
+            keys::LAMBDA_CODE_SIGNING_CONFIG_ARN,
+            of.text("CodeSigningConfigArn"),
+        )
+        .with_all(keys::LAMBDA_LAYER, layers.clone())
+        .with_all(keys::LAMBDA_SUBNET_IDS, list("SubnetIds"))
+        .with_all(keys::LAMBDA_SECURITY_GROUP_IDS, list("SecurityGroupIds"));
+    let mut needs = vec![made];
+    needs.extend(of.pass_role(role, SERVICE));
+    needs.extend(
+        layers
+            .into_iter()
+            .map(|arn| of.need_as("GetLayerVersion", arn)),
+    );
+    let acts = role.map(str::to_owned).or_else(|| role_of(of));
+    let dead_letters = of.text_in("DeadLetterConfig", "TargetArn");
+    let sent = dead_letters.and_then(Need::to_send);
+    needs.extend(sent.map(|need| need.or_role(acts.as_deref())));
+    needs.extend(code(of, Some("Code")));
+    let mounted = of.list("FileSystemConfigs").iter();
+    let mounted = mounted.filter_map(|mount| mount.get("Arn")?.as_str());
+    needs.extend(mounted.map(|arn| Need::new(MOUNT, arn).or_role(acts.as_deref())));
+    needs
+}
+
+/// Code that comes from a bucket is read there in the caller's name.
+fn code(of: &Members<'_>, structure: Option<&str>) -> Option<Need> {
+    let text = |name: &str| match structure {
+        Some(structure) => of.text_in(structure, name),
+        None => of.text(name),
+    };
+    let (bucket, key) = (text("S3Bucket")?, text("S3Key")?);
+    let action = match text("S3ObjectVersion") {
+        Some(_) => "s3:GetObjectVersion",
+        None => "s3:GetObject",
+    };
+    Some(Need::new(action, format!("arn:aws:s3:::{bucket}/{key}")))
+}
+
+fn permission(of: &Members<'_>) -> Need {
+    let principal = of.text("Principal");
+    of.need(function(of, true))
+        .with(keys::LAMBDA_PRINCIPAL, principal)
+        .with(
+            keys::LAMBDA_FUNCTION_URL_AUTH_TYPE,
+            of.text("FunctionUrlAuthType"),
+        )
+}
+
+fn url(of: &Members<'_>) -> Need {
+    let arn = function(of, false);
+    let present = found(of).and_then(|(target, function)| {
+        let url = function.urls.get(&target.read_qualifier()?)?;
+        Some(super::url::auth_name(url.auth))
+    });
+    let auth = of.text("AuthType").or(present);
+    of.need(arn.clone())
+        .with(keys::LAMBDA_FUNCTION_ARN, Some(arn))
+        .with(keys::LAMBDA_FUNCTION_URL_AUTH_TYPE, auth)
+}
+
+/// That what comes of an invocation is sent on, as the function's role or the caller may.
+fn destination(of: &Members<'_>, outcome: &str, role: Option<&str>) -> Option<Need> {
+    let outcome = of.member("DestinationConfig")?.get(outcome)?;
+    let need = Need::to_send(outcome.get("Destination")?.as_str()?)?;
+    Some(need.or_role(role))
+}
+
+/// A mapping reads its source as the function's role may, or the caller.
+fn listening(operation: Operation, of: &Members<'_>) -> Vec<Need> {
+    let role = role_of(of);
+    let function = of.text("FunctionName").map(|_| function(of, true));
+    let own = match operation {
+        Operation::CreateEventSourceMapping => {
+            of.need("*").with(keys::LAMBDA_FUNCTION_ARN, function)
+        }
+        _ => mapping(of).with(keys::LAMBDA_FUNCTION_ARN, function),
+    };
+    let mut needs = vec![own];
+    let source = of
+        .text("EventSourceArn")
+        .filter(|arn| arn.split(':').nth(2) == Some("sqs"));
+    if let Some(queue) = source {
+        for action in [
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+        ] {
+            needs.push(Need::new(action, queue).or_role(role.as_deref()));
+        }
+    }
+    needs.extend(destination(of, "OnFailure", role.as_deref()));
+    needs
+}
+
+fn mapping(of: &Members<'_>) -> Need {
+    let uuid = of.text_or_empty("UUID");
+    let id = uuid.parse::<MappingId>().ok();
+    let found = id.and_then(|id| of.context.deps.store.mappings().get(id));
+    let function = found.map(|mapping| mapping.function.to_string());
+    let uuid = id.map_or_else(|| uuid.to_owned(), |id| id.to_string());
+    of.need(of.arn(format_args!("event-source-mapping:{uuid}")))
+        .with(keys::LAMBDA_FUNCTION_ARN, function)
+}
+
+/// What has tags, as the operations read its ARN.
+fn tagged(of: &Members<'_>) -> String {
+    let arn = of.text_or_empty("Resource");
+    let mapping = arn.rsplit_once("event-source-mapping:");
+    if let Some(Ok(id)) = mapping.map(|(_, uuid)| uuid.parse::<MappingId>()) {
+        return of.arn(format_args!("event-source-mapping:{id}"));
+    }
+    match Target::read(of.context, arn, None) {
+        Ok(target) if arn.contains(":function:") => target.arn.to_string(),
+        _ => arn.to_owned(),
+    }
+}
+
+/// A layer is named by its name or its ARN.
+fn layer(of: &Members<'_>, has_version: bool) -> String {
+    let name = of.text_or_empty("LayerName");
+    let arn = match name.starts_with("arn:") {
+        true => name.to_owned(),
+        false => of.arn(format_args!("layer:{name}")),
+    };
+    match of.member("VersionNumber").filter(|_| has_version) {
+        Some(version) => format!("{arn}:{version}"),
+        None => arn,
+    }
+}
+
+/// The role of the function that is named.
+fn role_of(of: &Members<'_>) -> Option<String> {
+    let (_, function) = found(of)?;
+    Some(function.latest.role.clone())
+}
