@@ -34,7 +34,7 @@ use kiln_types::{Clock, SystemClock};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-pub(crate) use identities::{Identity, NewKey};
+pub(crate) use identities::{Identity, Matched, NewKey, Simulated};
 pub(crate) use lambda::{InvokeCall, Kind};
 pub(crate) use logs::{LogEvent, Query as LogQuery};
 pub(crate) use objects::Objects;

@@ -1,4 +1,4 @@
-//! `kiln iam`: users, roles, and the access keys of users and of the account.
+//! `kiln iam`: users, roles, the access keys of users and of the account, and what policies would decide.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use kiln_types::limits::ACCESS_KEYS_MAX;
 use serde_json::{Value, json};
 
-use crate::api::{Client, Identity, NewKey};
+use crate::api::{Client, Identity, Matched, NewKey, Simulated};
 use crate::output::{Rows, show};
 use crate::{Format, output};
 
@@ -18,6 +18,7 @@ Examples:
   kiln iam keys rotate --user deploy         a second key, so that both are good for a while
   kiln iam keys disable AKIA...              once nobody uses the old one
   kiln iam keys delete AKIA...
+  kiln iam simulate role/worker sqs:SendMessage --resource arn:aws:sqs:us-east-1:000000000000:orders
 
 Users, roles and policies are made by IAM's API: aws iam create-user, boto3, Terraform.";
 
@@ -35,6 +36,8 @@ enum What {
     Users,
     /// List the roles
     Roles,
+    /// Say what policies would decide, and by which statement
+    Simulate(Simulate),
     /// List, make, replace, switch and delete access keys
     Keys {
         #[command(subcommand)]
@@ -68,6 +71,28 @@ enum Keys {
 }
 
 #[derive(Debug, clap::Args)]
+struct Simulate {
+    /// Whose policies: user/NAME, group/NAME, role/NAME or an ARN
+    who: String,
+    /// What is to be done, such as lambda:InvokeFunction
+    #[arg(required = true)]
+    actions: Vec<String>,
+    /// With what: an ARN; repeatable [default: *]
+    #[arg(long = "resource", value_name = "ARN")]
+    resources: Vec<String>,
+    /// The value of a condition key, such as aws:SourceIp=192.0.2.7; of several values the flag repeated
+    #[arg(long = "context", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    context: Vec<(String, String)>,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, such as aws:SourceIp=192.0.2.7".to_owned()),
+    }
+}
+
+#[derive(Debug, clap::Args)]
 struct Whose {
     /// Of this user; without it, of whoever asks
     #[arg(long, value_name = "NAME")]
@@ -79,6 +104,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::Users => list(format, &client.users().await?)?,
         What::Roles => list(format, &client.roles().await?)?,
         What::Keys { what } => keys(client, format, what).await?,
+        What::Simulate(asked) => simulate(client, format, asked).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,6 +135,64 @@ async fn keys(client: &Client, format: Format, what: &Keys) -> Result<()> {
             client.delete_key(user.as_deref(), id).await?;
             say(format, id, "is deleted")
         }
+    }
+}
+
+async fn simulate(client: &Client, format: Format, asked: &Simulate) -> Result<()> {
+    let arn = client.identity_arn(&asked.who).await?;
+    let mut context: Vec<(String, Vec<String>)> = Vec::new();
+    for (key, value) in &asked.context {
+        match context.iter_mut().find(|(known, _)| known == key) {
+            Some((_, values)) => values.push(value.clone()),
+            None => context.push((key.clone(), vec![value.clone()])),
+        }
+    }
+    let decided = client.simulate(&arn, &asked.actions, &asked.resources, &context);
+    print_decisions(format, &decided.await?)
+}
+
+fn print_decisions(format: Format, decided: &[Simulated]) -> Result<()> {
+    match format {
+        Format::Json => {
+            let shown = decided.iter().map(|one| {
+                let place = |by: &Matched| json!({"policy": by.policy, "line": by.line, "column": by.column});
+                json!({
+                    "action": one.action,
+                    "resource": one.resource,
+                    "decision": one.decision,
+                    "withinBoundary": one.is_within_boundary,
+                    "by": one.by.iter().map(place).collect::<Vec<_>>(),
+                })
+            });
+            output::print_json(&shown.collect())
+        }
+        Format::Table => {
+            let mut rows = Rows::new(&["ACTION", "RESOURCE", "DECISION", "BECAUSE"]);
+            for one in decided {
+                let decision = match one.decision.as_str() {
+                    "allowed" => "allowed",
+                    _ => "denied",
+                };
+                let (action, resource) = (one.action.clone(), one.resource.clone());
+                rows.push([action, resource, decision.to_owned(), because(one)]);
+            }
+            output::print(&rows.render())
+        }
+    }
+}
+
+/// The statements that decided, or what is missing.
+fn because(one: &Simulated) -> String {
+    let place = |by: &Matched| match (&by.line, &by.column) {
+        (Some(line), Some(column)) => format!("{} at {line}:{column}", by.policy),
+        _ => by.policy.clone(),
+    };
+    match one.decision.as_str() {
+        "implicitDeny" if one.is_within_boundary == Some(false) => {
+            "the permissions boundary does not allow it".to_owned()
+        }
+        "implicitDeny" => "nothing allows it".to_owned(),
+        _ => one.by.iter().map(place).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -223,5 +307,27 @@ mod tests {
         };
         assert_eq!(words(1), ["AKIAONE", "active", "c", "u", "sqs"]);
         assert_eq!(words(2), ["AKIATWO", "disabled", "c", "-", "-"]);
+    }
+
+    #[test]
+    fn a_decision_says_which_statement_made_it_or_that_none_did() {
+        let decided = |decision: &str, within: Option<bool>| Simulated {
+            action: "a".to_owned(),
+            resource: "*".to_owned(),
+            decision: decision.to_owned(),
+            is_within_boundary: within,
+            by: vec![Matched {
+                policy: "policy own of user/ada".to_owned(),
+                line: Some("3".to_owned()),
+                column: Some("5".to_owned()),
+            }],
+        };
+        assert_eq!(
+            because(&decided("explicitDeny", None)),
+            "policy own of user/ada at 3:5"
+        );
+        assert_eq!(because(&decided("implicitDeny", None)), "nothing allows it");
+        let bounded = because(&decided("implicitDeny", Some(false)));
+        assert_eq!(bounded, "the permissions boundary does not allow it");
     }
 }

@@ -1,8 +1,8 @@
 //! Calls of Identity and Access Management.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 
-use super::query::{members, pages, text};
+use super::query::{members, pages, text, unescaped};
 use super::{Client, Service};
 
 /// A user or a role.
@@ -26,6 +26,27 @@ pub(crate) struct Key {
 pub(crate) struct NewKey {
     pub(crate) id: String,
     pub(crate) secret: String,
+}
+
+/// What would be decided about an action on a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Simulated {
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    /// `allowed`, `explicitDeny` or `implicitDeny`.
+    pub(crate) decision: String,
+    /// Whether a boundary lets it through, where there is one.
+    pub(crate) is_within_boundary: Option<bool>,
+    /// The statements that decided.
+    pub(crate) by: Vec<Matched>,
+}
+
+/// A statement, by its policy and where it begins there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Matched {
+    pub(crate) policy: String,
+    pub(crate) line: Option<String>,
+    pub(crate) column: Option<String>,
 }
 
 /// Whose an access key is, and its last use.
@@ -109,6 +130,47 @@ impl Client {
         })
     }
 
+    /// The ARN of `user/NAME`, `group/NAME` or `role/NAME`; an ARN is its own.
+    pub(crate) async fn identity_arn(&self, who: &str) -> Result<String> {
+        let (operation, member, name) = match who.split_once('/') {
+            _ if who.starts_with("arn:") => return Ok(who.to_owned()),
+            Some(("user", name)) => ("GetUser", "UserName", name),
+            Some(("group", name)) => ("GetGroup", "GroupName", name),
+            Some(("role", name)) => ("GetRole", "RoleName", name),
+            _ => {
+                bail!("'{who}' is nobody\n  next: write user/NAME, group/NAME, role/NAME or an ARN")
+            }
+        };
+        let form = [(member.to_owned(), name.to_owned())];
+        let answer = self.identity_call(operation, &form).await?;
+        text(&answer, "Arn").context("the answer names nobody")
+    }
+
+    /// What the policies of a user, a group or a role would decide.
+    pub(crate) async fn simulate(
+        &self,
+        arn: &str,
+        actions: &[String],
+        resources: &[String],
+        context: &[(String, Vec<String>)],
+    ) -> Result<Vec<Simulated>> {
+        let mut form = vec![("PolicySourceArn".to_owned(), arn.to_owned())];
+        form.extend(listed("ActionNames", actions));
+        form.extend(listed("ResourceArns", resources));
+        for (number, (key, values)) in context.iter().enumerate() {
+            let entry = format!("ContextEntries.member.{}", number + 1);
+            form.push((format!("{entry}.ContextKeyName"), key.clone()));
+            form.push((format!("{entry}.ContextKeyType"), "stringList".to_owned()));
+            form.extend(listed(&format!("{entry}.ContextKeyValues"), values));
+        }
+        let pages = self.identity_pages("SimulatePrincipalPolicy", &form);
+        Ok(pages
+            .await?
+            .iter()
+            .flat_map(|page| simulated(page))
+            .collect())
+    }
+
     /// All pages of a list.
     async fn identity_pages(
         &self,
@@ -144,4 +206,68 @@ fn identities(pages: &[String], name: &str) -> Vec<Identity> {
         })
     };
     members.filter_map(identity).collect()
+}
+
+/// A list as forms have it.
+fn listed(name: &str, values: &[String]) -> Vec<(String, String)> {
+    let numbered = values.iter().enumerate();
+    let member = |(number, value): (usize, &String)| {
+        (format!("{name}.member.{}", number + 1), value.clone())
+    };
+    numbered.map(member).collect()
+}
+
+/// The results of a simulation, each of which begins with its action.
+fn simulated(xml: &str) -> Vec<Simulated> {
+    let results = xml.split("<EvalActionName>").skip(1);
+    let read = |result: &str| {
+        let (action, rest) = result.split_once("</EvalActionName>")?;
+        let statements = rest.split("<SourcePolicyId>").skip(1);
+        let matched = |statement: &str| {
+            let (policy, rest) = statement.split_once("</SourcePolicyId>")?;
+            Some(Matched {
+                policy: unescaped(policy),
+                line: text(rest, "Line"),
+                column: text(rest, "Column"),
+            })
+        };
+        Some(Simulated {
+            action: unescaped(action),
+            resource: text(rest, "EvalResourceName")?,
+            decision: text(rest, "EvalDecision")?,
+            is_within_boundary: text(rest, "AllowedByPermissionsBoundary").map(|is| is == "true"),
+            by: statements.filter_map(matched).collect(),
+        })
+    };
+    results.filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn simulated_decisions_are_read_with_their_statements() {
+        let xml = "<EvaluationResults><member><EvalActionName>sqs:SendMessage</EvalActionName>\
+                   <EvalResourceName>*</EvalResourceName><EvalDecision>explicitDeny</EvalDecision>\
+                   <MatchedStatements><member><SourcePolicyId>policy a&amp;b of user/x</SourcePolicyId>\
+                   <StartPosition><Line>2</Line><Column>5</Column></StartPosition></member></MatchedStatements></member>\
+                   <member><EvalActionName>s3:GetObject</EvalActionName><EvalResourceName>*</EvalResourceName>\
+                   <EvalDecision>implicitDeny</EvalDecision><MatchedStatements></MatchedStatements></member></EvaluationResults>";
+        let read = simulated(xml);
+        assert_eq!(read.len(), 2);
+        let matched = Matched {
+            policy: "policy a&b of user/x".to_owned(),
+            line: Some("2".to_owned()),
+            column: Some("5".to_owned()),
+        };
+        assert_eq!(
+            (read[0].decision.as_str(), &read[0].by),
+            ("explicitDeny", &vec![matched])
+        );
+        assert_eq!(
+            (read[1].action.as_str(), read[1].by.len()),
+            ("s3:GetObject", 0)
+        );
+    }
 }

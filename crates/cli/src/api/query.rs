@@ -59,9 +59,13 @@ pub(super) fn members(xml: &str) -> impl Iterator<Item = &str> {
 
 /// The text of an element.
 pub(super) fn text(xml: &str, name: &str) -> Option<String> {
-    let text = element(xml, name)?;
+    Some(unescaped(&element(xml, name)?))
+}
+
+/// A text as it was before it stood in XML.
+pub(super) fn unescaped(text: &str) -> String {
     let replaced = text.replace("&lt;", "<").replace("&gt;", ">");
-    Some(replaced.replace("&quot;", "\"").replace("&amp;", "&"))
+    replaced.replace("&quot;", "\"").replace("&amp;", "&")
 }
 
 #[cfg(test)]
