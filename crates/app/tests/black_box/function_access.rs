@@ -88,7 +88,7 @@ fn a_key_of_the_account_works_inside_too() {
 }
 
 #[test]
-fn unless_told_functions_have_neither_keys_nor_an_endpoint() {
+fn where_there_is_no_access_functions_have_neither_keys_nor_an_endpoint() {
     const SOURCE: &str = "import os, socket
 def handler(event, context):
     try:
@@ -98,10 +98,33 @@ def handler(event, context):
         reached = False
     return [reached] + sorted(name for name in os.environ if name.startswith('AWS_') and ('KEY' in name or 'URL' in name))
 ";
-    let server = Server::start();
+    let server = Server::builder().args(&["--function-access", "none"]);
+    let server = server.start();
     server.function("plain", SOURCE).create();
     let answer = server.invoke("plain", &Value::Null).success();
     assert_eq!(answer, json!([false]));
+}
+
+#[test]
+fn unless_told_functions_may_what_their_roles_allow_also_in_development_if_told() {
+    const SOURCE: &str = "import boto3
+from botocore.exceptions import ClientError
+def handler(event, context):
+    try:
+        boto3.client('sqs').list_queues()
+        return 'allowed'
+    except ClientError as error:
+        return error.response['Error']['Message']
+";
+    let production = Server::builder();
+    let development = Server::builder().dev().args(&["--function-access", "role"]);
+    for server in [production, development] {
+        let server = server.start();
+        server.function("asks", SOURCE).timeout(30).create();
+        let told = server.invoke("asks", &Value::Null).success();
+        let why = "because the role arn:aws:iam::000000000000:role/lambda does not exist";
+        assert!(told.as_str().unwrap().ends_with(why), "{told}");
+    }
 }
 
 #[test]

@@ -17,6 +17,12 @@ fn boto3_makes_roles_policies_users_and_keys_and_removes_them() {
 }
 
 #[test]
+fn boto3_may_what_policies_allow_and_nothing_else() {
+    let server = Server::start();
+    client::python(&server, "boto3_access.py", &[]);
+}
+
+#[test]
 fn identities_and_keys_made_by_the_aws_cli_outlive_the_server() {
     let server = Server::start();
     let made = aws(&server, &["iam", "create-user", "--user-name", "deploy"]);
@@ -26,15 +32,11 @@ fn identities_and_keys_made_by_the_aws_cli_outlive_the_server() {
         &["iam", "create-access-key", "--user-name", "deploy"],
     );
     let key = &key["AccessKey"];
-    let attach = [
-        "iam",
-        "attach-user-policy",
-        "--user-name",
-        "deploy",
-        "--policy-arn",
-        "arn:aws:iam::aws:policy/AWSLambda_FullAccess",
-    ];
-    aws(&server, &attach);
+    for policy in ["AWSLambda_FullAccess", "IAMFullAccess"] {
+        let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        let attach = ["iam", "attach-user-policy", "--user-name", "deploy"];
+        aws(&server, &[&attach[..], &["--policy-arn", &arn]].concat());
+    }
     let server = Server::builder().home(server.stop()).start();
     let by_user = |args: &[&str]| {
         let mut command = clients::aws_cli();
@@ -98,4 +100,45 @@ fn kiln_iam_replaces_a_key_without_a_gap() {
     let own = kiln(&["keys", "list"]);
     assert_eq!(own[0]["lastService"], "iam");
     assert_eq!(kiln(&["users"])[0]["name"], "deploy");
+}
+
+#[test]
+fn kiln_iam_simulate_names_the_statement_that_decides() {
+    let server = Server::start();
+    aws(&server, &["iam", "create-user", "--user-name", "deploy"]);
+    let policy = "{\"Version\": \"2012-10-17\", \"Statement\": [\n  \
+                  {\"Effect\": \"Allow\", \"Action\": \"sqs:Send*\", \"Resource\": \"*\"},\n  \
+                  {\"Effect\": \"Deny\", \"Action\": \"sqs:PurgeQueue\", \"Resource\": \"*\",\n   \
+                  \"Condition\": {\"StringEquals\": {\"aws:RequestedRegion\": \"us-east-1\"}}}]}";
+    let put = ["iam", "put-user-policy", "--user-name", "deploy"];
+    let own = ["--policy-name", "own", "--policy-document", policy];
+    aws(&server, &[&put[..], &own].concat());
+    let simulate = |context: &[&str]| -> Value {
+        let asked = [
+            "iam",
+            "simulate",
+            "user/deploy",
+            "sqs:SendMessage",
+            "sqs:PurgeQueue",
+        ];
+        let json = ["--output", "json"];
+        let output =
+            kiln_testkit::programs::run(&mut server.kiln(&[&json[..], &asked, context].concat()));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let here = simulate(&["--context", "aws:RequestedRegion=us-east-1"]);
+    assert_eq!(here[0]["decision"], "allowed", "{here}");
+    assert_eq!(here[0]["by"][0]["policy"], "policy own of user/deploy");
+    assert_eq!(
+        (&here[0]["by"][0]["line"], &here[1]["by"][0]["line"]),
+        (&"2".into(), &"3".into())
+    );
+    assert_eq!(here[1]["decision"], "explicitDeny", "{here}");
+    let elsewhere = simulate(&[]);
+    assert_eq!(elsewhere[1]["decision"], "implicitDeny", "{elsewhere}");
+    let nobody = server
+        .kiln(&["iam", "simulate", "deploy", "sqs:SendMessage"])
+        .output();
+    let told = String::from_utf8(nobody.unwrap().stderr).unwrap();
+    assert!(told.contains("write user/NAME"), "{told}");
 }

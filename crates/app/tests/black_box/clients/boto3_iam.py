@@ -126,7 +126,7 @@ assert "AdministratorAccess" in [one["PolicyName"] for one in iam.list_policies(
 user = iam.create_user(UserName="deploy", Tags=[{"Key": "kind", "Value": "robot"}])["User"]
 assert user["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/deploy" and user["UserId"].startswith("AIDA"), user
 iam.create_group(GroupName="robots")
-iam.put_group_policy(GroupName="robots", PolicyName="all", PolicyDocument=text(policy(allow("lambda:*"))))
+iam.put_group_policy(GroupName="robots", PolicyName="all", PolicyDocument=text(policy(allow(["lambda:*", "iam:*AccessKey*", "iam:GetUser"]))))
 iam.add_user_to_group(GroupName="robots", UserName="deploy")
 assert [one["UserName"] for one in iam.get_group(GroupName="robots")["Users"]] == ["deploy"]
 assert [one["GroupName"] for one in iam.list_groups_for_user(UserName="deploy")["Groups"]] == ["robots"]
