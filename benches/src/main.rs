@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only groups of measures whose name contains this: cold, native, image, node, snapshot, wasm,
-    /// warm, thaw, rate, accept, density, create, idle, daemon, hostile.
+    /// warm, thaw, rate, accept, access, density, create, idle, daemon, hostile.
     #[arg(long)]
     only: Option<String>,
     #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! The measures, in the order of the design's promises.
 
 mod accept;
+mod access;
 mod changes;
 mod cold;
 mod cold_image;
@@ -36,6 +37,7 @@ pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("thaw", thaw::measure),
     ("rate", rate::measure),
     ("accept", accept::measure),
+    ("access", access::measure),
     ("queues", queues::measure),
     ("changes", changes::measure),
     ("schedules", schedules::measure),
