@@ -24,6 +24,7 @@ mod held;
 mod kept;
 mod need;
 mod subject;
+mod tagged;
 #[cfg(test)]
 mod tests;
 
@@ -71,7 +72,7 @@ pub(crate) fn check(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
         Some(first) if asking.caller.identity != Identity::Account => {
             let subject = subject(asking, first)?;
             needs.iter().try_for_each(|need| {
-                let decided = asking.access.decide(&subject, need);
+                let decided = decide(asking, &subject, need);
                 decided.or_else(|refused| match role_may(asking, need) {
                     true => Ok(()),
                     false => Err(refused),
@@ -89,7 +90,7 @@ pub(crate) fn check_trust(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
     };
     let subject = subject(asking, first)?;
     let mut needs = needs.iter();
-    needs.try_for_each(|need| asking.access.decide(&subject, need))
+    needs.try_for_each(|need| decide(asking, &subject, need))
 }
 
 /// The refusal of what nothing lets the caller have.
@@ -112,7 +113,7 @@ fn role_may(asking: Asking<'_>, need: &Need) -> bool {
     let session = Arc::new(Session::of(&directory, arn, SERVICE_SESSION));
     let access = asking.access;
     let subject = access.subject(&directory, Holder::Role(&role.id), Some(&session));
-    subject.is_ok_and(|subject| access.decide(&subject, need).is_ok())
+    subject.is_ok_and(|subject| decide(asking, &subject, need).is_ok())
 }
 
 /// The role with an ARN.
@@ -163,21 +164,27 @@ fn find_subject(asking: Asking<'_>) -> std::result::Result<Subject, NoSubject> {
     asking.access.subject(&directory, of, session)
 }
 
-impl Access {
-    /// Refuses what somebody may not have.
-    pub(crate) fn decide(&self, subject: &Subject, need: &Need) -> Result<()> {
-        let at_resource = self.at_resource(need)?;
-        let facts = need.with_facts(&subject.facts);
-        let request = Request::new(&subject.principal, &need.action, &need.resource, &facts);
-        let decision = subject.ask(at_resource.as_ref(), &request, |decision| {
-            decision.message(&request)
-        });
-        match decision {
-            None => Ok(()),
-            Some(message) => Err(need.refusal(&message)),
+/// Refuses what somebody may not have.
+fn decide(asking: Asking<'_>, subject: &Subject, need: &Need) -> Result<()> {
+    let at_resource = asking.access.at_resource(need)?;
+    let mut facts = need.with_facts(&subject.facts);
+    for (key, value) in tagged::tags(asking, &need.resource).into_iter().flatten() {
+        facts.set(&keys::resource_tag(&key), vec![value.clone()]);
+        if need.action.starts_with("iam:") {
+            facts.set(&format!("iam:ResourceTag/{key}"), vec![value]);
         }
     }
+    let request = Request::new(&subject.principal, &need.action, &need.resource, &facts);
+    let refused = subject.ask(at_resource.as_ref(), &request, |decision| {
+        decision.message(&request)
+    });
+    match refused {
+        None => Ok(()),
+        Some(message) => Err(need.refusal(&message)),
+    }
+}
 
+impl Access {
     /// The policy at the resource.
     pub(crate) fn at_resource(&self, need: &Need) -> Result<Option<Named>> {
         let Some((kind, text)) = &need.policy else {

@@ -205,3 +205,33 @@ async fn what_is_sent_in_somebody_s_name_that_one_may_send_or_the_role_that_acts
     );
     scene.may(scheduler::generated::Operation::CreateSchedule, schedule());
 }
+
+#[tokio::test]
+async fn conditions_know_the_tags_of_what_is_asked_for() {
+    let when = |tag: &str, effect: &str| {
+        json!([allow("*", "*"), {"Effect": effect, "Action": "*", "Resource": "*",
+            "Condition": {"StringEquals": {format!("aws:ResourceTag/{tag}"): "prod"}}}])
+    };
+    let scene = Scene::user("ada", when("stage", "Deny")).await;
+    let context = &scene.fixture.context;
+    let mut tagged = scene.fixture.create_request("sum");
+    tagged.tags = Some([("stage".to_owned(), "prod".to_owned())].into());
+    lambda::function::create_function::handle(context, tagged)
+        .await
+        .unwrap();
+    scene.fixture.create("other").await;
+    let named = |name: &str| json!({"FunctionName": name});
+    scene.may_not(lambda::generated::Operation::DeleteFunction, named("sum"));
+    scene.may(lambda::generated::Operation::DeleteFunction, named("other"));
+    let mut acts = role("tagged", &json!([]), Grants::default());
+    acts.tags.insert("stage".into(), "prod".into());
+    scene.change(|to| to.add_role(acts).map(|_| ())).await;
+    scene.may_not(
+        iam::generated::Operation::DeleteRole,
+        json!({"RoleName": "tagged"}),
+    );
+    scene.may(
+        iam::generated::Operation::DeleteRole,
+        json!({"RoleName": "other"}),
+    );
+}
