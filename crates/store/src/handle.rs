@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 use crate::apis::Apis;
 use crate::archives::Archives;
 use crate::artifacts::{Artifacts, Quota};
+use crate::audit::Audit;
 use crate::buckets::Buckets;
 use crate::buses::Buses;
 use crate::config::Config;
@@ -53,6 +54,7 @@ struct Parts {
     identities: Identities,
     logs: Logs,
     usage: Usage,
+    audit: Audit,
     queue: Queue,
     schedules: Schedules,
     objects: Objects,
@@ -88,6 +90,7 @@ impl Store {
             identities: Identities::open(meta.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
+            audit: Audit::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
             objects: Objects::open(&dir, queue.clone())?,
             posts: Posts::open(queue.clone()),
@@ -109,6 +112,7 @@ impl Store {
     pub async fn close(&self) -> Result<(), Error> {
         self.parts.logs.close().await?;
         self.parts.usage.close().await?;
+        self.parts.audit.close().await?;
         self.parts.queue.close().await?;
         self.parts.meta.close().await?;
         self.parts.lock.lock().expect("no holder panics").take();
@@ -260,6 +264,11 @@ impl Store {
     /// What invocations used.
     pub fn usage(&self) -> &Usage {
         &self.parts.usage
+    }
+
+    /// What was changed, and what was refused.
+    pub fn audit(&self) -> &Audit {
+        &self.parts.audit
     }
 
     /// Asynchronous events and dead letters.

@@ -8,6 +8,7 @@
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
+//! <dir>/audit.db                 what was changed and refused         (every commit is synced)
 //! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
 //! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
 //! <dir>/objects/aa/<id>          the bytes of objects in buckets      (synced before they are an object's)
@@ -27,6 +28,7 @@
 mod apis;
 pub mod archives;
 mod artifacts;
+pub mod audit;
 mod buckets;
 mod buses;
 mod config;
@@ -53,6 +55,7 @@ mod usage;
 pub use apis::Apis;
 pub use archives::Archives;
 pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
+pub use audit::Audit;
 pub use buckets::{BucketError, Buckets};
 pub use buses::{BusError, Buses, LiveBus};
 pub use config::Config;

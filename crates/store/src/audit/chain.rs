@@ -1,0 +1,112 @@
+//! The chain of hashes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use kiln_types::Sha256;
+use rusqlite::{Connection, OptionalExtension, Row};
+use sha2::{Digest, Sha256 as Hasher};
+
+use crate::error::{Doing, Error};
+
+/// The last record up to some point, `NUMBER:HASH` as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its number; 0 where there was none yet.
+    pub number: i64,
+    /// The hash of the chain up to it.
+    pub hash: Sha256,
+}
+
+/// Where the chain is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// A record is not the one that was written.
+    #[error("record {0} was altered, or one before it")]
+    Altered(i64),
+    /// A record is gone.
+    #[error("record {0} is missing")]
+    Missing(i64),
+    /// What was the end is not in the chain any more.
+    #[error("the chain does not hold {0}: records were removed or rewritten from there back")]
+    Unknown(Head),
+}
+
+impl Head {
+    /// The hash of the record that follows.
+    pub(super) fn next(&self, record: &str) -> Sha256 {
+        let mut hasher = Hasher::new();
+        hasher.update(self.hash.to_bytes());
+        hasher.update((self.number + 1).to_be_bytes());
+        hasher.update(record.as_bytes());
+        Sha256::from_bytes(hasher.finalize().into())
+    }
+
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            number: row.get(0)?,
+            hash: Sha256::from_bytes(row.get(1)?),
+        })
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.number, self.hash)
+    }
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = text.split_once(':').and_then(|(number, hash)| {
+            Some(Self {
+                number: number.parse().ok()?,
+                hash: hash.parse().ok()?,
+            })
+        });
+        read.ok_or_else(|| format!("'{text}' is no head of the audit log: write NUMBER:HASH"))
+    }
+}
+
+/// The last record; what the chain begins with where there is none.
+pub(super) fn last(from: &Connection) -> Result<Head, Error> {
+    let select = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
+    let last = from.query_row(select, [], Head::of).optional();
+    match last.doing("read the audit log")? {
+        Some(last) => Ok(last),
+        None => start(from).doing("read the audit log"),
+    }
+}
+
+fn start(from: &Connection) -> rusqlite::Result<Head> {
+    from.query_row("SELECT number, hash FROM audit_start", [], Head::of)
+}
+
+/// Reads the chain from its begin; its end, or where it is broken.
+pub(super) fn verify(
+    from: &Connection,
+    known: Option<&Head>,
+) -> rusqlite::Result<Result<Head, Broken>> {
+    let mut at = start(from)?;
+    let mut is_known = known.is_none_or(|known| known.number < at.number || *known == at);
+    let mut select = from.prepare("SELECT number, hash, record FROM audit ORDER BY number")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let next = Head::of(row)?;
+        if next.number != at.number + 1 {
+            return Ok(Err(Broken::Missing(at.number + 1)));
+        }
+        let record: String = row.get(2)?;
+        if at.next(&record) != next.hash {
+            return Ok(Err(Broken::Altered(next.number)));
+        }
+        at = next;
+        is_known |= known.is_some_and(|known| *known == at);
+    }
+    match known {
+        Some(known) if !is_known => Ok(Err(Broken::Unknown(known.clone()))),
+        _ => Ok(Ok(at)),
+    }
+}
