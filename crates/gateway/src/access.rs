@@ -9,13 +9,14 @@
 
 use std::sync::Arc;
 
-use kiln_policy::{Request, keys};
+use kiln_policy::{Context as Facts, PolicyKind, Request, keys};
 use kiln_store::Store;
 use kiln_types::Timestamp;
 use kiln_types::iam::{Directory, Role};
 use serde_json::{Map, Value};
 use tracing::error;
 
+use crate::audit::{self, Deed};
 use crate::config::Config;
 use crate::context::{Caller, Context, Identity, Origin, Session};
 use crate::error::{ApiError, Exception, Result};
@@ -23,14 +24,14 @@ use crate::error::{ApiError, Exception, Result};
 mod held;
 mod kept;
 mod need;
+mod resource;
 mod subject;
-mod tagged;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use held::{Named, Unreadable};
 use kept::Kept;
-pub(crate) use need::{Guarded, Members, Need};
+pub(crate) use need::{Guarded, Members, Need, canonical};
 pub(crate) use subject::{Holder, NoSubject, Subject};
 
 /// What the session is called in which Kiln acts as a role.
@@ -59,11 +60,22 @@ pub(crate) fn check_operation<O: Guarded>(
     operation: O,
     members: &Map<String, Value>,
 ) -> Result<()> {
-    if context.caller.identity == Identity::Account {
-        return Ok(());
+    let deed = Deed {
+        service: O::SERVICE,
+        name: operation.name(),
+    };
+    let decided = match context.caller.identity {
+        Identity::Account => Ok(()),
+        _ => {
+            let of = Members::new(context, deed.service, deed.name, members);
+            check(context.asking(), &operation.needs(&of))
+        }
+    };
+    if decided.is_err() || deed.is_noted(&context.config) {
+        // Set once: a request is read once.
+        let _ = context.names.set(audit::names(members));
     }
-    let of = Members::new(context, O::SERVICE, operation.name(), members);
-    check(context.asking(), &operation.needs(&of))
+    decided
 }
 
 /// Refuses what the caller may not have.
@@ -73,9 +85,9 @@ pub(crate) fn check(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
             let subject = subject(asking, first)?;
             needs.iter().try_for_each(|need| {
                 let decided = decide(asking, &subject, need);
-                decided.or_else(|refused| match role_may(asking, need) {
-                    true => Ok(()),
-                    false => Err(refused),
+                decided.or_else(|refused| match &need.role {
+                    Some(role) if role_may(asking, role, need) => Ok(()),
+                    _ => Err(refused),
                 })
             })
         }
@@ -93,27 +105,19 @@ pub(crate) fn check_trust(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
     needs.try_for_each(|need| decide(asking, &subject, need))
 }
 
-/// The refusal of what nothing lets the caller have.
-pub(crate) fn refusal(caller: &Caller, need: &Need) -> ApiError {
-    let (who, action, resource) = (&caller.arn, &need.action, &need.resource);
-    need.refusal(&format!(
-        "User: {who} is not authorized to perform: {action} on resource: {resource}"
-    ))
-}
-
-/// Whether the role may that acts in the caller's place.
-fn role_may(asking: Asking<'_>, need: &Need) -> bool {
-    let Some(arn) = need.role.as_deref() else {
-        return false;
-    };
+/// Whether the role with this ARN may, in whose name Kiln acts.
+pub(crate) fn role_may(asking: Asking<'_>, role: &str, need: &Need) -> bool {
     let directory = asking.store.identities().of(&asking.caller.account);
-    let Some(role) = role_of(&directory, arn) else {
+    let Some(found) = role_of(&directory, role) else {
         return false;
     };
-    let session = Arc::new(Session::of(&directory, arn, SERVICE_SESSION));
-    let access = asking.access;
-    let subject = access.subject(&directory, Holder::Role(&role.id), Some(&session));
-    subject.is_ok_and(|subject| decide(asking, &subject, need).is_ok())
+    let session = Arc::new(Session::of(&directory, role, SERVICE_SESSION));
+    let holder = Holder::Role(&found.id);
+    let subject = asking.access.subject(&directory, holder, Some(&session));
+    subject.is_ok_and(|mut subject| {
+        set_facts_of_server(asking, &mut subject.facts);
+        decide(asking, &subject, need).is_ok()
+    })
 }
 
 /// The role with an ARN.
@@ -127,11 +131,9 @@ pub(crate) fn role_of<'d>(directory: &'d Directory, arn: &str) -> Option<&'d Arc
 fn subject(asking: Asking<'_>, need: &Need) -> Result<Subject> {
     let found = find_subject(asking);
     let mut subject = found.map_err(|why| need.refusal(&why.told(asking.caller, need)))?;
-    let (facts, now) = (&mut subject.facts, asking.now.to_jiff());
+    set_facts_of_server(asking, &mut subject.facts);
+    let facts = &mut subject.facts;
     let mut set = |key: &str, value: String| facts.set(key, vec![value]);
-    set(keys::CURRENT_TIME, now.to_string());
-    set(keys::EPOCH_TIME, now.as_second().to_string());
-    set(keys::REQUESTED_REGION, asking.config.region.to_string());
     let is_secure = asking.config.endpoint.scheme() == "https";
     set(keys::SECURE_TRANSPORT, is_secure.to_string());
     let origin = asking.origin;
@@ -147,6 +149,17 @@ fn subject(asking: Asking<'_>, need: &Need) -> Result<Subject> {
         }
     }
     Ok(subject)
+}
+
+/// What is so of every request of the moment.
+fn set_facts_of_server(asking: Asking<'_>, facts: &mut Facts) {
+    let now = asking.now.to_jiff();
+    facts.set(keys::CURRENT_TIME, vec![now.to_string()]);
+    facts.set(keys::EPOCH_TIME, vec![now.as_second().to_string()]);
+    facts.set(
+        keys::REQUESTED_REGION,
+        vec![asking.config.region.to_string()],
+    );
 }
 
 fn find_subject(asking: Asking<'_>) -> std::result::Result<Subject, NoSubject> {
@@ -166,9 +179,18 @@ fn find_subject(asking: Asking<'_>) -> std::result::Result<Subject, NoSubject> {
 
 /// Refuses what somebody may not have.
 fn decide(asking: Asking<'_>, subject: &Subject, need: &Need) -> Result<()> {
-    let at_resource = asking.access.at_resource(need)?;
+    let resource = resource::find(asking, &need.resource).unwrap_or_default();
+    let at_resource = match (&need.trust, resource.policy) {
+        (Some(trust), _) => Some(asking.access.at_resource(need, PolicyKind::Trust, trust)?),
+        (None, Some(policy)) => Some(asking.access.at_resource(
+            need,
+            PolicyKind::Resource,
+            &policy,
+        )?),
+        (None, None) => None,
+    };
     let mut facts = need.with_facts(&subject.facts);
-    for (key, value) in tagged::tags(asking, &need.resource).into_iter().flatten() {
+    for (key, value) in resource.tags {
         facts.set(&keys::resource_tag(&key), vec![value.clone()]);
         if need.action.starts_with("iam:") {
             facts.set(&format!("iam:ResourceTag/{key}"), vec![value]);
@@ -185,14 +207,11 @@ fn decide(asking: Asking<'_>, subject: &Subject, need: &Need) -> Result<()> {
 }
 
 impl Access {
-    /// The policy at the resource.
-    pub(crate) fn at_resource(&self, need: &Need) -> Result<Option<Named>> {
-        let Some((kind, text)) = &need.policy else {
-            return Ok(None);
-        };
+    /// The policy at a resource, read.
+    fn at_resource(&self, need: &Need, kind: PolicyKind, text: &str) -> Result<Named> {
         let name = format!("policy of {}", need.resource);
-        let read = self.kept.document(*kind, name, text);
-        read.map(Some).map_err(|unreadable| {
+        let read = self.kept.document(kind, name, text);
+        read.map_err(|unreadable| {
             error!(%unreadable, "a resource's policy cannot be read: nobody is let in");
             need.refusal(&format!("Nobody is let in: {unreadable}"))
         })

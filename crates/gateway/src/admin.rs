@@ -5,13 +5,16 @@
 use bytes::Bytes;
 use http::{Method, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::access::{self, Need};
+use crate::audit::{self, Deed, Outcome};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::{Protocol, fault, percent};
 
 pub(crate) mod artifact;
+mod audit_log;
 mod events;
 pub mod status;
 mod usage;
@@ -36,7 +39,28 @@ async fn answer(
     let Some(rest) = path.strip_prefix("/_kiln/") else {
         return Err(unknown(method, path));
     };
-    permit(context, method, rest)?;
+    let name = action(method, rest);
+    let answered = match name.map_or(Ok(()), |name| permit(context, name)) {
+        Ok(()) => run(context, method, rest, query).await,
+        Err(refused) => Err(refused),
+    };
+    if let Some(name) = name {
+        let deed = Deed {
+            service: "kiln",
+            name,
+        };
+        let names = json_names(query);
+        audit::note(context, deed, names, Outcome::of(&answered)).await?;
+    }
+    answered
+}
+
+async fn run(
+    context: &Context,
+    method: &Method,
+    rest: &str,
+    query: &str,
+) -> Result<Response<Bytes>> {
     match (method, rest) {
         (&Method::GET, "runtimes") => Ok(json(&Runtimes {
             runtimes: &context.deps.runtimes,
@@ -61,23 +85,42 @@ async fn answer(
         (&Method::GET, rest) if rest.starts_with(artifact::PREFIX) => {
             artifact::handle(context, &rest[artifact::PREFIX.len()..]).await
         }
-        _ => Err(unknown(method, path)),
+        (&Method::GET, "audit") => audit_log::list(context, query).await.map(|all| json(&all)),
+        (&Method::GET, "audit/verify") => {
+            let verified = audit_log::verify(context, query).await;
+            verified.map(|verified| json(&verified))
+        }
+        _ => Err(unknown(method, &format!("/_kiln/{rest}"))),
     }
 }
 
-/// Refuses what the caller may not have. Code is given to whoever may have the function that it is of.
-fn permit(context: &Context, method: &Method, rest: &str) -> Result<()> {
-    let action = match (method, rest) {
-        (&Method::GET, "runtimes") => "kiln:ListRuntimes",
-        (&Method::GET, "status") => "kiln:GetStatus",
-        (&Method::GET, "usage") => "kiln:GetUsage",
-        (&Method::GET, "events") => "kiln:ListEvents",
-        (&Method::POST, "events/redrive") => "kiln:RedriveEvents",
-        (&Method::POST, "events/purge") => "kiln:PurgeEvents",
-        (&Method::GET, rest) if rest.starts_with("events/") => "kiln:GetEvent",
-        _ => return Ok(()),
-    };
-    access::check(context.asking(), &[Need::new(action, "*")])
+/// The action that a request is. Code is given to whoever may have the function that it is of.
+fn action(method: &Method, rest: &str) -> Option<&'static str> {
+    Some(match (method, rest) {
+        (&Method::GET, "runtimes") => "ListRuntimes",
+        (&Method::GET, "status") => "GetStatus",
+        (&Method::GET, "usage") => "GetUsage",
+        (&Method::GET, "events") => "ListEvents",
+        (&Method::POST, "events/redrive") => "RedriveEvents",
+        (&Method::POST, "events/purge") => "PurgeEvents",
+        (&Method::GET, "audit") => "ListAudit",
+        (&Method::GET, "audit/verify") => "VerifyAudit",
+        (&Method::GET, rest) if rest.starts_with("events/") => "GetEvent",
+        _ => return None,
+    })
+}
+
+/// Refuses what the caller may not have.
+fn permit(context: &Context, name: &str) -> Result<()> {
+    let need = Need::new(format!("kiln:{name}"), "*");
+    access::check(context.asking(), &[need])
+}
+
+/// The parameters of a query, which name things.
+fn json_names(query: &str) -> Value {
+    let pairs = percent::pairs(query);
+    let named = pairs.map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())));
+    Value::Object(named.collect())
 }
 
 /// A parameter of the query.

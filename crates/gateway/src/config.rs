@@ -29,6 +29,8 @@ pub struct Config {
     pub account: AccountId,
     /// Whether signatures are verified.
     pub auth: Auth,
+    /// Whether the audit log has invocations, messages and objects too.
+    pub audits_data: bool,
     /// What functions may do that call the server.
     pub functions: FunctionRights,
     /// Where clients reach the server, such as `http://localhost:4566`: function URLs are below

@@ -1,11 +1,12 @@
 //! What a handler knows besides its input: who asks, when, and whom it can turn to.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderValue, Method, Uri};
 use kiln_types::iam::{Directory, EntityId, Tags};
 use kiln_types::{AccountId, RequestId, Timestamp};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access, Asking};
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) origin: Origin,
     /// Decides what the caller may.
     pub(crate) access: Arc<Access>,
+    /// What of its parameters is for the audit log, once they are read.
+    pub(crate) names: Arc<OnceLock<Value>>,
     /// Names the request in its answer and in logs.
     pub(crate) request_id: RequestId,
     /// When it was accepted.

@@ -40,6 +40,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bus::policy;
+
 crate::wire::dispatch! {
     CreateEventBus => create_event_bus::handle,
     DescribeEventBus => describe_event_bus::handle,

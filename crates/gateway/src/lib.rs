@@ -12,6 +12,7 @@ mod access;
 mod admin;
 mod apigatewayv2;
 mod apis;
+mod audit;
 mod auth;
 mod compile;
 mod config;

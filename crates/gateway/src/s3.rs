@@ -38,6 +38,7 @@ use hyper::body::Incoming;
 use kiln_types::RequestId;
 use tracing::error;
 
+use crate::audit::{self, Deed, Outcome};
 use crate::auth::{Claim, QueryV2};
 use crate::router;
 use crate::server::{Outgoing, Peer, Shared, Stream, drain_refused};
@@ -106,7 +107,7 @@ pub(crate) async fn serve(
             let tracker = &shared.deps.tracker;
             // The future of an operation is large, and is moved twice.
             let answered = tracker
-                .spawn(async move { Box::pin(run(request)).await })
+                .spawn(async move { Box::pin(noted(request)).await })
                 .await;
             let answered = answered.unwrap_or_else(|failure| {
                 error!(%failure, operation = operation.name(), "an operation panicked");
@@ -179,7 +180,6 @@ fn admit(
         &head,
         peer.outside(),
     );
-    needs::check(&context, operation, &named, &query, &head.headers)?;
     if is_presigned && head.uri.query().is_some() {
         about::of_url(&query, signed_v2.is_some(), &mut head.headers);
     }
@@ -195,6 +195,30 @@ fn admit(
         body: Body::new(stream, signed),
         named,
     }))
+}
+
+/// Runs an operation that its caller may have, and writes it down.
+async fn noted(request: Request) -> Answer {
+    let context = request.context.clone();
+    let deed = Deed {
+        service: SERVICE,
+        name: request.operation.name(),
+    };
+    let names = request.names_of_resource();
+    let answered = match needs::check(&request) {
+        Ok(()) => run(request).await,
+        Err(refused) => Err(refused),
+    };
+    let outcome = match &answered {
+        Ok(_) => Outcome::Done,
+        Err(fault) => Outcome::Failed {
+            code: fault.code,
+            message: &fault.message,
+            is_denied: fault.code == "AccessDenied",
+        },
+    };
+    audit::note(&context, deed, names, outcome).await?;
+    answered
 }
 
 macro_rules! operations {

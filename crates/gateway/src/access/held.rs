@@ -86,7 +86,7 @@ impl Held {
         let account = directory.account();
         let everything = Named::read(PolicyKind::Managed, "everything".to_owned(), EVERYTHING)?;
         Ok(Self {
-            arn: format!("arn:aws:iam::{account}:user/{}", kiln_store::ADMINISTRATOR),
+            arn: format!("arn:aws:iam::{account}:root"),
             id: account.to_string(),
             identity: vec![everything],
             boundary: None,

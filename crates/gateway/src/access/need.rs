@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use kiln_policy::{Context as Facts, PolicyKind, keys};
+use kiln_policy::{Context as Facts, keys};
 use serde_json::{Map, Value};
 
 use crate::context::Context;
@@ -16,8 +16,8 @@ pub(crate) struct Need {
     pub(crate) resource: String,
     /// What conditions may ask of it, beside what they may ask of every request.
     facts: Vec<(Cow<'static, str>, Vec<String>)>,
-    /// The policy that stands at the resource.
-    pub(super) policy: Option<(PolicyKind, String)>,
+    /// The trust policy of the role that it is about.
+    pub(super) trust: Option<String>,
     /// A role that may have it in the caller's place, because it acts then.
     pub(super) role: Option<String>,
 }
@@ -47,23 +47,24 @@ impl Need {
     pub(crate) fn new(action: impl Into<Cow<'static, str>>, resource: impl Into<String>) -> Self {
         Self {
             action: action.into(),
-            resource: resource.into(),
+            resource: canonical(resource.into()),
             facts: Vec::new(),
-            policy: None,
+            trust: None,
             role: None,
         }
     }
 
-    /// That something may be sent to: a function, a queue, a topic or a bus, by its ARN.
+    /// That something may be sent to: a function, a queue, a topic, a bus or a bucket, by its ARN. What is no ARN is no resource.
     pub(crate) fn to_send(arn: &str) -> Option<Self> {
-        let action = match arn.split(':').nth(2)? {
-            "lambda" => "lambda:InvokeFunction",
-            "sqs" => "sqs:SendMessage",
-            "sns" => "sns:Publish",
-            "events" => "events:PutEvents",
-            _ => return None,
-        };
-        Some(Self::new(action, arn))
+        let service = arn.strip_prefix("arn:")?.split(':').nth(1)?;
+        Some(match service {
+            "lambda" => Self::new("lambda:InvokeFunction", arn),
+            "sqs" => Self::new("sqs:SendMessage", arn),
+            "sns" => Self::new("sns:Publish", arn),
+            "events" => Self::new("events:PutEvents", arn),
+            "s3" => Self::new("s3:PutObject", format!("{arn}/*")),
+            other => Self::new(format!("{other}:*"), arn),
+        })
     }
 
     /// With the value of a condition key, if there is one.
@@ -82,20 +83,15 @@ impl Need {
         values: Vec<String>,
     ) -> Self {
         if !values.is_empty() {
+            let values = values.into_iter().map(canonical).collect();
             self.facts.push((key.into(), values));
         }
         self
     }
 
-    /// With the policy of its resource, if that has one.
-    pub(crate) fn with_policy(mut self, text: Option<String>) -> Self {
-        self.policy = text.map(|text| (PolicyKind::Resource, text));
-        self
-    }
-
     /// With a role's trust policy.
     pub(crate) fn with_trust(mut self, text: String) -> Self {
-        self.policy = Some((PolicyKind::Trust, text));
+        self.trust = Some(text);
         self
     }
 
@@ -196,6 +192,17 @@ impl<'a> Members<'a> {
             }
         }
         need.with_all(keys::TAG_KEYS, names)
+    }
+}
+
+/// An ARN as policies name it: those of other partitions mean the same here.
+pub(crate) fn canonical(text: String) -> String {
+    let rest = text
+        .strip_prefix("arn:")
+        .and_then(|rest| rest.split_once(':'));
+    match rest {
+        Some((partition, rest)) if partition != "aws" => format!("arn:aws:{rest}"),
+        _ => text,
     }
 }
 

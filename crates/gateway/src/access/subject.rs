@@ -57,6 +57,7 @@ impl Access {
         let arn = held.arn.as_str();
         let principal = match session {
             Some(session) => Principal::role_session(arn, &session.name),
+            None if arn.ends_with(":root") => Principal::root(arn),
             None => Principal::user(arn),
         };
         let principal = principal.map_err(|wrong| NoSubject::Missing(wrong.0))?;

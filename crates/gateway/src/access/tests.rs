@@ -12,6 +12,7 @@ use crate::auth::Narrowing;
 use crate::lambda::fixture::{Fixture, ROLE};
 use crate::{apigatewayv2, events, iam, lambda, logs, scheduler, sns, sqs, sts};
 
+mod around;
 mod needs;
 mod sessions;
 

@@ -90,7 +90,7 @@ pub(super) fn granted(
     let arn = arn.filter(is_here).ok_or(NotAsked::NoFunction)?;
     let function = gateway.deps.store.function(&arn.id());
     let function = function.ok_or(NotAsked::Unknown)?;
-    match permission::is_granted(&target.api, &function, &arn, role, source) {
+    match permission::is_granted(gateway, &target.api, &function, &arn, role, source) {
         true => Ok(arn),
         false => Err(NotAsked::NotGranted),
     }

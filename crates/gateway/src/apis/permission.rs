@@ -2,18 +2,23 @@
 //!
 //! As on AWS, the function's policy must let `apigateway.amazonaws.com` invoke it, usually for a source such
 //! as `arn:aws:execute-api:<region>:<account>:<api-id>/*`: an API that its owner's function does not know of
-//! must not reach it. Where the integration has a role, what it may do is not looked at, as Kiln evaluates no
-//! roles: functions of the API's own account may be invoked, others if they let the role in.
+//! must not reach it. Where the integration has a role, that must be allowed to invoke it; functions of other accounts let the role
+//! in themselves.
 
+use http::{Method, Uri};
 use kiln_types::{Api, Function, FunctionArn};
 
+use crate::access::{self, Asking, Need};
+use crate::context::{Caller, Origin};
 use crate::lambda::permission::evaluate::{Question, Who, allows};
+use crate::server::Shared;
 
 /// Who API Gateway is in policies.
 const SERVICE: &str = "apigateway.amazonaws.com";
 
 /// Whether an API may invoke a function for `source`, the ARN of a route or of an authorizer.
 pub(super) fn is_granted(
+    gateway: &Shared,
     api: &Api,
     function: &Function,
     arn: &FunctionArn,
@@ -21,7 +26,9 @@ pub(super) fn is_granted(
     source: &str,
 ) -> bool {
     let who = match role {
-        Some(_) if function.id.account == api.account => return true,
+        Some(role) if function.id.account == api.account => {
+            return role_may(gateway, api, role, arn);
+        }
         Some(role) => Who::Signer {
             account: &api.account,
             arn: role,
@@ -42,4 +49,25 @@ pub(super) fn is_granted(
         facts: &facts,
     };
     allows(policy, question)
+}
+
+/// Whether a role of the API's account may invoke a function of it.
+fn role_may(gateway: &Shared, api: &Api, role: &str, arn: &FunctionArn) -> bool {
+    let origin = Origin {
+        method: Method::POST,
+        uri: Uri::default(),
+        address: None,
+        user_agent: None,
+        referer: None,
+    };
+    let asking = Asking {
+        config: &gateway.config,
+        store: &gateway.deps.store,
+        access: &gateway.access,
+        caller: &Caller::nobody(api.account.clone()),
+        origin: &origin,
+        now: gateway.deps.clock.timestamp(),
+    };
+    let need = Need::new("lambda:InvokeFunction", arn.to_string());
+    access::role_may(asking, role, &need)
 }

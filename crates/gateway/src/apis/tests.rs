@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Request;
 use kiln_invoke::Error;
 use kiln_types::InvocationStatus;
+use kiln_types::iam::{EntityId, Grants, Kind, Role};
 use serde_json::Value;
 
 use super::*;
@@ -33,6 +34,33 @@ impl World {
             site,
             gateway: Arc::new(gateway),
         }
+    }
+
+    /// Makes a role with this policy.
+    async fn make_role(&self, name: &str, policy: &str) {
+        let role = Role {
+            id: EntityId::random(Kind::Role),
+            path: Default::default(),
+            name: name.parse().unwrap(),
+            created: Default::default(),
+            trust: String::new(),
+            description: None,
+            session_secs_max: 3_600,
+            tags: Default::default(),
+            boundary: None,
+            grants: Grants {
+                attached: Vec::new(),
+                inline: [("p".parse().unwrap(), policy.to_owned())].into(),
+            },
+        };
+        let context = &self.site.fixture.context;
+        let identities = context.deps.store.identities();
+        let added = identities.change(&context.caller.account, |to| {
+            to.add_role(role)
+                .map(|_| ())
+                .map_err(crate::error::ApiError::from)
+        });
+        added.await.unwrap();
     }
 
     /// An API whose every request goes to a function that it may invoke.
@@ -258,7 +286,7 @@ async fn an_api_must_be_let_in_by_its_function() {
 }
 
 #[tokio::test]
-async fn a_role_of_the_functions_account_lets_in_too() {
+async fn a_role_that_may_invoke_the_function_lets_in_too() {
     let world = World::of(Site::new().await).await;
     let integration = world.site.integrate("2.0").await;
     let route = world.site.route("GET /pets", &integration).await;
@@ -273,6 +301,9 @@ async fn a_role_of_the_functions_account_lets_in_too() {
     let context = &world.site.fixture.context;
     let updated = crate::apigatewayv2::integration::update_integration::handle(context, role);
     updated.await.unwrap();
+    is(&world.get("/pets").await, 500, "Internal Server Error");
+    let allows = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "lambda:Invoke*", "Resource": "*"}}"#;
+    world.make_role("r", allows).await;
     assert_eq!(world.get("/pets").await.status(), 200);
     let unset = wire::CreateRouteRequest {
         route_key: "GET /nowhere".into(),

@@ -459,6 +459,7 @@ fn gateway_config(auth: Auth) -> Config {
         region: "us-east-1".parse().unwrap(),
         account: "000000000000".parse().unwrap(),
         auth,
+        audits_data: false,
         functions: FunctionRights::Role,
         endpoint: "http://localhost:4566".parse().unwrap(),
         account_concurrency: 1_000,

@@ -99,7 +99,7 @@ pub(super) fn logging(bus: &Bus) -> Option<wire::LogConfig> {
 }
 
 /// Its resource policy as a document, if it has one.
-pub(super) fn policy(bus: &Bus) -> Option<String> {
+pub(crate) fn policy(bus: &Bus) -> Option<String> {
     let document = json!({"Version": "2012-10-17", "Statement": bus.policy});
     (!bus.policy.is_empty()).then(|| document.to_string())
 }

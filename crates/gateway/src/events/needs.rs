@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::bus;
 use super::generated::Operation;
+use super::tag::Tagged;
 use crate::access::{Guarded, Members, Need};
 
 /// Whom roles of rules and targets are given to.
@@ -65,18 +66,13 @@ impl Guarded for Operation {
 
 fn on_bus(of: &Members<'_>, name: Option<&str>) -> Need {
     match bus::named(of.context, name) {
-        Ok(id) => of.need(bus_arn(of, &id)).with_policy(policy(of, &id)),
+        Ok(id) => of.need(bus_arn(of, &id)),
         Err(_) => of.need(name.unwrap_or("*")),
     }
 }
 
 fn bus_arn(of: &Members<'_>, id: &BusId) -> String {
     id.arn(&of.context.config.region).to_string()
-}
-
-fn policy(of: &Members<'_>, id: &BusId) -> Option<String> {
-    let live = of.context.deps.store.buses().get(id)?;
-    bus::policy(&live.bus)
 }
 
 /// A rule of the default bus is named without it.
@@ -90,14 +86,11 @@ fn rule(of: &Members<'_>, member: &str) -> String {
 
 /// A bus or a rule, as the operations read its ARN.
 fn tagged(of: &Members<'_>, arn: &str) -> String {
-    let rule = arn
-        .splitn(6, ':')
-        .nth(5)
-        .filter(|resource| resource.starts_with("rule/"));
-    match (rule, bus::named(of.context, Some(arn))) {
-        (Some(rule), _) => of.arn(rule),
-        (None, Ok(id)) => bus_arn(of, &id),
-        (None, Err(_)) => arn.to_owned(),
+    let region = &of.context.config.region;
+    match Tagged::read(of.context, arn) {
+        Ok(Tagged::Bus(id)) => bus_arn(of, &id),
+        Ok(Tagged::Rule(id)) => id.arn(region),
+        Err(_) => arn.to_owned(),
     }
 }
 
@@ -109,42 +102,34 @@ fn replay(of: &Members<'_>) -> Need {
     of.need(of.arn(format_args!("replay/{}", of.text_or_empty("ReplayName"))))
 }
 
-/// Events go to every bus that one of them names, each with the sources and types that it gets.
+/// Events go to every bus that one of them names, from every source and of every type that they have there.
 fn put(of: &Members<'_>) -> Vec<Need> {
-    let entries = of.list("Entries");
     let text = |entry: &Value, name: &str| Some(entry.get(name)?.as_str()?.to_owned());
-    let buses: BTreeSet<Option<String>> = entries
+    let told: BTreeSet<[Option<String>; 3]> = of
+        .list("Entries")
         .iter()
-        .map(|entry| text(entry, "EventBusName"))
+        .map(|entry| ["EventBusName", "Source", "DetailType"].map(|name| text(entry, name)))
         .collect();
-    let need = |bus: Option<String>| {
-        let own = |entry: &&Value| text(entry, "EventBusName") == bus;
-        let all = |name: &str| -> Vec<String> {
-            let told: BTreeSet<String> = entries
-                .iter()
-                .filter(own)
-                .filter_map(|entry| text(entry, name))
-                .collect();
-            told.into_iter().collect()
-        };
+    let need = |[bus, source, kind]: [Option<String>; 3]| {
         on_bus(of, bus.as_deref())
-            .with_all("events:source", all("Source"))
-            .with_all("events:detail-type", all("DetailType"))
+            .with("events:source", source)
+            .with("events:detail-type", kind)
     };
-    buses.iter().cloned().map(need).collect()
+    told.into_iter().map(need).collect()
 }
 
 /// Events will be sent to targets in the caller's name, or as a role that it gives.
 fn targets(of: &Members<'_>) -> Vec<Need> {
     let targets = of.list("Targets");
     let text = |target: &Value, name: &str| Some(target.get(name)?.as_str()?.to_owned());
-    let arns: Vec<String> = targets
-        .iter()
-        .filter_map(|target| text(target, "Arn"))
-        .collect();
-    let mut needs = vec![of.need(rule(of, "Rule")).with_all("events:TargetArn", arns)];
+    let mut needs = Vec::new();
+    if targets.is_empty() {
+        needs.push(of.need(rule(of, "Rule")));
+    }
     for target in targets {
         let role = text(target, "RoleArn");
+        let arn = text(target, "Arn");
+        needs.push(of.need(rule(of, "Rule")).with("events:TargetArn", arn));
         needs.extend(of.pass_role(role.as_deref(), SERVICE));
         let dead_letters = target.get("DeadLetterConfig");
         let dead_letters = dead_letters.and_then(|config| text(config, "Arn"));

@@ -163,21 +163,22 @@ fn owner_of_key(of: &Members<'_>) -> String {
 }
 
 /// The policy that is given to somebody, or taken.
-fn policy_given<'m>(operation: Operation, of: &Members<'m>) -> Option<&'m str> {
+fn policy_given(operation: Operation, of: &Members<'_>) -> Option<String> {
     let name = operation.name();
     let is_given = name.starts_with("Attach") || name.starts_with("Detach");
-    of.text("PolicyArn").filter(|_| is_given)
+    let arn = of.text("PolicyArn").filter(|_| is_given)?;
+    Some(policy(of, arn))
 }
 
 /// The boundary that somebody will have, or has.
 fn boundary(of: &Members<'_>) -> Option<String> {
     if let Some(arn) = of.text("PermissionsBoundary") {
-        return Some(arn.to_owned());
+        return Some(policy(of, arn));
     }
     let directory = directory(of.context);
     let name = |member| of.text(member)?.parse::<EntityName>().ok();
     let role = name("RoleName").and_then(|name| directory.role(&name).ok()?.boundary.clone());
     let user = || name("UserName").and_then(|name| directory.user(&name).ok()?.boundary.clone());
     let arn = role.or_else(user);
-    arn.map(|arn| arn.to_string())
+    arn.map(|arn| policy(of, &arn.to_string()))
 }

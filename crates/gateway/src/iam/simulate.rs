@@ -15,7 +15,7 @@ pub(super) mod simulate_custom_policy;
 pub(super) mod simulate_principal_policy;
 
 /// Actions times resources that are decided in a call, at most.
-const QUESTIONS_MAX: usize = 10_000;
+const QUESTIONS_MAX: usize = 1_000;
 
 /// What is asked, of whomever.
 struct Questions {

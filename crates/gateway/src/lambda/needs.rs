@@ -6,13 +6,14 @@
 //! Source: "Actions, resources, and condition keys for AWS Lambda" in the service authorization reference.
 
 use kiln_policy::keys;
-use kiln_types::{Function, MappingId};
+use kiln_types::{EventSource, Function, LayerVersionArn, MappingId};
 
 use super::generated::Operation;
-use super::permission::document::policy_text;
 use super::target::Target;
 use crate::access::{Guarded, Members, Need};
 
+/// What it takes to use what a secret says.
+const SECRET: &str = "secretsmanager:GetSecretValue";
 /// What it takes to mount a file system.
 const MOUNT: &str = "elasticfilesystem:ClientMount";
 /// Whom roles of functions are given to.
@@ -33,8 +34,8 @@ impl Guarded for Operation {
             | ListLayers
             | ListLayerVersions
             | ListEventSourceMappings => vec![of.need("*")],
-            Invoke => vec![invoke(of, "InvokeFunction")],
-            InvokeAsync => vec![invoke(of, "InvokeAsync")],
+            Invoke => vec![of.need_as("InvokeFunction", function(of, true))],
+            InvokeAsync => vec![of.need(function(of, true))],
             CreateFunction | UpdateFunctionConfiguration => made_of(of),
             AddPermission | RemovePermission => vec![permission(of)],
             PutProvisionedConcurrencyConfig
@@ -74,7 +75,7 @@ impl Guarded for Operation {
                 vec![of.need(layer(of, true))]
             }
             GetLayerVersionByArn => {
-                vec![of.need_as("GetLayerVersion", of.text_or_empty("Arn"))]
+                vec![of.need_as("GetLayerVersion", layer_arn(of.text_or_empty("Arn")))]
             }
             _ if of.text("FunctionName").is_some() => vec![of.need(function(of, false))],
             _ => vec![of.need("*")],
@@ -99,20 +100,11 @@ fn found(of: &Members<'_>) -> Option<(Target, std::sync::Arc<Function>)> {
     Some((target, function))
 }
 
-/// The function's own policy has a say.
-fn invoke(of: &Members<'_>, action: &str) -> Need {
-    let policy = found(of).and_then(|(target, function)| {
-        let qualifier = target.read_qualifier()?;
-        let policy = function.policy_of(qualifier.as_ref())?;
-        (!policy.statements.is_empty()).then(|| policy_text(policy))
-    });
-    of.need_as(action, function(of, true)).with_policy(policy)
-}
-
 /// A function with its settings: its role is given to it, its layers are used, its dead letters are sent.
 fn made_of(of: &Members<'_>) -> Vec<Need> {
     let role = of.text("Role");
     let layers = of.texts("Layers");
+    let layers: Vec<String> = layers.iter().map(|arn| layer_arn(arn)).collect();
     let list = |name: &str| -> Vec<String> {
         let config = of.member("VpcConfig").and_then(|config| config.get(name));
         let values = config.and_then(|values| values.as_array());
@@ -191,31 +183,47 @@ fn destination(of: &Members<'_>, outcome: &str, role: Option<&str>) -> Option<Ne
     Some(need.or_role(role))
 }
 
-/// A mapping reads its source as the function's role may, or the caller.
+/// A mapping reads its source as the role of its function may, or the caller; so it does with the secrets of that.
 fn listening(operation: Operation, of: &Members<'_>) -> Vec<Need> {
     let role = role_of(of);
-    let function = of.text("FunctionName").map(|_| function(of, true));
-    let own = match operation {
+    let new = of.text("FunctionName").map(|_| function(of, true));
+    let (mut needs, source) = match operation {
         Operation::CreateEventSourceMapping => {
-            of.need("*").with(keys::LAMBDA_FUNCTION_ARN, function)
+            let made = of.need("*").with(keys::LAMBDA_FUNCTION_ARN, new);
+            (vec![made], of.text("EventSourceArn").map(str::to_owned))
         }
-        _ => mapping(of).with(keys::LAMBDA_FUNCTION_ARN, function),
+        _ => {
+            // Whoever gives it another function must be allowed to of both.
+            let later = mapping(of);
+            let later = new.map(|arn| later.clone().with(keys::LAMBDA_FUNCTION_ARN, Some(arn)));
+            let needs = [Some(mapping(of)), later.clone()].into_iter().flatten();
+            (needs.collect(), later.and_then(|_| queue_of(of)))
+        }
     };
-    let mut needs = vec![own];
-    let source = of
-        .text("EventSourceArn")
-        .filter(|arn| arn.split(':').nth(2) == Some("sqs"));
-    if let Some(queue) = source {
+    let queue = source.filter(|arn| arn.split(':').nth(2) == Some("sqs"));
+    if let Some(queue) = queue {
         for action in [
             "sqs:ReceiveMessage",
             "sqs:DeleteMessage",
             "sqs:GetQueueAttributes",
         ] {
-            needs.push(Need::new(action, queue).or_role(role.as_deref()));
+            needs.push(Need::new(action, queue.as_str()).or_role(role.as_deref()));
         }
     }
+    let access = of.list("SourceAccessConfigurations").iter();
+    let secrets = access.filter_map(|access| access.get("URI")?.as_str());
+    needs.extend(secrets.map(|arn| Need::new(SECRET, arn).or_role(role.as_deref())));
     needs.extend(destination(of, "OnFailure", role.as_deref()));
     needs
+}
+
+/// The queue that a mapping reads already.
+fn queue_of(of: &Members<'_>) -> Option<String> {
+    let id: MappingId = of.text("UUID")?.parse().ok()?;
+    match &of.context.deps.store.mappings().get(id)?.source {
+        EventSource::Queue(arn) => Some(arn.to_string()),
+        _ => None,
+    }
 }
 
 fn mapping(of: &Members<'_>) -> Need {
@@ -249,9 +257,15 @@ fn layer(of: &Members<'_>, has_version: bool) -> String {
         false => of.arn(format_args!("layer:{name}")),
     };
     match of.member("VersionNumber").filter(|_| has_version) {
-        Some(version) => format!("{arn}:{version}"),
+        Some(version) => layer_arn(&format!("{arn}:{version}")),
         None => arn,
     }
+}
+
+/// The ARN of a layer's version, however its number is written.
+fn layer_arn(arn: &str) -> String {
+    let read = arn.parse::<LayerVersionArn>();
+    read.map_or_else(|_| arn.to_owned(), |arn| arn.to_string())
 }
 
 /// The role of the function that is named.

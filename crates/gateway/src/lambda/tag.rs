@@ -6,7 +6,7 @@
 //!
 //! AWS differs: the message for tags that are too long, or that begin with `aws:`, is Kiln's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
@@ -45,7 +45,14 @@ pub(crate) fn check_plain(tags: &BTreeMap<String, String>) -> Result<()> {
     if tags.len() > limits::TAGS_MAX {
         return Err(invalid("Number of tags exceeds resource tag limit."));
     }
+    let mut folded = BTreeSet::new();
     for (key, value) in tags {
+        // Conditions of policies read keys in any case.
+        if !folded.insert(key.to_lowercase()) {
+            return Err(invalid(format!(
+                "The tag key '{key}' is given twice: keys that differ by case alone are the same."
+            )));
+        }
         if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH_MAX {
             return Err(invalid(format!(
                 "The tag key '{key}' must have 1 to {TAG_KEY_LENGTH_MAX} characters."

@@ -3,13 +3,11 @@
 //! Sources: "Actions, resources, and condition keys for Amazon S3" in the service authorization reference, and "Required
 //! permissions for Amazon S3 API operations" in its user guide.
 
-use http::HeaderMap;
 use kiln_types::Recipient;
 
-use super::address::Address;
 use super::fault::{Fault, Result};
 use super::generated::Operation;
-use super::request::Query;
+use super::request::{Query, Request};
 use crate::access::{self, Need};
 use crate::context::Context;
 
@@ -18,15 +16,9 @@ const TAGGING: &str = "x-amz-tagging";
 
 /// Refuses what the caller may not have. What it copies, and each object that it deletes among others, is asked for by those
 /// operations.
-pub(super) fn check(
-    context: &Context,
-    operation: Operation,
-    named: &Address,
-    query: &Query,
-    headers: &HeaderMap,
-) -> Result<()> {
-    let bucket = named.bucket.as_deref().unwrap_or_default();
-    let key = named.key.as_deref().unwrap_or_default();
+pub(super) fn check(request: &Request) -> Result<()> {
+    let (operation, query) = (request.operation, &request.query);
+    let (bucket, key) = request.named();
     let of = |action: &'static str| Need::new(action, arn(bucket, key));
     use Operation::*;
     let versioned = |action: &'static str, of_version: &'static str| match query.filled("versionId")
@@ -66,10 +58,10 @@ pub(super) fn check(
         DeleteObjects => return Ok(()),
         other => Need::new(format!("s3:{}", other.name()), arn(bucket, key)),
     }];
-    if headers.contains_key(TAGGING) {
+    if request.headers.contains_key(TAGGING) {
         needs.push(of("s3:PutObjectTagging"));
     }
-    access::check(context.asking(), &needs).map_err(Fault::from)
+    access::check(request.context.asking(), &needs).map_err(Fault::from)
 }
 
 /// Refuses to read an object that a copy is made of.
@@ -84,6 +76,16 @@ pub(super) fn check_source(
         None => "s3:GetObject",
     };
     access::check(context.asking(), &[Need::new(action, arn(bucket, key))]).map_err(Fault::from)
+}
+
+/// Refuses to copy the tags of an object with it.
+pub(super) fn check_copied_tags(request: &Request, bucket: &str, key: &str) -> Result<()> {
+    let (to_bucket, to_key) = request.named();
+    let needs = [
+        Need::new("s3:GetObjectTagging", arn(bucket, key)),
+        Need::new("s3:PutObjectTagging", arn(to_bucket, to_key)),
+    ];
+    access::check(request.context.asking(), &needs).map_err(Fault::from)
 }
 
 /// Refuses to delete one object among others.

@@ -9,6 +9,7 @@ use kiln_invoke::ObjectEvents;
 use kiln_invoke::object_events::Cause;
 use kiln_store::objects::{Objects, Tell};
 use kiln_types::{Bucket, BucketName, RequestId, Timestamp};
+use serde_json::{Value, json};
 
 use super::body::Body;
 use super::fault::{self, Fault, Result};
@@ -147,6 +148,17 @@ impl Request {
     /// A header, if it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What it is about, as the audit log names it.
+    pub(super) fn names_of_resource(&self) -> Value {
+        json!({"bucketName": self.bucket, "key": self.key})
+    }
+
+    /// Bucket and key as they are named; empty where they are not.
+    pub(super) fn named(&self) -> (&str, &str) {
+        let (bucket, key) = (self.bucket.as_deref(), self.key.as_deref());
+        (bucket.unwrap_or_default(), key.unwrap_or_default())
     }
 
     /// The bucket's name, whether there is such a bucket or not.

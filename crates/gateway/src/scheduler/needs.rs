@@ -23,11 +23,8 @@ impl Guarded for Operation {
             CreateSchedule | UpdateSchedule => kept(of),
             GetSchedule | DeleteSchedule => vec![of.need(schedule(of))],
             CreateScheduleGroup | GetScheduleGroup => vec![of.need(group(of))],
-            // Its schedules go with it.
-            DeleteScheduleGroup => {
-                let all = of.arn(format_args!("schedule/{}/*", of.text_or_empty("Name")));
-                vec![of.need(group(of)), of.need_as("DeleteSchedule", all)]
-            }
+            // Its schedules go with it: the operation asks for each.
+            DeleteScheduleGroup => vec![of.need(group(of))],
             TagResource | UntagResource | ListTagsForResource => {
                 vec![of.need(of.text_or_empty("ResourceArn"))]
             }

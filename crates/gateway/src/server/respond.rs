@@ -24,7 +24,9 @@ use crate::error::{ApiError, Exception, Result};
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
-use crate::{admin, apigatewayv2, events, health, iam, lambda, logs, s3, scheduler, sns, sqs, sts};
+use crate::{
+    admin, apigatewayv2, audit, events, health, iam, lambda, logs, s3, scheduler, sns, sqs, sts,
+};
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
 /// megabyte or two, during which a worker would answer nobody.
@@ -285,6 +287,7 @@ impl Shared {
             caller,
             origin: Origin::of(head, address),
             access: self.access.clone(),
+            names: Arc::default(),
             request_id,
             now,
             trace: trace(&head.headers),
@@ -357,7 +360,7 @@ async fn run(
     let _left = context.left.clone().drop_guard();
     let task = tracker.spawn(async move {
         let _room = room;
-        match operation {
+        let answered = match operation {
             Operation::Lambda(operation) => lambda::dispatch(operation, &context, request).await,
             Operation::ApiGateway(operation) => {
                 apigatewayv2::dispatch(operation, &context, request).await
@@ -371,7 +374,11 @@ async fn run(
             Operation::Sns(operation) => sns::serve(operation, &context, request).await,
             Operation::Sqs(operation) => sqs::serve(operation, &context, request).await,
             Operation::Sts(operation) => sts::dispatch(operation, &context, request).await,
-        }
+        };
+        let names = context.names.get().cloned().unwrap_or_default();
+        let outcome = audit::Outcome::of(&answered);
+        audit::note(&context, operation.deed(), names, outcome).await?;
+        answered
     });
     match task.await {
         Ok(answered) => answered,

@@ -113,6 +113,7 @@ impl Server {
             region: "us-east-1".parse().unwrap(),
             account,
             auth,
+            audits_data: false,
             functions: crate::config::FunctionRights::Role,
             endpoint: "http://localhost:4566".parse().unwrap(),
             account_concurrency: 1_000,

@@ -42,10 +42,7 @@ impl Guarded for Operation {
 
 fn topic(of: &Members<'_>, action: &str) -> Need {
     let arn = of.text("TopicArn").or_else(|| of.text("TargetArn"));
-    let arn = arn.unwrap_or("*");
-    let topic = super::topic::find(of.context, arn).ok();
-    let policy = topic.and_then(|live| live.topic.policy.clone());
-    of.need_as(action, arn).with_policy(policy)
+    of.need_as(action, arn.unwrap_or("*"))
 }
 
 fn subscription(text: &str) -> String {

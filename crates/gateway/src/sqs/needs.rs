@@ -2,8 +2,6 @@
 //!
 //! Source: "Actions, resources, and condition keys for Amazon SQS" in the service authorization reference.
 
-use kiln_types::QueueId;
-
 use super::generated::Operation;
 use super::{address, move_task};
 use crate::access::{Guarded, Members, Need};
@@ -38,15 +36,8 @@ impl Guarded for Operation {
 /// The queue whose address a request has.
 fn queue(of: &Members<'_>, action: &str) -> Need {
     let id = address::id(of.context, of.text_or_empty("QueueUrl")).ok();
-    let arn = id.as_ref().map(|id| of.arn(&id.name));
-    let policy = id.and_then(|id| policy(of, &id));
+    let arn = id.map(|id| of.arn(&id.name));
     of.need_as(action, arn.unwrap_or_else(|| "*".to_owned()))
-        .with_policy(policy)
-}
-
-fn policy(of: &Members<'_>, id: &QueueId) -> Option<String> {
-    let queue = of.context.deps.store.messages().get(id)?;
-    queue.settings.policy.clone()
 }
 
 /// Messages are taken from one queue, and sent to another or to where they came from.
@@ -62,8 +53,16 @@ fn moved(of: &Members<'_>) -> Vec<Need> {
         .iter()
         .map(|action| of.need_as(action, source.as_str()))
         .collect();
-    let destination = of.text("DestinationArn");
-    needs.extend(destination.map(|arn| of.need_as("SendMessage", by_arn(of, arn))));
+    match of.text("DestinationArn") {
+        Some(arn) => needs.push(of.need_as("SendMessage", by_arn(of, arn))),
+        None => {
+            let id = address::by_arn(of.context, &source);
+            let messages = of.context.deps.store.messages();
+            let back_to = id.iter().flat_map(|id| messages.sources(id));
+            let sent = back_to.map(|queue| of.need_as("SendMessage", of.arn(&queue.id.name)));
+            needs.extend(sent);
+        }
+    }
     needs
 }
 

@@ -3,6 +3,7 @@
 //! The role's trust policy must let the caller, and the caller's own policies as well, unless the trust policy names the caller
 //! itself.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kiln_policy::{Policy, PolicyKind, keys};
@@ -19,6 +20,8 @@ use crate::context::{Context, Identity};
 use crate::error::{ApiError, Exception, Result};
 use crate::iam::aws_managed;
 
+/// The trust policy of roles that do not exist.
+const TRUSTS_NOBODY: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:Nothing"}}"#;
 /// How long credentials are good where nothing is asked for (API reference).
 const SECS_DEFAULT: u64 = 3_600;
 /// How long those may be good that a role asks for (API reference: "role chaining").
@@ -36,6 +39,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
             "devices (SerialNumber, TokenCode)",
         ));
     }
+    let tags = tags(input.tags.clone().unwrap_or_default())?;
     let role = permitted(context, &input)?;
     let secs = secs(context, &role, input.duration_seconds)?;
     let session = input.role_session_name;
@@ -43,7 +47,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         id: role.id.clone(),
         session: session.clone(),
         policies: narrowing(context, input.policy, input.policy_arns)?,
-        tags: tags(input.tags.unwrap_or_default())?,
+        tags,
     };
     let account = &context.caller.account;
     Ok(Output {
@@ -71,10 +75,8 @@ fn permitted(context: &Context, input: &Input) -> Result<Arc<Role>> {
     if input.source_identity.is_some() {
         needs.push(asked("sts:SetSourceIdentity", input, role.as_deref()));
     }
-    match role {
-        Some(role) => access::check_trust(context.asking(), &needs).map(|()| role),
-        None => Err(access::refusal(&context.caller, &needs[0])),
-    }
+    access::check_trust(context.asking(), &needs)?;
+    role.ok_or_else(ApiError::internal)
 }
 
 fn asked(action: &'static str, input: &Input, role: Option<&Role>) -> Need {
@@ -90,10 +92,8 @@ fn asked(action: &'static str, input: &Input, role: Option<&Role>) -> Need {
         need.with(keys::request_tag(&tag.key), Some(tag.value.as_str()))
     });
     let need = need.with_all(keys::TAG_KEYS, tags.map(|tag| tag.key.clone()).collect());
-    match role {
-        Some(role) => need.with_trust(role.trust.clone()),
-        None => need,
-    }
+    // Who asks for a role that does not exist is told the same as who may not have one that does.
+    need.with_trust(role.map_or_else(|| TRUSTS_NOBODY.to_owned(), |role| role.trust.clone()))
 }
 
 fn secs(context: &Context, role: &Role, asked: Option<i64>) -> Result<u64> {
@@ -152,12 +152,13 @@ fn narrowing(
 
 fn tags(given: Vec<Tag>) -> Result<Tags> {
     let count = given.len();
+    let keys: BTreeSet<String> = given.iter().map(|tag| tag.key.to_lowercase()).collect();
     let tags: Tags = given.into_iter().map(|tag| (tag.key, tag.value)).collect();
     let refuse = |message: String| Err(ApiError::new(Exception::Validation, message));
     if count > TAGS_MAX {
         return refuse(format!("A session has at most {TAGS_MAX} tags."));
     }
-    if tags.len() < count {
+    if keys.len() < count {
         return refuse(
             "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
         );

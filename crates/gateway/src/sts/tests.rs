@@ -136,6 +136,14 @@ async fn a_policy_that_cannot_narrow_is_refused() {
         ..request()
     };
     assert!(assume(&fixture, tagged).await.is_err());
+    let cased = AssumeRoleRequest {
+        tags: Some(vec![twice("team"), twice("Team")]),
+        ..request()
+    };
+    assert!(
+        assume(&fixture, cased).await.is_err(),
+        "conditions read keys in any case"
+    );
 }
 
 #[tokio::test]

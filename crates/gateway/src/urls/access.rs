@@ -17,7 +17,6 @@ use super::{Door, Found};
 use crate::access::{self, Asking, Need};
 use crate::auth::{Admitted, Claim};
 use crate::context::{Caller, Origin};
-use crate::lambda::permission::document::policy_text;
 use crate::lambda::permission::evaluate::{Question, Who, allows};
 use crate::lambda::url::auth_name;
 
@@ -127,8 +126,6 @@ fn may(door: Door<'_>, found: &Found, caller: &Caller, head: &Parts, arn: &str) 
         origin: &origin,
         now: door.deps.clock.timestamp(),
     };
-    let policy = found.function.policy_of(found.qualifier.as_ref());
-    let policy = policy.filter(|policy| !policy.statements.is_empty());
     let needs = ACTIONS.map(|action| {
         Need::new(action, arn)
             .with(
@@ -136,7 +133,6 @@ fn may(door: Door<'_>, found: &Found, caller: &Caller, head: &Parts, arn: &str) 
                 Some(auth_name(found.url.auth)),
             )
             .with(keys::LAMBDA_INVOKED_VIA_FUNCTION_URL, Some("true"))
-            .with_policy(policy.map(policy_text))
     });
     access::check(asking, &needs).is_ok()
 }

@@ -8,7 +8,7 @@ use super::super::checksum::Algorithm;
 use super::super::fault::{self, Result};
 use super::super::request::{Answer, Request, document, iso, quoted, set};
 use super::super::xml::Xml;
-use super::super::{about, condition};
+use super::super::{about, condition, needs};
 use super::copy_source::{Source, copy};
 use super::found;
 use crate::server::Outgoing;
@@ -24,6 +24,9 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
     }
     let is_itself = source.bucket.name == bucket.name && source.key == key && source.is_latest();
     let mut about = about_of(&request, &object, is_itself)?;
+    if !about.tags.is_empty() && about.tags == object.about.tags {
+        needs::check_copied_tags(&request, source.bucket.name.as_str(), &source.key)?;
+    }
     let only_if = condition::of_write(&request.headers)?;
     let algorithm = algorithm(&request, &object)?;
     let reader = request
