@@ -44,6 +44,12 @@ async fn expire(store: &Store, retention: Retention, now: Timestamp) {
         Ok(events) => info!(events, "log events past their retention were removed"),
         Err(error) => error!(%error, "log events past their retention could not be removed"),
     }
+    let days = retention.audit_retention_days;
+    match store.audit().expire(now.days_before(days)).await {
+        Ok(0) => {}
+        Ok(records) => info!(records, "audit records past their retention were removed"),
+        Err(error) => error!(%error, "audit records past their retention could not be removed"),
+    }
     let Some(days) = retention.usage_retention_days else {
         return;
     };

@@ -91,6 +91,10 @@ pub(crate) struct Settings {
     /// `kiln dev`]
     #[arg(long, env = "KILN_FUNCTION_ACCESS", value_enum)]
     function_access: Option<FunctionAccess>,
+    /// Write invocations, messages, events and objects into the audit log too, not only what is changed and what
+    /// is refused.
+    #[arg(long, env = "KILN_AUDIT_DATA")]
+    pub(crate) audit_data: bool,
     /// How instances of built-in runtimes start unless the function says otherwise.
     #[arg(long, env = "KILN_START", value_enum, default_value_t = Start::Zygote)]
     pub(crate) start: Start,
@@ -274,6 +278,15 @@ pub(crate) struct Retention {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(crate) usage_retention_days: Option<u32>,
+    /// Days for which the audit log is kept.
+    #[arg(
+        long,
+        env = "KILN_AUDIT_RETENTION_DAYS",
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..),
+        default_value_t = 90
+    )]
+    pub(crate) audit_retention_days: u32,
 }
 
 /// How instances of built-in runtimes start.

@@ -206,6 +206,7 @@ pub(crate) fn gateway(
             Mode::Production => Auth::Enforce,
             Mode::Development => Auth::AnyCredentials,
         },
+        audits_data: settings.audit_data,
         functions: match settings.function_access(mode) {
             FunctionAccess::Account => FunctionRights::Account,
             FunctionAccess::None | FunctionAccess::Role => FunctionRights::Role,

@@ -8,6 +8,7 @@ mod alias;
 mod api;
 mod apis;
 mod archives;
+mod audit;
 mod buckets;
 mod completions;
 mod delete;
@@ -94,6 +95,8 @@ pub enum Verb {
     Buckets(buckets::Args),
     /// Show users and roles; list, make, replace and disable access keys
     Iam(iam::Args),
+    /// Show what was changed and refused, and whether the record of it is whole
+    Audit(audit::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
     Schedules(schedules::Args),
     /// Show what functions used and what that cost
@@ -156,6 +159,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Archives(args) => archives::run(client, format, &args).await,
         Verb::Buckets(args) => buckets::run(client, format, &args).await,
         Verb::Iam(args) => iam::run(client, format, &args).await,
+        Verb::Audit(args) => audit::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,

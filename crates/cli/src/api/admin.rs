@@ -21,6 +21,24 @@ impl Client {
         self.send(call).await?.json()
     }
 
+    /// A page of the audit log: what happened since then, before this record.
+    pub(crate) async fn audit(&self, since_ms: i64, before: Option<i64>) -> Result<Value> {
+        let before = before.map_or_else(String::new, |number| format!("&before={number}"));
+        let path = format!("/_kiln/audit?limit=1000&since={since_ms}{before}");
+        self.send(Call::new("Audit", Service::Kiln, Method::GET, path))
+            .await?
+            .json()
+    }
+
+    /// Whether the audit log is whole, and holds a head that was told before.
+    pub(crate) async fn verify_audit(&self, head: Option<&str>) -> Result<Value> {
+        let head = head.map_or_else(String::new, |head| format!("?head={}", encode(head)));
+        let path = format!("/_kiln/audit/verify{head}");
+        self.send(Call::new("Audit", Service::Kiln, Method::GET, path))
+            .await?
+            .json()
+    }
+
     /// What one function used within a period.
     pub(crate) async fn usage_within(
         &self,
