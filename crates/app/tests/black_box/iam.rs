@@ -142,3 +142,54 @@ fn kiln_iam_simulate_names_the_statement_that_decides() {
     let told = String::from_utf8(nobody.unwrap().stderr).unwrap();
     assert!(told.contains("write user/NAME"), "{told}");
 }
+
+#[test]
+fn kiln_audit_shows_who_changed_what_and_whether_the_record_is_whole() {
+    let server = Server::start();
+    aws(&server, &["iam", "create-user", "--user-name", "deploy"]);
+    server
+        .function("sum", "def handler(e, c): return e")
+        .create();
+    server.invoke("sum", &Value::Null).success();
+    let kiln = |server: &Server, arguments: &[&str]| -> (bool, Value) {
+        let json = ["--output", "json", "audit"];
+        let output = server
+            .kiln(&[&json[..], arguments].concat())
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            serde_json::from_slice(&output.stdout).unwrap(),
+        )
+    };
+    let (_, shown) = kiln(&server, &["show"]);
+    let names: Vec<&str> = shown
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["record"]["eventName"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["CreateFunction", "CreateUser"], "{shown}");
+    let record = &shown[0]["record"];
+    assert_eq!(
+        record["requestParameters"]["functionName"], "sum",
+        "{record}"
+    );
+    assert!(!record.to_string().contains("ZipFile"), "{record}");
+    let (is_whole, verified) = kiln(&server, &["verify"]);
+    assert!(is_whole, "{verified}");
+    let head = verified["head"].as_str().unwrap().to_owned();
+    let home = server.stop();
+    let file = home.data_dir().join("audit.db");
+    let edit = "import sqlite3, sys; file = sqlite3.connect(sys.argv[1]); \
+                file.execute(\"DELETE FROM audit WHERE number = 2\"); file.commit()";
+    let python = kiln_testkit::runtimes::newest_python();
+    let status = std::process::Command::new(&python.executable)
+        .args(["-c", edit])
+        .arg(&file)
+        .status();
+    assert!(status.unwrap().success());
+    let server = Server::builder().home(home).start();
+    let (is_whole, verified) = kiln(&server, &["verify", "--head", &head]);
+    assert!(!is_whole && verified["isIntact"] == false, "{verified}");
+}
