@@ -22,6 +22,8 @@ use crate::error::Result;
 mod chunked;
 mod claim;
 mod function_keys;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod payload;
 mod presign;
 mod refusal;

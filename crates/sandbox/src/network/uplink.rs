@@ -136,7 +136,7 @@ fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn parse(bytes: &[u8]) -> Option<Attempt> {
+pub(super) fn parse(bytes: &[u8]) -> Option<Attempt> {
     let (_, body) = netlink::messages(bytes).find(|(kind, _)| *kind == PACKET)?;
     let (mut number, mut packet) = (None, None);
     for (kind, value) in netlink::attributes(body.get(netlink::GENERIC_BYTES..)?) {
@@ -152,7 +152,7 @@ fn parse(bytes: &[u8]) -> Option<Attempt> {
 }
 
 /// Source and destination of a packet of TCP, which begins with the header of IP.
-fn ends(packet: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+pub(super) fn ends(packet: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
     let (from, to, header_bytes): (IpAddr, IpAddr, usize) = match packet.first()? >> 4 {
         4 => {
             let address = |at: usize| packet.get(at..)?.first_chunk::<4>().copied();
