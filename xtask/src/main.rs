@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod check;
+mod fuzz;
 mod generate;
 mod step;
 mod tidy;
@@ -31,6 +32,8 @@ enum Command {
     Tidy,
     /// The promises of the design, measured beside their floors.
     Bench(bench::Arguments),
+    /// Feeds parsers of outside bytes with what new coverage leads to, and stops at the first that fails.
+    Fuzz(fuzz::Arguments),
     /// Kills a server again and again under load, and proves that nothing it accepted was lost.
     Torture(torture::Arguments),
     /// Writes the request and response types of AWS's services from botocore's models.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => check::test(&arguments),
         Command::Tidy => tidy::run(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Torture(arguments) => torture::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
     };

@@ -25,6 +25,8 @@ use crate::error::Result;
 mod chunked;
 mod claim;
 mod function_keys;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod payload;
 mod presign;
 mod refusal;

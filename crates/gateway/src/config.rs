@@ -84,6 +84,9 @@ pub struct Limits {
     /// How long a client may take for a request's whole body; then it gets 408. Bodies of objects, which may be as large as
     /// a disk, have no such limit.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer; then the connection is closed. Approximate: it is looked at when the
+    /// kernel asks whether there is room, after up to as long again.
+    pub answer_pause_timeout: Duration,
     /// Bytes of the bodies that are in memory at a time, from their arrival until their request is
     /// done, rounded up to KiB each; beyond, clients get 503 with `Retry-After`.
     pub body_bytes_in_flight_max: usize,
@@ -127,6 +130,7 @@ impl Default for Limits {
             body_pause_timeout: Duration::from_secs(30),
             // The largest body, 70 MB, from a line of 1 Mbit/s.
             body_timeout: Duration::from_secs(600),
+            answer_pause_timeout: Duration::from_secs(60),
             body_bytes_in_flight_max: 1 << 30,
             shutdown_timeout: Duration::from_secs(30),
         }

@@ -20,6 +20,9 @@ mod context;
 mod coverage;
 mod error;
 mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod iam;
 mod invoke;

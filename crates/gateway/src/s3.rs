@@ -21,6 +21,8 @@ mod bucket;
 mod checksum;
 mod condition;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod needs;
 mod object;
 mod range;

@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::io::Errno;
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use crate::lambda::function::prepare;
 
 mod body;
 mod door;
+mod framing;
 mod outgoing;
 mod respond;
 #[cfg(test)]
@@ -189,6 +191,11 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
         debug!(%error, "set TCP_NODELAY");
     }
     let limits = &shared.config.limits;
+    // Also of a client that is there and reads nothing: its window stays closed for as long.
+    let patience = u32::try_from(limits.answer_pause_timeout.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = sockopt::set_tcp_user_timeout(&stream, patience) {
+        debug!(%error, "set TCP_USER_TIMEOUT");
+    }
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())

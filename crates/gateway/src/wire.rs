@@ -18,6 +18,8 @@ pub(crate) mod dispatch;
 pub(crate) mod document;
 pub(crate) mod fault;
 pub(crate) mod form;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod json_text;
 pub(crate) mod percent;
 mod read;

@@ -10,6 +10,9 @@
 
 mod document;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layout;
 mod reference;
 mod registry;

@@ -53,14 +53,14 @@ impl Reference {
         if uri.len() > NAME_BYTES_MAX || uri.contains('\0') {
             return Err(bad("it is too long, or has a NUL in it"));
         }
-        let kinds: [(&str, OnDisk); 3] = [
-            ("oci:", Place::Layout),
-            ("oci-archive:", Place::LayoutArchive),
-            ("docker-archive:", Place::DockerArchive),
+        let kinds: [(&str, OnDisk, bool); 3] = [
+            ("oci:", Place::Layout, false),
+            ("oci-archive:", Place::LayoutArchive, true),
+            ("docker-archive:", Place::DockerArchive, true),
         ];
-        for (prefix, place) in kinds {
+        for (prefix, place, is_archive) in kinds {
             if let Some(rest) = uri.strip_prefix(prefix) {
-                return on_disk(rest, place).map_err(bad);
+                return on_disk(rest, place, is_archive).map_err(bad);
             }
         }
         at_registry(uri).map_err(bad)
@@ -83,12 +83,17 @@ type Parsed<T> = Result<T, &'static str>;
 type OnDisk = fn(PathBuf) -> Place;
 
 /// `/path`, `/path:tag` or `/path@sha256:…`.
-fn on_disk(rest: &str, place: OnDisk) -> Parsed<Reference> {
+fn on_disk(rest: &str, place: OnDisk, is_archive: bool) -> Parsed<Reference> {
     let (rest, digest) = split_digest(rest)?;
     let name = rest.rfind('/').map_or(0, |slash| slash + 1);
-    // A tag of `docker save` has a repository before it: `/path.tar:app:1`, `/path.tar:me/app:1`.
-    let colon = rest.find(".tar:").map(|dot| dot + ".tar".len());
-    let colon = colon.or_else(|| rest[name..].find(':').map(|colon| name + colon));
+    // A tag of `docker save` has a repository before it: `/path.tar:app:1`, `/path.tar:me/app:1`. The name of an archive may
+    // have a colon itself: `/app:1.tar`.
+    let in_name = || rest[name..].find(':').map(|colon| name + colon);
+    let colon = match rest.find(".tar:").filter(|_| is_archive) {
+        Some(dot) => Some(dot + ".tar".len()),
+        None if is_archive && rest.ends_with(".tar") => None,
+        None => in_name(),
+    };
     let (path, tag) = match colon {
         Some(colon) => (&rest[..colon], Some(&rest[colon + 1..])),
         None => (rest, None),
@@ -188,6 +193,27 @@ mod tests {
             host: host.to_owned(),
             repository: repository.to_owned(),
         }
+    }
+
+    #[test]
+    fn an_archive_whose_name_has_a_colon_is_the_same_when_it_is_pinned() {
+        let digest = HEX.parse().unwrap();
+        for uri in [
+            "docker-archive:/srv/app:1.tar",
+            "docker-archive:/srv/app:1.tar:me/app:1",
+            "oci-archive:/srv/app:1.tar",
+            "oci:/srv/app:1.tar",
+        ] {
+            let reference = Reference::parse(uri).unwrap();
+            let (place, which) = parse(&reference.pinned(&digest));
+            assert_eq!(place, reference.place, "{uri}");
+            assert_eq!(which, Which::Digest(digest.clone()));
+        }
+        let archive = Place::DockerArchive("/srv/app:1.tar".into());
+        assert_eq!(
+            parse("docker-archive:/srv/app:1.tar"),
+            (archive, Which::Only)
+        );
     }
 
     #[test]

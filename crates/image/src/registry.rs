@@ -30,6 +30,8 @@ use crate::reference::{Which, host_of};
 mod body;
 mod challenge;
 mod credentials;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 

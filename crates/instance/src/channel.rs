@@ -5,6 +5,8 @@
 //! reserved for it, and anything unexpected is an [`Error`] that ends the instance.
 
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod outbox;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -59,7 +61,7 @@ impl Channel {
     /// The next frame from the runtime. May be dropped and called again at any time.
     async fn next(&mut self) -> Result<Reply, Error> {
         loop {
-            if let Some(reply) = self.decode()? {
+            if let Some(reply) = take(&mut self.received)? {
                 return Ok(reply);
             }
             if self.outbox.is_empty() {
@@ -85,7 +87,7 @@ impl Channel {
     fn next_received(&mut self, bytes_left: &mut usize) -> Result<Option<Reply>, Error> {
         let mut buffer = [0; READ_BYTES];
         loop {
-            if let Some(reply) = self.decode()? {
+            if let Some(reply) = take(&mut self.received)? {
                 return Ok(Some(reply));
             }
             if *bytes_left == 0 {
@@ -103,28 +105,28 @@ impl Channel {
             }
         }
     }
+}
 
-    /// Takes one whole frame out of what was received, or makes room for more of it.
-    fn decode(&mut self) -> Result<Option<Reply>, Error> {
-        let Some(length) = self.received.get(..LENGTH_BYTES) else {
-            self.received.reserve(READ_BYTES);
-            return Ok(None);
-        };
-        let length = u32::from_be_bytes(length.try_into().expect("four bytes were taken")) as usize;
-        if !(PREFIX_BYTES..=FRAME_BYTES_MAX - LENGTH_BYTES).contains(&length) {
-            return Err(Error::Malformed("a frame of impossible length"));
-        }
-        let missing = (LENGTH_BYTES + length).saturating_sub(self.received.len());
-        if missing > 0 {
-            self.received.reserve(missing);
-            return Ok(None);
-        }
-        self.received.advance(LENGTH_BYTES);
-        let frame = self.received.split_to(length).freeze();
-        let (kind, header, body) =
-            parts(frame).ok_or(Error::Malformed("a header of impossible length"))?;
-        frame::parse(kind, &header, body).map(Some)
+/// Takes one whole frame out of what was received, or makes room for more of it.
+fn take(received: &mut BytesMut) -> Result<Option<Reply>, Error> {
+    let Some(length) = received.get(..LENGTH_BYTES) else {
+        received.reserve(READ_BYTES);
+        return Ok(None);
+    };
+    let length = u32::from_be_bytes(length.try_into().expect("four bytes were taken")) as usize;
+    if !(PREFIX_BYTES..=FRAME_BYTES_MAX - LENGTH_BYTES).contains(&length) {
+        return Err(Error::Malformed("a frame of impossible length"));
     }
+    let missing = (LENGTH_BYTES + length).saturating_sub(received.len());
+    if missing > 0 {
+        received.reserve(missing);
+        return Ok(None);
+    }
+    received.advance(LENGTH_BYTES);
+    let frame = received.split_to(length).freeze();
+    let (kind, header, body) =
+        parts(frame).ok_or(Error::Malformed("a header of impossible length"))?;
+    frame::parse(kind, &header, body).map(Some)
 }
 
 /// Kind, header and body of a frame whose length was taken off and is [`PREFIX_BYTES`] at the least; none

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use kiln_sandbox::Mount;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use routes::registration;
 pub(crate) use routes::{identifier, respond};
 
 /// The first step of its paths.

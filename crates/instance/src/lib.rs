@@ -21,6 +21,9 @@ mod environment;
 mod error;
 mod extensions;
 mod failure;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod host;
 mod interpreter;

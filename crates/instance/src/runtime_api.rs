@@ -20,6 +20,8 @@ use crate::isolation::Future;
 use crate::runtime::{Error, Init, Invoke, Reply, Runtime, TimeLimit};
 use exchange::{Event, Key};
 pub(crate) use routes::respond;
+#[cfg(feature = "fuzzing")]
+pub(crate) use routes::{error_type, without_cause};
 
 /// The first step of its paths.
 pub(crate) const VERSION: &str = "2018-06-01";

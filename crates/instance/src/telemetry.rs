@@ -26,6 +26,8 @@ use crate::report::record;
 use crate::spec::Spec;
 use buffer::Buffer;
 use courier::Courier;
+#[cfg(feature = "fuzzing")]
+pub(crate) use routes::TELEMETRY_SCHEMAS;
 pub(crate) use routes::respond;
 pub(crate) use subscription::{Source, Subscription};
 

@@ -12,6 +12,9 @@
 mod address;
 mod config;
 mod connect;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod learned;
 mod limit;

@@ -10,6 +10,9 @@
 
 mod claims;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod judge;
 mod key;
 mod keys;

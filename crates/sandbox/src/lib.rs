@@ -16,6 +16,9 @@ mod cgroup;
 mod config;
 mod error;
 mod examine;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod injector;
 mod landlock;

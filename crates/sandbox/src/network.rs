@@ -10,6 +10,8 @@
 //! No device, address or rule is made in the host's network. Programs of the sandbox cannot change any
 //! of it: they have no capabilities and cannot make netlink sockets.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod netlink;
 mod routes;
 mod rules;

@@ -21,6 +21,8 @@ use crate::shelf::Shelf;
 
 mod check;
 mod derived;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod index;
 mod link;
 mod package;

@@ -19,6 +19,8 @@ use crate::shelf::Shelf;
 
 mod content;
 mod filled;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod name;
 mod unpack;
 

@@ -36,6 +36,9 @@ mod database;
 mod document;
 mod error;
 mod functions;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod iam;
 mod images;

@@ -16,6 +16,9 @@ mod destination;
 mod envelope;
 mod error;
 mod filters;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handle;
 mod invocation;
 mod mappings;

@@ -13,6 +13,8 @@ use crate::source::Source;
 mod arrivals;
 mod attribute;
 mod dial;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod image;
 mod kafka;
 mod mqtt;

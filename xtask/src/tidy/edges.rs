@@ -66,6 +66,21 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kiln-testkit", &[]),
     ("kiln-bench", &["kiln-testkit"]),
     ("kiln-torture", &["kiln-testkit"]),
+    (
+        "kiln-fuzz",
+        &[
+            "kiln-sandbox",
+            "kiln-network",
+            "kiln-store",
+            "kiln-image",
+            "kiln-events",
+            "kiln-oidc",
+            "kiln-policy",
+            "kiln-instance",
+            "kiln-gateway",
+            "kiln-triggers",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -9,7 +9,7 @@ pub(super) mod get_bucket_tagging;
 pub(super) mod get_bucket_versioning;
 pub(super) mod head_bucket;
 pub(super) mod list_buckets;
-mod notification;
+pub(super) mod notification;
 pub(super) mod put_bucket_notification_configuration;
 pub(super) mod put_bucket_tagging;
 pub(super) mod put_bucket_versioning;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::body::{self, Buffered, Room, Unread};
-use super::{Outgoing, Peer, Shared};
+use super::{Outgoing, Peer, Shared, framing};
 use crate::apis::{self, Address};
 use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
@@ -48,9 +48,12 @@ pub(super) async fn respond(
 ) -> std::result::Result<Response<Outgoing>, Infallible> {
     let request_id = RequestId::random();
     let (mut head, body) = request.into_parts();
+    let refused = framing::refusal(&head);
     router::settle_host(&mut head);
-    let waits_for_nothing = waits_for_nothing(&head, &body);
-    let mut response = if let Some(id) = router::url_id(&head) {
+    let is_last = refused.is_some() || framing::is_last(&head) || waits_for_nothing(&head, &body);
+    let mut response = if let Some(refused) = refused {
+        plain(refused.status, refused.body).map(Outgoing::from)
+    } else if let Some(id) = router::url_id(&head) {
         url(&shared, &peer, id, head, body)
             .await
             .map(Outgoing::from)
@@ -76,7 +79,7 @@ pub(super) async fn respond(
         .headers_mut()
         .entry("x-amzn-requestid")
         .or_insert(id);
-    if waits_for_nothing {
+    if is_last {
         let close = HeaderValue::from_static("close");
         response
             .headers_mut()

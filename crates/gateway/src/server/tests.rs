@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::{Auth, Config, Deps, Gateway, Invoke, Invoking, Limits};
 
 mod bodies;
+mod framing;
 
 /// Answers nothing until it is told to go on.
 struct Slow {

@@ -24,7 +24,7 @@ const ERROR_TYPE: &str = "lambda-extension-function-error-type";
 /// What an extension posts when it registers.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Registration {
+pub(crate) struct Registration {
     #[serde(default)]
     events: Vec<String>,
     #[serde(default)]
@@ -79,7 +79,7 @@ async fn register(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Answer {
     response
 }
 
-fn registration(posted: &Bytes) -> Result<Registration, Refusal> {
+pub(crate) fn registration(posted: &Bytes) -> Result<Registration, Refusal> {
     let invalid = |why: String| refused("InvalidRequestFormat", why);
     let wanted: Registration =
         serde_json::from_slice(posted).map_err(|error| invalid(error.to_string()))?;

@@ -200,7 +200,7 @@ fn accepted() -> Answer {
 }
 
 /// The part of an error document that callers get.
-fn without_cause(body: &[u8]) -> Bytes {
+pub(crate) fn without_cause(body: &[u8]) -> Bytes {
     #[derive(Deserialize, Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Document {
@@ -216,7 +216,7 @@ fn without_cause(body: &[u8]) -> Bytes {
 }
 
 /// The class of an error, which is `Runtime.` or `Function.` and a name; anything else is unknown.
-fn error_type(headers: &HeaderMap) -> String {
+pub(crate) fn error_type(headers: &HeaderMap) -> String {
     let named = text(headers, ERROR_TYPE).unwrap_or_default();
     let is_name = |name: &str| {
         name.len() > 1

@@ -13,7 +13,7 @@ use crate::api::{Answer, pause, refuse};
 use crate::extensions;
 
 /// What `schemaVersion` may be; the first is the default.
-const TELEMETRY_SCHEMAS: [&str; 3] = ["2022-07-01", "2022-12-13", "2025-01-29"];
+pub(crate) const TELEMETRY_SCHEMAS: [&str; 3] = ["2022-07-01", "2022-12-13", "2025-01-29"];
 const LOGS_SCHEMAS: [&str; 2] = ["2020-08-15", "2021-03-18"];
 
 /// Answers one request.

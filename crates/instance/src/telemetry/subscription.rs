@@ -97,7 +97,7 @@ impl Source {
 
 impl Subscription {
     /// Reads what the extension with this name has put. The error says what is wrong with it.
-    pub(super) fn parse(name: String, body: &[u8], schemas: &[&str]) -> Result<Self, String> {
+    pub(crate) fn parse(name: String, body: &[u8], schemas: &[&str]) -> Result<Self, String> {
         let posted: Posted = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let schema = posted.schema_version.as_deref().unwrap_or(schemas[0]);
         if !schemas.contains(&schema) {

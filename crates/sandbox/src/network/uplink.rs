@@ -20,6 +20,8 @@ const PACKET: u16 = QUEUES;
 const VERDICT: u16 = QUEUES | 1;
 const PACKET_HEADER: u16 = 1;
 const PACKET_PAYLOAD: u16 = 10;
+/// Of a header of IPv4, which says itself how long it is.
+const IPV4_BYTES_MIN: usize = 20;
 /// What comes in one reading: a packet's first bytes and what the kernel says of it.
 const MESSAGE_BYTES_MAX: usize = 2048;
 
@@ -136,7 +138,7 @@ fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-fn parse(bytes: &[u8]) -> Option<Attempt> {
+pub(super) fn parse(bytes: &[u8]) -> Option<Attempt> {
     let (_, body) = netlink::messages(bytes).find(|(kind, _)| *kind == PACKET)?;
     let (mut number, mut packet) = (None, None);
     for (kind, value) in netlink::attributes(body.get(netlink::GENERIC_BYTES..)?) {
@@ -152,7 +154,7 @@ fn parse(bytes: &[u8]) -> Option<Attempt> {
 }
 
 /// Source and destination of a packet of TCP, which begins with the header of IP.
-fn ends(packet: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+pub(super) fn ends(packet: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
     let (from, to, header_bytes): (IpAddr, IpAddr, usize) = match packet.first()? >> 4 {
         4 => {
             let address = |at: usize| packet.get(at..)?.first_chunk::<4>().copied();
@@ -166,6 +168,10 @@ fn ends(packet: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
         }
         _ => return None,
     };
+    // A header that is shorter than its own addresses would have ports in it.
+    if header_bytes < IPV4_BYTES_MIN {
+        return None;
+    }
     let port = |at: usize| packet.get(header_bytes + at..)?.first_chunk().copied();
     let (source, destination) = (u16::from_be_bytes(port(0)?), u16::from_be_bytes(port(2)?));
     Some((
@@ -200,6 +206,15 @@ mod tests {
         let (from, to) = ends(&packet).unwrap();
         assert_eq!(from, "[::1]:32769".parse().unwrap());
         assert_eq!(to, "[2001:db8::]:80".parse().unwrap());
+    }
+
+    #[test]
+    fn a_header_that_is_shorter_than_its_addresses_has_no_ends() {
+        for first in 0x40..0x45 {
+            let mut packet = [0; 40];
+            packet[0] = first;
+            assert_eq!(ends(&packet), None, "{first:x}");
+        }
     }
 
     #[test]

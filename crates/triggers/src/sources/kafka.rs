@@ -43,6 +43,8 @@ mod connection;
 mod decompress;
 mod errors;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod group;
 mod house;
 mod identity;

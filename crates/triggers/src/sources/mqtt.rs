@@ -25,6 +25,8 @@ use crate::sources::published::Origin;
 use crate::sources::tls;
 
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod listener;
 mod record;
 mod session;

@@ -32,6 +32,8 @@ mod cell;
 mod connection;
 mod decimal;
 mod event;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod json;
 mod login;
 mod place;

@@ -29,6 +29,8 @@ use crate::sources::tls;
 
 mod array;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod login;
 mod lsn;
 mod pgoutput;

@@ -29,6 +29,8 @@ use crate::sources::tls;
 
 mod connection;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod known;
 mod listener;
 mod method;

@@ -28,6 +28,8 @@ use crate::sources::arrivals::Arrivals;
 use crate::sources::tls;
 
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod group;
 mod keyspace;
 mod record;

@@ -37,7 +37,7 @@ const EVENTS: [(&str, &[&str]); 9] = [
 ];
 
 /// Reads the document.
-pub(super) fn read(document: &[u8]) -> Result<Notifications> {
+pub(in super::super) fn read(document: &[u8]) -> Result<Notifications> {
     let wanted = Element::read(document, "NotificationConfiguration")?;
     let mut rules = Vec::new();
     for child in &wanted.children {
@@ -57,7 +57,7 @@ pub(super) fn read(document: &[u8]) -> Result<Notifications> {
 }
 
 /// The document.
-pub(super) fn write(notifications: &Notifications) -> Xml {
+pub(in super::super) fn write(notifications: &Notifications) -> Xml {
     let mut xml = Xml::answer("NotificationConfiguration");
     for rule in &notifications.rules {
         let (element, name) = match rule.to {

@@ -23,7 +23,7 @@ use crate::server::Outgoing;
 const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 
 /// A part as the caller names it.
-struct Named {
+pub(in super::super) struct Named {
     number: u32,
     etag: String,
     checksum: Option<String>,
@@ -108,7 +108,7 @@ fn answer(
     document(xml)
 }
 
-fn read(document: &[u8], algorithm: Algorithm) -> Result<Vec<Named>> {
+pub(in super::super) fn read(document: &[u8], algorithm: Algorithm) -> Result<Vec<Named>> {
     let wanted = Element::read(document, "CompleteMultipartUpload")?;
     let mut named: Vec<Named> = Vec::new();
     for part in wanted.all("Part") {

@@ -9,8 +9,11 @@ use super::reader::{Reader, Short};
 
 /// How deep values may be in values, as of the server.
 const DEPTH_MAX: u32 = 100;
-/// What one value may become: parts of a broken one may be named again and again.
-const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What a byte of a value may become: a control character is six letters, and a number is written with space around it.
+/// Parts of a broken value may be named again and again, and would make gigabytes of a row.
+const GROWTH_MAX: usize = 8;
+/// What the shortest values may become: a time of eight bytes is a text of thirty.
+const SHORT_BYTES_MAX: usize = 256;
 const SMALL_OBJECT: u8 = 0x00;
 const LARGE_OBJECT: u8 = 0x01;
 const SMALL_ARRAY: u8 = 0x02;
@@ -26,6 +29,13 @@ const DOUBLE: u8 = 0x0B;
 const STRING: u8 = 0x0C;
 const OPAQUE: u8 = 0x0F;
 
+/// What is left of depth and length.
+#[derive(Clone, Copy)]
+struct Room {
+    levels: u32,
+    bytes_max: usize,
+}
+
 /// A value as JSON.
 pub(super) fn text(value: Bytes) -> Result<String, Short> {
     // What an update of older servers left empty is null.
@@ -33,20 +43,24 @@ pub(super) fn text(value: Bytes) -> Result<String, Short> {
         return Ok("null".to_owned());
     };
     let mut text = String::new();
-    write(kind, &value.slice(1..), &mut text, 0)?;
+    let room = Room {
+        levels: DEPTH_MAX,
+        bytes_max: value.len() * GROWTH_MAX + SHORT_BYTES_MAX,
+    };
+    write(kind, &value.slice(1..), &mut text, room)?;
     Ok(text)
 }
 
-fn write(kind: u8, value: &Bytes, to: &mut String, depth: u32) -> Result<(), Short> {
-    if depth > DEPTH_MAX || to.len() > TEXT_BYTES_MAX {
+fn write(kind: u8, value: &Bytes, to: &mut String, room: Room) -> Result<(), Short> {
+    if to.len() > room.bytes_max {
         return Err(Short);
     }
     let mut reader = Reader::new(value.clone());
     match kind {
-        SMALL_OBJECT => members(value, 2, true, to, depth)?,
-        LARGE_OBJECT => members(value, 4, true, to, depth)?,
-        SMALL_ARRAY => members(value, 2, false, to, depth)?,
-        LARGE_ARRAY => members(value, 4, false, to, depth)?,
+        SMALL_OBJECT => members(value, 2, true, to, room)?,
+        LARGE_OBJECT => members(value, 4, true, to, room)?,
+        SMALL_ARRAY => members(value, 2, false, to, room)?,
+        LARGE_ARRAY => members(value, 4, false, to, room)?,
         LITERAL => to.push_str(match reader.u8()? {
             0 => "null",
             1 => "true",
@@ -76,8 +90,12 @@ fn members(
     width: usize,
     is_object: bool,
     to: &mut String,
-    depth: u32,
+    room: Room,
 ) -> Result<(), Short> {
+    let below = Room {
+        levels: room.levels.checked_sub(1).ok_or(Short)?,
+        ..room
+    };
     let mut reader = Reader::new(value.clone());
     let count = reader.uint(width)? as usize;
     reader.uint(width)?;
@@ -111,7 +129,7 @@ fn members(
             true => stands_here,
             false => at(Reader::new(stands_here).uint(width)?)?,
         };
-        write(kind, &part, to, depth + 1)?;
+        write(kind, &part, to, below)?;
     }
     to.push(if is_object { '}' } else { ']' });
     Ok(())
@@ -207,6 +225,26 @@ mod tests {
         ] {
             assert_eq!(text(Bytes::copy_from_slice(bytes)).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn parts_that_are_named_again_and_again_are_refused() {
+        let text_of = |names: usize| {
+            // An array of one long text, so many times.
+            let mut array = vec![SMALL_ARRAY];
+            array.extend(u16::try_from(names).unwrap().to_le_bytes());
+            array.extend([0, 0]);
+            let place = u16::try_from(4 + 3 * names).unwrap();
+            for _ in 0..names {
+                array.push(STRING);
+                array.extend(place.to_le_bytes());
+            }
+            array.extend([0xE8, 0x07]);
+            array.extend([b'x'; 1_000]);
+            text(array.into())
+        };
+        assert_eq!(text_of(2).unwrap().len(), 2 * 1_002 + 4);
+        assert_eq!(text_of(1_000), Err(Short));
     }
 
     proptest! {

@@ -40,6 +40,9 @@ pub(super) mod kind {
 
 use kind as k;
 
+/// Digits of a second's fraction, at most.
+const FRACTION_DIGITS_MAX: u8 = 6;
+
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Table {
@@ -229,6 +232,10 @@ fn column(kind: u8, meta: &mut Reader) -> Result<Column, Short> {
         ..Column::default()
     };
     column.meta[..bytes].copy_from_slice(&said);
+    let has_fraction = [k::TIMESTAMP2, k::DATETIME2, k::TIME2].contains(&kind);
+    if has_fraction && column.meta[0] > FRACTION_DIGITS_MAX {
+        return Err(Short);
+    }
     // Enums and sets stand there as strings.
     if kind == k::STRING && [k::ENUM, k::SET].contains(&column.meta[0]) {
         column.kind = column.meta[0];
