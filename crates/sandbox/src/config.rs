@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use crate::layers::LayersOff;
 use crate::request::Program;
 use crate::root::ROOT;
 
@@ -64,15 +63,6 @@ pub struct PoolConfig {
     /// Stems of each image with a zygote, and of each program that is to be booted ahead: shells
     /// with a booted and warmed interpreter inside.
     pub stems_per_image: usize,
-}
-
-/// Walls that a test leaves out to see that the next one holds. Never used by a server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayersOff {
-    /// No system call filter.
-    pub seccomp: bool,
-    /// No landlock rules.
-    pub landlock: bool,
 }
 
 /// What a kind of sandbox contains besides the machine's own software.

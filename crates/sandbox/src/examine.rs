@@ -63,6 +63,7 @@ pub fn examine(uids_wanted: Range<u32>) -> Vec<Finding> {
         freezer(layout.freezer.as_ref()),
         seccomp(),
         landlock(),
+        crashes(&fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default()),
         uids(uids_wanted),
         open_files(sandboxes),
     ]
@@ -285,6 +286,20 @@ pub fn examine_network() -> Finding {
 }
 
 /// Whether somebody else was given uids that sandboxes run as.
+/// A limit keeps crashes from files and programs (`lockdown.rs`), and nothing does from sockets.
+fn crashes(pattern: &str) -> Finding {
+    let pattern = pattern.trim();
+    if !pattern.starts_with('@') {
+        return good("crashes", "stay in their sandbox");
+    }
+    bad(
+        "crashes",
+        Status::Degraded,
+        format!("the memory of functions that crash is sent to the socket {pattern}"),
+        "have kernel.core_pattern name a file or a program, which is not used for functions",
+    )
+}
+
 fn uids(wanted: Range<u32>) -> Finding {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let field = |line: &str, at: usize| line.split(':').nth(at).and_then(|f| f.parse::<u32>().ok());
@@ -351,6 +366,19 @@ mod tests {
     #[test]
     fn more_sandboxes_than_descriptors_are_told() {
         assert_eq!(open_files(u64::from(u32::MAX)).status, Status::Degraded);
+    }
+
+    #[test]
+    fn only_a_socket_is_told_of_crashes() {
+        for pattern in [
+            "core\n",
+            "|/usr/share/apport/apport %p\n",
+            "/var/core/%p",
+            "",
+        ] {
+            assert_eq!(crashes(pattern).status, Status::Good, "{pattern}");
+        }
+        assert_eq!(crashes("@/run/cores\n").status, Status::Degraded);
     }
 
     #[test]

@@ -16,20 +16,17 @@ use seccompiler::sock_filter;
 use crate::seccomp;
 use crate::sys;
 
-/// Makes the calling process an ordinary, unprivileged one. What comes after must not rely on any
-/// right.
+/// Makes the calling process an ordinary, unprivileged one; without a user, in tests, one that is still
+/// root. What comes after must not rely on any right.
 pub(crate) fn lock_down(
-    uid: u32,
+    uid: Option<u32>,
     landlock: Option<BorrowedFd<'_>>,
     filter: Option<&[sock_filter]>,
 ) -> io::Result<()> {
     limit_resources()?;
-    drop_bounding_set(CapabilitySet::empty());
-    set_thread_groups(&[])?;
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
-    set_thread_res_gid(gid, gid, gid)?;
-    set_thread_res_uid(uid, uid, uid)?;
-    keep_capabilities(CapabilitySet::empty())?;
+    if let Some(uid) = uid {
+        become_user(uid)?;
+    }
     set_no_new_privs(true)?;
     if let Some(ruleset) = landlock {
         sys::restrict_to(ruleset)?;
@@ -38,6 +35,16 @@ pub(crate) fn lock_down(
         seccomp::install(filter)?;
     }
     Ok(())
+}
+
+/// Takes on a user and a group that have no rights.
+fn become_user(uid: u32) -> io::Result<()> {
+    drop_bounding_set(CapabilitySet::empty());
+    set_thread_groups(&[])?;
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    keep_capabilities(CapabilitySet::empty())
 }
 
 /// Leaves the calling process these capabilities and no way to regain others.
@@ -70,6 +77,8 @@ fn limit_resources() -> io::Result<()> {
     setrlimit(Resource::Nofile, exactly(limits::OPEN_FILES_MAX))?;
     // Counted by uid, which is the sandbox's alone.
     setrlimit(Resource::Nproc, exactly(limits::PROCESSES_MAX))?;
-    setrlimit(Resource::Core, exactly(0))?;
+    // No file is that small, and of all limits 1 alone keeps the kernel from starting the program that
+    // `core_pattern` may name: on the host, as root. The filter keeps it at that.
+    setrlimit(Resource::Core, exactly(1))?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Place;
-use crate::config::LayersOff;
+use crate::layers::LayersOff;
 use crate::network::QueueKind;
 use crate::sandbox::Exit;
 

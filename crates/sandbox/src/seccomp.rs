@@ -4,8 +4,13 @@
 //! Calls without conditions are tested by ranges of numbers (about 200 instructions instead of the
 //! 1,500 that one test per call gives), then seccompiler's program decides about calls whose
 //! arguments matter. Everything else fails with `EPERM`, and `clone3` with `ENOSYS`: its flags are
-//! in memory where no filter can see them, and C libraries then fall back to `clone`.
+//! in memory where no filter can see them, and C libraries then fall back to `clone`. Changes of the
+//! limit of core dumps succeed and change nothing.
 
+#[cfg(test)]
+mod decided;
+#[cfg(test)]
+mod denied;
 mod list;
 
 use std::collections::BTreeMap;
@@ -16,10 +21,13 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 /// `seccomp_data.nr`, loaded from offset 0.
-const LOAD_NUMBER: sock_filter = statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0);
+const LOAD_NUMBER: sock_filter = statement(LOAD, 0);
 /// `seccomp_data.arch`, loaded from offset 4.
-const LOAD_ARCHITECTURE: sock_filter = statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 4);
+const LOAD_ARCHITECTURE: sock_filter = statement(LOAD, 4);
+/// The offset of `seccomp_data.args`, 8 bytes each, the lower half first.
+const ARGUMENTS: u32 = 16;
 
 #[cfg(target_arch = "x86_64")]
 const AUDIT_ARCHITECTURE: u32 = 0xC000_003E;
@@ -39,6 +47,7 @@ pub(crate) fn compile() -> Vec<sock_filter> {
         jump(libc::BPF_JEQ, CLONE3, 0, 1),
         give(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
     ];
+    program.extend(keep_limit_of_cores());
     for (first, last) in ranges(list::unconditional()) {
         program.push(jump(libc::BPF_JGE, first, 0, 2));
         program.push(jump(libc::BPF_JGT, last, 1, 0));
@@ -46,6 +55,31 @@ pub(crate) fn compile() -> Vec<sock_filter> {
     }
     program.extend(conditional());
     program
+}
+
+/// Has whoever changes `RLIMIT_CORE` believe that it was done. The limit of 1 (`lockdown.rs`) keeps the
+/// host's handler of crashes from running; 0, which anybody may ask for and careful programs do, would not.
+fn keep_limit_of_cores() -> Vec<sock_filter> {
+    let argument = |index: u32| statement(LOAD, ARGUMENTS + 8 * index);
+    let upper = |index: u32| statement(LOAD, ARGUMENTS + 8 * index + 4);
+    let pretend = give(libc::SECCOMP_RET_ERRNO);
+    vec![
+        jump(libc::BPF_JEQ, libc::SYS_setrlimit as u32, 0, 4),
+        argument(0),
+        jump(libc::BPF_JEQ, libc::RLIMIT_CORE, 0, 1),
+        pretend.clone(),
+        LOAD_NUMBER,
+        jump(libc::BPF_JEQ, libc::SYS_prlimit64 as u32, 0, 8),
+        argument(1),
+        jump(libc::BPF_JEQ, libc::RLIMIT_CORE, 0, 5),
+        // Asking is something else: there is no new limit.
+        argument(2),
+        jump(libc::BPF_JEQ, 0, 0, 2),
+        upper(2),
+        jump(libc::BPF_JEQ, 0, 1, 0),
+        pretend,
+        LOAD_NUMBER,
+    ]
 }
 
 /// Forbids the calling thread, for ever, what the filter forbids. Needs `no_new_privs`.

@@ -26,7 +26,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use seccompiler::sock_filter;
 
 use crate::cgroup::{Place, Version};
-use crate::config::LayersOff;
+use crate::layers::LayersOff;
 use crate::network::QueueKind;
 use crate::protocol::{FromSpawner, ToSpawner};
 use crate::sandbox::Exit;

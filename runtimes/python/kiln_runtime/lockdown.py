@@ -62,7 +62,8 @@ class Lockdown:
         """
         resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
         resource.setrlimit(resource.RLIMIT_NPROC, (processes_max, processes_max))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # Not 0, which does not keep the host's handler of crashes from running.
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
         for bit in self._bounding:
             self._prctl(_PR_CAPBSET_DROP, bit)
         os.setgroups([])

@@ -142,6 +142,23 @@ fn only_ordinary_sockets_can_be_made() {
 }
 
 #[test]
+fn limit_of_core_dumps_stays_as_it_is() {
+    let pretended = libc::SECCOMP_RET_ERRNO;
+    let core = u64::from(libc::RLIMIT_CORE);
+    let files = u64::from(libc::RLIMIT_NOFILE);
+    let set = |resource: u64| call(libc::SYS_setrlimit, [resource, 1, 0, 0, 0, 0]);
+    // The kernel takes 32 bits of the resource.
+    assert_eq!([set(core), set(core | 1 << 32)], [pretended; 2]);
+    assert_eq!(set(files), libc::SECCOMP_RET_ALLOW);
+    let change = |resource: u64, new: u64| call(libc::SYS_prlimit64, [0, resource, new, 0, 0, 0]);
+    for address in [1, 0x7F00_0000_0000, 0x7FFF_1234_5678] {
+        assert_eq!(change(core, address), pretended, "{address:x}");
+        assert_eq!(change(files, address), libc::SECCOMP_RET_ALLOW);
+    }
+    assert_eq!(change(core, 0), libc::SECCOMP_RET_ALLOW, "asking");
+}
+
+#[test]
 fn terminals_take_no_injected_input() {
     // The upper half of the argument is ignored by the kernel and must not help.
     for request in [libc::TIOCSTI, libc::TIOCSTI | 1 << 32, libc::TIOCLINUX] {

@@ -12,6 +12,7 @@ use rustix::thread::{Uid, set_thread_res_uid};
 
 use super::shell::Made;
 use super::{Setting, exit_of, step};
+use crate::layers::Layer;
 use crate::protocol::{Fault, FromInit, MAIN, ToInit};
 use crate::sys::Fork;
 use crate::{lockdown, sys, wire};
@@ -228,7 +229,9 @@ fn become_program(
         let strings = Strings::of(program)?;
         // SAFETY: arranged above, and owned by nobody in this process.
         let ruleset = has_ruleset.then(|| unsafe { sys::inherited(RULESET) });
-        let filter = (!setting.layers_off.seccomp).then_some(setting.filter.as_slice());
+        let off = setting.layers_off;
+        let filter = (!off.has(Layer::Seccomp)).then_some(setting.filter.as_slice());
+        let uid = (!off.has(Layer::User)).then_some(uid);
         std::env::set_current_dir(&program.cwd).map_err(|error| Failed {
             error,
             on: Fault::WorkingDirectory,

@@ -14,6 +14,7 @@ use rustix::thread::{CapabilitySet, set_no_new_privs};
 
 use super::{CgroupDirectory, Setting, init, step};
 use crate::cgroup::Version;
+use crate::layers::Layer;
 use crate::protocol::FromInit;
 use crate::sys::Fork;
 use crate::volume::VOLUMES;
@@ -66,8 +67,9 @@ pub(super) struct Made {
 /// Forks the init of a new shell.
 pub(super) fn spawn(setting: &Setting, plan: Plan) -> io::Result<(i32, OwnedFd)> {
     let birth = birth_group(setting, plan.id)?;
+    let namespaces = setting.layers_off.namespaces(NAMESPACES);
     // SAFETY: the spawner has a single thread.
-    match unsafe { sys::fork_into(NAMESPACES, birth.as_ref().map(AsFd::as_fd)) }? {
+    match unsafe { sys::fork_into(namespaces, birth.as_ref().map(AsFd::as_fd)) }? {
         Fork::Parent(pid, pidfd) => Ok((pid, pidfd)),
         Fork::Child => child(setting, plan),
     }
@@ -99,7 +101,9 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // First, so that all memory from here on is counted.
     join(setting, plan.id).map_err(step("join the control groups"))?;
-    sys::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP).map_err(step("make namespaces"))?;
+    let off = setting.layers_off;
+    let own = off.namespaces(libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP);
+    sys::unshare(own).map_err(step("make namespaces"))?;
     sys::raise_loopback().map_err(step("raise the loopback interface"))?;
     let listeners = setting
         .listeners
@@ -111,9 +115,11 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
         .map(network::build)
         .transpose()
         .map_err(step("make the way out"))?;
-    rustix::system::sethostname(b"kiln")?;
+    if !off.has(Layer::UtsNamespace) {
+        rustix::system::sethostname(b"kiln")?;
+    }
     attach_own_file_systems(plan.tmp_bytes)?;
-    let ruleset = if setting.layers_off.landlock {
+    let ruleset = if off.has(Layer::Landlock) {
         None
     } else {
         landlock::ruleset()
@@ -121,8 +127,10 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
             .map_err(step("make landlock rules"))?
     };
     set_no_new_privs(true)?;
-    lockdown::drop_bounding_set(KEPT);
-    lockdown::keep_capabilities(KEPT)?;
+    if !off.has(Layer::User) {
+        lockdown::drop_bounding_set(KEPT);
+        lockdown::keep_capabilities(KEPT)?;
+    }
     // Before all but two descriptors are closed: what runs in the sandbox must not accept from
     // listeners that are the daemon's.
     let fds = listeners.iter().chain(uplink.iter().flatten());

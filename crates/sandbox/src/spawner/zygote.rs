@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use rustix::thread::CapabilitySet;
 
 use super::{Setting, step};
+use crate::layers::Layer;
 use crate::sys::Fork;
 use crate::{lockdown, mount, seccomp, sys};
 
@@ -43,7 +44,7 @@ pub(super) fn spawn(
     let mounts = fds.split_off(1);
     let control = fds.remove(0);
     let filter = memfd_create("seccomp", MemfdFlags::CLOEXEC)?;
-    if !setting.layers_off.seccomp {
+    if !setting.layers_off.has(Layer::Seccomp) {
         rustix::io::pwrite(&filter, &seccomp::bytes(&setting.filter), 0)?;
     }
     let text = |text: String| CString::new(text).map_err(io::Error::other);

@@ -5,6 +5,8 @@ mod executed_stem;
 mod isolation;
 mod limits;
 mod listeners;
+#[cfg(debug_assertions)]
+mod probes;
 mod rig;
 mod roots;
 mod snapshots;
