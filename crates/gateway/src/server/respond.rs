@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::body::{self, Buffered, Room, Unread};
-use super::{Outgoing, Peer, Shared};
+use super::{Inside, Outgoing, Peer, Shared};
 use crate::apis::{self, Address};
 use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
@@ -286,6 +286,7 @@ impl Shared {
             now,
             trace: trace(&head.headers),
             host: router::host(head).to_owned(),
+            is_inside: head.extensions.get::<Inside>().is_some(),
             left: CancellationToken::new(),
         }
     }
