@@ -60,6 +60,7 @@ pub(crate) fn run(settings: Settings, mode: Mode) -> anyhow::Result<ExitCode> {
         }
     }
     perimeter.check()?;
+    kiln_sandbox::forbid_what_nobody_needs().context("limit the server's own system calls")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

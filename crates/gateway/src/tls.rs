@@ -16,6 +16,7 @@ use std::time::Duration;
 use kiln_types::{Clock, Timestamp};
 use rustls::ServerConfig;
 use tokio::signal::unix::Signal;
+use tokio::task::JoinError;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -47,18 +48,22 @@ struct Shared {
     files: TlsFiles,
     clock: Arc<dyn Clock>,
     pair: RwLock<Arc<Pair>>,
+    /// What the file system said of the files before they were read first.
+    first: Stamp,
 }
 
 impl Tls {
     /// Reads the files. Fails where they cannot be used; where the certificate is not valid now it only warns, as clients
     /// with a clock of their own may think otherwise.
     pub fn open(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let first = Stamp::of(&files);
         let pair = pair::read(&files)?;
         let tls = Self {
             shared: Arc::new(Shared {
                 files,
                 clock,
                 pair: RwLock::new(Arc::new(pair)),
+                first,
             }),
         };
         tls.standing().tell();
@@ -72,7 +77,7 @@ impl Tls {
 
     /// Reads the files again whenever the signal comes, and when they changed and have come to rest; until stopped.
     pub async fn follow(self, mut hangups: Signal, stop: CancellationToken) {
-        let mut watch = Watch::new(Stamp::of(&self.shared.files).await);
+        let mut watch = Watch::new(self.shared.first.clone());
         let mut standing = self.standing();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -82,7 +87,9 @@ impl Tls {
                 Some(()) = hangups.recv() => true,
                 _ = looks.tick() => false,
             };
-            let stamp = Stamp::of(&self.shared.files).await;
+            let Ok(stamp) = self.stamp().await else {
+                return;
+            };
             if watch.wants_reading(stamp, told) {
                 self.renew().await;
             }
@@ -98,6 +105,12 @@ impl Tls {
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let config: Arc<ServerConfig> = self.pair().config.clone();
         TlsAcceptor::from(config)
+    }
+
+    /// What the file system says now, which may take its time to.
+    async fn stamp(&self) -> Result<Stamp, JoinError> {
+        let files = self.shared.files.clone();
+        tokio::task::spawn_blocking(move || Stamp::of(&files)).await
     }
 
     async fn renew(&self) {

@@ -7,6 +7,7 @@
 //! in memory where no filter can see them, and C libraries then fall back to `clone`.
 
 mod list;
+mod own;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +16,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, sock_filter,
 };
+
+pub use own::forbid_what_nobody_needs;
 
 /// `seccomp_data.nr`, loaded from offset 0.
 const LOAD_NUMBER: sock_filter = statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0);

@@ -109,6 +109,24 @@ def handler(event, context):
 }
 
 #[test]
+fn the_server_and_all_that_it_starts_have_a_filter_and_gain_no_rights() {
+    let server = Server::start();
+    let all = server.process().descendants();
+    assert!(!all.is_empty());
+    for process in all.into_iter().chain([server.process()]) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid));
+        // One that ended meanwhile has none.
+        for line in status.unwrap_or_default().lines() {
+            match line.split_once(":\t") {
+                Some(("Seccomp", mode)) => assert_eq!(mode, "2", "{process:?}"),
+                Some(("NoNewPrivs", held)) => assert_eq!(held, "1", "{process:?}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
 fn a_reload_without_a_certificate_changes_nothing() {
     let server = Server::start();
     server.signal(rustix::process::Signal::HUP);

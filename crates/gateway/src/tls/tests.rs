@@ -134,3 +134,22 @@ fn a_certificate_that_is_over_is_used_all_the_same() {
     let tls = open(files(&authority)).unwrap();
     assert!(matches!(tls.standing(), Standing::Ended(_)));
 }
+
+#[test]
+fn links_that_lead_to_new_files_are_seen() {
+    use std::os::unix::fs::symlink;
+    let authority = Authority::new();
+    let link = authority.path("live.pem");
+    let (certificate, _) = authority.issue(2_096);
+    authority.put("renewed.pem", &certificate);
+    symlink(authority.path("server.pem"), &link).unwrap();
+    let files = TlsFiles {
+        certificate: link.clone(),
+        key: authority.path("server.key"),
+    };
+    let before = Stamp::of(&files);
+    assert_eq!(Stamp::of(&files), before);
+    fs::remove_file(&link).unwrap();
+    symlink(authority.path("renewed.pem"), &link).unwrap();
+    assert_ne!(Stamp::of(&files), before);
+}

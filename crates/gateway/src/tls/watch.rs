@@ -27,17 +27,14 @@ pub(super) struct Watch {
 }
 
 impl Stamp {
-    pub(super) async fn of(files: &TlsFiles) -> Self {
-        Self([
-            FileStamp::of(&files.certificate).await,
-            FileStamp::of(&files.key).await,
-        ])
+    pub(super) fn of(files: &TlsFiles) -> Self {
+        Self([FileStamp::of(&files.certificate), FileStamp::of(&files.key)])
     }
 }
 
 impl FileStamp {
-    async fn of(path: &Path) -> Option<Self> {
-        let metadata = tokio::fs::metadata(path).await.ok()?;
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
         Some(Self {
             device: metadata.dev(),
             inode: metadata.ino(),
