@@ -122,9 +122,10 @@ impl Listening {
                 (shown(self.public), self.admin.map(shown))
             }
             Some(_) => {
-                let shown =
-                    |address: SocketAddr| format!("https://{}:{}", endpoint.host(), address.port());
-                (endpoint.to_string(), self.admin.map(shown))
+                let shown = |address: SocketAddr| {
+                    format!("https://{}:{}", self.endpoint.host(), address.port())
+                };
+                (self.endpoint.to_string(), self.admin.map(shown))
             }
         }
     }

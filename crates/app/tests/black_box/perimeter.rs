@@ -156,7 +156,7 @@ fn administration_at_an_address_of_its_own_is_found_by_the_command_line() {
 
     let ready = ready.display().to_string();
     for verb in [&["status"][..], &["usage"], &["events", "list"], &["list"]] {
-        let by_file = [&["--ready-file", &ready], verb].concat();
+        let by_file = [&["--ready-file", ready.as_str()][..], verb].concat();
         programs::run(&mut server.kiln(&by_file));
         let mut by_environment = server.kiln(verb);
         programs::run(by_environment.env("KILN_ADMIN_ENDPOINT", admin));

@@ -88,21 +88,17 @@ fn the_command_line_believes_the_authorities_that_it_is_told() {
     let bundle = bundle.display().to_string();
     let told = ["--ca-bundle", &bundle, "list"];
     programs::run(server.kiln(&told).env_remove("AWS_CA_BUNDLE"));
-    for (stranger, says) in [
-        (Authority::new(), "--ca-bundle"),
-        (Authority::new(), &server.keys().endpoint),
-    ] {
-        let refused = server
-            .kiln(&["list"])
-            .env("AWS_CA_BUNDLE", stranger.path("ca.pem"))
-            .output()
-            .unwrap();
-        assert_eq!(refused.status.code(), Some(2));
-        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(
-            error.contains("no safe connection") && error.contains(says),
-            "{error}"
-        );
+    let stranger = Authority::new();
+    let refused = server
+        .kiln(&["list"])
+        .env("AWS_CA_BUNDLE", stranger.path("ca.pem"))
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let endpoint = &server.keys().endpoint;
+    for says in ["no safe connection", "--ca-bundle", endpoint.as_str()] {
+        assert!(error.contains(says), "{error}");
     }
     let plain = server.keys().endpoint.replace("https", "http");
     let plain = server.kiln(&["--endpoint-url", &plain, "list"]).output();
@@ -152,7 +148,11 @@ fn a_new_certificate_is_used_without_anybody_saying_so() {
 #[test]
 fn requests_fail_at_no_moment_while_certificates_are_replaced() {
     let authority = Authority::new();
-    let server = Server::builder().secured(&authority).start();
+    // A signal may be heard when the next pair is put half in its place.
+    let server = Server::builder()
+        .secured(&authority)
+        .expect_log(KEPT)
+        .start();
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {

@@ -63,7 +63,8 @@ async fn silent_and_senseless_handshakes_keep_nobody_waiting_and_end() {
     let answer = ask(&server, &authority).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     for mut stranger in strangers {
-        let ended = stranger.read_to_end(&mut Vec::new());
+        let mut read = Vec::new();
+        let ended = stranger.read_to_end(&mut read);
         let ended = tokio::time::timeout(Duration::from_secs(10), ended).await;
         assert!(ended.is_ok(), "it is still connected");
     }
