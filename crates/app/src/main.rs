@@ -5,6 +5,7 @@
 mod aws;
 mod doctor;
 mod housekeeping;
+mod listening;
 mod machine;
 mod packs;
 mod ready_file;

@@ -13,6 +13,9 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ready {
     pub(crate) endpoint: String,
+    /// Where administration is, if it is apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) admin_endpoint: Option<String>,
     pub(crate) region: String,
     pub(crate) access_key_id: String,
     pub(crate) secret_access_key: String,
@@ -36,7 +39,7 @@ impl Ready {
             .mode(0o600)
             .open(&partial)
             .with_context(context)?;
-        let text = serde_json::to_string_pretty(self).expect("four strings are JSON");
+        let text = serde_json::to_string_pretty(self).expect("strings are JSON");
         file.write_all(text.as_bytes()).with_context(context)?;
         file.write_all(b"\n").with_context(context)?;
         fs::rename(&partial, path).with_context(context)?;
@@ -64,6 +67,7 @@ mod tests {
         let path = dir.path().join("ready.json");
         let ready = Ready {
             endpoint: "http://127.0.0.1:4566".into(),
+            admin_endpoint: None,
             region: "us-east-1".into(),
             access_key_id: "AKIA".into(),
             secret_access_key: "secret".into(),

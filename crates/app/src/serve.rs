@@ -18,7 +18,6 @@ use kiln_scheduler::{LocalHost, Scheduler};
 use kiln_store::Store;
 use kiln_triggers::Triggers;
 use kiln_types::{Clock, LogRecord, SystemClock};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,9 +27,9 @@ use tracing_subscriber::EnvFilter;
 use crate::aws::{Aws, FunctionAccess};
 use crate::packs::{self, Pack};
 use crate::ready_file::Ready;
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{LogFormat, Settings, is_loopback};
 use crate::wasm::{self, Wasm};
-use crate::{housekeeping, machine, status, wiring};
+use crate::{housekeeping, listening, machine, status, wiring};
 
 /// How long background tasks may take to end once everything else has stopped.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -50,13 +49,18 @@ pub(crate) enum Mode {
 /// Runs the server until it is told to stop.
 pub(crate) fn run(settings: Settings, mode: Mode) -> anyhow::Result<ExitCode> {
     start_logging(&settings)?;
-    if mode == Mode::Development && !settings.listen.ip().is_loopback() {
-        bail!(
-            "`kiln dev` accepts any credentials and so listens on loopback only, not on {}; \
-             use `kiln serve` or --listen 127.0.0.1:4566",
-            settings.listen
-        );
+    let perimeter = &settings.perimeter;
+    let listens = [perimeter.listen].into_iter().chain(perimeter.admin_listen);
+    for listen in listens {
+        if mode == Mode::Development && !is_loopback(listen.ip()) {
+            bail!(
+                "`kiln dev` accepts any credentials and so listens on loopback only, not on {listen}; \
+                 use `kiln serve` or --listen 127.0.0.1:4566"
+            );
+        }
     }
+    perimeter.check()?;
+    kiln_sandbox::forbid_what_nobody_needs().context("limit the server's own system calls")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -83,14 +87,14 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
             "no runtime pack is installed, so only custom runtimes can run; make one with runtimes/python/build-pack"
         );
     }
-    let parts = Parts::open(&settings, mode, &packs).await?;
-    let listener = listen(&settings).await?;
-    let address = listener
-        .local_addr()
-        .context("read the listening address")?;
-    parts.host.set_own_port(address.port());
-    let endpoint = wiring::endpoint(&settings, address.port())?;
-    parts.fan_out.set_endpoint(endpoint.to_string());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let tls = listening::tls(&settings, clock.clone())?;
+    let parts = Parts::open(&settings, mode, &packs, clock).await?;
+    let listening = listening::open(&settings, tls).await?;
+    listening.follow_certificate(&parts.tracker, &stop)?;
+    parts.host.set_own_ports(listening.ports());
+    let address = listening.public;
+    parts.fan_out.set_endpoint(listening.endpoint.to_string());
     let invoker = parts.invoker(&settings)?;
     let queued = parts.queued(&settings, invoker.clone(), &stop);
     let triggers = parts.triggers(&settings, invoker.clone(), &stop)?;
@@ -105,8 +109,10 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     }
 
     let key = parts.store.keys().administrator(&settings.account).await?;
+    let (public_endpoint, admin_endpoint) = listening.reached_at();
     let ready = Ready {
-        endpoint: format!("http://{address}"),
+        endpoint: public_endpoint,
+        admin_endpoint,
         region: settings.region()?.to_string(),
         access_key_id: key.id.clone(),
         secret_access_key: key.secret.clone(),
@@ -121,7 +127,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     info!(%address, runtimes = packs.len(), "Kiln is ready");
 
     let served = async {
-        let served = gateway.serve(listener, stop.clone()).await;
+        let served = gateway.serve(listening.listeners, stop.clone()).await;
         // Also when nobody asked: then accepting failed, and the rest still stops in order.
         stop.cancel();
         served
@@ -166,8 +172,12 @@ struct Doors {
 
 impl Parts {
     /// Starts everything, lowest layer first.
-    async fn open(settings: &Settings, mode: Mode, packs: &[Pack]) -> anyhow::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    async fn open(
+        settings: &Settings,
+        mode: Mode,
+        packs: &[Pack],
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let tracker = TaskTracker::new();
         let config = kiln_store::Config {
             queue_bytes_max: settings.events.queue_bytes_max(),
@@ -381,15 +391,6 @@ fn runtimes(packs: &[Pack], has_wasm: bool) -> Vec<String> {
         .collect()
 }
 
-async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(settings.listen).await.with_context(|| {
-        format!(
-            "listen on {}; --listen ADDR:PORT chooses another, port 0 a free one",
-            settings.listen
-        )
-    })
-}
-
 /// The first signal drains. The second ends at once: functions, code and keys are on disk, the
 /// last second of usage and logs may not be.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
@@ -422,6 +423,9 @@ fn announce(ready: &Ready, server_file: &Path, mode: Mode) {
         println!("Any credentials are accepted.");
     }
     println!("  export AWS_ENDPOINT_URL={}", ready.endpoint);
+    if let Some(admin) = &ready.admin_endpoint {
+        println!("  export KILN_ADMIN_ENDPOINT={admin}");
+    }
     // The SDK for JavaScript reads the one, all others the other.
     println!(
         "  export AWS_REGION={0} AWS_DEFAULT_REGION={0}",

@@ -5,7 +5,6 @@
 //! error. `docs/reference/configuration.md` is rendered from this declaration and a test compares
 //! the two.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,12 +22,14 @@ mod events;
 mod file_systems;
 mod images;
 mod network;
+mod perimeter;
 mod sources;
 
 pub(crate) use events::Events;
 use file_systems::file_system;
 pub(crate) use images::Images;
 pub(crate) use network::NetworkSettings;
+pub(crate) use perimeter::{Perimeter, is_loopback};
 pub(crate) use sources::Sources;
 
 /// The verbs that read the configuration file; `doctor` has only some of its settings.
@@ -39,14 +40,8 @@ const READERS: [&str; 3] = ["serve", "dev", "doctor"];
 pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) places: Places,
-    /// The address of the one port for all APIs and function URLs; port 0 picks a free one.
-    #[arg(
-        long,
-        env = "KILN_LISTEN",
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:4566"
-    )]
-    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) perimeter: Perimeter,
     /// A file that receives `{endpoint, region, accessKeyId, secretAccessKey}` as JSON once Kiln
     /// answers, beside `server.json` in the data directory.
     #[arg(long, env = "KILN_READY_FILE", value_name = "FILE")]
@@ -77,7 +72,7 @@ pub(crate) struct Settings {
     pub(crate) url_host: String,
     /// Where clients reach a proxy before Kiln, in function URLs and what functions are told of
     /// their callers: `https://lambda.example.com`. The proxy must pass `Host` on, for its name and
-    /// all below it. [default: http, the host of --url-host, the listening port]
+    /// all below it. [default: https with --tls-cert and else http, the host of --url-host, the listening port]
     #[arg(
         long,
         env = "KILN_URL_BASE",
@@ -409,6 +404,7 @@ fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
         let texts = match value {
             toml::Value::String(text) => vec![text],
             toml::Value::Integer(number) => vec![number.to_string()],
+            toml::Value::Boolean(is_so) => vec![is_so.to_string()],
             toml::Value::Array(list) => list
                 .iter()
                 .map(network::text_of)
@@ -424,7 +420,7 @@ fn with_file_values(command: Command, path: &Path) -> anyhow::Result<Command> {
                     .with_context(|| format!("read [{key}] of {}", path.display()))?
             }
             other => bail!(
-                "{} sets '{key}' to {other}; give text or a number",
+                "{} sets '{key}' to {other}; give text, a number or true or false",
                 path.display()
             ),
         };
@@ -552,9 +548,17 @@ mod tests {
     fn file_replaces_defaults_and_flags_win_over_the_file() {
         let file = "listen = '127.0.0.1:5000'\nstems = 9\n";
         let settings = parse_with_file(file, &["--stems", "3"]).unwrap();
-        assert_eq!(settings.listen.port(), 5000);
+        assert_eq!(settings.perimeter.listen.port(), 5000);
         assert_eq!(settings.stems, 3);
         assert_eq!(settings.scaling.concurrency, 1_000);
+    }
+
+    #[test]
+    fn a_switch_is_on_or_off_in_the_file_and_flags_win() {
+        let file = "listen = '0.0.0.0:4566'\ninsecure-listen = true\n";
+        let check = |args: &[&str]| parse_with_file(file, args).unwrap().perimeter.check();
+        assert!(check(&[]).is_ok());
+        assert!(check(&["--insecure-listen=false"]).is_err());
     }
 
     #[test]

@@ -188,9 +188,11 @@ fn file_systems(settings: &Settings) -> anyhow::Result<FileSystems> {
 pub(crate) fn endpoint(settings: &Settings, port: u16) -> anyhow::Result<kiln_gateway::Endpoint> {
     match &settings.url_base {
         Some(endpoint) => Ok(endpoint.clone()),
-        None => format!("http://{}:{port}", settings.url_host)
-            .parse()
-            .context("read --url-host"),
+        None => {
+            let scheme = settings.perimeter.scheme();
+            let endpoint = format!("{scheme}://{}:{port}", settings.url_host);
+            endpoint.parse().context("read --url-host")
+        }
     }
 }
 
@@ -216,6 +218,7 @@ pub(crate) fn gateway(
         memory_budget_mb: settings.memory_budget_bytes()? >> 20,
         file_systems: file_systems(settings)?,
         host_services: host_services(&settings.network)?.into_keys().collect(),
+        is_administered_apart: settings.perimeter.admin_listen.is_some(),
         limits: kiln_gateway::Limits {
             shutdown_timeout: settings.drain(),
             ..Default::default()

@@ -18,18 +18,16 @@ mod refusal;
 mod schedules;
 mod sign;
 mod topics;
+mod transport;
 mod triggers;
 mod versions;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::Client as HyperClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use kiln_types::{Clock, SystemClock};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -40,6 +38,7 @@ pub(crate) use logs::{LogEvent, Query as LogQuery};
 pub(crate) use objects::Objects;
 pub(crate) use refusal::{Refusal, is_code, is_unsupported};
 pub(crate) use topics::Subscription;
+use transport::{Origin, Transport};
 
 use crate::target::Target;
 
@@ -102,9 +101,11 @@ pub(crate) struct Answer {
 
 /// Speaks to one server as one identity.
 pub(crate) struct Client {
-    http: HyperClient<HttpConnector, Full<Bytes>>,
+    http: Transport,
     target: Target,
-    authority: String,
+    public: Origin,
+    /// Where administration is.
+    admin: Origin,
     pub(crate) clock: SystemClock,
 }
 
@@ -167,15 +168,17 @@ impl Answer {
 
 impl Client {
     pub(crate) fn new(target: Target) -> Result<Self> {
-        let authority = authority(&target.endpoint)?;
-        let mut connector = HttpConnector::new();
-        // A small invocation must not wait for the acknowledgement of its headers.
-        connector.set_nodelay(true);
-        let http = HyperClient::builder(TokioExecutor::new()).build(connector);
+        let public = Origin::read(&target.endpoint)?;
+        let admin = match &target.admin_endpoint {
+            Some(endpoint) => Origin::read(endpoint)?,
+            None => public.clone(),
+        };
+        let is_secure = public.is_secure() || admin.is_secure();
         Ok(Self {
-            http,
+            http: transport::new(is_secure, target.ca_bundle.as_deref())?,
             target,
-            authority,
+            public,
+            admin,
             clock: SystemClock::start(),
         })
     }
@@ -230,13 +233,14 @@ impl Client {
     async fn send(&self, call: Call) -> Result<Answer> {
         let operation = call.operation;
         let timeout = call.timeout;
+        let origin = self.origin(&call);
         let request = self.request(call)?;
         let exchange = async {
             let response = self
                 .http
                 .request(request)
                 .await
-                .map_err(|e| self.unreachable(e))?;
+                .map_err(|e| transport::unreachable(origin, e))?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, ANSWER_BYTES_MAX)
                 .collect()
@@ -251,8 +255,7 @@ impl Client {
         };
         let answer = tokio::time::timeout(timeout, exchange).await.map_err(|_| {
             anyhow!(
-                "{} did not answer {operation} within {} s; the server may be overloaded, see its log",
-                self.target.endpoint,
+                "{origin} did not answer {operation} within {} s; the server may be overloaded, see its log",
                 timeout.as_secs()
             )
         })?;
@@ -264,13 +267,14 @@ impl Client {
     }
 
     fn request(&self, call: Call) -> Result<Request<Full<Bytes>>> {
-        let uri: Uri = format!("http://{}{}", self.authority, call.path)
+        let origin = self.origin(&call);
+        let uri: Uri = format!("{origin}{}", call.path)
             .parse()
             .with_context(|| format!("build the address of {}", call.operation))?;
         let mut request = Request::builder()
             .method(call.method)
             .uri(uri)
-            .header("host", &self.authority)
+            .header("host", origin.authority())
             .header(
                 "user-agent",
                 concat!("kiln-cli/", env!("CARGO_PKG_VERSION")),
@@ -288,38 +292,13 @@ impl Client {
         Ok(request.map(Full::new))
     }
 
-    fn unreachable(&self, error: hyper_util::client::legacy::Error) -> anyhow::Error {
-        let endpoint = &self.target.endpoint;
-        if error.is_connect() {
-            return anyhow!(
-                "no server answers at {endpoint}\n  next: start one with `kiln serve` or `kiln dev`, \
-                 or name another with --endpoint-url URL"
-            );
+    /// Whom a call is sent to.
+    fn origin(&self, call: &Call) -> &Origin {
+        match call.service {
+            Service::Kiln if call.path != admin::RUNTIMES => &self.admin,
+            _ => &self.public,
         }
-        anyhow::Error::new(error).context(format!(
-            "the connection to {endpoint} broke before the answer came; look at the server's log"
-        ))
     }
-}
-
-/// Host and port of an endpoint; the path must be empty because the API lives at the root.
-fn authority(endpoint: &str) -> Result<String> {
-    let uri: Uri = endpoint
-        .parse()
-        .with_context(|| format!("'{endpoint}' is not an address such as http://127.0.0.1:4566"))?;
-    if uri.scheme_str() == Some("https") {
-        bail!("{endpoint}: the command line speaks plain http only; use the server's http address");
-    }
-    if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") {
-        bail!("'{endpoint}' is not an address such as http://127.0.0.1:4566");
-    }
-    let authority = uri.authority().context("the endpoint names no host")?;
-    // The default port is left out, as every client does in the Host header it signs.
-    Ok(authority
-        .as_str()
-        .strip_suffix(":80")
-        .unwrap_or(authority.as_str())
-        .to_owned())
 }
 
 /// A name, ARN or value as one path segment or query value.

@@ -40,6 +40,15 @@ pub struct Globals {
         help_heading = "Global options"
     )]
     pub ready_file: Option<PathBuf>,
+    /// A PEM file of the authorities that a server with TLS may have its certificate from, instead of
+    /// this machine's [env: AWS_CA_BUNDLE]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub ca_bundle: Option<PathBuf>,
 }
 
 /// How results are printed.

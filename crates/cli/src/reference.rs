@@ -26,7 +26,13 @@ Address, region and keys are each taken from the first place that has them:
 4. keys only: the profile `AWS_PROFILE`, or `default`, of `~/.aws/credentials`;
 5. address and region only: `http://127.0.0.1:4566` and `us-east-1`.
 
-AWS differs: of a profile only the keys are read, and the protocol is plain http.
+Where the place that names the address also names one for administration (`adminEndpoint` in a ready file,
+`KILN_ADMIN_ENDPOINT` in the environment), `kiln status`, `kiln usage` and `kiln events` ask there.
+
+A server with TLS must prove its name to an authority that this machine trusts, or to one of `--ca-bundle` or
+`AWS_CA_BUNDLE`.
+
+AWS differs: of a profile only the keys are read.
 
 ";
 

@@ -77,6 +77,8 @@ pub(crate) fn client(endpoint: &str) -> Client {
     let credentials = Credentials::new("AKTEST", "secret", None, None, "test");
     let target = Target {
         endpoint: endpoint.to_owned(),
+        admin_endpoint: None,
+        ca_bundle: None,
         region: "us-east-1".to_owned(),
         credentials,
     };

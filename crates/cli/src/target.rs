@@ -23,6 +23,10 @@ const DEFAULT_REGION: &str = "us-east-1";
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) endpoint: String,
+    /// Where it is administered, if that is apart.
+    pub(crate) admin_endpoint: Option<String>,
+    /// Whom to believe who the server is, instead of whom this machine believes.
+    pub(crate) ca_bundle: Option<PathBuf>,
     pub(crate) region: String,
     pub(crate) credentials: Credentials,
 }
@@ -39,14 +43,9 @@ pub(crate) fn find(globals: &Globals, environment: Environment) -> Result<Target
         .map(ReadyFile::read)
         .transpose()?;
     let local = ReadyFile::read(&local_ready_file(&env)).ok();
-    let endpoint = globals
-        .endpoint_url
-        .clone()
-        .or_else(|| named.as_ref().map(|file| file.endpoint.clone()))
-        .or_else(|| env("AWS_ENDPOINT_URL"))
-        .or_else(|| env("KILN_ENDPOINT"))
-        .or_else(|| local.as_ref().map(|file| file.endpoint.clone()))
-        .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+    let (endpoint, admin_endpoint) = endpoints(globals, named.as_ref(), local.as_ref(), &env);
+    let ca_bundle = globals.ca_bundle.clone();
+    let ca_bundle = ca_bundle.or_else(|| env("AWS_CA_BUNDLE").map(PathBuf::from));
     let region = globals
         .region
         .clone()
@@ -63,9 +62,31 @@ pub(crate) fn find(globals: &Globals, environment: Environment) -> Result<Target
         .ok_or_else(|| no_credentials(&endpoint, &local_ready_file(&env)))?;
     Ok(Target {
         endpoint,
+        admin_endpoint,
+        ca_bundle,
         region,
         credentials,
     })
+}
+
+/// The server's address, and that of its administration where the same place tells it.
+fn endpoints(
+    globals: &Globals,
+    named: Option<&ReadyFile>,
+    local: Option<&ReadyFile>,
+    env: Environment,
+) -> (String, Option<String>) {
+    let of_file = |file: &ReadyFile| (file.endpoint.clone(), file.admin_endpoint.clone());
+    let flag = globals
+        .endpoint_url
+        .clone()
+        .map(|endpoint| (endpoint, None));
+    let variable = env("AWS_ENDPOINT_URL").or_else(|| env("KILN_ENDPOINT"));
+    let variable = variable.map(|endpoint| (endpoint, env("KILN_ADMIN_ENDPOINT")));
+    flag.or_else(|| named.map(of_file))
+        .or(variable)
+        .or_else(|| local.map(of_file))
+        .unwrap_or_else(|| (DEFAULT_ENDPOINT.to_owned(), None))
 }
 
 fn from_environment(env: Environment) -> Option<Credentials> {
@@ -159,6 +180,55 @@ mod tests {
         let target = find_with(&globals, &variables).unwrap();
         assert_eq!(target.endpoint, "http://127.0.0.1:7777");
         assert_eq!(target.credentials.access_key_id(), "AKFILE");
+    }
+
+    #[test]
+    fn administration_is_where_the_place_says_that_names_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(READY_FILE_NAME);
+        let file = serde_json::json!({
+            "endpoint": "https://kiln:1", "adminEndpoint": "https://kiln:2", "region": "r",
+            "accessKeyId": "AK", "secretAccessKey": "s",
+        });
+        std::fs::write(&path, file.to_string()).unwrap();
+        let mut globals = Globals {
+            ready_file: Some(path),
+            ..Globals::default()
+        };
+        let admin = |globals: &Globals, variables: &[(&str, &str)]| {
+            find_with(globals, variables).unwrap().admin_endpoint
+        };
+        let variables = [
+            ("AWS_ENDPOINT_URL", "http://other:1"),
+            ("KILN_ADMIN_ENDPOINT", "http://other:2"),
+            ("AWS_ACCESS_KEY_ID", "AKENV"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+        ];
+        assert_eq!(
+            admin(&globals, &variables).as_deref(),
+            Some("https://kiln:2")
+        );
+        globals.ready_file = None;
+        assert_eq!(
+            admin(&globals, &variables).as_deref(),
+            Some("http://other:2")
+        );
+        globals.endpoint_url = Some("http://flag:1".to_owned());
+        assert_eq!(admin(&globals, &variables), None);
+    }
+
+    #[test]
+    fn authorities_are_named_by_a_flag_or_as_for_aws_clients() {
+        let variables = [
+            ("AWS_CA_BUNDLE", "/env.pem"),
+            ("AWS_ACCESS_KEY_ID", "AK"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+        ];
+        let mut globals = Globals::default();
+        let bundle = |globals: &Globals| find_with(globals, &variables).unwrap().ca_bundle.unwrap();
+        assert_eq!(bundle(&globals), PathBuf::from("/env.pem"));
+        globals.ca_bundle = Some("/flag.pem".into());
+        assert_eq!(bundle(&globals), PathBuf::from("/flag.pem"));
     }
 
     #[test]

@@ -19,6 +19,14 @@ mod events;
 pub mod status;
 mod usage;
 
+/// What the paths begin with.
+pub(crate) const PREFIX: &str = "/_kiln/";
+
+/// Whether what follows the prefix is what users of functions need, and not those alone who look after the server.
+pub(crate) fn is_for_users(rest: &str) -> bool {
+    rest == "runtimes" || rest.starts_with(artifact::PREFIX)
+}
+
 /// Answers a request of an administrator's.
 pub(crate) async fn handle(
     context: &Context,
@@ -36,7 +44,7 @@ async fn answer(
     path: &str,
     query: &str,
 ) -> Result<Response<Bytes>> {
-    let Some(rest) = path.strip_prefix("/_kiln/") else {
+    let Some(rest) = path.strip_prefix(PREFIX) else {
         return Err(unknown(method, path));
     };
     let name = action(method, rest);

@@ -13,6 +13,7 @@ use tracing::error;
 use crate::config::Config;
 use crate::context::{Caller, Context, Identity};
 use crate::error::{ApiError, Exception, Result};
+use crate::router::{Operation, Service};
 
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,25 @@ pub(crate) enum Outcome<'a> {
 }
 
 impl Deed {
+    /// An operation of any service but S3.
+    pub(crate) fn of(operation: Operation) -> Self {
+        let service = match operation {
+            Operation::Lambda(_) => Service::Lambda,
+            Operation::ApiGateway(_) => Service::ApiGateway,
+            Operation::Events(_) => Service::Events,
+            Operation::Iam(_) => Service::Iam,
+            Operation::Logs(_) => Service::Logs,
+            Operation::Scheduler(_) => Service::Scheduler,
+            Operation::Sns(_) => Service::Sns,
+            Operation::Sqs(_) => Service::Sqs,
+            Operation::Sts(_) => Service::Sts,
+        };
+        Self {
+            service: service.name(),
+            name: operation.name(),
+        }
+    }
+
     fn is_reading(self) -> bool {
         READING.iter().any(|begin| self.name.starts_with(begin))
     }

@@ -44,6 +44,8 @@ pub struct Config {
     pub file_systems: FileSystems,
     /// The services of the host that functions may name.
     pub host_services: BTreeSet<ServiceName>,
+    /// Whether administration has a listener of its own, and so is not to be found at the others.
+    pub is_administered_apart: bool,
     /// Limits against slow or greedy clients.
     pub limits: Limits,
 }
@@ -71,6 +73,11 @@ pub enum FunctionRights {
 pub struct Limits {
     /// Connections at a time; further ones wait in the kernel's queue until one closes.
     pub connections_max: usize,
+    /// The same at the listener for administration.
+    pub admin_connections_max: usize,
+    /// How long a client may take to agree on how a connection is encrypted; then it is closed. It counts as a connection
+    /// meanwhile.
+    pub handshake_timeout: Duration,
     /// Headers of a request; with more, the client gets 431.
     pub headers_max: usize,
     /// Bytes of a request's head; with more, the client gets 431. Approximate: what one read from
@@ -124,6 +131,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            admin_connections_max: 100,
+            handshake_timeout: Duration::from_secs(10),
             headers_max: 100,
             head_bytes_max: 64 * 1024,
             head_timeout: Duration::from_secs(60),

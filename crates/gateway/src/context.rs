@@ -36,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) trace: Option<String>,
     /// The host that was called, with its port if one was told; empty when none was.
     pub(crate) host: String,
+    /// Whether it came out of a sandbox, by a way that is never encrypted.
+    pub(crate) is_inside: bool,
     /// Cancelled when the caller has left: nobody will read the answer.
     pub(crate) left: CancellationToken,
 }

@@ -4,6 +4,7 @@
 //! depends on the protocol and is in [`crate::wire::fault`].
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 /// Why the gateway could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,14 @@ pub enum Error {
     /// The listener gave an error that another attempt does not cure.
     #[error("accept a connection")]
     Accept(#[source] std::io::Error),
+    /// A certificate or its key cannot be used.
+    #[error("use {file} for TLS: {why}", file = file.display())]
+    Certificate {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
 }
 
 /// The result of an operation.

@@ -13,7 +13,7 @@ pub use crate::auth::fuzzing::{aws_chunked, sigv4};
 pub use crate::s3::fuzzing::{s3_head, s3_xml};
 pub use crate::wire::fuzzing::{aws_form, aws_json};
 
-use crate::config::{Auth, Config, Limits};
+use crate::config::{Auth, Config, FunctionRights, Limits};
 use crate::logs::filter::Filter;
 use crate::proxy::incoming::{Incoming, domain_and_port, trace_of};
 use crate::proxy::response::Dialect;
@@ -28,6 +28,9 @@ pub(crate) static CONFIG: LazyLock<Config> = LazyLock::new(|| Config {
     region: Region::default(),
     account: AccountId::default(),
     auth: Auth::Enforce,
+    is_administered_apart: false,
+    audits_data: false,
+    functions: FunctionRights::Role,
     endpoint: "http://localhost:4566".parse().expect("it is one"),
     account_concurrency: 1_000,
     memory_budget_mb: 4_096,

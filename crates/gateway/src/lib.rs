@@ -37,6 +37,7 @@ mod server;
 mod sns;
 mod sqs;
 mod sts;
+mod tls;
 mod urls;
 mod wire;
 
@@ -47,4 +48,5 @@ pub use config::{Auth, BadEndpoint, Config, Deps, Endpoint, Fetches, FunctionRig
 pub use coverage::{Coverage, coverage};
 pub use error::Error;
 pub use invoke::{Invoke, Invoking};
-pub use server::{FunctionDoor, Gateway};
+pub use server::{FunctionDoor, Gateway, Listeners};
+pub use tls::{Tls, TlsFiles};

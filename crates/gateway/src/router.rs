@@ -4,7 +4,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use kiln_types::{UrlId, limits};
 
-use crate::audit::Deed;
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
@@ -267,29 +266,6 @@ impl Service {
 }
 
 impl Operation {
-    /// The service that it is of.
-    fn service(self) -> Service {
-        match self {
-            Operation::Lambda(_) => Service::Lambda,
-            Operation::ApiGateway(_) => Service::ApiGateway,
-            Operation::Events(_) => Service::Events,
-            Operation::Iam(_) => Service::Iam,
-            Operation::Logs(_) => Service::Logs,
-            Operation::Scheduler(_) => Service::Scheduler,
-            Operation::Sns(_) => Service::Sns,
-            Operation::Sqs(_) => Service::Sqs,
-            Operation::Sts(_) => Service::Sts,
-        }
-    }
-
-    /// As the audit log names it.
-    pub(crate) fn deed(self) -> Deed {
-        Deed {
-            service: self.service().name(),
-            name: self.name(),
-        }
-    }
-
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -4,16 +4,19 @@
 //! that a caller who hangs up cancels nothing. Shutdown: stop accepting, let requests in flight
 //! finish, cut off what is left after [`Limits::shutdown_timeout`](crate::Limits).
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::io::Errno;
 use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -26,10 +29,14 @@ use crate::auth::Authenticator;
 use crate::config::{Config, Deps};
 use crate::error::Error;
 use crate::lambda::function::prepare;
+use crate::router;
+use crate::tls::Tls;
 
+mod apart;
 mod body;
 mod door;
 mod framing;
+mod handshake;
 mod outgoing;
 mod respond;
 #[cfg(test)]
@@ -37,7 +44,7 @@ mod tests;
 
 pub(crate) use body::{Stream, Unread, drain_refused};
 pub use door::FunctionDoor;
-pub(crate) use door::Peer;
+pub(crate) use door::{Inside, Peer};
 pub(crate) use outgoing::Outgoing;
 
 /// How long the listener rests when a connection could not be accepted.
@@ -49,6 +56,17 @@ const HYPER_HEADERS_MAX: usize = 100;
 /// The gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
+}
+
+/// Where a gateway listens, and how.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For callers of the APIs, of function URLs and of HTTP APIs.
+    pub public: TcpListener,
+    /// For administration, if that is apart: see [`Config::is_administered_apart`].
+    pub admin: Option<TcpListener>,
+    /// Encrypts the connections of both.
+    pub tls: Option<Tls>,
 }
 
 /// What every request shares.
@@ -81,49 +99,106 @@ impl Gateway {
     /// Serves until `shutdown`, and then until requests in flight are done.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listeners: Listeners,
         shutdown: CancellationToken,
     ) -> Result<(), Error> {
         let shared = self.shared;
         // Functions that a crash left half made.
         prepare::resume(&shared.deps);
         let limits = shared.config.limits;
-        let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
-        let room = Arc::new(Semaphore::new(limits.connections_max));
-        let accepted = loop {
-            let (stream, peer, permit) = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break Ok(()),
-                accepted = accept(&listener, &room) => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => break Err(error),
-                },
+        let Listeners { public, admin, tls } = listeners;
+        let accepting = Accepting {
+            shared: shared.clone(),
+            tls,
+            connections: TaskTracker::new(),
+            cut: CancellationToken::new(),
+        };
+        let accepted = {
+            let public = accepting.accept_at(public, limits.connections_max, Peer::Outside);
+            let admin = async {
+                match admin {
+                    Some(admin) => {
+                        let connections_max = limits.admin_connections_max;
+                        let accepted =
+                            accepting.accept_at(admin, connections_max, Peer::Administrator);
+                        accepted.await
+                    }
+                    None => std::future::pending().await,
+                }
             };
-            let connection = connection(shared.clone(), stream, Peer::Outside(peer));
-            let cut = cut.clone();
-            connections.spawn(async move {
+            // With this block both listeners close.
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => Ok(()),
+                error = public => Err(error),
+                error = admin => Err(error),
+            }
+        };
+        shared.stopping.cancel();
+        accepting.end(limits.shutdown_timeout).await;
+        accepted
+    }
+}
+
+impl From<TcpListener> for Listeners {
+    /// One, for everything, not encrypted.
+    fn from(public: TcpListener) -> Self {
+        Self {
+            public,
+            admin: None,
+            tls: None,
+        }
+    }
+}
+
+/// Makes connections of what listeners accept, each a task.
+struct Accepting {
+    shared: Arc<Shared>,
+    tls: Option<Tls>,
+    connections: TaskTracker,
+    /// Cancelled when connections are cut off.
+    cut: CancellationToken,
+}
+
+impl Accepting {
+    /// Accepts until that fails for good, which it gives.
+    async fn accept_at(
+        &self,
+        listener: TcpListener,
+        connections_max: usize,
+        peer: fn(SocketAddr) -> Peer,
+    ) -> Error {
+        let room = Arc::new(Semaphore::new(connections_max));
+        loop {
+            let (stream, address, permit) = match accept(&listener, &room).await {
+                Ok(accepted) => accepted,
+                Err(error) => return error,
+            };
+            let (shared, tls) = (self.shared.clone(), self.tls.clone());
+            let connection = connection(shared, stream, peer(address), tls);
+            let cut = self.cut.clone();
+            self.connections.spawn(async move {
                 let _permit = permit;
                 tokio::select! {
                     () = connection => {}
                     () = cut.cancelled() => {}
                 }
             });
-        };
-        drop(listener);
-        shared.stopping.cancel();
-        connections.close();
-        if tokio::time::timeout(limits.shutdown_timeout, connections.wait())
-            .await
-            .is_err()
-        {
+        }
+    }
+
+    /// Waits for the connections to end, and cuts off those that do not.
+    async fn end(self, within: Duration) {
+        self.connections.close();
+        let ended = tokio::time::timeout(within, self.connections.wait()).await;
+        if ended.is_err() {
             warn!(
-                connections = connections.len(),
+                connections = self.connections.len(),
                 "cut off connections that outlived shutdown"
             );
-            cut.cancel();
-            connections.wait().await;
+            self.cut.cancel();
+            self.connections.wait().await;
         }
-        accepted
     }
 }
 
@@ -181,21 +256,41 @@ fn connection(
     shared: Arc<Shared>,
     stream: TcpStream,
     peer: Peer,
+    tls: Option<Tls>,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(serve(shared, stream, peer))
-}
-
-async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
     // Answers are small and written at once; Nagle's algorithm would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "set TCP_NODELAY");
     }
-    let limits = &shared.config.limits;
     // Also of a client that is there and reads nothing: its window stays closed for as long.
-    let patience = u32::try_from(limits.answer_pause_timeout.as_millis()).unwrap_or(u32::MAX);
+    let patience =
+        u32::try_from(shared.config.limits.answer_pause_timeout.as_millis()).unwrap_or(u32::MAX);
     if let Err(error) = sockopt::set_tcp_user_timeout(&stream, patience) {
         debug!(%error, "set TCP_USER_TIMEOUT");
     }
+    match tls {
+        None => Box::pin(serve(shared, stream, peer)),
+        Some(tls) => Box::pin(serve_secured(shared, stream, peer, tls)),
+    }
+}
+
+async fn serve_secured(shared: Arc<Shared>, stream: TcpStream, peer: Peer, tls: Tls) {
+    let within = shared.config.limits.handshake_timeout;
+    let secured = tokio::select! {
+        secured = handshake::secured(&tls, stream, within) => secured,
+        () = shared.stopping.cancelled() => return,
+    };
+    match secured {
+        Ok(stream) => serve(shared, stream, peer).await,
+        Err(error) => debug!(%error, peer = %peer.address(), "a connection was not encrypted"),
+    }
+}
+
+async fn serve<S>(shared: Arc<Shared>, stream: S, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &shared.config.limits;
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -205,7 +300,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
     if limits.headers_max != HYPER_HEADERS_MAX {
         builder.max_headers(limits.headers_max);
     }
-    let service = service_fn(|request| respond::respond(shared.clone(), peer.clone(), request));
+    let service = service_fn(|request| answer(shared.clone(), peer.clone(), request));
     let served = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     let result = tokio::select! {
@@ -217,5 +312,25 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: Peer) {
     };
     if let Err(error) = result {
         debug!(%error, peer = %peer.address(), "a connection ended early");
+    }
+}
+
+/// Answers one request, if it came to the right listener.
+async fn answer(
+    shared: Arc<Shared>,
+    peer: Peer,
+    mut request: http::Request<Incoming>,
+) -> Result<http::Response<Outgoing>, Infallible> {
+    if peer.function().is_some() {
+        request.extensions_mut().insert(Inside);
+    }
+    if !shared.config.is_administered_apart {
+        return respond::respond(shared, peer, request).await;
+    }
+    let (mut head, body) = request.into_parts();
+    router::settle_host(&mut head);
+    match apart::turned_away(&shared, &peer, &head) {
+        Some(response) => Ok(response.map(Outgoing::from)),
+        None => respond::respond(shared, peer, http::Request::from_parts(head, body)).await,
     }
 }

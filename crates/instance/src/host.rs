@@ -178,8 +178,8 @@ impl Host {
     }
 
     /// Says where this server itself listens: functions are kept from there.
-    pub fn set_own_port(&self, port: u16) {
-        self.context.networks.set_own_port(port);
+    pub fn set_own_ports(&self, ports: Vec<u16>) {
+        self.context.networks.set_own_ports(ports);
     }
 
     /// Starts an instance and returns at once. An invocation may be sent to it immediately: it

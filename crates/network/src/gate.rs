@@ -162,7 +162,7 @@ impl Gate {
             return;
         }
         let learned = self.names.learned.lock().expect("no holder panics");
-        let own_port = self.shared.own_port();
+        let own_port = self.shared.own_port(attempt.to.port());
         let way = self.names.policy.way(attempt.to, &learned, own_port, now);
         drop(learned);
         match way {

@@ -1,7 +1,6 @@
 //! The networks of all instances, and the line of one.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use kiln_sandbox::{Uplink, UplinkSockets};
 use kiln_types::Clock;
@@ -36,8 +35,8 @@ pub(crate) struct Shared {
     pub(crate) resolver: Resolver,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) buffers: Arc<Buffers>,
-    /// Kiln's own port; 0 while it has none.
-    own_port: AtomicU16,
+    /// Kiln's own ports, once it has them.
+    own_ports: OnceLock<Vec<u16>>,
 }
 
 /// The network of one instance: it works while this is held.
@@ -55,7 +54,7 @@ impl Networks {
             resolver: Resolver::new(config.nameservers.clone()),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
             buffers: Arc::default(),
-            own_port: AtomicU16::new(0),
+            own_ports: OnceLock::new(),
             config,
             clock,
         };
@@ -65,9 +64,10 @@ impl Networks {
         }
     }
 
-    /// Says where Kiln itself listens: programs are kept from there.
-    pub fn set_own_port(&self, port: u16) {
-        self.shared.own_port.store(port, Ordering::Relaxed);
+    /// Says where Kiln itself listens: programs are kept from there. Said once.
+    pub fn set_own_ports(&self, ports: Vec<u16>) {
+        let said = self.shared.own_ports.set(ports);
+        debug_assert!(said.is_ok(), "where Kiln listens is said once");
     }
 
     /// Serves a sandbox as its function's network allows.
@@ -102,9 +102,10 @@ impl Networks {
 }
 
 impl Shared {
-    pub(crate) fn own_port(&self) -> Option<u16> {
-        let port = self.own_port.load(Ordering::Relaxed);
-        (port > 0).then_some(port)
+    /// The port, if it is one of Kiln's own.
+    pub(crate) fn own_port(&self, port: u16) -> Option<u16> {
+        let own = self.own_ports.get()?;
+        own.contains(&port).then_some(port)
     }
 }
 

@@ -55,5 +55,6 @@ pub use network::{Answer, Attempt, NAME_SERVER, NAME_SERVER_PORT, Uplink, Uplink
 pub use programs::Companion;
 pub use request::{Limits, Program, Request, Start, Volume};
 pub use sandbox::{Exit, Network, Sandbox};
+pub use seccomp::forbid_what_nobody_needs;
 pub use snapshot::{Point, SNAPSHOT_DIR, Snapshot, waiting_code};
 pub use spawner::spawner_main;

@@ -12,6 +12,7 @@ mod decided;
 #[cfg(test)]
 mod denied;
 mod list;
+mod own;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,6 +21,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, sock_filter,
 };
+
+pub use own::forbid_what_nobody_needs;
 
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 /// `seccomp_data.nr`, loaded from offset 0.

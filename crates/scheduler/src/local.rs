@@ -26,8 +26,8 @@ impl LocalHost {
     }
 
     /// Says where this server itself listens: functions are kept from there.
-    pub fn set_own_port(&self, port: u16) {
-        self.host.set_own_port(port);
+    pub fn set_own_ports(&self, ports: Vec<u16>) {
+        self.host.set_own_ports(ports);
     }
 
     /// Gives functions an AWS endpoint of their own.

@@ -9,6 +9,7 @@
 //! works offline afterwards.
 
 pub mod archive;
+pub mod authority;
 pub mod cache;
 pub mod clients;
 mod http;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::authority::Authority;
 use crate::http::Client;
 use crate::process::Process;
 use crate::runtimes::{self, Node, Python};
@@ -39,6 +40,7 @@ pub struct Builder {
     expected: Vec<String>,
     pythons: Option<Vec<Python>>,
     nodes: Vec<Node>,
+    ca_bundle: Option<PathBuf>,
 }
 
 /// A running server. Stops when dropped, and then fails the test if its log says something
@@ -50,6 +52,7 @@ pub struct Server {
     keys: Keys,
     runtime: String,
     expected: Vec<String>,
+    ca_bundle: Option<PathBuf>,
     is_stopped: bool,
     client: OnceLock<Client>,
 }
@@ -139,6 +142,13 @@ impl Builder {
         self
     }
 
+    /// With TLS, by a certificate of this authority, which its clients believe.
+    pub fn secured(mut self, authority: &Authority) -> Self {
+        self.args.extend(authority.server_args());
+        self.ca_bundle = Some(authority.path("ca.pem"));
+        self
+    }
+
     /// Starts it and waits until it is ready.
     pub fn start(self) -> Server {
         let pythons = self
@@ -186,6 +196,7 @@ impl Builder {
             home,
             runtime: pythons.last().expect("at least one Python").runtime(),
             expected: self.expected,
+            ca_bundle: self.ca_bundle,
             is_stopped: false,
             client: OnceLock::new(),
         };
@@ -211,6 +222,7 @@ impl Server {
             expected: Vec::new(),
             pythons: None,
             nodes: Vec::new(),
+            ca_bundle: None,
         }
     }
 
@@ -222,6 +234,13 @@ impl Server {
     /// `127.0.0.1:PORT`.
     pub fn authority(&self) -> &str {
         self.keys.endpoint.trim_start_matches("http://")
+    }
+
+    /// The port of its APIs.
+    pub fn port(&self) -> u16 {
+        let port = self.keys.endpoint.rsplit(':').next();
+        let port = port.and_then(|port| port.parse().ok());
+        port.expect("a server of a test has a port of its own")
     }
 
     /// The runtime that functions of tests have, such as `python3.13`.
@@ -250,7 +269,7 @@ impl Server {
 
     /// What an AWS client needs in its environment, and nothing of the developer's own settings.
     pub fn client_environment(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut environment = vec![
             ("AWS_ENDPOINT_URL", self.keys.endpoint.clone()),
             ("AWS_ACCESS_KEY_ID", self.keys.access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY", self.keys.secret_access_key.clone()),
@@ -259,7 +278,10 @@ impl Server {
             ("AWS_CONFIG_FILE", "/nonexistent".to_owned()),
             ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ]
+        ];
+        let bundle = self.ca_bundle.as_ref();
+        environment.extend(bundle.map(|path| ("AWS_CA_BUNDLE", path.display().to_string())));
+        environment
     }
 
     /// The command line `kiln` as a client of this server.

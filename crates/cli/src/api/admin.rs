@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::{Call, Client, Service, encode, is_unsupported};
 
+/// What everybody who deploys is told, and so not only where a server is administered.
+pub(super) const RUNTIMES: &str = "/_kiln/runtimes";
+
 impl Client {
     /// What every function used since then, with its cost.
     pub(crate) async fn usage(&self, since_ms: i64) -> Result<Value> {
@@ -55,7 +58,7 @@ impl Client {
 
     /// The runtimes this server can run; empty when it does not say.
     pub(crate) async fn runtimes(&self) -> Result<Vec<String>> {
-        let call = Call::new("Runtimes", Service::Kiln, Method::GET, "/_kiln/runtimes");
+        let call = Call::new("Runtimes", Service::Kiln, Method::GET, RUNTIMES);
         let document = match self.send(call).await {
             Err(error) if is_unsupported(&error) => return Ok(Vec::new()),
             answer => answer?.json()?,

@@ -73,6 +73,8 @@ mod tests {
         );
         let target = Target {
             endpoint: "http://example.amazonaws.com".to_owned(),
+            admin_endpoint: None,
+            ca_bundle: None,
             region: "us-east-1".to_owned(),
             credentials,
         };

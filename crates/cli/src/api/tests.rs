@@ -121,25 +121,6 @@ async fn silent_server_is_given_up_on_after_the_timeout() {
 }
 
 #[test]
-fn endpoint_is_host_and_port_over_http() {
-    assert_eq!(
-        authority("http://127.0.0.1:4566").unwrap(),
-        "127.0.0.1:4566"
-    );
-    assert_eq!(authority("http://kiln.test/").unwrap(), "kiln.test");
-    assert_eq!(authority("http://kiln.test:80").unwrap(), "kiln.test");
-    for wrong in [
-        "https://kiln.test",
-        "127.0.0.1:4566",
-        "http://kiln.test/api",
-        "kiln",
-        "",
-    ] {
-        assert!(authority(wrong).is_err(), "{wrong}");
-    }
-}
-
-#[test]
 fn names_and_arns_fit_into_one_path_segment() {
     assert_eq!(encode("sum_v-2"), "sum_v-2");
     assert_eq!(encode("arn:aws/x y"), "arn%3Aaws%2Fx%20y");

@@ -16,6 +16,7 @@ pub const READY_FILE_NAME: &str = "server.json";
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReadyFile {
     pub(super) endpoint: String,
+    pub(super) admin_endpoint: Option<String>,
     pub(super) region: String,
     access_key_id: String,
     secret_access_key: String,

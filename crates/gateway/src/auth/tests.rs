@@ -466,6 +466,7 @@ fn gateway_config(auth: Auth) -> Config {
         memory_budget_mb: 4_096,
         file_systems: Default::default(),
         host_services: Default::default(),
+        is_administered_apart: false,
         limits: Limits::default(),
     }
 }

@@ -29,7 +29,7 @@ impl Endpoint {
     }
 
     /// The host alone.
-    pub(crate) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         self.authority.host()
     }
 

@@ -95,6 +95,7 @@ impl Fixture {
             account_concurrency: 1_000,
             memory_budget_mb: 4_096,
             host_services: Default::default(),
+            is_administered_apart: false,
             file_systems: [(
                 AccessPoint::named("data"),
                 FileSystem {
@@ -128,6 +129,7 @@ impl Fixture {
             now: clock.timestamp(),
             trace: None,
             host: "localhost:4566".into(),
+            is_inside: false,
             left: Default::default(),
         };
         Self {

@@ -13,9 +13,15 @@ use super::{Gateway, Shared, connection};
 pub(crate) enum Peer {
     /// Somebody who called the public port.
     Outside(SocketAddr),
+    /// Somebody who called the listener for administration.
+    Administrator(SocketAddr),
     /// A program of this function.
     Function(Arc<FunctionCaller>),
 }
+
+/// Lies in the extensions of requests that came out of a sandbox: their way is not encrypted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inside;
 
 /// Serves functions: the same APIs as the public port has, and nothing but them accepts their keys.
 #[derive(Clone)]
@@ -27,7 +33,7 @@ impl Peer {
     /// Where requests come from.
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
-            Peer::Outside(address) => *address,
+            Peer::Outside(address) | Peer::Administrator(address) => *address,
             Peer::Function(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }
     }
@@ -35,7 +41,7 @@ impl Peer {
     /// The address of somebody outside.
     pub(crate) fn outside(&self) -> Option<IpAddr> {
         match self {
-            Peer::Outside(address) => Some(address.ip()),
+            Peer::Outside(address) | Peer::Administrator(address) => Some(address.ip()),
             Peer::Function(_) => None,
         }
     }
@@ -43,7 +49,7 @@ impl Peer {
     /// The function, if it is one.
     pub(crate) fn function(&self) -> Option<&FunctionCaller> {
         match self {
-            Peer::Outside(_) => None,
+            Peer::Outside(_) | Peer::Administrator(_) => None,
             Peer::Function(function) => Some(function),
         }
     }
@@ -61,6 +67,7 @@ impl Gateway {
 impl FunctionDoor {
     /// Serves a connection of a function until either side ends it.
     pub async fn serve(&self, caller: Arc<FunctionCaller>, stream: TcpStream) {
-        connection(Arc::clone(&self.shared), stream, Peer::Function(caller)).await;
+        let shared = Arc::clone(&self.shared);
+        connection(shared, stream, Peer::Function(caller), None).await;
     }
 }

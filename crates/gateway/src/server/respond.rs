@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::body::{self, Buffered, Room, Unread};
-use super::{Outgoing, Peer, Shared, framing};
+use super::{Inside, Outgoing, Peer, Shared, framing};
 use crate::apis::{self, Address};
+use crate::audit::Deed;
 use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
 use crate::context::{Caller, Context, Origin};
@@ -295,6 +296,7 @@ impl Shared {
             now,
             trace: trace(&head.headers),
             host: router::host(head).to_owned(),
+            is_inside: head.extensions.get::<Inside>().is_some(),
             left: CancellationToken::new(),
         }
     }
@@ -380,7 +382,7 @@ async fn run(
         };
         let names = context.names.get().cloned().unwrap_or_default();
         let outcome = audit::Outcome::of(&answered);
-        audit::note(&context, operation.deed(), names, outcome).await?;
+        audit::note(&context, Deed::of(operation), names, outcome).await?;
         answered
     });
     match task.await {

@@ -26,6 +26,7 @@ use crate::{Auth, Config, Deps, Gateway, Invoke, Invoking, Limits};
 
 mod bodies;
 mod framing;
+mod perimeter;
 
 /// Answers nothing until it is told to go on.
 struct Slow {
@@ -80,6 +81,16 @@ struct Server {
 
 impl Server {
     async fn start(auth: Auth, limits: Limits) -> Self {
+        Self::start_at(auth, limits, None, None).await
+    }
+
+    /// With TLS, with a listener for administration, or with both.
+    async fn start_at(
+        auth: Auth,
+        limits: Limits,
+        tls: Option<crate::Tls>,
+        admin: Option<TcpListener>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::start());
         let config = kiln_store::Config::new(dir.path());
@@ -121,13 +132,19 @@ impl Server {
             memory_budget_mb: 4_096,
             file_systems: Default::default(),
             host_services: Default::default(),
+            is_administered_apart: admin.is_some(),
             limits,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let gateway = Gateway::new(config, deps);
-        let served = tracker.spawn(gateway.serve(listener, shutdown.clone()));
+        let listeners = crate::Listeners {
+            public: listener,
+            admin,
+            tls,
+        };
+        let served = tracker.spawn(gateway.serve(listeners, shutdown.clone()));
         Self {
             address,
             key,

@@ -89,14 +89,18 @@ pub(super) fn queue(context: &Context, address: &str) -> Result<Arc<MessageQueue
     context.deps.store.messages().get(&id).ok_or_else(no_queue)
 }
 
-/// The address of a queue, under the host that its caller called.
+/// The address of a queue, under the host that its caller called and as it called it: some clients then call that.
 pub(super) fn url(context: &Context, id: &QueueId) -> String {
     let endpoint = &context.config.endpoint;
     let host = match context.host.as_str() {
         "" => endpoint.authority(),
         host => host,
     };
-    format!("{}://{host}/{}/{}", endpoint.scheme(), id.account, id.name)
+    let scheme = match context.is_inside {
+        true => "http",
+        false => endpoint.scheme(),
+    };
+    format!("{scheme}://{host}/{}/{}", id.account, id.name)
 }
 
 /// The ARN of a queue.

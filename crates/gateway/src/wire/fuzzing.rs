@@ -25,7 +25,7 @@ const fn json<I: Input>(name: &'static str) -> Read {
 const fn form<I: Input>(name: &'static str, flat: &'static [Flat]) -> Read {
     Read {
         structure: I::STRUCTURE,
-        make: |request| read::input::<I>(request).is_ok(),
+        make: |request| read::input::<I>(request, |_| Ok(())).is_ok(),
         name,
         flat,
     }

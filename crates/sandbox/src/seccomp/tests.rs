@@ -181,3 +181,38 @@ fn the_filter_stays_small() {
     // Every system call of a sandbox that is not in the kernel's cache walks through it.
     assert!(compile().len() < 400, "{} instructions", compile().len());
 }
+
+#[test]
+fn the_server_itself_is_denied_what_nobody_needs_and_nothing_else() {
+    let program = own::compile();
+    let own = |call: libc::c_long| decide(&program, AUDIT_ARCHITECTURE, call as u32, [0; 6]);
+    for call in [
+        libc::SYS_init_module,
+        libc::SYS_bpf,
+        libc::SYS_reboot,
+        libc::SYS_clock_settime,
+        libc::SYS_io_uring_setup,
+        libc::SYS_open_by_handle_at,
+        0x4000_0000,
+    ] {
+        assert_eq!(own(call), DENIED, "{call}");
+    }
+    // What the server does all day, and all that sandboxes may do.
+    let of_sandboxes = list::unconditional().into_iter().map(libc::c_long::from);
+    let of_server = [
+        libc::SYS_mount,
+        libc::SYS_move_mount,
+        libc::SYS_clone3,
+        libc::SYS_unshare,
+        libc::SYS_setns,
+        libc::SYS_mknodat,
+        libc::SYS_seccomp,
+        libc::SYS_landlock_create_ruleset,
+        libc::SYS_pidfd_send_signal,
+    ];
+    for call in of_sandboxes.chain(of_server) {
+        assert_eq!(own(call), libc::SECCOMP_RET_ALLOW, "{call}");
+    }
+    let another = decide(&program, AUDIT_ARCHITECTURE ^ 1, 0, [0; 6]);
+    assert_eq!(another, DENIED);
+}

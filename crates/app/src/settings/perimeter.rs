@@ -1,0 +1,157 @@
+//! Settings of the server's edge: where it listens, and whether connections are encrypted.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{ArgAction, Args};
+use kiln_gateway::TlsFiles;
+
+/// Where the server listens, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Perimeter {
+    /// The address of the one port for all APIs and function URLs; port 0 picks a free one. An address
+    /// that other machines reach needs --tls-cert, or --insecure-listen.
+    #[arg(
+        long,
+        env = "KILN_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:4566"
+    )]
+    pub(crate) listen: SocketAddr,
+    /// A file with the server's TLS certificate and those between it and its authority, as PEM: then all
+    /// listeners speak TLS, and nothing else. Once a new certificate and key lie in the place of the old
+    /// ones, they are used, at once after SIGHUP.
+    #[arg(long, env = "KILN_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// A file with the key of that certificate, as PEM and not encrypted, which only its owner and its group may use.
+    #[arg(long, env = "KILN_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Listen on addresses that other machines reach, without TLS: whoever sees the traffic reads all of
+    /// it, and can repeat requests for five minutes. For a proxy before Kiln that ends TLS, on a network that
+    /// nobody else is on.
+    #[arg(
+        long,
+        env = "KILN_INSECURE_LISTEN",
+        value_name = "true|false",
+        default_value = "false",
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set,
+        hide_possible_values = true
+    )]
+    insecure_listen: bool,
+    /// Another address, at which the requests of administration are answered, and from then on only
+    /// there: `kiln status`, `kiln usage`, `kiln events`. [default: none; they are answered at --listen]
+    #[arg(long, env = "KILN_ADMIN_LISTEN", value_name = "ADDR:PORT")]
+    pub(crate) admin_listen: Option<SocketAddr>,
+}
+
+impl Perimeter {
+    /// The certificate and its key, if there are to be any.
+    pub(crate) fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            })),
+            (Some(_), None) => bail!("--tls-cert needs --tls-key: the key of the certificate"),
+            (None, Some(_)) => bail!("--tls-key needs --tls-cert: the certificate of the key"),
+        }
+    }
+
+    /// `https` or `http`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.tls_cert {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
+    /// Refuses to be readable by others, unless told so.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.tls()?.is_some() || self.insecure_listen {
+            return Ok(());
+        }
+        let admin = self.admin_listen.map(|address| ("--admin-listen", address));
+        for (flag, address) in [("--listen", self.listen)].into_iter().chain(admin) {
+            if !is_loopback(address.ip()) {
+                bail!(
+                    "{flag} {address} can be reached from other machines, and without TLS whoever sees the traffic \
+                     reads it\n  next: give a certificate with --tls-cert FILE --tls-key FILE; or listen on loopback, \
+                     such as 127.0.0.1:{port}; or, when a proxy before Kiln ends TLS and nobody else is on the way to it, \
+                     say --insecure-listen",
+                    port = address.port()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether only this machine reaches the address, which may be one of IPv4 as IPv6 writes it.
+pub(crate) fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches as _};
+
+    use super::*;
+
+    fn perimeter(args: &[&str]) -> Perimeter {
+        let command = Perimeter::augment_args(Command::new("kiln"));
+        let words = ["kiln"].iter().chain(args);
+        let matches = command.try_get_matches_from(words).unwrap();
+        Perimeter::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn addresses_that_others_reach_need_tls_or_to_be_told() {
+        let tls = ["--tls-cert", "c.pem", "--tls-key", "k.pem"];
+        for (listens, is_refused) in [
+            (["--listen", "127.0.0.1:4566"], false),
+            (["--listen", "127.8.0.1:4566"], false),
+            (["--listen", "[::1]:4566"], false),
+            (["--listen", "[::ffff:127.0.0.1]:4566"], false),
+            (["--listen", "0.0.0.0:4566"], true),
+            (["--listen", "[::]:4566"], true),
+            (["--listen", "10.0.0.1:0"], true),
+            (["--admin-listen", "127.0.0.1:0"], false),
+            (["--admin-listen", "10.0.0.1:0"], true),
+        ] {
+            let refusal = perimeter(&listens).check().err();
+            assert_eq!(refusal.is_some(), is_refused, "{listens:?}");
+            if let Some(refusal) = refusal {
+                let says = refusal.to_string();
+                for named in [listens[0], listens[1], "--tls-cert", "--insecure-listen"] {
+                    assert!(says.contains(named), "{says}");
+                }
+            }
+            perimeter(&[&listens[..], &tls].concat()).check().unwrap();
+            perimeter(&[&listens[..], &["--insecure-listen"]].concat())
+                .check()
+                .unwrap();
+            let off = perimeter(&[&listens[..], &["--insecure-listen=false"]].concat());
+            assert_eq!(off.check().is_err(), is_refused, "{listens:?}");
+        }
+    }
+
+    #[test]
+    fn certificate_and_key_need_each_other() {
+        for (given, missing) in [("--tls-cert", "--tls-key"), ("--tls-key", "--tls-cert")] {
+            let error = perimeter(&[given, "f.pem"])
+                .check()
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+        assert_eq!(perimeter(&[]).scheme(), "http");
+        let both = perimeter(&["--tls-cert", "c.pem", "--tls-key", "k.pem"]);
+        assert_eq!(both.scheme(), "https");
+        assert!(both.tls().unwrap().is_some());
+    }
+}
