@@ -99,7 +99,10 @@ def handler(event, context):
 ";
     let function = server.function("walled", code);
     let mount = json!([{
-        "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/shared",
+        "Arn": format!(
+            "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/{}",
+            kiln_types::AccessPoint::named("shared")
+        ),
         "LocalMountPath": "/mnt/shared",
     }]);
     function.set("FileSystemConfigs", mount).create();

@@ -196,7 +196,7 @@ async fn each_way_to_fail_has_its_document_and_its_log() {
     for (statement, status, class) in table {
         let mut spec = server.spec(&format!("{raise}{statement}"));
         let configuration = Arc::make_mut(&mut spec.configuration);
-        configuration.timeout = TimeoutSecs::new(2).unwrap();
+        configuration.timeout = TimeoutSecs::new(6).unwrap();
         configuration.memory = MemoryMb::new(256).unwrap();
         let report = invoke(&server.run(spec), "{}").await;
         assert_eq!(report.status, status, "{statement}: {report:?}");
@@ -210,7 +210,7 @@ async fn each_way_to_fail_has_its_document_and_its_log() {
         )
     };
     has("[ERROR] KeyError: 'gone'\nTraceback (most recent call last):\n");
-    has("Task timed out after 2.00 seconds");
+    has("Task timed out after 6.00 seconds");
     has("\tStatus: error\tError Type: Runtime.OutOfMemory");
     let broken = server.spec("import nowhere");
     let report = invoke(&server.run(broken), "{}").await;
