@@ -116,12 +116,26 @@ const ARCHITECTURE: Group = Group {
 };
 
 #[cfg(target_arch = "x86_64")]
-const GONE: Group = group! {
-    "gone",
-    "Kernels have them no more, or no program that runs today uses them.",
-    SYS_uselib SYS_ustat SYS_sysfs SYS__sysctl SYS_create_module SYS_get_kernel_syms
-    SYS_query_module SYS_getpmsg SYS_putpmsg SYS_afs_syscall SYS_tuxcall SYS_security
-    SYS_epoll_ctl_old SYS_epoll_wait_old SYS_vserver
+const GONE: Group = Group {
+    title: "gone",
+    reason: "Kernels have them no more, or no program that runs today uses them.",
+    calls: &[
+        ("uselib", libc::SYS_uselib),
+        ("ustat", libc::SYS_ustat),
+        ("sysfs", libc::SYS_sysfs),
+        ("_sysctl", libc::SYS__sysctl),
+        ("getpmsg", libc::SYS_getpmsg),
+        ("putpmsg", libc::SYS_putpmsg),
+        ("afs_syscall", libc::SYS_afs_syscall),
+        ("tuxcall", libc::SYS_tuxcall),
+        ("security", libc::SYS_security),
+        ("epoll_ctl_old", libc::SYS_epoll_ctl_old),
+        ("epoll_wait_old", libc::SYS_epoll_wait_old),
+        ("vserver", libc::SYS_vserver),
+        ("create_module", 174),
+        ("get_kernel_syms", 177),
+        ("query_module", 178),
+    ],
 };
 
 /// The denied groups.

@@ -58,7 +58,7 @@ def init_of_the_sandbox_listed():
 
 @attack
 def root_of_another_process():
-    return of_others(lambda pid: os.listdir("/proc/%d/root/" % pid) and "open")
+    return of_others(lambda pid: os.listdir("/proc/%d/root" % pid) and "open")
 
 
 @attack
