@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -35,7 +35,9 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         // OpenSSL takes a certificate whose issuer is called as it is for one that signed itself.
-        params.distinguished_name.push(DnType::CommonName, "An authority");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "An authority");
         let key = KeyPair::generate().expect("keys can be made");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("it can be signed");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
@@ -66,7 +68,9 @@ impl Authority {
         params.not_after = date_time_ymd(year, 12, 31);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        params.distinguished_name.push(DnType::CommonName, "localhost");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
         let key = KeyPair::generate().expect("keys can be made");
         let certificate = params
             .signed_by(&key, &self.issuer)

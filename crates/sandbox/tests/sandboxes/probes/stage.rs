@@ -135,7 +135,8 @@ impl Stage {
             exe: host(),
             state_dir: directory.path().join("state"),
             name: self.name.clone(),
-            uid_base: Config::UID_BASE,
+            // Of its own: without a pid namespace, sandboxes of other tests with the same user would be seen.
+            uid_base: Config::UID_BASE + 1_000 + std::process::id() % 100_000 * 10,
             sandboxes_max: 10,
             images: vec![plain_image()],
             pool: PoolConfig {

@@ -119,7 +119,7 @@ pub const PROBES: &[Probe] = &[
     probe("host-service-sockets", "connect to sockets of the host's services (Docker, systemd, others)", "ENOENT", &[Mounts]),
     probe("state-of-the-server", "list Kiln's state and data", "ENOENT", &[Mounts]),
     probe("way-up-from-the-root", "leave the root by `..`", "ENOENT", &[Mounts]),
-    probe("way-up-from-proc", "leave the root by what is above `/proc/self/root`", "ENOENT", &[Mounts]),
+    probe("way-up-from-proc", "leave the root by `..` of `/proc/self/root`", "ENOENT", &[Mounts]),
     probe("hard-link-to-the-host", "link a file of the root into `/tmp`", "EXDEV", &[Mounts]),
     probe("code-of-another-function", "list another function's code", "ENOENT", &[Mounts]),
     probe("own-code-written", "write its own code", "EACCES", &[User, Landlock, Mounts]),

@@ -5,6 +5,8 @@ import socket
 
 from attacking import HOST, NEIGHBOUR, SCENE, attack, connects, first, opened, read
 
+ROOT = "/proc/self/root"
+
 
 @attack
 def host_file():
@@ -41,7 +43,7 @@ def way_up_from_the_root():
 
 @attack
 def way_up_from_proc():
-    return read("/proc/self/root" + "/../../etc/shadow")
+    return read(ROOT + "/../../etc/shadow")
 
 
 @attack
@@ -102,7 +104,7 @@ def link_in_tmp_to_the_host():
 @attack
 def race_of_links_in_tmp():
     os.mkdir("/tmp/inside")
-    os.symlink("/proc/self/root" + "/..", "/tmp/outside")
+    os.symlink(ROOT + "/..", "/tmp/outside")
     if os.fork() == 0:
         while True:
             for source in ("/tmp/inside", "/tmp/outside"):
