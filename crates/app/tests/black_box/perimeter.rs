@@ -76,6 +76,8 @@ fn the_capabilities_of_the_service_are_enough_and_no_others_are_held() {
         .map(|name| name.strip_prefix("CAP_").unwrap().to_ascii_lowercase());
     let bounds = named.fold("-all".to_owned(), |all, name| format!("{all},+{name}"));
     let shared = tempfile::tempdir().unwrap();
+    // Sandboxes act there as whoever owns it, which must not be root.
+    std::os::unix::fs::chown(shared.path(), Some(1_234_567), Some(1_234_567)).unwrap();
     let system = format!("shared={}", shared.path().display());
     let server = Server::builder()
         .behind(&["setpriv", "--no-new-privs", "--bounding-set", &bounds])
