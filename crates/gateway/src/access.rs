@@ -20,6 +20,7 @@ use crate::audit::{self, Deed};
 use crate::config::Config;
 use crate::context::{Caller, Context, Identity, Origin, Session};
 use crate::error::{ApiError, Exception, Result};
+use crate::server::Shared;
 
 mod held;
 mod kept;
@@ -52,6 +53,20 @@ pub(crate) struct Asking<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) origin: &'a Origin,
     pub(crate) now: Timestamp,
+}
+
+impl<'a> Asking<'a> {
+    /// A request that is no operation's: to a route, or of what acts for one.
+    pub(crate) fn of(gateway: &'a Shared, caller: &'a Caller, origin: &'a Origin) -> Self {
+        Self {
+            config: &gateway.config,
+            store: &gateway.deps.store,
+            access: &gateway.access,
+            caller,
+            origin,
+            now: gateway.deps.clock.timestamp(),
+        }
+    }
 }
 
 /// Refuses an operation that its caller may not have; `members` are what the request says.

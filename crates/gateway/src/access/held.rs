@@ -1,6 +1,5 @@
 //! The policies that somebody holds, read.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kiln_policy::{Attached, Policy, PolicyKind};
@@ -96,8 +95,7 @@ impl Held {
 
     fn of_user(directory: &Directory, user: &User) -> Result<Self, NoSubject> {
         let mut identity = policies(directory, &user.grants, &format!("user/{}", user.name))?;
-        let groups: BTreeSet<_> = user.groups.iter().collect();
-        for name in groups {
+        for name in &user.groups {
             let Ok(group) = directory.group(name) else {
                 continue;
             };

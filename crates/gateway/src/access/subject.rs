@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kiln_policy::{
-    Attached, Context as Facts, Decision, Policies, PolicyKind, Principal, Request, ResourceSide,
-    keys,
+    Attached, Context as Facts, Decision, InvalidArn, Policies, PolicyKind, Principal, Request,
+    ResourceSide, keys,
 };
 use kiln_types::iam::{Directory, EntityId};
 use tracing::error;
@@ -57,8 +57,7 @@ impl Access {
         let arn = held.arn.as_str();
         let principal = match session {
             Some(session) => Principal::role_session(arn, &session.name),
-            None if arn.ends_with(":root") => Principal::root(arn),
-            None => Principal::user(arn),
+            None => user_or_root(arn),
         };
         let principal = principal.map_err(|wrong| NoSubject::Missing(wrong.0))?;
         let principal = principal.with_unique_id(held.id.clone());
@@ -99,11 +98,7 @@ impl Access {
 impl Subject {
     /// Somebody with this ARN who holds nothing.
     pub(crate) fn without_policies(arn: &str) -> Result<Self> {
-        let principal = match arn.ends_with(":root") {
-            true => Principal::root(arn),
-            false => Principal::user(arn),
-        };
-        let principal = principal
+        let principal = user_or_root(arn)
             .map_err(|wrong| ApiError::new(Exception::InvalidInput, format!("{wrong}.")))?;
         Ok(Self {
             facts: Facts::of(&principal),
@@ -154,6 +149,13 @@ impl Subject {
             },
         };
         tell(&kiln_policy::evaluate(&policies, request))
+    }
+}
+
+fn user_or_root(arn: &str) -> std::result::Result<Principal, InvalidArn> {
+    match arn.ends_with(":root") {
+        true => Principal::root(arn),
+        false => Principal::user(arn),
     }
 }
 

@@ -124,14 +124,7 @@ fn may(gateway: &Shared, call: &Call, caller: &Caller) -> bool {
         return false;
     }
     let origin = Origin::of(&call.head, call.peer.outside());
-    let asking = Asking {
-        config: &gateway.config,
-        store: &gateway.deps.store,
-        access: &gateway.access,
-        caller,
-        origin: &origin,
-        now: gateway.deps.clock.timestamp(),
-    };
+    let asking = Asking::of(gateway, caller, &origin);
     let resource = function::route_arn(gateway, call);
     access::check(asking, &[Need::new("execute-api:Invoke", resource)]).is_ok()
 }

@@ -60,14 +60,8 @@ fn role_may(gateway: &Shared, api: &Api, role: &str, arn: &FunctionArn) -> bool 
         user_agent: None,
         referer: None,
     };
-    let asking = Asking {
-        config: &gateway.config,
-        store: &gateway.deps.store,
-        access: &gateway.access,
-        caller: &Caller::nobody(api.account.clone()),
-        origin: &origin,
-        now: gateway.deps.clock.timestamp(),
-    };
+    let caller = Caller::nobody(api.account.clone());
+    let asking = Asking::of(gateway, &caller, &origin);
     let need = Need::new("lambda:InvokeFunction", arn.to_string());
     access::role_may(asking, role, &need)
 }

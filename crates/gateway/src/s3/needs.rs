@@ -71,11 +71,8 @@ pub(super) fn check_source(
     key: &str,
     version: Option<&str>,
 ) -> Result<()> {
-    let action = match version {
-        Some(_) => "s3:GetObjectVersion",
-        None => "s3:GetObject",
-    };
-    access::check(context.asking(), &[Need::new(action, arn(bucket, key))]).map_err(Fault::from)
+    let actions = ["s3:GetObject", "s3:GetObjectVersion"];
+    check_object(context, actions, (bucket, key), version)
 }
 
 /// Refuses to copy the tags of an object with it.
@@ -95,11 +92,20 @@ pub(super) fn check_removal(
     key: &str,
     version: Option<&str>,
 ) -> Result<()> {
-    let action = match version {
-        Some(_) => "s3:DeleteObjectVersion",
-        None => "s3:DeleteObject",
-    };
-    access::check(context.asking(), &[Need::new(action, arn(bucket, key))]).map_err(Fault::from)
+    let actions = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
+    check_object(context, actions, (bucket, key), version)
+}
+
+/// Refuses the first action on an object, or the second on a version of it.
+fn check_object(
+    context: &Context,
+    [of_latest, of_version]: [&'static str; 2],
+    (bucket, key): (&str, &str),
+    version: Option<&str>,
+) -> Result<()> {
+    let action = version.map_or(of_latest, |_| of_version);
+    let need = Need::new(action, arn(bucket, key));
+    access::check(context.asking(), &[need]).map_err(Fault::from)
 }
 
 /// Refuses to tell queues and topics to which the caller may not send itself; functions let a bucket in by their own policies.
