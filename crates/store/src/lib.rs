@@ -4,7 +4,9 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys (every commit is synced)
+//! <dir>/master.key               what data keys are wrapped by, unless another master key is given
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys (every commit is synced,
+//!                                what they say is sealed)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -54,6 +56,7 @@ pub mod schedules;
 mod shelf;
 pub mod topics;
 mod usage;
+mod vault;
 
 pub use apis::Apis;
 pub use archives::Archives;
@@ -80,3 +83,4 @@ pub use queue::Queue;
 pub use schedules::Schedules;
 pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};
+pub use vault::{InvalidMasterKey, MasterKey, Resealed};

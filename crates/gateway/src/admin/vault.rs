@@ -1,0 +1,44 @@
+//! What is sealed at rest.
+
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::Result;
+
+/// What a rotation of data keys did.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rotated {
+    data_keys: usize,
+    sealed_anew: usize,
+}
+
+/// Gives every account a new data key, and destroys the ones before.
+pub(super) async fn rotate(context: &Context) -> Result<Rotated> {
+    let resealed = context.deps.store.rotate_data_keys().await?;
+    Ok(Rotated {
+        data_keys: resealed.keys,
+        sealed_anew: resealed.texts,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use crate::admin::handle;
+    use crate::lambda::fixture::Fixture;
+
+    #[tokio::test]
+    async fn data_keys_are_replaced_and_everything_is_there_as_before() {
+        let fixture = Fixture::new().await;
+        let path = "/_kiln/vault/rotate";
+        let before = fixture.context.deps.store.functions(&fixture.context.caller.account);
+        let answer = handle(&fixture.context, &Method::POST, path, "").await;
+        assert_eq!(answer.status(), 200);
+        let told: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        assert!(told["dataKeys"].as_u64() >= Some(1), "{told}");
+        let after = fixture.context.deps.store.functions(&fixture.context.caller.account);
+        assert_eq!(before, after);
+    }
+}
