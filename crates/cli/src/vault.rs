@@ -62,5 +62,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
 
 fn told(done: &Value) -> String {
     let (keys, texts) = (&done["dataKeys"], &done["sealedAnew"]);
-    format!("{keys} data keys were replaced and destroyed; {texts} rows are sealed by the new ones\n")
+    format!(
+        "{keys} data keys were replaced and destroyed; {texts} rows are sealed by the new ones\n"
+    )
 }

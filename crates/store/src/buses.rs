@@ -283,11 +283,7 @@ fn forget_rule(snapshot: &mut Snapshot, id: &RuleId) {
 }
 
 /// The bus; the default one also when nothing is kept of it.
-fn find_bus(
-    documents: &Documents,
-    connection: &Connection,
-    id: &BusId,
-) -> Result<Bus, BusError> {
+fn find_bus(documents: &Documents, connection: &Connection, id: &BusId) -> Result<Bus, BusError> {
     match read_bus(documents, connection, id)? {
         Some(bus) => Ok(bus),
         None if id.name.is_default() => Ok(Bus::new(id.clone())),

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::database::Database;
-use crate::error::{Doing, Error};
+use crate::error::Error;
 use crate::vault::Vault;
 
 /// The documents of a table of `meta.db`, each sealed as its account's.

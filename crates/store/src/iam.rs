@@ -61,7 +61,10 @@ impl Identities {
                 why: format!("{error}"),
             })?;
             let rows = database.read_now("read identities", |from| rows(from, &account))?;
-            shown.insert(account.clone(), Arc::new(directory(&documents, account, rows)?));
+            shown.insert(
+                account.clone(),
+                Arc::new(directory(&documents, account, rows)?),
+            );
         }
         Ok(Self {
             database,

@@ -240,11 +240,7 @@ fn read(
     row.map(|row| documents.decode_row(&row)).transpose()
 }
 
-fn write(
-    documents: &Documents,
-    connection: &Connection,
-    mapping: &Mapping,
-) -> Result<(), Error> {
+fn write(documents: &Documents, connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
     let which = || format!("event source mapping {}", mapping.id);
     let document = documents.encode(connection, &mapping.account, mapping, which)?;
     let put = "INSERT OR REPLACE INTO event_source_mapping (id, account, document)

@@ -211,7 +211,11 @@ impl Topics {
             }
             let subscription = Subscription {
                 topic: of.clone(),
-                ..change(&read_subscriptions(&documents.subscriptions, connection, &of)?)?
+                ..change(&read_subscriptions(
+                    &documents.subscriptions,
+                    connection,
+                    &of,
+                )?)?
             };
             write_subscription(&documents.subscriptions, connection, &subscription)?;
             Ok::<_, E>(Arc::new(subscription))
@@ -324,7 +328,11 @@ fn read_subscriptions(
         rows.collect::<Result<Vec<_>, _>>()
     });
     let decode = |document: &String| documents.decode(&of.account, document);
-    found.doing("read subscriptions")?.iter().map(decode).collect()
+    found
+        .doing("read subscriptions")?
+        .iter()
+        .map(decode)
+        .collect()
 }
 
 fn write_topic(documents: &Documents, connection: &Connection, topic: &Topic) -> Result<(), Error> {

@@ -149,7 +149,9 @@ impl Vault {
         let (id, sealed) = split(sealed).ok_or_else(|| damaged("it is not sealed"))?;
         let key = self.known(id).filter(|key| key.owner == owner);
         let key = key.ok_or_else(|| damaged("its data key has been destroyed"))?;
-        let bytes = BASE64.decode(sealed).map_err(|_| damaged("it is not base64"))?;
+        let bytes = BASE64
+            .decode(sealed)
+            .map_err(|_| damaged("it is not base64"))?;
         let opened = key.cipher.open(what, &bytes);
         opened.ok_or_else(|| damaged("it was altered, or is another's"))
     }
@@ -205,8 +207,7 @@ impl Vault {
     /// The key that an owner's texts are sealed by at the moment. The database is asked: a key that a transaction made which
     /// then failed is in memory, and must seal nothing.
     fn current(&self, from: &Connection, owner: &str) -> Result<Option<Arc<DataKey>>, Error> {
-        let select =
-            "SELECT id FROM data_key WHERE owner = ?1 ORDER BY generation DESC LIMIT 1";
+        let select = "SELECT id FROM data_key WHERE owner = ?1 ORDER BY generation DESC LIMIT 1";
         let id = from.prepare_cached(select).and_then(|mut select| {
             let id = select.query_row([owner], |row| row.get::<_, String>(0));
             id.optional()

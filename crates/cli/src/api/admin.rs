@@ -45,9 +45,14 @@ impl Client {
     /// Replaces all data keys.
     pub(crate) async fn rotate_data_keys(&self) -> Result<Value> {
         let path = "/_kiln/vault/rotate";
-        self.send(Call::new("RotateDataKeys", Service::Kiln, Method::POST, path))
-            .await?
-            .json()
+        self.send(Call::new(
+            "RotateDataKeys",
+            Service::Kiln,
+            Method::POST,
+            path,
+        ))
+        .await?
+        .json()
     }
 
     /// What one function used within a period.

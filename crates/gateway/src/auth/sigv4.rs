@@ -37,12 +37,7 @@ const WRITTEN_PARAMETERS: [&str; 7] = [
 ];
 
 /// Refuses a request whose signature its key's owner would not have made.
-pub(super) fn verify(
-    claim: &Claim,
-    secret: &str,
-    head: &Parts,
-    payload: &Payload,
-) -> Result<()> {
+pub(super) fn verify(claim: &Claim, secret: &str, head: &Parts, payload: &Payload) -> Result<()> {
     let expected = signature(claim, secret, head, payload).ok_or_else(refusal::mismatch)?;
     if bool::from(expected.as_bytes().ct_eq(claim.signature.as_bytes())) {
         return Ok(());
@@ -178,9 +173,8 @@ mod tests {
         signed.dedup();
         let scope = format!("AKIAEXAMPLE/20261123/us-east-1/{service}/aws4_request");
         let signed = signed.join(";");
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature=0"
-        );
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature=0");
         let request = request.header("authorization", authorization).body(());
         let head = request.unwrap().into_parts().0;
         let claim = Claim::read(&head).unwrap();
@@ -191,7 +185,10 @@ mod tests {
     fn both(head: &Parts, claim: &Claim, payload: &Payload) -> (Option<String>, Option<String>) {
         let headers = signed_headers(claim, head).unwrap();
         let plain = plain::signature(claim, SECRET, head, payload.as_text());
-        (plain, signature_by_aws(claim, SECRET, head, headers, payload))
+        (
+            plain,
+            signature_by_aws(claim, SECRET, head, headers, payload),
+        )
     }
 
     proptest! {
@@ -224,7 +221,10 @@ mod tests {
     fn what_clients_send_is_plain() {
         let headers = [
             ("content-type", "application/x-amz-json-1.1"),
-            ("user-agent", "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux#6.1"),
+            (
+                "user-agent",
+                "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux#6.1",
+            ),
             ("x-amz-target", "AWSEvents.PutEvents"),
         ];
         for (service, uri) in [

@@ -19,7 +19,9 @@ impl Cipher {
     pub(super) fn seal(&self, what: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
         let mut buffer = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
         buffer.extend_from_slice(plain);
-        let sealed = self.0.seal_in_place_append_tag(Aad::from(what), &mut buffer);
+        let sealed = self
+            .0
+            .seal_in_place_append_tag(Aad::from(what), &mut buffer);
         let nonce = sealed.map_err(|_| failed("seal"))?;
         let mut sealed = Vec::with_capacity(NONCE_LEN + buffer.len());
         sealed.extend_from_slice(nonce.as_ref());

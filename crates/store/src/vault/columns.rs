@@ -19,7 +19,11 @@ struct Column {
 }
 
 /// A column of documents, as [`Documents`](crate::document::Documents) seals them.
-const fn documents(table: &'static str, what: &'static str, key: &'static [&'static str]) -> Column {
+const fn documents(
+    table: &'static str,
+    what: &'static str,
+    key: &'static [&'static str],
+) -> Column {
     Column {
         table,
         column: "document",
@@ -31,13 +35,21 @@ const fn documents(table: &'static str, what: &'static str, key: &'static [&'sta
 
 const COLUMNS: &[Column] = &[
     documents("function", "'function'", &["account", "name"]),
-    documents("layer_version", "'layer_version'", &["account", "name", "version"]),
+    documents(
+        "layer_version",
+        "'layer_version'",
+        &["account", "name", "version"],
+    ),
     documents("event_source_mapping", "'event_source_mapping'", &["id"]),
     documents("api", "'api'", &["id"]),
     documents("bus", "'bus'", &["account", "name"]),
     documents("bus_rule", "'bus_rule'", &["account", "bus", "name"]),
     documents("topic", "'topic'", &["account", "name"]),
-    documents("subscription", "'subscription'", &["account", "topic", "id"]),
+    documents(
+        "subscription",
+        "'subscription'",
+        &["account", "topic", "id"],
+    ),
     documents("identity", "'identity'", &["account", "id"]),
     Column {
         table: "access_key",
@@ -107,10 +119,19 @@ impl Column {
             self.owner, self.what, self.owner
         );
         let by: Vec<_> = (2..self.key.len() + 2).map(|n| format!("?{n}")).collect();
-        let update = format!("UPDATE {table} SET {column} = ?1 WHERE ({key}) = ({})", by.join(", "));
+        let update = format!(
+            "UPDATE {table} SET {column} = ?1 WHERE ({key}) = ({})",
+            by.join(", ")
+        );
         let rows = self.rows(to, &select, owner).doing("read what is sealed")?;
         let mut changed = 0;
-        for Row { owner, what, text, key } in rows {
+        for Row {
+            owner,
+            what,
+            text,
+            key,
+        } in rows
+        {
             let Some(text) = change(&owner, &what, &text)? else {
                 continue;
             };
@@ -123,7 +144,12 @@ impl Column {
         Ok(changed)
     }
 
-    fn rows(&self, from: &Connection, select: &str, owner: Option<&str>) -> rusqlite::Result<Vec<Row>> {
+    fn rows(
+        &self,
+        from: &Connection,
+        select: &str,
+        owner: Option<&str>,
+    ) -> rusqlite::Result<Vec<Row>> {
         let mut select = from.prepare(select)?;
         let rows = select.query_map([owner], |row| {
             let key = (3..3 + self.key.len()).map(|n| row.get(n));

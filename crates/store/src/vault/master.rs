@@ -117,10 +117,12 @@ fn read(path: &Path) -> Result<Option<MasterKey>, Error> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::file("read", path)(error)),
     };
-    let key = text.parse().map_err(|error: InvalidMasterKey| Error::Damaged {
-        what: path.display().to_string(),
-        why: error.to_string(),
-    });
+    let key = text
+        .parse()
+        .map_err(|error: InvalidMasterKey| Error::Damaged {
+            what: path.display().to_string(),
+            why: error.to_string(),
+        });
     key.map(Some)
 }
 

@@ -74,7 +74,9 @@ fn a_data_key_whose_transaction_failed_seals_nothing_afterwards() {
     let masters = masters();
     let vault = Vault::unlock(&database, &masters).unwrap();
     let transaction = database.transaction().unwrap();
-    vault.seal(&transaction, &account(), "row", b"lost").unwrap();
+    vault
+        .seal(&transaction, &account(), "row", b"lost")
+        .unwrap();
     transaction.rollback().unwrap();
     let sealed = vault.seal(&database, &account(), "row", b"kept").unwrap();
     let again = Vault::unlock(&database, &masters).unwrap();
@@ -88,7 +90,10 @@ fn a_former_master_key_is_needed_once() {
     let vault = Vault::unlock(&database, &old).unwrap();
     let sealed = vault.seal(&database, &account(), "row", b"text").unwrap();
     let new = masters();
-    assert!(matches!(Vault::unlock(&database, &new), Err(Error::WrongMasterKey)));
+    assert!(matches!(
+        Vault::unlock(&database, &new),
+        Err(Error::WrongMasterKey)
+    ));
     let both = MasterKeys {
         former: vec![old.current.clone()],
         ..new.clone()
@@ -96,14 +101,20 @@ fn a_former_master_key_is_needed_once() {
     Vault::unlock(&database, &both).unwrap();
     let vault = Vault::unlock(&database, &new).unwrap();
     assert_eq!(&**vault.open(&account(), "row", &sealed).unwrap(), b"text");
-    assert!(matches!(Vault::unlock(&database, &old), Err(Error::WrongMasterKey)));
+    assert!(matches!(
+        Vault::unlock(&database, &old),
+        Err(Error::WrongMasterKey)
+    ));
 }
 
 #[test]
 fn a_master_key_is_32_bytes_of_base64_and_never_shown() {
     let key = MasterKey::random().unwrap();
     let text = key.to_base64();
-    assert_eq!(format!("\n{}\n", *text).parse::<MasterKey>(), Ok(key.clone()));
+    assert_eq!(
+        format!("\n{}\n", *text).parse::<MasterKey>(),
+        Ok(key.clone())
+    );
     assert_eq!(format!("{key:?}"), "MasterKey");
     for wrong in ["", "c2hvcnQ=", "not base64 at all", &text[1..]] {
         assert_eq!(wrong.parse::<MasterKey>(), Err(InvalidMasterKey), "{wrong}");
