@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Doing, Error};
 
+mod ahead;
 mod checkpoint;
 mod job;
 mod migrate;
@@ -38,6 +39,8 @@ const GROUP_MAX: usize = 512;
 /// Statements that a connection keeps prepared. With fewer than a file has in use, each would be compiled
 /// time and again, which takes longer than to run it; rusqlite's own 16 are.
 const STATEMENTS_MAX: usize = 128;
+/// 8 KiB were 1.5 times as fast as 4 KiB for appends.
+const PAGE_BYTES: u32 = 8_192;
 /// Idle read connections kept open.
 const READERS_IDLE_MAX: usize = 4;
 
@@ -271,15 +274,16 @@ impl Drop for Database {
 }
 
 fn configure(connection: &Connection, spec: &Spec) -> rusqlite::Result<()> {
-    // 8 KiB pages were 1.5 times as fast as 4 KiB ones for appends. Only a new file takes them.
-    connection.pragma_update(None, "page_size", 8_192)?;
+    // Only a new file takes them.
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     wait_for(connection, spec.durability)?;
     connection.pragma_update(None, "secure_delete", spec.wipes)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 2_000)?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    let log_bytes_max = spec.checkpoint.log_bytes_max();
+    connection.pragma_update(None, "journal_size_limit", log_bytes_max)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.busy_timeout(Duration::from_secs(5))
 }

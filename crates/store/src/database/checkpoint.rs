@@ -14,6 +14,8 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 
+use super::PAGE_BYTES;
+use super::ahead::Ahead;
 use crate::error::{Doing, Error};
 
 /// Pages in the log from which the thread copies: 8 MiB, a few milliseconds' writing.
@@ -30,10 +32,22 @@ pub(crate) enum Checkpoint {
     Beside,
 }
 
+impl Checkpoint {
+    /// What is kept of a log that begins anew, in bytes. To shorten one that is needed again at its full length has it grow again,
+    /// which is slow ([`Ahead`]).
+    pub(super) fn log_bytes_max(self) -> i64 {
+        match self {
+            Checkpoint::Inline => 64 << 20,
+            Checkpoint::Beside => 160 << 20,
+        }
+    }
+}
+
 /// What the writer of a database with [`Checkpoint::Beside`] holds. Dropped, it ends the thread.
 pub(super) struct Checkpointer {
     /// The log's pages after the last commit.
     pages: Arc<AtomicI32>,
+    ahead: Ahead,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -64,6 +78,7 @@ impl Checkpointer {
             .map_err(Error::file("start the checkpoint thread of", path))?;
         Ok(Some(Self {
             pages,
+            ahead: Ahead::of(path, PAGE_BYTES.into())?,
             wake: Some(wake),
             thread: Some(thread),
         }))
@@ -80,6 +95,8 @@ impl Checkpointer {
             // Full: it has been told already.
             let _ = wake.try_send(());
         }
+        // Without room the next commit makes it, or says why it cannot.
+        let _ = self.ahead.make_room(pages.max(0).unsigned_abs().into());
     }
 }
 

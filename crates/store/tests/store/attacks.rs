@@ -299,5 +299,15 @@ async fn random_damage_never_panics_or_escapes() {
         .filter(|name| !name.contains(".db"))
         .collect();
     top.sort();
-    assert_eq!(top, ["artifacts", "buckets", "images", "lock", "objects"]);
+    assert_eq!(
+        top,
+        [
+            "artifacts",
+            "buckets",
+            "images",
+            "lock",
+            "master.key",
+            "objects"
+        ]
+    );
 }
