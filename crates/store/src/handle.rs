@@ -29,11 +29,14 @@ use crate::logs::Logs;
 use crate::mappings::Mappings;
 use crate::messages::Messages;
 use crate::objects::Objects;
+use crate::parameters::Parameters;
 use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
+use crate::secrets::Secrets;
 use crate::topics::Topics;
 use crate::usage::Usage;
+use crate::vault::Vault;
 
 /// An open data directory. Clones share it; it is given up on [`Store::close`], or when the last
 /// clone is dropped.
@@ -52,6 +55,8 @@ struct Parts {
     topics: Topics,
     keys: Keys,
     identities: Identities,
+    secrets: Secrets,
+    parameters: Parameters,
     logs: Logs,
     usage: Usage,
     audit: Audit,
@@ -79,6 +84,7 @@ impl Store {
         let lock = take_lock(&dir)?;
         let meta = Arc::new(Database::open(&dir, &crate::functions::META)?);
         let queue = Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?;
+        let vault = Vault;
         let parts = Parts {
             functions: Functions::open(meta.clone())?,
             layers: Layers::open(meta.clone())?,
@@ -88,6 +94,8 @@ impl Store {
             topics: Topics::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
             identities: Identities::open(meta.clone())?,
+            secrets: Secrets::open(meta.clone(), vault.clone())?,
+            parameters: Parameters::open(meta.clone(), vault)?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             audit: Audit::open(&dir)?,
@@ -304,6 +312,16 @@ impl Store {
     /// Users, groups, roles and managed policies.
     pub fn identities(&self) -> &Identities {
         &self.parts.identities
+    }
+
+    /// Secrets.
+    pub fn secrets(&self) -> &Secrets {
+        &self.parts.secrets
+    }
+
+    /// Parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parts.parameters
     }
 
     /// Access keys.

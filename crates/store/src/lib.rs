@@ -1,10 +1,10 @@
-//! The memory of the system: functions, layers, code, logs, usage and keys.
+//! The memory of the system: functions, layers, code, logs, usage, keys and secrets.
 //!
 //! Everything lives under one data directory, which one server at a time may open:
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys (every commit is synced)
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -48,12 +48,15 @@ mod logs;
 mod mappings;
 pub mod messages;
 pub mod objects;
+mod parameters;
 pub mod posts;
 pub mod queue;
 pub mod schedules;
+mod secrets;
 mod shelf;
 pub mod topics;
 mod usage;
+mod vault;
 
 pub use apis::Apis;
 pub use archives::Archives;
@@ -75,8 +78,10 @@ pub use logs::{
 pub use mappings::Mappings;
 pub use messages::Messages;
 pub use objects::Objects;
+pub use parameters::{ParameterError, Parameters, PastVersion};
 pub use posts::Posts;
 pub use queue::Queue;
 pub use schedules::Schedules;
+pub use secrets::{NewVersion, SecretError, SecretValue, Secrets};
 pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};
