@@ -206,10 +206,10 @@ fn decide(asking: Asking<'_>, subject: &Subject, need: &Need) -> Result<()> {
     };
     let mut facts = need.with_facts(&subject.facts);
     for (key, value) in resource.tags {
-        facts.set(&keys::resource_tag(&key), vec![value.clone()]);
-        if need.action.starts_with("iam:") {
-            facts.set(&format!("iam:ResourceTag/{key}"), vec![value]);
+        if let Some(own) = own_tag_key(&need.action) {
+            facts.set(&format!("{own}/{key}"), vec![value.clone()]);
         }
+        facts.set(&keys::resource_tag(&key), vec![value]);
     }
     let request = Request::new(&subject.principal, &need.action, &need.resource, &facts);
     let refused = subject.ask(at_resource.as_ref(), &request, |decision| {
@@ -218,6 +218,16 @@ fn decide(asking: Asking<'_>, subject: &Subject, need: &Need) -> Result<()> {
     match refused {
         None => Ok(()),
         Some(message) => Err(need.refusal(&message)),
+    }
+}
+
+/// What some services also call the tags of their resources.
+fn own_tag_key(action: &str) -> Option<&'static str> {
+    match action.split_once(':')?.0 {
+        "iam" => Some("iam:ResourceTag"),
+        "secretsmanager" => Some("secretsmanager:ResourceTag"),
+        "ssm" => Some("ssm:resourceTag"),
+        _ => None,
     }
 }
 
