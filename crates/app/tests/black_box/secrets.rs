@@ -125,7 +125,7 @@ fn what_secrets_say_outlives_the_server_and_is_nowhere_in_its_files() {
     }
     assert!(!audit.contains(SAYS), "{audit}");
     let home = server.stop();
-    assert_eq!(holding(home.path(), SAYS), [""; 0]);
+    assert_eq!(holding(&home.data_dir(), SAYS), [""; 0]);
     assert!(!home.log().contains(SAYS));
     let server = Server::builder().home(home).start();
     assert_eq!(ok(&server, &["secrets", "get", "shop/db"]), format!("{SAYS}\n"));

@@ -95,7 +95,7 @@ fn a_mapping_listens_with_a_secret_of_its_account_that_names_no_host() {
     std::fs::remove_file(rig.place.secrets.path().join("shop")).unwrap();
     let server = rig.place.server().start();
     rig.place.ledger.create(&server, "audit");
-    let says = json!({"username": "default", "password": Redis::PASSWORD});
+    let says = json!({"username": "kiln", "password": Redis::PASSWORD});
     let file = rig.place.secrets.path().join("given");
     std::fs::write(&file, says.to_string()).unwrap();
     let put = ["secrets", "put", "shop", "--file", file.to_str().unwrap()];
