@@ -252,7 +252,7 @@ impl Secrets {
         for id in due {
             let work = move |connection: &Connection| {
                 // It may have been restored since.
-                let found = rows::read(connection, &id)?.filter(|secret| is_due(secret));
+                let found = rows::read(connection, &id)?.filter(is_due);
                 if found.is_some() {
                     rows::delete(connection, &id)?;
                 }

@@ -88,7 +88,7 @@ pub enum ParameterTier {
 
 /// The version has as many labels as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a version of a parameter has at most {PARAMETER_LABELS_MAX} labels")]
+#[error("a version of a parameter has at most {} labels", PARAMETER_LABELS_MAX)]
 pub struct TooManyLabels;
 
 impl Parameter {

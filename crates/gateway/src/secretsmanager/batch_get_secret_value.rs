@@ -20,7 +20,7 @@ use crate::page::size;
 const PAGE_MAX: usize = 20;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let (asked, next_token) = match (&input.secret_id_list, &input.filters) {
+    let (asked, next_token): (Asked, Option<String>) = match (&input.secret_id_list, &input.filters) {
         (Some(ids), None) => {
             if input.next_token.is_some() || input.max_results.is_some() {
                 return Err(invalid(

@@ -1,7 +1,7 @@
 //! `GetSecretValue`: what a version of a secret says.
 
 use kiln_types::Secret;
-use kiln_types::secret::CURRENT;
+use kiln_types::secret::{CURRENT, SecretVersion};
 
 use super::generated::{
     GetSecretValueRequest as Input, GetSecretValueResponse as Output, SecretValueEntry,
@@ -61,7 +61,7 @@ fn choose<'s>(
     secret: &'s Secret,
     id: Option<&str>,
     label: Option<&str>,
-) -> Result<(&'s str, &'s kiln_types::secret::SecretVersion)> {
+) -> Result<(&'s str, &'s SecretVersion)> {
     let wanted = match (id, label) {
         (Some(id), _) => id,
         (None, label) => {
@@ -76,6 +76,6 @@ fn choose<'s>(
         Some(label) if !version.labels.contains(label) => Err(refusal::not_now(
             "You provided a VersionStage that is not associated to the provided VersionId.",
         )),
-        _ => Ok((id, version)),
+        _ => Ok((id.as_str(), version)),
     }
 }

@@ -52,8 +52,8 @@ fn lets_everybody_in(statement: &Value) -> bool {
         _ => false,
     };
     let principal = &statement["Principal"];
-    let principals = principal.as_object().into_iter().flat_map(|kinds| kinds.values());
-    let is_for_everybody = is_everybody(principal) || principals.into_iter().any(is_everybody);
+    let mut principals = principal.as_object().into_iter().flat_map(|kinds| kinds.values());
+    let is_for_everybody = is_everybody(principal) || principals.any(is_everybody);
     // Whoever is not left out.
     let is_for_others = statement.get("NotPrincipal").is_some();
     let tests = statement["Condition"].as_object().into_iter().flatten();

@@ -100,14 +100,14 @@ pub(super) fn new(context: &Context, name: &str) -> Result<ParameterId> {
     if name.contains('/') && !name.starts_with('/') {
         return Err(invalid("Parameter name must be a fully qualified name."));
     }
-    let levels = name.trim_start_matches('/').split('/');
+    let mut levels = name.trim_start_matches('/').split('/');
     if levels.clone().count() > PARAMETER_LEVELS_MAX {
         let message = format!(
             "Hierarchy level limit exceeded: the name of a parameter has at most {PARAMETER_LEVELS_MAX} levels."
         );
         return Err(ApiError::new(Exception::HierarchyLevelLimitExceeded, message));
     }
-    let has_gap = levels.into_iter().any(str::is_empty);
+    let has_gap = levels.any(str::is_empty);
     match id(context, name) {
         Ok(id) if !has_gap => Ok(id),
         _ => Err(invalid(

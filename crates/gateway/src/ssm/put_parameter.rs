@@ -2,6 +2,7 @@
 //!
 //! AWS differs: what a new version is not told stays as it was, descriptions and patterns too.
 
+use kiln_types::Parameter;
 use kiln_types::limits::PARAMETERS_MAX;
 
 use super::generated::{PutParameterRequest as Input, PutParameterResult as Output};
@@ -18,7 +19,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let mut tags = Default::default();
     tagged::add(&mut tags, input.tags.unwrap_or_default())?;
     let on = context.clone();
-    let settle = move |before: Option<&_>| settings.version(&on, before);
+    let settle = move |before: Option<&Parameter>| settings.version(&on, before);
     let put = parameters.put(&id, input.value.0, tags, PARAMETERS_MAX, settle);
     let kept = put.await?;
     Ok(Output {

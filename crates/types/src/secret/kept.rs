@@ -107,13 +107,13 @@ pub enum VersionError {
         version: String,
     },
     /// The label of what is current can only be moved.
-    #[error("{CURRENT} can be moved and not removed")]
+    #[error("{} can be moved and not removed", CURRENT)]
     OnlyMoved,
     /// A version would have too many labels.
-    #[error("a version has at most {SECRET_LABELS_MAX} labels")]
+    #[error("a version has at most {} labels", SECRET_LABELS_MAX)]
     TooManyLabels,
     /// There are as many versions as there may be, and none is without labels and old enough to go.
-    #[error("a secret has at most {SECRET_VERSIONS_MAX} versions")]
+    #[error("a secret has at most {} versions", SECRET_VERSIONS_MAX)]
     TooManyVersions,
 }
 
