@@ -206,8 +206,6 @@ pub const SECRET_BYTES_MAX: usize = 65_536;
 pub const SECRET_LABELS_MAX: usize = 20;
 /// Versions of a secret.
 pub const SECRET_VERSIONS_MAX: usize = 100;
-/// Bytes of a secret's resource policy.
-pub const SECRET_POLICY_BYTES_MAX: usize = 20_480;
 /// Secrets of an account. AWS has 500,000; what is known of them is held in memory here.
 pub const SECRETS_MAX: usize = 10_000;
 /// How old a version of a secret must be before it may go for another (Secrets Manager API reference, `PutSecretValue`).
