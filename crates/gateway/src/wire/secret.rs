@@ -1,14 +1,15 @@
 //! Texts and bytes of requests and answers that are nobody's to see: `Debug` shows nothing of them, and they are overwritten when
 //! they are dropped.
 //!
-//! What they came from, the body of a request, and the body of an answer are buffers of the server's, which are not.
+//! So is the body of the request that they came from, where nobody else has it. The buffers of connections and of answers are not.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// A secret text.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub(crate) struct SecretText(pub(crate) Zeroizing<String>);
 /// Secret bytes, base64 in JSON.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct SecretBytes(pub(crate) Zeroizing<Vec<u8>>);
+
+/// Drops a body that held secrets; what nobody else has is overwritten.
+pub(super) fn overwrite(body: Bytes) {
+    if let Ok(mut body) = body.try_into_mut() {
+        body.as_mut().zeroize();
+    }
+}
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
