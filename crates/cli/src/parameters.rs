@@ -185,7 +185,10 @@ mod tests {
     #[tokio::test]
     async fn a_new_parameter_is_a_string_and_another_stays_what_it_is() {
         let (kept, asked) = serve(
-            |asked| match (asked.document.get("Value"), asked.document["ParameterFilters"].to_string()) {
+            |asked| match (
+                asked.document.get("Value"),
+                asked.document["ParameterFilters"].to_string(),
+            ) {
                 (Some(_), _) => ok(&json!({"Version": 2})),
                 (None, filters) if filters.contains("known") => {
                     ok(&json!({"Parameters": [{"Name": "/known"}]}))
@@ -207,6 +210,9 @@ mod tests {
             .filter(|asked| asked.document.get("Value").is_some())
             .map(|asked| &asked.document["Type"])
             .collect();
-        assert_eq!(kinds, [&json!("String"), &Value::Null, &json!("SecureString")]);
+        assert_eq!(
+            kinds,
+            [&json!("String"), &Value::Null, &json!("SecureString")]
+        );
     }
 }

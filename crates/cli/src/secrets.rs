@@ -64,7 +64,12 @@ enum What {
         /// Its name or its ARN
         name: String,
         /// After so many days, 7 to 30
-        #[arg(long, value_name = "DAYS", default_value_t = 30, conflicts_with = "now")]
+        #[arg(
+            long,
+            value_name = "DAYS",
+            default_value_t = 30,
+            conflicts_with = "now"
+        )]
         days: u32,
         /// At once and for good
         #[arg(long)]
@@ -224,13 +229,21 @@ mod tests {
                 None => not_found(),
                 Some(_) => ok(&json!({"VersionId": "v"})),
             },
-            async |client| put(&client, "shop/db", b"hunter2".to_vec(), None).await.unwrap(),
+            async |client| {
+                put(&client, "shop/db", b"hunter2".to_vec(), None)
+                    .await
+                    .unwrap()
+            },
         )
         .await;
         assert_eq!(kept["VersionId"], "v");
         let made = json!({"Name": "shop/db", "SecretString": "hunter2"});
         assert_eq!(asked[1].document, made);
-        assert!(asked[1].authorization.contains("/secretsmanager/aws4_request"));
+        assert!(
+            asked[1]
+                .authorization
+                .contains("/secretsmanager/aws4_request")
+        );
     }
 
     #[tokio::test]

@@ -24,7 +24,8 @@ const EVENT_VERSION: &str = "1.11";
 const PARAMETER_BYTES_MAX: usize = 512;
 /// What the names of operations begin with that change nothing.
 const READING: [&str; 10] = [
-    "BatchGet", "Describe", "Filter", "Get", "Head", "List", "Receive", "Simulate", "Test", "Verify",
+    "BatchGet", "Describe", "Filter", "Get", "Head", "List", "Receive", "Simulate", "Test",
+    "Verify",
 ];
 /// The operations on data, as opposed to what holds it. AWS differs: what secrets and parameters say is data here.
 const OF_DATA: [&str; 31] = [

@@ -17,7 +17,11 @@ mod path;
 const TARGETS: [(Service, &str, &str); 5] = [
     (Service::Events, "EventBridge", "AWSEvents."),
     (Service::Logs, "Logs", "Logs_20140328."),
-    (Service::SecretsManager, "Secrets Manager", "secretsmanager."),
+    (
+        Service::SecretsManager,
+        "Secrets Manager",
+        "secretsmanager.",
+    ),
     (Service::Sqs, "SQS", "AmazonSQS."),
     (Service::Ssm, "Systems Manager", "AmazonSSM."),
 ];

@@ -100,7 +100,11 @@ impl Parameters {
 
     /// A parameter. From memory.
     pub fn get(&self, id: &ParameterId) -> Option<Arc<Parameter>> {
-        self.shown.read().expect("no holder panics").get(id).cloned()
+        self.shown
+            .read()
+            .expect("no holder panics")
+            .get(id)
+            .cloned()
     }
 
     /// The parameters of an account, by name. From memory.

@@ -91,8 +91,7 @@ pub enum SecretError {
 
 impl Secrets {
     pub(crate) fn open(database: Arc<Database>, vault: Vault) -> Result<Self, Error> {
-        let documents =
-            database.read_now("read secrets", |from| document::all(from, "secret"))?;
+        let documents = database.read_now("read secrets", |from| document::all(from, "secret"))?;
         let mut shown = BTreeMap::new();
         for document in documents {
             let secret: Secret = document::decode(&document, "a secret")?;
@@ -107,7 +106,11 @@ impl Secrets {
 
     /// A secret, also one that is to be deleted. From memory.
     pub fn get(&self, id: &SecretId) -> Option<Arc<Secret>> {
-        self.shown.read().expect("no holder panics").get(id).cloned()
+        self.shown
+            .read()
+            .expect("no holder panics")
+            .get(id)
+            .cloned()
     }
 
     /// The secret that an account calls so: by its name, by its ARN, or by its ARN without the characters at its end. From memory.
@@ -237,7 +240,9 @@ impl Secrets {
                 shown.write().expect("no holder panics").remove(&secret.id);
             }
         };
-        self.database.write_then("delete secret", work, forget).await
+        self.database
+            .write_then("delete secret", work, forget)
+            .await
     }
 
     /// Forgets the secrets whose time to be had back is over; tells how many.
@@ -264,7 +269,10 @@ impl Secrets {
                     shown.write().expect("no holder panics").remove(id);
                 }
             };
-            let gone = self.database.write_then("expire secret", work, forget).await?;
+            let gone = self
+                .database
+                .write_then("expire secret", work, forget)
+                .await?;
             count += usize::from(gone.is_some());
         }
         Ok(count)

@@ -21,7 +21,11 @@ impl Vault {
         what: &str,
         plain: &[u8],
     ) -> Result<String, Error> {
-        Ok(format!("{}.{}", STANDARD.encode(format!("{account}/{what}")), STANDARD.encode(plain)))
+        Ok(format!(
+            "{}.{}",
+            STANDARD.encode(format!("{account}/{what}")),
+            STANDARD.encode(plain)
+        ))
     }
 
     /// Opens what was sealed as this.

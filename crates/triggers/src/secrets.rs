@@ -239,7 +239,10 @@ mod tests {
         assert_eq!(shop.get("username").unwrap(), "own");
         assert!(shop.check_server("anywhere", 5432).is_ok());
         assert_eq!(shop.hosts().unwrap(), None);
-        assert!(shop.check_server("anywhere", 1).is_err(), "what it names is honoured");
+        assert!(
+            shop.check_server("anywhere", 1).is_err(),
+            "what it names is honoured"
+        );
         let mail = own.read(&arn("mail")).await.unwrap();
         assert_eq!(mail.get("username").unwrap(), "operator");
         assert!(mail.check_server("anywhere", 5432).is_err() && mail.hosts().is_err());

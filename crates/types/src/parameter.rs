@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountId, Region, text_type};
 use crate::clock::Timestamp;
-use crate::limits::{
-    PARAMETER_LABEL_LENGTH_MAX, PARAMETER_LABELS_MAX, PARAMETER_NAME_LENGTH_MAX,
-};
+use crate::limits::{PARAMETER_LABEL_LENGTH_MAX, PARAMETER_LABELS_MAX, PARAMETER_NAME_LENGTH_MAX};
 use crate::name::InvalidName;
 
 /// A parameter's name: 1-1,011 letters, digits and `.-_/`.
@@ -99,11 +97,7 @@ impl Parameter {
     }
 
     /// Moves labels to a version, from wherever they are.
-    pub fn label(
-        &mut self,
-        version: u64,
-        labels: BTreeSet<String>,
-    ) -> Result<(), TooManyLabels> {
+    pub fn label(&mut self, version: u64, labels: BTreeSet<String>) -> Result<(), TooManyLabels> {
         let new = labels
             .iter()
             .filter(|label| self.labels.get(*label) != Some(&version));

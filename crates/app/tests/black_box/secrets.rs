@@ -42,7 +42,9 @@ fn holding(folder: &Path, text: &str) -> Vec<String> {
         if path.is_dir() && !path.is_symlink() {
             found.extend(holding(&path, text));
         } else if let Ok(bytes) = std::fs::read(&path)
-            && bytes.windows(text.len()).any(|part| part == text.as_bytes())
+            && bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
         {
             found.push(path.display().to_string());
         }
@@ -79,7 +81,10 @@ fn kiln_keeps_secrets_that_it_reads_from_stdin_and_from_files() {
     assert_eq!(ok(&server, &before), "hunter2\n");
     let listed = ok(&server, &["--output", "json", "secrets", "list"]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
-    assert_eq!((&listed[0]["name"], &listed[0]["versions"]), (&json!("shop/db"), &json!(2)));
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["versions"]),
+        (&json!("shop/db"), &json!(2))
+    );
     let told = ok(&server, &["secrets", "delete", "shop/db", "--days", "7"]);
     assert!(told.contains("kiln secrets restore shop/db"), "{told}");
     assert!(failed(&server, &["secrets", "get", "shop/db"]).contains("marked for deletion"));
@@ -92,11 +97,18 @@ fn kiln_keeps_secrets_that_it_reads_from_stdin_and_from_files() {
 fn kiln_keeps_parameters_as_what_they_were() {
     let server = Server::start();
     let key = "/shop/mail/key";
-    put(&server, &["parameters", "put", key, "--kind", "secret"], "hunter1\n");
+    put(
+        &server,
+        &["parameters", "put", key, "--kind", "secret"],
+        "hunter1\n",
+    );
     put(&server, &["parameters", "put", key], "hunter2\n");
     put(&server, &["parameters", "put", "/shop/url"], "https://a");
     assert_eq!(ok(&server, &["parameters", "get", key]), "hunter2\n");
-    assert_eq!(ok(&server, &["parameters", "get", "/shop/mail/key:1"]), "hunter1\n");
+    assert_eq!(
+        ok(&server, &["parameters", "get", "/shop/mail/key:1"]),
+        "hunter1\n"
+    );
     let list = ["--output", "json", "parameters", "list", "--path", "/shop"];
     let listed: Value = serde_json::from_str(&ok(&server, &list)).unwrap();
     let kinds = listed.as_array().unwrap().iter();
@@ -120,7 +132,12 @@ fn what_secrets_say_outlives_the_server_and_is_nowhere_in_its_files() {
     let refused = ["secrets", "get", "shop/db", "--stage", "mine"];
     assert!(!failed(&server, &refused).contains(SAYS));
     let audit = ok(&server, &["--output", "json", "audit", "show"]);
-    for name in ["CreateSecret", "GetSecretValue", "PutParameter", "GetParameter"] {
+    for name in [
+        "CreateSecret",
+        "GetSecretValue",
+        "PutParameter",
+        "GetParameter",
+    ] {
         assert!(audit.contains(&format!("\"{name}\"")), "{name}: {audit}");
     }
     assert!(!audit.contains(SAYS), "{audit}");
@@ -128,6 +145,12 @@ fn what_secrets_say_outlives_the_server_and_is_nowhere_in_its_files() {
     assert_eq!(holding(&home.data_dir(), SAYS), [""; 0]);
     assert!(!home.log().contains(SAYS));
     let server = Server::builder().home(home).start();
-    assert_eq!(ok(&server, &["secrets", "get", "shop/db"]), format!("{SAYS}\n"));
-    assert_eq!(ok(&server, &["parameters", "get", "/shop/db"]), format!("{SAYS}\n"));
+    assert_eq!(
+        ok(&server, &["secrets", "get", "shop/db"]),
+        format!("{SAYS}\n")
+    );
+    assert_eq!(
+        ok(&server, &["parameters", "get", "/shop/db"]),
+        format!("{SAYS}\n")
+    );
 }

@@ -20,7 +20,8 @@ const PARAMETERS: Targeted = Targeted {
 impl Client {
     /// All secrets, by name.
     pub(crate) async fn secrets(&self, with_deleted: bool) -> Result<Vec<Value>> {
-        let input = json!({"IncludePlannedDeletion": with_deleted, "SortBy": "name", "SortOrder": "asc"});
+        let input =
+            json!({"IncludePlannedDeletion": with_deleted, "SortBy": "name", "SortOrder": "asc"});
         self.targeted_pages(SECRETS, "ListSecrets", "SecretList", input)
             .await
     }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use kiln_types::iam::PolicyArn;
-use kiln_types::{
-    BusArn, BusId, FunctionArn, MappingId, ParameterId, QueueArn, RuleId, TopicArn,
-};
+use kiln_types::{BusArn, BusId, FunctionArn, MappingId, ParameterId, QueueArn, RuleId, TopicArn};
 
 use super::{Asking, role_of};
 use crate::events;
@@ -126,7 +124,10 @@ fn of_ssm(asking: Asking<'_>, resource: &str) -> Option<Resource> {
     let get = |name: String| {
         let name = name.parse().ok()?;
         let account = asking.caller.account.clone();
-        asking.store.parameters().get(&ParameterId { account, name })
+        asking
+            .store
+            .parameters()
+            .get(&ParameterId { account, name })
     };
     let found = get(format!("/{name}")).or_else(|| get(name.to_owned()))?;
     Some(Resource::tagged(&found.tags))

@@ -20,7 +20,8 @@ use crate::page::size;
 const PAGE_MAX: usize = 20;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
-    let (asked, next_token): (Asked, Option<String>) = match (&input.secret_id_list, &input.filters) {
+    let (asked, next_token): (Asked, Option<String>) = match (&input.secret_id_list, &input.filters)
+    {
         (Some(ids), None) => {
             if input.next_token.is_some() || input.max_results.is_some() {
                 return Err(invalid(
@@ -75,11 +76,7 @@ fn filtered(context: &Context, input: &Input) -> Result<(Asked, Option<String>)>
     Ok((asked.collect(), next))
 }
 
-async fn read(
-    context: &Context,
-    id: &str,
-    found: Result<Arc<Secret>>,
-) -> Result<SecretValueEntry> {
+async fn read(context: &Context, id: &str, found: Result<Arc<Secret>>) -> Result<SecretValueEntry> {
     access::check(context.asking(), &[to_read(context, id)])?;
     let secret = found?;
     get_secret_value::read(context, &secret, None, None).await

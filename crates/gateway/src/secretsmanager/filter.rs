@@ -34,7 +34,9 @@ fn is(key: &str, value: &str, secret: &Secret, region: &Region) -> bool {
     let begins = |text: &str| text.starts_with(value);
     match key {
         "name" => begins(name),
-        "description" => description.to_lowercase().starts_with(&value.to_lowercase()),
+        "description" => description
+            .to_lowercase()
+            .starts_with(&value.to_lowercase()),
         "tag-key" => secret.tags.keys().any(|key| begins(key)),
         "tag-value" => secret.tags.values().any(|value| begins(value)),
         "primary-region" => begins(region.as_str()),

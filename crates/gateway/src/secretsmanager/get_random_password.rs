@@ -16,7 +16,9 @@ const NUMBERS: &str = "0123456789";
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
 pub(crate) async fn handle(_: &Context, input: Input) -> Result<Output> {
-    let length = input.password_length.map_or(LENGTH, |length| length as usize);
+    let length = input
+        .password_length
+        .map_or(LENGTH, |length| length as usize);
     let kinds = kinds(&input)?;
     let mut password = Zeroizing::new(Vec::with_capacity(length));
     if input.require_each_included_type != Some(false) {

@@ -30,7 +30,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
             created_date: Some(seconds(version.created)),
             kms_key_ids: Some(vec![key.to_owned()]),
         };
-        (format!("{:020} {id}", version.created.as_millis().max(0)), entry)
+        (
+            format!("{:020} {id}", version.created.as_millis().max(0)),
+            entry,
+        )
     });
     let (versions, next_token) = page::page(
         shown.collect(),

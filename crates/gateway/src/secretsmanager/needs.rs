@@ -39,7 +39,10 @@ impl Guarded for Operation {
             }
             DeleteSecret => vec![
                 on_secret(of)
-                    .with("secretsmanager:RecoveryWindowInDays", plain(of, "RecoveryWindowInDays"))
+                    .with(
+                        "secretsmanager:RecoveryWindowInDays",
+                        plain(of, "RecoveryWindowInDays"),
+                    )
                     .with(
                         "secretsmanager:ForceDeleteWithoutRecovery",
                         plain(of, "ForceDeleteWithoutRecovery"),
@@ -64,7 +67,8 @@ pub(crate) fn to_read(context: &Context, text: &str) -> Need {
 
 fn on_secret(of: &Members<'_>) -> Need {
     let arn = arn(of.context, of.text_or_empty("SecretId"));
-    of.need(arn.clone()).with("secretsmanager:SecretId", Some(arn))
+    of.need(arn.clone())
+        .with("secretsmanager:SecretId", Some(arn))
 }
 
 fn arn(context: &Context, text: &str) -> String {

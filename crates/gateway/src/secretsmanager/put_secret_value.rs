@@ -16,8 +16,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     }
     let secret = find(context, &input.secret_id)?;
     let says = value::read(input.secret_string, input.secret_binary)?;
-    let says = says
-        .ok_or_else(|| not_now("You must provide either SecretString or SecretBinary."))?;
+    let says =
+        says.ok_or_else(|| not_now("You must provide either SecretString or SecretBinary."))?;
     let labels = input
         .version_stages
         .map(|labels| labels.into_iter().collect());

@@ -52,7 +52,10 @@ fn lets_everybody_in(statement: &Value) -> bool {
         _ => false,
     };
     let principal = &statement["Principal"];
-    let mut principals = principal.as_object().into_iter().flat_map(|kinds| kinds.values());
+    let mut principals = principal
+        .as_object()
+        .into_iter()
+        .flat_map(|kinds| kinds.values());
     let is_for_everybody = is_everybody(principal) || principals.any(is_everybody);
     // Whoever is not left out.
     let is_for_others = statement.get("NotPrincipal").is_some();
@@ -71,7 +74,8 @@ mod tests {
     #[test]
     fn a_policy_for_everybody_is_public_unless_a_condition_says_who() {
         let public = |statement: Value| is_public(&json!({"Statement": statement}).to_string());
-        let everybody = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
+        let everybody =
+            json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"});
         assert!(public(everybody.clone()) && public(json!([everybody.clone()])));
         let mut own = everybody.clone();
         own["Condition"] = json!({"StringEquals": {"aws:PrincipalAccount": "000000000000"}});
@@ -84,7 +88,10 @@ mod tests {
         assert!(!public(denied));
         for (principal, expected) in [
             (json!({"AWS": "*"}), true),
-            (json!({"AWS": ["arn:aws:iam::000000000000:root", "*"]}), true),
+            (
+                json!({"AWS": ["arn:aws:iam::000000000000:root", "*"]}),
+                true,
+            ),
             (json!({"AWS": "arn:aws:iam::000000000000:role/r"}), false),
         ] {
             let mut statement = everybody.clone();
@@ -100,7 +107,11 @@ mod tests {
         ]});
         for text in ["{", "[]", &none.to_string()] {
             let refused = check(text).unwrap_err();
-            assert_eq!(refused.exception, Exception::MalformedResourcePolicy, "{text}");
+            assert_eq!(
+                refused.exception,
+                Exception::MalformedResourcePolicy,
+                "{text}"
+            );
         }
     }
 }

@@ -69,7 +69,9 @@ async fn versions_are_read_by_id_and_by_label() {
         let read = get(&fixture, id, label).await.unwrap();
         assert_eq!(read.secret_string, text(expected));
     }
-    let refused = get(&fixture, Some(&first), Some(CURRENT)).await.unwrap_err();
+    let refused = get(&fixture, Some(&first), Some(CURRENT))
+        .await
+        .unwrap_err();
     assert_eq!(refused.exception, Exception::InvalidRequest);
     let (exception, message) = says(get(&fixture, None, Some("mine")).await.unwrap_err());
     assert_eq!(exception, Exception::ResourceNotFound);
@@ -81,7 +83,9 @@ async fn versions_are_read_by_id_and_by_label() {
 #[tokio::test]
 async fn a_secret_has_as_many_bytes_as_awss_and_text_or_bytes() {
     let fixture = Fixture::new().await;
-    create(&fixture, asked("s", &"x".repeat(65_536))).await.unwrap();
+    create(&fixture, asked("s", &"x".repeat(65_536)))
+        .await
+        .unwrap();
     let refused = create(&fixture, asked("t", &"ä".repeat(32_769))).await;
     assert_eq!(refused.unwrap_err().exception, Exception::Validation);
     let mut both = asked("u", "x");
@@ -120,8 +124,14 @@ async fn a_name_is_free_again_only_when_its_secret_is_gone() {
     assert_eq!(week.round(), 7.0 * 86_400.0);
     let (exception, message) = says(create(&fixture, asked("s", "y")).await.unwrap_err());
     assert_eq!(exception, Exception::InvalidRequest);
-    assert!(message.contains("already scheduled for deletion"), "{message}");
-    assert_eq!(get(&fixture, None, None).await.unwrap_err().exception, Exception::InvalidRequest);
+    assert!(
+        message.contains("already scheduled for deletion"),
+        "{message}"
+    );
+    assert_eq!(
+        get(&fixture, None, None).await.unwrap_err().exception,
+        Exception::InvalidRequest
+    );
     delete(None, Some(true)).await.unwrap();
     let again = create(&fixture, asked("s", "y")).await.unwrap();
     assert_ne!(first.arn, again.arn);
@@ -132,7 +142,8 @@ async fn a_name_is_free_again_only_when_its_secret_is_gone() {
 #[tokio::test]
 async fn passwords_are_of_what_is_asked_for() {
     let fixture = Fixture::new().await;
-    let draw = |input: GetRandomPasswordRequest| get_random_password::handle(&fixture.context, input);
+    let draw =
+        |input: GetRandomPasswordRequest| get_random_password::handle(&fixture.context, input);
     let of = |output: GetRandomPasswordResponse| output.random_password.unwrap().0;
     for _ in 0..50 {
         let password = of(draw(Default::default()).await.unwrap());
@@ -143,7 +154,11 @@ async fn passwords_are_of_what_is_asked_for() {
             char::is_ascii_digit,
             char::is_ascii_punctuation,
         ] {
-            assert!(password.chars().any(|letter| kind(&letter)), "{}", *password);
+            assert!(
+                password.chars().any(|letter| kind(&letter)),
+                "{}",
+                *password
+            );
         }
     }
     let digits = GetRandomPasswordRequest {
@@ -175,8 +190,7 @@ async fn passwords_are_of_what_is_asked_for() {
 async fn lists_are_filtered_ordered_and_paged() {
     let mut fixture = Fixture::new().await;
     for (number, name) in ["shop/db", "shop/mail", "blog/db"].into_iter().enumerate() {
-        fixture.context.now =
-            fixture.context.now + std::time::Duration::from_secs(number as u64);
+        fixture.context.now = fixture.context.now + std::time::Duration::from_secs(number as u64);
         let mut input = asked(name, "x");
         input.description = Some(format!("The Key of {name}"));
         input.tags = Some(vec![Tag {
@@ -197,13 +211,25 @@ async fn lists_are_filtered_ordered_and_paged() {
     };
     for (filters, expected) in [
         (vec![], vec!["shop/db", "shop/mail", "blog/db"]),
-        (vec![filter("name", &["shop/"])], vec!["shop/db", "shop/mail"]),
+        (
+            vec![filter("name", &["shop/"])],
+            vec!["shop/db", "shop/mail"],
+        ),
         (vec![filter("name", &["Shop/"])], vec![]),
         (vec![filter("name", &["!shop/"])], vec!["blog/db"]),
-        (vec![filter("description", &["the key of b"])], vec!["blog/db"]),
-        (vec![filter("tag-value", &["blog", "none"])], vec!["blog/db"]),
+        (
+            vec![filter("description", &["the key of b"])],
+            vec!["blog/db"],
+        ),
+        (
+            vec![filter("tag-value", &["blog", "none"])],
+            vec!["blog/db"],
+        ),
         (vec![filter("tag-key", &["team"])], vec![]),
-        (vec![filter("all", &["MAIL blog"])], vec!["shop/mail", "blog/db"]),
+        (
+            vec![filter("all", &["MAIL blog"])],
+            vec!["shop/mail", "blog/db"],
+        ),
         (
             vec![filter("name", &["shop"]), filter("all", &["mail"])],
             vec!["shop/mail"],

@@ -8,7 +8,13 @@ use crate::error::Result;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let parameter = name::find_by_name(context, &input.name)?;
-    match context.deps.store.parameters().remove(&parameter.id).await? {
+    match context
+        .deps
+        .store
+        .parameters()
+        .remove(&parameter.id)
+        .await?
+    {
         true => Ok(Output {}),
         false => Err(no_parameter(&input.name)),
     }

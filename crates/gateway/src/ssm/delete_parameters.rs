@@ -9,7 +9,14 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let (mut deleted, mut missing) = (Vec::new(), Vec::new());
     for named in input.names {
         let is_deleted = match name::find_by_name(context, &named) {
-            Ok(parameter) => context.deps.store.parameters().remove(&parameter.id).await?,
+            Ok(parameter) => {
+                context
+                    .deps
+                    .store
+                    .parameters()
+                    .remove(&parameter.id)
+                    .await?
+            }
             Err(_) => false,
         };
         match is_deleted {

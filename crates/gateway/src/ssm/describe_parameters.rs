@@ -25,7 +25,11 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     };
     let all = match input.shared {
         Some(true) => Vec::new(),
-        _ => context.deps.store.parameters().list(&context.caller.account),
+        _ => context
+            .deps
+            .store
+            .parameters()
+            .list(&context.caller.account),
     };
     let wanted = all.into_iter();
     let wanted = wanted.filter(|parameter| filter::lets_through(&filters, parameter));

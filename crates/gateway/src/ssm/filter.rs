@@ -89,7 +89,10 @@ fn one(given: ParameterStringFilter, of: Of) -> Result<Filter> {
     };
     let option = match given.option.as_deref() {
         None => Some(options[0].1),
-        Some(name) => options.iter().find(|(known, _)| *known == name).map(|(_, option)| *option),
+        Some(name) => options
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, option)| *option),
     };
     let option = option.ok_or_else(|| {
         let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();

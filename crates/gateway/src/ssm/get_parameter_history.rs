@@ -24,7 +24,9 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let decrypts = input.with_decryption == Some(true);
     let parameters = context.deps.store.parameters();
     let read = parameters.read(wanted.collect(), decrypts).await?;
-    let shown = read.into_iter().map(|version| shown::past(&parameter, version));
+    let shown = read
+        .into_iter()
+        .map(|version| shown::past(&parameter, version));
     Ok(Output {
         parameters: Some(shown.collect()),
         next_token: (last < parameter.version).then(|| last.to_string()),

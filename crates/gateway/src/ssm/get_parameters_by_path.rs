@@ -1,9 +1,7 @@
 //! `GetParametersByPath`: what the parameters below a path say, by name.
 
 use super::filter::{self, Of};
-use super::generated::{
-    GetParametersByPathRequest as Input, GetParametersByPathResult as Output,
-};
+use super::generated::{GetParametersByPathRequest as Input, GetParametersByPathResult as Output};
 use super::name::Selected;
 use super::refusal::{bad_token, invalid};
 use super::shown;
@@ -30,8 +28,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let parameters = context.deps.store.parameters();
     let all = parameters.list(&context.caller.account).into_iter();
     let wanted = all.filter(|parameter| {
-        parameter.id.name.is_below(&path, is_recursive)
-            && filter::lets_through(&filters, parameter)
+        parameter.id.name.is_below(&path, is_recursive) && filter::lets_through(&filters, parameter)
     });
     let page = page(
         wanted.collect(),

@@ -105,7 +105,10 @@ pub(super) fn new(context: &Context, name: &str) -> Result<ParameterId> {
         let message = format!(
             "Hierarchy level limit exceeded: the name of a parameter has at most {PARAMETER_LEVELS_MAX} levels."
         );
-        return Err(ApiError::new(Exception::HierarchyLevelLimitExceeded, message));
+        return Err(ApiError::new(
+            Exception::HierarchyLevelLimitExceeded,
+            message,
+        ));
     }
     let has_gap = levels.any(str::is_empty);
     match id(context, name) {

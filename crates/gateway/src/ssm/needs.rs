@@ -46,7 +46,9 @@ impl Guarded for Operation {
                 let own = of.need(parameter(of, of.text_or_empty("Name")));
                 vec![own.with("ssm:Overwrite", plain(of, "Overwrite"))]
             }
-            DeleteParameter | GetParameterHistory | LabelParameterVersion
+            DeleteParameter
+            | GetParameterHistory
+            | LabelParameterVersion
             | UnlabelParameterVersion => vec![of.need(parameter(of, of.text_or_empty("Name")))],
             AddTagsToResource | RemoveTagsFromResource | ListTagsForResource => {
                 let id = of.text_or_empty("ResourceId");

@@ -34,9 +34,9 @@ pub(super) async fn read(context: &Context, name: &str, decrypts: bool) -> Resul
         Exception::ResourceNotFound => no_parameter(&parameter),
         _ => error,
     })?;
-    let text = secret.secret_string.ok_or_else(|| {
-        invalid("The secret is no text, and a parameter has nothing else.")
-    })?;
+    let text = secret
+        .secret_string
+        .ok_or_else(|| invalid("The secret is no text, and a parameter has nothing else."))?;
     let source = json!({
         "ARN": secret.arn,
         "name": secret.name,

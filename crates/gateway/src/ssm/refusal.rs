@@ -49,7 +49,8 @@ impl From<ParameterError> for ApiError {
                 ApiError::new(Exception::ParameterMaxVersionLimitExceeded, message)
             }
             ParameterError::TooMany(max) => {
-                let message = format!("You have exceeded the number of parameters, which is {max}.");
+                let message =
+                    format!("You have exceeded the number of parameters, which is {max}.");
                 ApiError::new(Exception::ParameterLimitExceeded, message)
             }
             ParameterError::Store(error) => error.into(),

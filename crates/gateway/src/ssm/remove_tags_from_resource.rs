@@ -11,7 +11,9 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let parameter = tagged::find(context, &input.resource_type, &input.resource_id)?;
     let parameters = context.deps.store.parameters();
     let kept = parameters.update(&parameter.id, move |parameter| {
-        parameter.tags.retain(|key, _| !input.tag_keys.contains(key));
+        parameter
+            .tags
+            .retain(|key, _| !input.tag_keys.contains(key));
         Ok::<_, ApiError>(())
     });
     kept.await?;

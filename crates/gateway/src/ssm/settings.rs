@@ -42,7 +42,9 @@ enum Tier {
 /// Reads and checks what can be without knowing what there is.
 pub(super) fn read(input: &Input) -> Result<Settings> {
     if input.policies.is_some() {
-        return Err(ApiError::not_implemented("policies of parameters (Policies)"));
+        return Err(ApiError::not_implemented(
+            "policies of parameters (Policies)",
+        ));
     }
     let overwrites = input.overwrite == Some(true);
     if overwrites && input.tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
@@ -77,7 +79,10 @@ pub(super) fn read(input: &Input) -> Result<Settings> {
             Some(_) => Tier::Standard,
         },
         description: input.description.clone(),
-        allowed_pattern: input.allowed_pattern.clone().filter(|text| !text.is_empty()),
+        allowed_pattern: input
+            .allowed_pattern
+            .clone()
+            .filter(|text| !text.is_empty()),
         key_id: input.key_id.clone(),
         data_type: data_type.map(str::to_owned),
         overwrites,
@@ -126,11 +131,13 @@ impl Settings {
             ));
         }
         let kind = self.kind.or(before.map(|before| before.kind));
-        let kind = kind.ok_or_else(|| {
-            invalid("A parameter type is required when you create a parameter.")
-        })?;
+        let kind = kind
+            .ok_or_else(|| invalid("A parameter type is required when you create a parameter."))?;
         let kept = |of: fn(&ParameterVersion) -> Option<String>| before.and_then(of);
-        let key_id = self.key_id.clone().or_else(|| kept(|before| before.key_id.clone()));
+        let key_id = self
+            .key_id
+            .clone()
+            .or_else(|| kept(|before| before.key_id.clone()));
         let key_id = key_id.unwrap_or_else(|| DEFAULT_KEY.to_owned());
         Ok(ParameterVersion {
             kind,

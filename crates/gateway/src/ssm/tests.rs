@@ -38,7 +38,13 @@ fn text(parameter: &Parameter) -> &str {
 async fn names_are_those_that_aws_takes() {
     let fixture = Fixture::new().await;
     let deep = "/x".repeat(15);
-    for name in ["a", "/a", "/a.b-c_d/e", &deep, &format!("/{}", "x".repeat(1_010))] {
+    for name in [
+        "a",
+        "/a",
+        "/a.b-c_d/e",
+        &deep,
+        &format!("/{}", "x".repeat(1_010)),
+    ] {
         put(&fixture, asked(name, "v")).await.unwrap();
     }
     let too_deep = format!("{deep}/x");
@@ -49,7 +55,10 @@ async fn names_are_those_that_aws_takes() {
         ("/a//b", Exception::Validation),
         ("/a/", Exception::Validation),
         ("/a b", Exception::Validation),
-        ("arn:aws:ssm:us-east-1:000000000000:parameter/a", Exception::Validation),
+        (
+            "arn:aws:ssm:us-east-1:000000000000:parameter/a",
+            Exception::Validation,
+        ),
         (&too_deep, Exception::HierarchyLevelLimitExceeded),
     ] {
         let refused = put(&fixture, asked(name, "v")).await.unwrap_err();
@@ -81,14 +90,21 @@ async fn a_version_is_chosen_by_number_label_and_arn() {
         (&format!("{arn}:old"), "1", Some(":old")),
     ] {
         let read = get(&fixture, name, false).await.unwrap();
-        assert_eq!((text(&read), read.selector.as_deref()), (expected, selector), "{name}");
+        assert_eq!(
+            (text(&read), read.selector.as_deref()),
+            (expected, selector),
+            "{name}"
+        );
         assert_eq!(read.arn.as_deref(), Some(arn));
     }
     for (name, exception) in [
         ("/a:3", Exception::ParameterVersionNotFound),
         ("/a:new", Exception::ParameterVersionNotFound),
         ("/b", Exception::ParameterNotFound),
-        (&arn.replace("us-east-1", "eu-west-1"), Exception::ParameterNotFound),
+        (
+            &arn.replace("us-east-1", "eu-west-1"),
+            Exception::ParameterNotFound,
+        ),
         ("a b", Exception::ParameterNotFound),
     ] {
         let refused = get(&fixture, name, false).await.unwrap_err();
@@ -116,11 +132,21 @@ async fn a_new_version_keeps_what_it_is_not_told_and_no_tier_is_left_downwards()
     let refused = put(&fixture, again("x", None)).await.unwrap_err();
     assert_eq!(refused.exception, Exception::ParameterPatternMismatch);
     assert!(!refused.message.contains('x'), "{}", refused.message);
-    let refused = put(&fixture, again("1", Some("Standard"))).await.unwrap_err();
-    assert!(refused.message.contains("can't downgrade"), "{}", refused.message);
-    let kept = put(&fixture, again(&"1".repeat(8_192), None)).await.unwrap();
+    let refused = put(&fixture, again("1", Some("Standard")))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.message.contains("can't downgrade"),
+        "{}",
+        refused.message
+    );
+    let kept = put(&fixture, again(&"1".repeat(8_192), None))
+        .await
+        .unwrap();
     assert_eq!(kept.tier.as_deref(), Some("Advanced"));
-    let refused = put(&fixture, again(&"1".repeat(8_193), None)).await.unwrap_err();
+    let refused = put(&fixture, again(&"1".repeat(8_193), None))
+        .await
+        .unwrap_err();
     assert_eq!(refused.exception, Exception::Validation);
     let described = describe_parameters::handle(&fixture.context, Default::default()).await;
     let described = described.unwrap().parameters.unwrap().remove(0);
@@ -139,12 +165,30 @@ async fn what_cannot_be_kept_is_refused() {
     };
     for (input, exception) in [
         (input(|input| input.type_ = None), Exception::Validation),
-        (input(|input| input.value = Default::default()), Exception::Validation),
-        (input(|input| input.value.0 = "x".repeat(4_097).into()), Exception::Validation),
-        (input(|input| input.allowed_pattern = Some("[".to_owned())), Exception::InvalidAllowedPattern),
-        (input(|input| input.policies = Some("[]".to_owned())), Exception::NotImplemented),
-        (input(|input| input.data_type = Some("aws:ec2:image".to_owned())), Exception::Validation),
-        (input(|input| input.key_id = Some("alias/k".to_owned())), Exception::Validation),
+        (
+            input(|input| input.value = Default::default()),
+            Exception::Validation,
+        ),
+        (
+            input(|input| input.value.0 = "x".repeat(4_097).into()),
+            Exception::Validation,
+        ),
+        (
+            input(|input| input.allowed_pattern = Some("[".to_owned())),
+            Exception::InvalidAllowedPattern,
+        ),
+        (
+            input(|input| input.policies = Some("[]".to_owned())),
+            Exception::NotImplemented,
+        ),
+        (
+            input(|input| input.data_type = Some("aws:ec2:image".to_owned())),
+            Exception::Validation,
+        ),
+        (
+            input(|input| input.key_id = Some("alias/k".to_owned())),
+            Exception::Validation,
+        ),
         (
             input(|input| {
                 input.overwrite = Some(true);
@@ -168,7 +212,11 @@ async fn what_cannot_be_kept_is_refused() {
 #[tokio::test]
 async fn filters_let_through_what_they_name() {
     let fixture = Fixture::new().await;
-    for (name, kind) in [("/shop/db", "SecureString"), ("/shop/mail/from", "String"), ("top", "StringList")] {
+    for (name, kind) in [
+        ("/shop/db", "SecureString"),
+        ("/shop/mail/from", "String"),
+        ("top", "StringList"),
+    ] {
         let mut input = asked(name, "v");
         input.type_ = Some(kind.to_owned());
         input.tags = Some(vec![Tag {
@@ -194,25 +242,55 @@ async fn filters_let_through_what_they_name() {
     for (filters, expected) in [
         (vec![], vec!["/shop/db", "/shop/mail/from", "top"]),
         (vec![filter("Name", None, &["top"])], vec!["top"]),
-        (vec![filter("Name", Some("BeginsWith"), &["/shop/m"])], vec!["/shop/mail/from"]),
-        (vec![filter("Name", Some("Contains"), &["o"])], vec!["/shop/db", "/shop/mail/from", "top"]),
-        (vec![filter("Path", None, &["/shop"])], vec!["/shop/db"]),
-        (vec![filter("Path", Some("Recursive"), &["/shop/"])], vec!["/shop/db", "/shop/mail/from"]),
-        (vec![filter("Type", None, &["String", "StringList"])], vec!["/shop/mail/from", "top"]),
-        (vec![filter("tag:kind", None, &[])], vec!["/shop/db", "/shop/mail/from", "top"]),
-        (vec![filter("tag:kind", None, &["String"])], vec!["/shop/mail/from"]),
-        (vec![filter("KeyId", None, &["alias/aws/ssm"])], vec!["/shop/db"]),
         (
-            vec![filter("Tier", None, &["Standard"]), filter("Name", None, &["top"])],
+            vec![filter("Name", Some("BeginsWith"), &["/shop/m"])],
+            vec!["/shop/mail/from"],
+        ),
+        (
+            vec![filter("Name", Some("Contains"), &["o"])],
+            vec!["/shop/db", "/shop/mail/from", "top"],
+        ),
+        (vec![filter("Path", None, &["/shop"])], vec!["/shop/db"]),
+        (
+            vec![filter("Path", Some("Recursive"), &["/shop/"])],
+            vec!["/shop/db", "/shop/mail/from"],
+        ),
+        (
+            vec![filter("Type", None, &["String", "StringList"])],
+            vec!["/shop/mail/from", "top"],
+        ),
+        (
+            vec![filter("tag:kind", None, &[])],
+            vec!["/shop/db", "/shop/mail/from", "top"],
+        ),
+        (
+            vec![filter("tag:kind", None, &["String"])],
+            vec!["/shop/mail/from"],
+        ),
+        (
+            vec![filter("KeyId", None, &["alias/aws/ssm"])],
+            vec!["/shop/db"],
+        ),
+        (
+            vec![
+                filter("Tier", None, &["Standard"]),
+                filter("Name", None, &["top"]),
+            ],
             vec!["top"],
         ),
     ] {
         assert_eq!(describe(filters).await.unwrap(), expected);
     }
     let refused = describe(vec![filter("Type", Some("Contains"), &["x"])]).await;
-    assert_eq!(refused.unwrap_err().exception, Exception::InvalidFilterOption);
+    assert_eq!(
+        refused.unwrap_err().exception,
+        Exception::InvalidFilterOption
+    );
     let refused = describe(vec![filter("Name", None, &[])]).await;
-    assert_eq!(refused.unwrap_err().exception, Exception::InvalidFilterValue);
+    assert_eq!(
+        refused.unwrap_err().exception,
+        Exception::InvalidFilterValue
+    );
     let below = GetParametersByPathRequest {
         path: "/shop".to_owned(),
         parameter_filters: Some(vec![filter("Name", None, &["x"])]),
@@ -238,7 +316,9 @@ async fn history_is_paged_and_secret_texts_stay_sealed_unless_opened() {
             max_results: Some(2),
             next_token: token,
         };
-        let read = get_parameter_history::handle(&fixture.context, input).await.unwrap();
+        let read = get_parameter_history::handle(&fixture.context, input)
+            .await
+            .unwrap();
         let texts = read.parameters.unwrap().into_iter();
         let texts: Vec<String> = texts.map(|one| one.value.unwrap().0.to_string()).collect();
         (texts, read.next_token)
@@ -248,7 +328,10 @@ async fn history_is_paged_and_secret_texts_stay_sealed_unless_opened() {
     let (second, token) = history(token, true).await;
     assert_eq!((second, token), (vec!["hunter3".to_owned()], None));
     let (sealed, _) = history(None, false).await;
-    assert!(sealed.iter().all(|text| !text.contains("hunter")), "{sealed:?}");
+    assert!(
+        sealed.iter().all(|text| !text.contains("hunter")),
+        "{sealed:?}"
+    );
     assert!(text(&get(&fixture, "s", false).await.unwrap()).len() > 20);
     assert_eq!(text(&get(&fixture, "s", true).await.unwrap()), "hunter3");
 }

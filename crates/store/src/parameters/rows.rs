@@ -69,8 +69,7 @@ pub(super) fn write_version(
 }
 
 pub(super) fn delete_before(to: &Connection, id: &ParameterId, oldest: u64) -> Result<(), Error> {
-    let delete =
-        "DELETE FROM parameter_version WHERE account = ?1 AND name = ?2 AND version < ?3";
+    let delete = "DELETE FROM parameter_version WHERE account = ?1 AND name = ?2 AND version < ?3";
     let [account, name] = key(id);
     let deleted = to.execute(delete, params![account, name, oldest as i64]);
     deleted.doing("delete versions of a parameter")?;

@@ -91,5 +91,8 @@ pub(super) fn open(
 
 /// The row, as it is sealed: one of a secret that was made again is another.
 fn what(secret: &Secret, version: &str) -> String {
-    format!("secret_value/{}-{}/{version}", secret.id.name, secret.suffix)
+    format!(
+        "secret_value/{}-{}/{version}",
+        secret.id.name, secret.suffix
+    )
 }

@@ -46,7 +46,9 @@ async fn put(
 async fn texts(parameters: &Parameters, wanted: &[(&str, u64)], opens: bool) -> Vec<String> {
     let wanted = wanted.iter().map(|(name, number)| (id(name), *number));
     let read = parameters.read(wanted.collect(), opens).await.unwrap();
-    read.iter().map(|version| version.value.to_string()).collect()
+    read.iter()
+        .map(|version| version.value.to_string())
+        .collect()
 }
 
 #[tokio::test]
@@ -60,10 +62,16 @@ async fn versions_are_read_after_a_restart_and_secret_ones_opened_if_told_so() {
     let sample = sample.reopened().await;
     let parameters = sample.store.parameters();
     let wanted = [("/s", 1), ("/a", 1), ("/none", 1), ("/a", 2), ("/a", 3)];
-    assert_eq!(texts(parameters, &wanted, true).await, ["hunter2", "1", "2"]);
+    assert_eq!(
+        texts(parameters, &wanted, true).await,
+        ["hunter2", "1", "2"]
+    );
     let sealed = texts(parameters, &wanted, false).await;
     assert_eq!(sealed[1..], ["1", "2"]);
-    assert!(!sealed[0].contains("hunter2") && sealed[0].len() > 20, "{sealed:?}");
+    assert!(
+        !sealed[0].contains("hunter2") && sealed[0].len() > 20,
+        "{sealed:?}"
+    );
     let names: Vec<String> = parameters
         .list(&AccountId::default())
         .iter()
@@ -78,7 +86,12 @@ async fn a_hundred_versions_are_kept_unless_the_oldest_has_a_label() {
     let parameters = sample.store.parameters();
     let text = ParameterKind::Text;
     for number in 1..=101 {
-        assert_eq!(put(parameters, "a", text, &number.to_string()).await.unwrap(), number);
+        assert_eq!(
+            put(parameters, "a", text, &number.to_string())
+                .await
+                .unwrap(),
+            number
+        );
     }
     let a = parameters.get(&id("a")).unwrap();
     assert_eq!((a.oldest, a.version), (2, 101));
@@ -91,7 +104,10 @@ async fn a_hundred_versions_are_kept_unless_the_oldest_has_a_label() {
     parameters.update(&id("a"), label).await.unwrap();
     let refused = put(parameters, "a", text, "102").await;
     assert!(
-        matches!(refused, Err(ParameterError::TooManyVersions { oldest: 2, .. })),
+        matches!(
+            refused,
+            Err(ParameterError::TooManyVersions { oldest: 2, .. })
+        ),
         "{refused:?}"
     );
     assert_eq!(texts(parameters, &[("a", 102)], true).await, [""; 0]);
@@ -102,18 +118,31 @@ async fn what_is_refused_is_not_kept_and_what_is_deleted_is_gone() {
     let sample = Sample::new();
     let parameters = sample.store.parameters();
     for name in ["a", "b", "c"] {
-        put(parameters, name, ParameterKind::Text, name).await.unwrap();
+        put(parameters, name, ParameterKind::Text, name)
+            .await
+            .unwrap();
     }
     let full = put(parameters, "d", ParameterKind::Text, "d").await;
     assert!(matches!(full, Err(ParameterError::TooMany(3))), "{full:?}");
-    let refused = parameters.put(&id("a"), Zeroizing::default(), BTreeMap::new(), 3, |known| {
-        assert_eq!(known.unwrap().version, 1);
-        Err::<ParameterVersion, _>(ParameterError::TooMany(0))
-    });
+    let refused = parameters.put(
+        &id("a"),
+        Zeroizing::default(),
+        BTreeMap::new(),
+        3,
+        |known| {
+            assert_eq!(known.unwrap().version, 1);
+            Err::<ParameterVersion, _>(ParameterError::TooMany(0))
+        },
+    );
     assert!(refused.await.is_err());
     assert_eq!(parameters.get(&id("a")).unwrap().version, 1);
     assert!(parameters.remove(&id("a")).await.unwrap());
     assert!(!parameters.remove(&id("a")).await.unwrap());
     assert_eq!(texts(parameters, &[("a", 1)], true).await, [""; 0]);
-    assert_eq!(put(parameters, "a", ParameterKind::Text, "anew").await.unwrap(), 1);
+    assert_eq!(
+        put(parameters, "a", ParameterKind::Text, "anew")
+            .await
+            .unwrap(),
+        1
+    );
 }

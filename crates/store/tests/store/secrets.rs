@@ -47,7 +47,11 @@ fn version(id: &str, says: &str) -> Option<NewVersion> {
     })
 }
 
-async fn put(secrets: &Secrets, name: &str, version: Option<NewVersion>) -> Result<(), SecretError> {
+async fn put(
+    secrets: &Secrets,
+    name: &str,
+    version: Option<NewVersion>,
+) -> Result<(), SecretError> {
     let put = secrets.update(&id(name), version, NOW, |_| Ok::<_, SecretError>(()));
     put.await.map(|_| ())
 }
@@ -56,7 +60,10 @@ async fn put(secrets: &Secrets, name: &str, version: Option<NewVersion>) -> Resu
 async fn what_a_secret_says_is_read_by_version_after_a_restart() {
     let sample = Sample::new();
     let secrets = sample.store.secrets();
-    secrets.create(secret("db"), version("1", "hunter2"), 10).await.unwrap();
+    secrets
+        .create(secret("db"), version("1", "hunter2"), 10)
+        .await
+        .unwrap();
     put(secrets, "db", version("2", "hunter3")).await.unwrap();
     let bytes = NewVersion {
         id: "3".to_owned(),
@@ -86,7 +93,10 @@ async fn what_a_secret_says_is_nowhere_on_disk_and_in_no_debug() {
     let sample = Sample::new();
     let says = "correct horse battery staple";
     let secrets = sample.store.secrets();
-    secrets.create(secret("db"), version("1", says), 10).await.unwrap();
+    secrets
+        .create(secret("db"), version("1", says), 10)
+        .await
+        .unwrap();
     assert!(!format!("{:?}", version("1", says)).contains("horse"));
     sample.store.close().await.unwrap();
     let mut files = 0;
@@ -95,7 +105,9 @@ async fn what_a_secret_says_is_nowhere_on_disk_and_in_no_debug() {
         if path.is_file() {
             files += 1;
             let bytes = std::fs::read(&path).unwrap();
-            let found = bytes.windows(says.len()).any(|part| part == says.as_bytes());
+            let found = bytes
+                .windows(says.len())
+                .any(|part| part == says.as_bytes());
             assert!(!found, "{}", path.display());
         }
     }
@@ -106,7 +118,10 @@ async fn what_a_secret_says_is_nowhere_on_disk_and_in_no_debug() {
 async fn a_request_that_is_repeated_changes_nothing_and_another_of_its_id_is_refused() {
     let sample = Sample::new();
     let secrets = sample.store.secrets();
-    let made = secrets.create(secret("db"), version("1", "a"), 10).await.unwrap();
+    let made = secrets
+        .create(secret("db"), version("1", "a"), 10)
+        .await
+        .unwrap();
     let again = Secret {
         suffix: "other1".to_owned(),
         ..secret("db")
@@ -119,9 +134,15 @@ async fn a_request_that_is_repeated_changes_nothing_and_another_of_its_id_is_ref
     assert_eq!(db.labelled(CURRENT), Some("2"), "it is still what it was");
     for refused in [
         put(secrets, "db", version("1", "other")).await,
-        secrets.create(secret("db"), version("1", "other"), 10).await.map(|_| ()),
+        secrets
+            .create(secret("db"), version("1", "other"), 10)
+            .await
+            .map(|_| ()),
     ] {
-        assert!(matches!(refused, Err(SecretError::VersionExists { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(SecretError::VersionExists { .. })),
+            "{refused:?}"
+        );
         assert!(!format!("{refused:?}").contains("other"), "{refused:?}");
     }
     let exists = secrets.create(secret("db"), version("9", "a"), 10).await;
@@ -145,7 +166,10 @@ async fn what_is_refused_is_not_kept() {
     assert_eq!((a.description.as_deref(), a.versions.len()), (None, 0));
     assert_eq!(secrets.value(&a, "1").await.unwrap(), None);
     let missing = put(secrets, "c", None).await;
-    assert!(matches!(missing, Err(SecretError::NoSecret(_))), "{missing:?}");
+    assert!(
+        matches!(missing, Err(SecretError::NoSecret(_))),
+        "{missing:?}"
+    );
 }
 
 #[tokio::test]
@@ -155,15 +179,24 @@ async fn a_deleted_secret_can_be_had_back_until_its_time_is_over() {
     let due = NOW + Duration::from_secs(7 * 86_400);
     let deletion = Deletion { asked: NOW, due };
     for name in ["a", "b"] {
-        secrets.create(secret(name), version("1", name), 10).await.unwrap();
+        secrets
+            .create(secret(name), version("1", name), 10)
+            .await
+            .unwrap();
         secrets.delete_later(&id(name), deletion).await.unwrap();
     }
     for refused in [
         put(secrets, "a", version("2", "x")).await,
         secrets.delete_later(&id("a"), deletion).await.map(|_| ()),
-        secrets.create(secret("a"), version("1", "a"), 10).await.map(|_| ()),
+        secrets
+            .create(secret("a"), version("1", "a"), 10)
+            .await
+            .map(|_| ()),
     ] {
-        assert!(matches!(refused, Err(SecretError::Deleting(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(SecretError::Deleting(_))),
+            "{refused:?}"
+        );
     }
     secrets.restore(&id("a")).await.unwrap();
     assert_eq!(secrets.expire(NOW).await.unwrap(), 0);
@@ -176,7 +209,13 @@ async fn a_deleted_secret_can_be_had_back_until_its_time_is_over() {
     assert!(secrets.remove(&id("a")).await.unwrap().is_some());
     assert!(secrets.remove(&id("a")).await.unwrap().is_none());
     let sample = sample.reopened().await;
-    assert!(sample.store.secrets().list(&AccountId::default()).is_empty());
+    assert!(
+        sample
+            .store
+            .secrets()
+            .list(&AccountId::default())
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -203,7 +242,10 @@ async fn a_secret_is_found_by_its_name_its_arn_and_its_arn_without_the_end() {
         (&*arn("db").replace("us-east-1", "eu-west-1"), None),
         (&*arn("db").replace(account.as_str(), "123456789012"), None),
         (&*arn("db").replace("arn:aws:", "arn:aws-cn:"), Some("db")),
-        ("arn:aws:x:secretsmanager:us-east-1:000000000000:secret:db", None),
+        (
+            "arn:aws:x:secretsmanager:us-east-1:000000000000:secret:db",
+            None,
+        ),
     ] {
         assert_eq!(find(text).as_deref(), expected, "{text}");
     }
@@ -213,7 +255,10 @@ async fn a_secret_is_found_by_its_name_its_arn_and_its_arn_without_the_end() {
 async fn an_access_is_noted_once_a_day() {
     let sample = Sample::new();
     let secrets = sample.store.secrets();
-    let made = secrets.create(secret("a"), version("1", "x"), 10).await.unwrap();
+    let made = secrets
+        .create(secret("a"), version("1", "x"), 10)
+        .await
+        .unwrap();
     secrets.note_access(&made, "1", NOW).await.unwrap();
     let noted = secrets.get(&id("a")).unwrap();
     assert!(noted.accessed.is_some());

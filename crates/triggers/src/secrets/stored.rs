@@ -28,7 +28,9 @@ impl Stored {
             return Ok(None);
         };
         if secret.deletion.is_some() {
-            return Err(Trouble::new(format!("the secret '{name}' is to be deleted")));
+            return Err(Trouble::new(format!(
+                "the secret '{name}' is to be deleted"
+            )));
         }
         let empty = || Trouble::new(format!("the secret '{name}' says nothing yet"));
         let version = secret.labelled(CURRENT).ok_or_else(empty)?;
@@ -36,7 +38,9 @@ impl Stored {
         let value = read.map_err(|error| {
             Trouble::new(format!("the secret '{name}' cannot be read: {error}"))
         })?;
-        let noted = self.secrets.note_access(&secret, version, self.clock.timestamp());
+        let noted = self
+            .secrets
+            .note_access(&secret, version, self.clock.timestamp());
         if let Err(error) = noted.await {
             tracing::warn!(%error, "the day on which a secret was read could not be noted");
         }
@@ -51,7 +55,10 @@ impl Stored {
 }
 
 impl Keeper for Stored {
-    fn read<'a>(&'a self, arn: &'a SecretArn) -> Task<'a, Result<Option<Zeroizing<String>>, Trouble>> {
+    fn read<'a>(
+        &'a self,
+        arn: &'a SecretArn,
+    ) -> Task<'a, Result<Option<Zeroizing<String>>, Trouble>> {
         Box::pin(self.text(arn))
     }
 }

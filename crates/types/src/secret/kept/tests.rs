@@ -30,7 +30,12 @@ fn secret() -> Secret {
 fn labels(secret: &Secret) -> Vec<(&str, Vec<&str>)> {
     let versions = secret.versions.iter();
     versions
-        .map(|(id, version)| (id.as_str(), version.labels.iter().map(String::as_str).collect()))
+        .map(|(id, version)| {
+            (
+                id.as_str(),
+                version.labels.iter().map(String::as_str).collect(),
+            )
+        })
         .collect()
 }
 
@@ -43,7 +48,10 @@ fn what_was_current_becomes_previous() {
     let mut secret = secret();
     secret.add_version("1", None, at(0)).unwrap();
     secret.add_version("2", None, at(1)).unwrap();
-    assert_eq!(labels(&secret), [("1", vec![PREVIOUS]), ("2", vec![CURRENT])]);
+    assert_eq!(
+        labels(&secret),
+        [("1", vec![PREVIOUS]), ("2", vec![CURRENT])]
+    );
     secret.add_version("3", None, at(2)).unwrap();
     assert_eq!(
         labels(&secret),
@@ -62,10 +70,17 @@ fn what_was_current_becomes_previous() {
 #[test]
 fn the_first_version_is_current_whatever_its_labels_are() {
     let mut secret = secret();
-    secret.add_version("1", set(&["AWSPENDING"]), at(0)).unwrap();
+    secret
+        .add_version("1", set(&["AWSPENDING"]), at(0))
+        .unwrap();
     assert_eq!(labels(&secret), [("1", vec![CURRENT, "AWSPENDING"])]);
-    secret.add_version("2", set(&["AWSPENDING"]), at(0)).unwrap();
-    assert_eq!(labels(&secret), [("1", vec![CURRENT]), ("2", vec!["AWSPENDING"])]);
+    secret
+        .add_version("2", set(&["AWSPENDING"]), at(0))
+        .unwrap();
+    assert_eq!(
+        labels(&secret),
+        [("1", vec![CURRENT]), ("2", vec!["AWSPENDING"])]
+    );
 }
 
 #[test]
@@ -77,7 +92,10 @@ fn a_label_is_moved_from_where_it_is_said_to_be() {
         label: CURRENT.to_owned(),
         version: "1".to_owned(),
     };
-    assert_eq!(secret.move_label(CURRENT, None, Some("2"), at(1)), Err(attached));
+    assert_eq!(
+        secret.move_label(CURRENT, None, Some("2"), at(1)),
+        Err(attached)
+    );
     let not_attached = VersionError::NotAttached {
         label: "mine".to_owned(),
         version: "1".to_owned(),
@@ -124,7 +142,10 @@ fn deprecated_versions_go_when_there_are_too_many_and_they_are_a_day_old() {
         secret.clone().add_version("new", None, at(0)),
         Err(VersionError::TooManyVersions)
     );
-    assert_eq!(secret.add_version("new", None, at(1)), Ok(vec!["000".to_owned()]));
+    assert_eq!(
+        secret.add_version("new", None, at(1)),
+        Ok(vec!["000".to_owned()])
+    );
     assert_eq!(secret.versions.len(), SECRET_VERSIONS_MAX);
 }
 
