@@ -182,6 +182,8 @@ impl Parts {
         let config = kiln_store::Config {
             queue_bytes_max: settings.events.queue_bytes_max(),
             archive_bytes_max: settings.events.archive_bytes_max(),
+            master_key: settings.vault.master_key()?,
+            former_master_key: settings.vault.former_master_key()?,
             ..kiln_store::Config::new(&settings.places.data_dir)
         };
         let store = Store::open(config, clock.clone())?;

@@ -24,6 +24,7 @@ mod images;
 mod network;
 mod perimeter;
 mod sources;
+mod vault;
 
 pub(crate) use events::Events;
 use file_systems::file_system;
@@ -31,6 +32,7 @@ pub(crate) use images::Images;
 pub(crate) use network::NetworkSettings;
 pub(crate) use perimeter::{Perimeter, is_loopback};
 pub(crate) use sources::Sources;
+pub(crate) use vault::Vault;
 
 /// The verbs that read the configuration file; `doctor` has only some of its settings.
 const READERS: [&str; 3] = ["serve", "dev", "doctor"];
@@ -86,6 +88,8 @@ pub(crate) struct Settings {
     /// `kiln dev`]
     #[arg(long, env = "KILN_FUNCTION_ACCESS", value_enum)]
     function_access: Option<FunctionAccess>,
+    #[command(flatten)]
+    pub(crate) vault: Vault,
     /// Write invocations, messages, events and objects into the audit log too, not only what is changed and what
     /// is refused.
     #[arg(long, env = "KILN_AUDIT_DATA")]

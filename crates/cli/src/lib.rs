@@ -40,6 +40,7 @@ mod target;
 mod topics;
 mod triggers;
 mod usage;
+mod vault;
 mod versions;
 
 use std::process::ExitCode;
@@ -104,6 +105,8 @@ pub enum Verb {
     Iam(iam::Args),
     /// Show what was changed and refused, and whether the record of it is whole
     Audit(audit::Args),
+    /// Make a master key; replace the keys under which everything is sealed
+    Vault(vault::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
     Schedules(schedules::Args),
     /// Show what functions used and what that cost
@@ -129,6 +132,11 @@ pub fn run(
         && size::needs_no_server(args)
     {
         return size::run_alone(globals.output, args);
+    }
+    if let Verb::Vault(args) = &verb
+        && vault::needs_no_server(args)
+    {
+        return vault::run_alone();
     }
     ask(verb, globals)
 }
@@ -169,6 +177,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Parameters(args) => parameters::run(client, format, &args).await,
         Verb::Iam(args) => iam::run(client, format, &args).await,
         Verb::Audit(args) => audit::run(client, format, &args).await,
+        Verb::Vault(args) => vault::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,

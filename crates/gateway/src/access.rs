@@ -7,6 +7,7 @@
 //!
 //! What cannot be judged is refused: a policy that cannot be read, a role that does not exist.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kiln_policy::{Context as Facts, PolicyKind, Request, keys};
@@ -99,7 +100,7 @@ pub(crate) fn check(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
         Some(first) if asking.caller.identity != Identity::Account => {
             let subject = subject(asking, first)?;
             needs.iter().try_for_each(|need| {
-                let decided = decide(asking, &subject, need);
+                let decided = decide(asking, &subject, need, Some(asking.origin));
                 decided.or_else(|refused| match &need.role {
                     Some(role) if role_may(asking, role, need) => Ok(()),
                     _ => Err(refused),
@@ -117,7 +118,7 @@ pub(crate) fn check_trust(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
     };
     let subject = subject(asking, first)?;
     let mut needs = needs.iter();
-    needs.try_for_each(|need| decide(asking, &subject, need))
+    needs.try_for_each(|need| decide(asking, &subject, need, Some(asking.origin)))
 }
 
 /// Whether the role with this ARN may, in whose name Kiln acts.
@@ -129,10 +130,7 @@ pub(crate) fn role_may(asking: Asking<'_>, role: &str, need: &Need) -> bool {
     let session = Arc::new(Session::of(&directory, role, SERVICE_SESSION));
     let holder = Holder::Role(&found.id);
     let subject = asking.access.subject(&directory, holder, Some(&session));
-    subject.is_ok_and(|mut subject| {
-        set_facts_of_server(asking, &mut subject.facts);
-        decide(asking, &subject, need).is_ok()
-    })
+    subject.is_ok_and(|subject| decide(asking, &subject, need, None).is_ok())
 }
 
 /// The role with an ARN.
@@ -142,16 +140,17 @@ pub(crate) fn role_of<'d>(directory: &'d Directory, arn: &str) -> Option<&'d Arc
     (role.arn(directory.account()) == arn).then_some(role)
 }
 
-/// The caller, with all that is known of it and of its request, which `need` is of.
+/// The caller, who needs `need`.
 fn subject(asking: Asking<'_>, need: &Need) -> Result<Subject> {
     let found = find_subject(asking);
-    let mut subject = found.map_err(|why| need.refusal(&why.told(asking.caller, need)))?;
-    set_facts_of_server(asking, &mut subject.facts);
-    let facts = &mut subject.facts;
+    found.map_err(|why| need.refusal(&why.told(asking.caller, need)))
+}
+
+/// What is so of the request that came from somewhere.
+fn set_facts_of_origin(asking: Asking<'_>, origin: &Origin, facts: &mut Facts) {
     let mut set = |key: &str, value: String| facts.set(key, vec![value]);
     let is_secure = asking.config.endpoint.scheme() == "https";
     set(keys::SECURE_TRANSPORT, is_secure.to_string());
-    let origin = asking.origin;
     if let Some(address) = origin.address {
         set(keys::SOURCE_IP, address.to_canonical().to_string());
     }
@@ -163,7 +162,6 @@ fn subject(asking: Asking<'_>, need: &Need) -> Result<Subject> {
             set(key, text.to_owned());
         }
     }
-    Ok(subject)
 }
 
 /// What is so of every request of the moment.
@@ -192,8 +190,13 @@ fn find_subject(asking: Asking<'_>) -> std::result::Result<Subject, NoSubject> {
     asking.access.subject(&directory, of, session)
 }
 
-/// Refuses what somebody may not have.
-fn decide(asking: Asking<'_>, subject: &Subject, need: &Need) -> Result<()> {
+/// Refuses what somebody may not have, whose request came from `origin` unless it is Kiln's own.
+fn decide(
+    asking: Asking<'_>,
+    subject: &Subject,
+    need: &Need,
+    origin: Option<&Origin>,
+) -> Result<()> {
     let resource = resource::find(asking, &need.resource).unwrap_or_default();
     let at_resource = match (&need.trust, resource.policy) {
         (Some(trust), _) => Some(asking.access.at_resource(need, PolicyKind::Trust, trust)?),
@@ -204,13 +207,10 @@ fn decide(asking: Asking<'_>, subject: &Subject, need: &Need) -> Result<()> {
         )?),
         (None, None) => None,
     };
-    let mut facts = need.with_facts(&subject.facts);
-    for (key, value) in resource.tags {
-        if let Some(own) = own_tag_key(&need.action) {
-            facts.set(&format!("{own}/{key}"), vec![value.clone()]);
-        }
-        facts.set(&keys::resource_tag(&key), vec![value]);
-    }
+    let facts = match subject.asks_facts(at_resource.as_ref()) {
+        true => facts(asking, subject, need, resource.tags, origin),
+        false => Facts::new(),
+    };
     let request = Request::new(&subject.principal, &need.action, &need.resource, &facts);
     let refused = subject.ask(at_resource.as_ref(), &request, |decision| {
         decision.message(&request)
@@ -229,6 +229,29 @@ fn own_tag_key(action: &str) -> Option<&'static str> {
         "ssm" => Some("ssm:resourceTag"),
         _ => None,
     }
+}
+
+/// All that conditions may ask for.
+fn facts(
+    asking: Asking<'_>,
+    subject: &Subject,
+    need: &Need,
+    tags: BTreeMap<String, String>,
+    origin: Option<&Origin>,
+) -> Facts {
+    let mut facts = subject.facts();
+    set_facts_of_server(asking, &mut facts);
+    if let Some(origin) = origin {
+        set_facts_of_origin(asking, origin, &mut facts);
+    }
+    need.set_facts(&mut facts);
+    for (key, value) in tags {
+        if let Some(own) = own_tag_key(&need.action) {
+            facts.set(&format!("{own}/{key}"), vec![value.clone()]);
+        }
+        facts.set(&keys::resource_tag(&key), vec![value]);
+    }
+    facts
 }
 
 impl Access {

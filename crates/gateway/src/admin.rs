@@ -18,6 +18,10 @@ mod audit_log;
 mod events;
 pub mod status;
 mod usage;
+mod vault;
+
+/// The actions that concern every account.
+const OF_THE_SERVER: [&str; 1] = ["RotateDataKeys"];
 
 /// What the paths begin with.
 pub(crate) const PREFIX: &str = "/_kiln/";
@@ -93,6 +97,7 @@ async fn run(
         (&Method::GET, rest) if rest.starts_with(artifact::PREFIX) => {
             artifact::handle(context, &rest[artifact::PREFIX.len()..]).await
         }
+        (&Method::POST, "vault/rotate") => vault::rotate(context).await.map(|done| json(&done)),
         (&Method::GET, "audit") => audit_log::list(context, query).await.map(|all| json(&all)),
         (&Method::GET, "audit/verify") => {
             let verified = audit_log::verify(context, query).await;
@@ -111,6 +116,7 @@ fn action(method: &Method, rest: &str) -> Option<&'static str> {
         (&Method::GET, "events") => "ListEvents",
         (&Method::POST, "events/redrive") => "RedriveEvents",
         (&Method::POST, "events/purge") => "PurgeEvents",
+        (&Method::POST, "vault/rotate") => "RotateDataKeys",
         (&Method::GET, "audit") => "ListAudit",
         (&Method::GET, "audit/verify") => "VerifyAudit",
         (&Method::GET, rest) if rest.starts_with("events/") => "GetEvent",
@@ -118,8 +124,13 @@ fn action(method: &Method, rest: &str) -> Option<&'static str> {
     })
 }
 
-/// Refuses what the caller may not have.
+/// Refuses what the caller may not have. What concerns every account is for the server's own alone.
 fn permit(context: &Context, name: &str) -> Result<()> {
+    let (caller, own) = (&context.caller.account, &context.config.account);
+    if OF_THE_SERVER.contains(&name) && caller != own {
+        let message = format!("Only account {own}, which is the server's own, may kiln:{name}.");
+        return Err(ApiError::new(Exception::AccessDenied, message));
+    }
     let need = Need::new(format!("kiln:{name}"), "*");
     access::check(context.asking(), &[need])
 }

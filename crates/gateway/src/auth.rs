@@ -263,7 +263,7 @@ impl Authenticator {
         let payload = announced.unwrap_or(payload::Payload::Unsigned);
         match signed_v2 {
             Some(resource) => sigv2::verify(claim, secret, head, resource)?,
-            None => sigv4::verify(claim, secret, head, payload.signed_as())?,
+            None => sigv4::verify(claim, secret, head, &payload)?,
         }
         self.note(&admitted);
         Ok(Streamed {
@@ -308,6 +308,6 @@ fn session_caller(account: AccountId, session: Session) -> Caller {
 /// Refuses a request that the owner of the secret did not sign; otherwise its body, unframed.
 fn check(claim: &Claim, secret: &str, head: &Parts, body: Bytes) -> Result<Bytes> {
     let payload = payload::Payload::read(head, claim, &body)?;
-    sigv4::verify(claim, secret, head, payload.signed_as())?;
+    sigv4::verify(claim, secret, head, &payload)?;
     payload.open(claim, secret, body)
 }

@@ -97,6 +97,12 @@ impl Policy {
         self.statements.len()
     }
 
+    /// Whether it asks for the values of condition keys: it has conditions or variables. Of one that does not, a request's
+    /// context says nothing.
+    pub fn asks_context(&self) -> bool {
+        self.statements.iter().any(Statement::asks_context)
+    }
+
     /// Where a statement stands in the text: its begin, and behind its end.
     pub fn place(&self, index: usize) -> Option<(Place, Place)> {
         place::statement(&self.text, index)

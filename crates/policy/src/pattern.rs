@@ -54,6 +54,11 @@ enum Part {
 const COLONS_OF_ARN: usize = 5;
 
 impl Pattern {
+    /// Whether it has variables.
+    pub(crate) fn has_variables(&self) -> bool {
+        self.has_variables
+    }
+
     /// Reads a text. In a resource's ARN variables stand after the fifth colon only, as on AWS; before, they are text.
     pub(crate) fn read(text: &str, syntax: Syntax, has_variables: bool) -> Self {
         let mut reader = Reader::default();

@@ -10,8 +10,9 @@ use kiln_types::{AccountId, Api, ApiId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::vault::Vault;
 
 /// The tables, as a migration of `meta.db`.
 pub(crate) const TABLES: &str = "
@@ -27,35 +28,38 @@ pub(crate) const TABLES: &str = "
 #[derive(Clone)]
 pub struct Apis {
     database: Arc<Database>,
+    documents: Documents,
     snapshot: Arc<RwLock<Snapshot>>,
 }
 
 type Snapshot = HashMap<ApiId, Arc<Api>>;
 
 impl Apis {
-    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents = database.read_now("read HTTP APIs", |from| document::all(from, "api"))?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Documents::of(vault, "api", "an HTTP API");
         let mut snapshot = Snapshot::new();
-        for document in documents {
-            let api = decode(&document)?;
+        for api in documents.all::<Api>(&database)? {
             snapshot.insert(api.id.clone(), Arc::new(api));
         }
         Ok(Self {
             database,
+            documents,
             snapshot: Arc::new(RwLock::new(snapshot)),
         })
     }
 
     /// Remembers a new API. Fails with [`Error::TooManyApis`] when its account has `count_max` already.
     pub async fn create(&self, api: Api, count_max: usize) -> Result<Arc<Api>, Error> {
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
             if count_of(connection, &api.account).doing("count HTTP APIs")? >= count_max {
                 return Err(Error::TooManyApis(count_max));
             }
             let insert = "INSERT INTO api (document, id, account) VALUES (?1, ?2, ?3)";
             let (id, account) = (api.id.as_str(), api.account.as_str());
+            let document = encode(&documents, connection, &api)?;
             connection
-                .execute(insert, params![encode(&api)?, id, account])
+                .execute(insert, params![document, id, account])
                 .doing("create HTTP API")?;
             Ok(Arc::new(api))
         };
@@ -99,15 +103,17 @@ impl Apis {
         E: From<Error> + Send + 'static,
     {
         let (account, id) = (account.clone(), id.clone());
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
-            let found = read(connection, &account, &id)?;
+            let found = read(&documents, connection, &account, &id)?;
             let mut api = found.ok_or_else(|| Error::NoApi {
                 account: account.clone(),
                 id: id.clone(),
             })?;
             let made = change(&mut api)?;
             (api.id, api.account) = (id, account);
-            let (document, update) = (encode(&api)?, "UPDATE api SET document = ?1 WHERE id = ?2");
+            let document = encode(&documents, connection, &api)?;
+            let update = "UPDATE api SET document = ?1 WHERE id = ?2";
             connection
                 .prepare_cached(update)
                 .and_then(|mut statement| statement.execute([&*document, api.id.as_str()]))
@@ -154,7 +160,12 @@ fn count_of(connection: &Connection, account: &AccountId) -> rusqlite::Result<us
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-fn read(connection: &Connection, account: &AccountId, id: &ApiId) -> Result<Option<Api>, Error> {
+fn read(
+    documents: &Documents,
+    connection: &Connection,
+    account: &AccountId,
+    id: &ApiId,
+) -> Result<Option<Api>, Error> {
     let select = "SELECT document FROM api WHERE id = ?1 AND account = ?2";
     let document = connection
         .prepare_cached(select)
@@ -165,13 +176,10 @@ fn read(connection: &Connection, account: &AccountId, id: &ApiId) -> Result<Opti
             row.optional()
         })
         .doing("read HTTP API")?;
-    document.map(|document| decode(&document)).transpose()
+    let decode = |document: String| documents.decode(account, &document);
+    document.map(decode).transpose()
 }
 
-fn encode(api: &Api) -> Result<String, Error> {
-    document::encode(api, || format!("HTTP API {}", api.id))
-}
-
-fn decode(document: &str) -> Result<Api, Error> {
-    document::decode(document, "an HTTP API")
+fn encode(documents: &Documents, to: &Connection, api: &Api) -> Result<String, Error> {
+    documents.encode(to, &api.account, api, || format!("HTTP API {}", api.id))
 }

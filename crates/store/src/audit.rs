@@ -30,6 +30,7 @@ const AUDIT: Spec = Spec {
     durability: Durability::Disk,
     linger: Duration::ZERO,
     checkpoint: Checkpoint::Inline,
+    wipes: false,
     migrations: &["
         CREATE TABLE audit (
             number INTEGER PRIMARY KEY,

@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::vault::Vault;
 
 /// The tables, as a migration of `meta.db`.
 pub(crate) const TABLES: &str = "
@@ -37,8 +38,15 @@ pub(crate) const TABLES: &str = "
 #[derive(Clone)]
 pub struct Buses {
     database: Arc<Database>,
+    documents: Tables,
     snapshot: Arc<RwLock<Snapshot>>,
     rule_changed: Arc<Notify>,
+}
+
+#[derive(Clone)]
+struct Tables {
+    buses: Documents,
+    rules: Documents,
 }
 
 /// A bus with its rules, as of the last change that was made durable.
@@ -82,24 +90,21 @@ impl LiveBus {
 }
 
 impl Buses {
-    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let (buses, rules) = database.read_now("read event buses", |from| {
-            Ok((
-                document::all(from, "bus")?,
-                document::all(from, "bus_rule")?,
-            ))
-        })?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Tables {
+            buses: Documents::of(vault, "bus", "an event bus"),
+            rules: Documents::of(vault, "bus_rule", "a rule"),
+        };
         let mut snapshot = Snapshot::new();
-        for document in buses {
-            let bus: Bus = decode(&document)?;
+        for bus in documents.buses.all::<Bus>(&database)? {
             snapshot.insert(bus.id.clone(), Arc::new(LiveBus::new(bus)));
         }
-        for document in rules {
-            let rule: Rule = decode(&document)?;
+        for rule in documents.rules.all::<Rule>(&database)? {
             put_rule(&mut snapshot, Arc::new(rule));
         }
         Ok(Self {
             database,
+            documents,
             snapshot: Arc::new(RwLock::new(snapshot)),
             rule_changed: Arc::default(),
         })
@@ -144,15 +149,16 @@ impl Buses {
     /// Keeps a new bus. Fails when there is one of its name, and with [`BusError::TooMany`] when the account
     /// has `count_max`, the default one included.
     pub async fn create(&self, bus: Bus, count_max: usize) -> Result<(), BusError> {
+        let documents = self.documents.buses.clone();
         let work = move |connection: &Connection| {
-            if bus.id.name.is_default() || read_bus(connection, &bus.id)?.is_some() {
+            if bus.id.name.is_default() || read_bus(&documents, connection, &bus.id)?.is_some() {
                 return Err(BusError::Exists(bus.id));
             }
             let count = count_buses(connection, &bus.id.account)?;
             if count + 1 >= count_max {
                 return Err(BusError::TooMany(count + 1));
             }
-            write_bus(connection, &bus)?;
+            write_bus(&documents, connection, &bus)?;
             Ok(Arc::new(bus))
         };
         let made = self
@@ -170,12 +176,12 @@ impl Buses {
         F: FnOnce(&mut Bus) -> Result<(), E> + Send + 'static,
         E: From<BusError> + From<Error> + Send + 'static,
     {
-        let id = id.clone();
+        let (documents, id) = (self.documents.buses.clone(), id.clone());
         let work = move |connection: &Connection| {
-            let mut bus = find_bus(connection, &id)?;
+            let mut bus = find_bus(&documents, connection, &id)?;
             change(&mut bus)?;
             bus.id = id;
-            write_bus(connection, &bus)?;
+            write_bus(&documents, connection, &bus)?;
             Ok::<_, E>(Arc::new(bus))
         };
         self.database
@@ -215,10 +221,10 @@ impl Buses {
         E: From<BusError> + From<Error> + Send + 'static,
     {
         let id = id.clone();
-        let of = id.clone();
+        let (of, documents) = (id.clone(), self.documents.clone());
         let work = move |connection: &Connection| {
-            find_bus(connection, &of.bus)?;
-            let before = read_rule(connection, &of)?;
+            find_bus(&documents.buses, connection, &of.bus)?;
+            let before = read_rule(&documents.rules, connection, &of)?;
             let after = change(before, count_rules(connection, &of.bus)?)?;
             let after = after.map(|rule| {
                 Arc::new(Rule {
@@ -227,7 +233,7 @@ impl Buses {
                 })
             });
             match &after {
-                Some(rule) => write_rule(connection, rule)?,
+                Some(rule) => write_rule(&documents.rules, connection, rule)?,
                 None => delete_rule(connection, &of)?,
             }
             Ok::<_, E>(after)
@@ -277,39 +283,49 @@ fn forget_rule(snapshot: &mut Snapshot, id: &RuleId) {
 }
 
 /// The bus; the default one also when nothing is kept of it.
-fn find_bus(connection: &Connection, id: &BusId) -> Result<Bus, BusError> {
-    match read_bus(connection, id)? {
+fn find_bus(documents: &Documents, connection: &Connection, id: &BusId) -> Result<Bus, BusError> {
+    match read_bus(documents, connection, id)? {
         Some(bus) => Ok(bus),
         None if id.name.is_default() => Ok(Bus::new(id.clone())),
         None => Err(BusError::NoBus(id.clone())),
     }
 }
 
-fn read_bus(connection: &Connection, id: &BusId) -> Result<Option<Bus>, Error> {
-    let select = "SELECT document FROM bus WHERE account = ?1 AND name = ?2";
+fn read_bus(
+    documents: &Documents,
+    connection: &Connection,
+    id: &BusId,
+) -> Result<Option<Bus>, Error> {
+    let select = "SELECT account, document FROM bus WHERE account = ?1 AND name = ?2";
     let key = [id.account.as_str(), id.name.as_str()];
-    read(connection, select, &key)
+    read(documents, connection, select, &key)
 }
 
-fn read_rule(connection: &Connection, id: &RuleId) -> Result<Option<Rule>, Error> {
-    let select = "SELECT document FROM bus_rule WHERE account = ?1 AND bus = ?2 AND name = ?3";
-    read(connection, select, &rule_key(id))
+fn read_rule(
+    documents: &Documents,
+    connection: &Connection,
+    id: &RuleId,
+) -> Result<Option<Rule>, Error> {
+    let select =
+        "SELECT account, document FROM bus_rule WHERE account = ?1 AND bus = ?2 AND name = ?3";
+    read(documents, connection, select, &rule_key(id))
 }
 
 fn read<T: DeserializeOwned>(
+    documents: &Documents,
     connection: &Connection,
     select: &str,
     key: &[&str],
 ) -> Result<Option<T>, Error> {
-    let document = connection
+    let row = connection
         .prepare_cached(select)
         .and_then(|mut statement| {
             let key = rusqlite::params_from_iter(key);
-            let row = statement.query_row(key, |row| row.get::<_, String>(0));
+            let row = statement.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)));
             row.optional()
         })
         .doing("read event bus")?;
-    document.map(|document| decode(&document)).transpose()
+    row.map(|row| documents.decode_row(&row)).transpose()
 }
 
 fn rule_key(id: &RuleId) -> [&str; 3] {
@@ -339,8 +355,9 @@ fn count(connection: &Connection, select: &str, key: &[&str]) -> Result<usize, E
     Ok(counted.doing("count event buses")?.max(0) as usize)
 }
 
-fn write_bus(connection: &Connection, bus: &Bus) -> Result<(), Error> {
-    let document = document::encode(bus, || format!("event bus {}", bus.id))?;
+fn write_bus(documents: &Documents, connection: &Connection, bus: &Bus) -> Result<(), Error> {
+    let which = || format!("event bus {}", bus.id);
+    let document = documents.encode(connection, &bus.id.account, bus, which)?;
     let put = "INSERT OR REPLACE INTO bus (account, name, document) VALUES (?1, ?2, ?3)";
     let (account, name) = (bus.id.account.as_str(), bus.id.name.as_str());
     let written = connection.execute(put, params![account, name, document]);
@@ -348,8 +365,9 @@ fn write_bus(connection: &Connection, bus: &Bus) -> Result<(), Error> {
     Ok(())
 }
 
-fn write_rule(connection: &Connection, rule: &Rule) -> Result<(), Error> {
-    let document = document::encode(rule, || format!("rule {}", rule.id.name))?;
+fn write_rule(documents: &Documents, connection: &Connection, rule: &Rule) -> Result<(), Error> {
+    let which = || format!("rule {}", rule.id.name);
+    let document = documents.encode(connection, &rule.id.bus.account, rule, which)?;
     let [account, bus, name] = rule_key(&rule.id);
     let put =
         "INSERT OR REPLACE INTO bus_rule (account, bus, name, document) VALUES (?1, ?2, ?3, ?4)";
@@ -363,8 +381,4 @@ fn delete_rule(connection: &Connection, id: &RuleId) -> Result<(), Error> {
     let deleted = connection.execute(delete, rule_key(id));
     deleted.doing("remove rule")?;
     Ok(())
-}
-
-fn decode<T: DeserializeOwned>(document: &str) -> Result<T, Error> {
-    document::decode(document, "an event bus or a rule")
 }

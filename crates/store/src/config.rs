@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::vault::MasterKey;
+
 /// Where the store lives.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -9,6 +11,10 @@ pub struct Config {
     pub dir: PathBuf,
     /// What asynchronous events, dead letters and messages may take together, in bytes; more are refused.
     pub queue_bytes_max: u64,
+    /// The key that data keys are wrapped by; none: one that lies in the directory, made on the first start.
+    pub master_key: Option<MasterKey>,
+    /// The one whose place it takes, on the first start with it.
+    pub former_master_key: Option<MasterKey>,
     /// What archives of event buses may hold together, in bytes; beyond it publications that they want are refused.
     pub archive_bytes_max: u64,
 }
@@ -24,6 +30,8 @@ impl Config {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            master_key: None,
+            former_master_key: None,
             queue_bytes_max: Self::QUEUE_BYTES_MAX,
             archive_bytes_max: Self::ARCHIVE_BYTES_MAX,
         }

@@ -51,6 +51,8 @@ pub(crate) struct Spec {
     pub(crate) linger: Duration,
     /// Who copies what was committed from the log into the database.
     pub(crate) checkpoint: Checkpoint,
+    /// Whether what is deleted or replaced is overwritten on the disk.
+    pub(crate) wipes: bool,
     /// The statements that lead from each format to the next; the first makes the tables.
     pub(crate) migrations: &'static [&'static str],
 }
@@ -94,7 +96,7 @@ impl Database {
             .open(&path);
         made.map_err(Error::file("open", &path))?;
         let mut connection = Connection::open(&path).doing("open database")?;
-        configure(&connection, spec.durability).doing("configure database")?;
+        configure(&connection, spec).doing("configure database")?;
         migrate::migrate(&mut connection, &path, spec.migrations)?;
         let transaction = connection.transaction().doing("open database")?;
         let made = first(&transaction)?;
@@ -120,6 +122,17 @@ impl Database {
             readers: Arc::default(),
         };
         Ok((database, made))
+    }
+
+    /// Writes the file anew, so that nothing is left of what was deleted or replaced in it. While the store is being opened.
+    pub(crate) fn vacuum(&self) -> Result<(), Error> {
+        let vacuum = || {
+            let connection = Connection::open(&self.path)?;
+            connection.busy_timeout(Duration::from_secs(5))?;
+            connection.execute_batch("VACUUM")?;
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        vacuum().doing("write the database anew")
     }
 
     /// Runs `work` on the writer thread and waits until its change is committed.
@@ -257,11 +270,12 @@ impl Drop for Database {
     }
 }
 
-fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+fn configure(connection: &Connection, spec: &Spec) -> rusqlite::Result<()> {
     // 8 KiB pages were 1.5 times as fast as 4 KiB ones for appends. Only a new file takes them.
     connection.pragma_update(None, "page_size", 8_192)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    wait_for(connection, durability)?;
+    wait_for(connection, spec.durability)?;
+    connection.pragma_update(None, "secure_delete", spec.wipes)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 2_000)?;

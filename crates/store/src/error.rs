@@ -97,6 +97,21 @@ pub enum Error {
     /// No randomness for a new key.
     #[error("draw random bytes: {0}")]
     Random(String),
+    /// The data was sealed with another master key.
+    #[error(
+        "the data was sealed with another master key: start Kiln with that one, or give it as the former one \
+         (--former-master-key-file) to have the new one take its place"
+    )]
+    WrongMasterKey,
+    /// The data was sealed with a master key that was given, and none is.
+    #[error(
+        "the data was sealed with a master key that is not in {0}: start Kiln with the key that it was given \
+         (--master-key-file, KILN_MASTER_KEY or the credential kiln-master-key)"
+    )]
+    NoMasterKey(PathBuf),
+    /// The cryptographic library refused.
+    #[error("could not {0}")]
+    Sealing(String),
     /// The disk failed under a change, now or earlier: nothing more is written to that file until the
     /// next start. Whether the change under which it failed was made shows only then.
     #[error(

@@ -12,8 +12,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
 use crate::database::{Checkpoint, Database, Durability, Spec};
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::vault::Vault;
 
 mod snapshot;
 
@@ -29,6 +30,7 @@ pub(crate) const META: Spec = Spec {
     durability: Durability::Disk,
     linger: Duration::ZERO,
     checkpoint: Checkpoint::Inline,
+    wipes: true,
     migrations: &[
         "
         CREATE TABLE function (
@@ -63,6 +65,8 @@ pub(crate) const META: Spec = Spec {
         crate::topics::SIGNER,
         crate::iam::TABLES,
         crate::keys::OWNERS,
+        crate::vault::TABLES,
+        crate::keys::SERVER_SECRET,
         crate::secrets::TABLES,
         crate::parameters::TABLES,
     ],
@@ -71,32 +75,34 @@ pub(crate) const META: Spec = Spec {
 /// All functions of all accounts.
 pub(crate) struct Functions {
     database: Arc<Database>,
+    documents: Documents,
     snapshot: Arc<RwLock<Snapshot>>,
     changes: broadcast::Sender<FunctionId>,
 }
 
 impl Functions {
-    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents =
-            database.read_now("read functions", |from| document::all(from, "function"))?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Documents::of(vault, "function", "a function");
         let mut snapshot = Snapshot::default();
-        for document in documents {
-            snapshot.put(Arc::new(decode(&document)?));
+        for function in documents.all(&database)? {
+            snapshot.put(Arc::new(function));
         }
         let (changes, _) = broadcast::channel(CHANGES_MAX);
         Ok(Self {
             database,
+            documents,
             snapshot: Arc::new(RwLock::new(snapshot)),
             changes,
         })
     }
 
     pub(crate) async fn create(&self, function: Function) -> Result<Arc<Function>, Error> {
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
-            if read(connection, &function.id)?.is_some() {
+            if read(&documents, connection, &function.id)?.is_some() {
                 return Err(Error::AlreadyExists(function.id));
             }
-            insert(connection, &function)?;
+            insert(&documents, connection, &function)?;
             write_urls(connection, &function)?;
             Ok(Arc::new(function))
         };
@@ -124,8 +130,9 @@ impl Functions {
         E: From<Error> + Send + 'static,
     {
         // Read where changes are made: the copy in memory lacks those that are not committed yet.
+        let documents = self.documents.clone();
         self.update_with(id, move |connection, function| {
-            let others = read_others(connection, &function.id)?;
+            let others = read_others(&documents, connection, &function.id)?;
             change(function, &others)
         })
         .await
@@ -136,12 +143,13 @@ impl Functions {
         F: FnOnce(&Connection, &mut Function) -> Result<(), E> + Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let id = id.clone();
+        let (documents, id) = (self.documents.clone(), id.clone());
         let work = move |connection: &Connection| {
-            let mut function = read(connection, &id)?.ok_or_else(|| Error::NotFound(id.clone()))?;
+            let found = read(&documents, connection, &id)?;
+            let mut function = found.ok_or_else(|| Error::NotFound(id.clone()))?;
             change(connection, &mut function)?;
             function.id = id;
-            replace(connection, &function)?;
+            replace(&documents, connection, &function)?;
             write_urls(connection, &function)?;
             Ok(Arc::new(function))
         };
@@ -151,9 +159,9 @@ impl Functions {
     }
 
     pub(crate) async fn delete(&self, id: &FunctionId) -> Result<Arc<Function>, Error> {
-        let id = id.clone();
+        let (documents, id) = (self.documents.clone(), id.clone());
         let work = move |connection: &Connection| {
-            let function = read(connection, &id)?.ok_or(Error::NotFound(id))?;
+            let function = read(&documents, connection, &id)?.ok_or(Error::NotFound(id))?;
             let delete = "DELETE FROM function WHERE account = ?1 AND name = ?2";
             let key = [function.id.account.as_str(), function.id.name.as_str()];
             connection.execute(delete, key).doing("delete function")?;
@@ -210,7 +218,11 @@ impl Functions {
     }
 }
 
-fn read(connection: &Connection, id: &FunctionId) -> Result<Option<Function>, Error> {
+fn read(
+    documents: &Documents,
+    connection: &Connection,
+    id: &FunctionId,
+) -> Result<Option<Function>, Error> {
     let select = "SELECT document FROM function WHERE account = ?1 AND name = ?2";
     let document = connection
         .prepare_cached(select)
@@ -221,11 +233,16 @@ fn read(connection: &Connection, id: &FunctionId) -> Result<Option<Function>, Er
                 .optional()
         })
         .doing("read function")?;
-    document.map(|document| decode(&document)).transpose()
+    let decode = |document: String| documents.decode(&id.account, &document);
+    document.map(decode).transpose()
 }
 
 /// The account's functions but for this one.
-fn read_others(connection: &Connection, id: &FunctionId) -> Result<Vec<Function>, Error> {
+fn read_others(
+    documents: &Documents,
+    connection: &Connection,
+    id: &FunctionId,
+) -> Result<Vec<Function>, Error> {
     let read = || {
         let select = "SELECT document FROM function WHERE account = ?1 AND name <> ?2";
         let mut statement = connection.prepare_cached(select)?;
@@ -233,23 +250,38 @@ fn read_others(connection: &Connection, id: &FunctionId) -> Result<Vec<Function>
         let rows = statement.query_map(key, |row| row.get::<_, String>(0))?;
         rows.collect::<rusqlite::Result<Vec<_>>>()
     };
-    let documents = read().doing("read functions")?;
-    documents.iter().map(|document| decode(document)).collect()
+    let others = read().doing("read functions")?;
+    let decode = |document: &String| documents.decode(&id.account, document);
+    others.iter().map(decode).collect()
 }
 
-fn insert(connection: &Connection, function: &Function) -> Result<(), Error> {
+fn insert(
+    documents: &Documents,
+    connection: &Connection,
+    function: &Function,
+) -> Result<(), Error> {
     let insert = "INSERT INTO function (document, account, name) VALUES (?1, ?2, ?3)";
-    write(connection, insert, function)
+    write(documents, connection, insert, function)
 }
 
-fn replace(connection: &Connection, function: &Function) -> Result<(), Error> {
+fn replace(
+    documents: &Documents,
+    connection: &Connection,
+    function: &Function,
+) -> Result<(), Error> {
     let update = "UPDATE function SET document = ?1 WHERE account = ?2 AND name = ?3";
-    write(connection, update, function)
+    write(documents, connection, update, function)
 }
 
-fn write(connection: &Connection, sql: &str, function: &Function) -> Result<(), Error> {
-    let document = document::encode(function, || format!("function {}", function.id))?;
+fn write(
+    documents: &Documents,
+    connection: &Connection,
+    sql: &str,
+    function: &Function,
+) -> Result<(), Error> {
     let id = &function.id;
+    let which = || format!("function {id}");
+    let document = documents.encode(connection, &id.account, function, which)?;
     connection
         .prepare_cached(sql)
         .and_then(|mut statement| {
@@ -281,8 +313,4 @@ fn write_urls(connection: &Connection, function: &Function) -> Result<(), Error>
         Some(taken) => Err(Error::UrlTaken(taken)),
         None => Ok(()),
     }
-}
-
-fn decode(document: &str) -> Result<Function, Error> {
-    document::decode(document, "a function")
 }

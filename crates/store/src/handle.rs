@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use kiln_types::account::AccountId;
 use kiln_types::{Clock, Function, FunctionId, Qualifier, Sha256, UrlId};
+use rusqlite::Connection;
 use tokio::sync::broadcast;
 
 use crate::apis::Apis;
@@ -36,7 +37,7 @@ use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::topics::Topics;
 use crate::usage::Usage;
-use crate::vault::Vault;
+use crate::vault::{MasterKey, MasterKeys, Resealed, Vault, seal_what_is_plain};
 
 /// An open data directory. Clones share it; it is given up on [`Store::close`], or when the last
 /// clone is dropped.
@@ -69,6 +70,7 @@ struct Parts {
     images: Images,
     buckets: Buckets,
     meta: Arc<Database>,
+    vault: Vault,
     lock: Mutex<Option<File>>,
 }
 
@@ -82,20 +84,19 @@ impl Store {
         let dir = config.dir;
         make_private_dir(&dir)?;
         let lock = take_lock(&dir)?;
-        let meta = Arc::new(Database::open(&dir, &crate::functions::META)?);
+        let (meta, vault) = open_meta(&dir, config.master_key, config.former_master_key)?;
         let queue = Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?;
-        let vault = Vault;
         let parts = Parts {
-            functions: Functions::open(meta.clone())?,
-            layers: Layers::open(meta.clone())?,
-            mappings: Mappings::open(meta.clone())?,
-            apis: Apis::open(meta.clone())?,
-            buses: Buses::open(meta.clone())?,
-            topics: Topics::open(meta.clone())?,
-            keys: Keys::open(meta.clone(), clock.clone())?,
-            identities: Identities::open(meta.clone())?,
-            secrets: Secrets::open(meta.clone(), vault.clone())?,
-            parameters: Parameters::open(meta.clone(), vault)?,
+            functions: Functions::open(meta.clone(), &vault)?,
+            layers: Layers::open(meta.clone(), &vault)?,
+            mappings: Mappings::open(meta.clone(), &vault)?,
+            apis: Apis::open(meta.clone(), &vault)?,
+            buses: Buses::open(meta.clone(), &vault)?,
+            topics: Topics::open(meta.clone(), &vault)?,
+            keys: Keys::open(meta.clone(), &vault, clock.clone())?,
+            identities: Identities::open(meta.clone(), &vault)?,
+            secrets: Secrets::open(meta.clone(), &vault)?,
+            parameters: Parameters::open(meta.clone(), &vault)?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             audit: Audit::open(&dir)?,
@@ -108,6 +109,7 @@ impl Store {
             images: Images::open(&dir, clock)?,
             buckets: Buckets::open(&dir)?,
             meta,
+            vault,
             lock: Mutex::new(Some(lock)),
         };
         Ok(Self {
@@ -328,6 +330,40 @@ impl Store {
     pub fn keys(&self) -> &Keys {
         &self.parts.keys
     }
+
+    /// Gives each account, and the server itself, a new data key, seals by it all that the one before sealed, and destroys
+    /// that. One transaction.
+    pub async fn rotate_data_keys(&self) -> Result<Resealed, Error> {
+        let vault = self.parts.vault.clone();
+        let work = move |to: &Connection| vault.rotate_all(to);
+        let vault = self.parts.vault.clone();
+        let forget = move |(_, kept): &(Resealed, Vec<String>)| vault.forget_all_but(kept);
+        let made = self.parts.meta.write_then("rotate data keys", work, forget);
+        made.await.map(|(resealed, _)| resealed)
+    }
+}
+
+/// Opens `meta.db` with its vault; what an older Kiln wrote in plain is sealed, and nothing is left of it.
+fn open_meta(
+    dir: &Path,
+    given: Option<MasterKey>,
+    former: Option<MasterKey>,
+) -> Result<(Arc<Database>, Vault), Error> {
+    let is_given = given.is_some();
+    let unlock = |to: &Connection| {
+        let masters = MasterKeys::of(dir, given, former, Vault::has_keys(to)?)?;
+        let vault = Vault::unlock(to, &masters)?;
+        let was_plain = seal_what_is_plain(&vault, to)?;
+        Ok((vault, was_plain))
+    };
+    let (meta, (vault, was_plain)) = Database::open_with(dir, &crate::functions::META, unlock)?;
+    if was_plain {
+        meta.vacuum()?;
+    }
+    if is_given {
+        MasterKeys::forget_kept(dir)?;
+    }
+    Ok((Arc::new(meta), vault))
 }
 
 /// Makes a directory that only the server's own user may enter: it holds keys and users' code.

@@ -13,9 +13,10 @@ use kiln_types::iam::{Directory, Entity, EntityId, EntityName, Refusal};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
 use crate::keys;
+use crate::vault::Vault;
 
 /// The tables, as a migration of `meta.db`.
 pub(crate) const TABLES: &str = "
@@ -36,6 +37,7 @@ pub(crate) const TABLES: &str = "
 #[derive(Clone)]
 pub struct Identities {
     database: Arc<Database>,
+    documents: Documents,
     /// As of the last change that was made durable.
     shown: Arc<RwLock<HashMap<AccountId, Arc<Directory>>>>,
     /// What the next change begins with, and the number of the change that left it.
@@ -45,7 +47,8 @@ pub struct Identities {
 type Working = HashMap<AccountId, (i64, Arc<Directory>)>;
 
 impl Identities {
-    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Documents::of(vault, "identity", "an identity");
         let accounts = database.read_now("read identities", |from| {
             let mut select = from.prepare("SELECT DISTINCT account FROM identity")?;
             let rows = select.query_map([], |row| row.get::<_, String>(0))?;
@@ -58,10 +61,14 @@ impl Identities {
                 why: format!("{error}"),
             })?;
             let rows = database.read_now("read identities", |from| rows(from, &account))?;
-            shown.insert(account.clone(), Arc::new(directory(account, rows)?));
+            shown.insert(
+                account.clone(),
+                Arc::new(directory(&documents, account, rows)?),
+            );
         }
         Ok(Self {
             database,
+            documents,
             shown: Arc::new(RwLock::new(shown)),
             working: Arc::default(),
         })
@@ -110,6 +117,7 @@ impl Identities {
         E: From<Error> + Send + 'static,
     {
         let (working, account) = (self.working.clone(), account.clone());
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
             let mut working = working.lock().expect("no holder panics");
             let number = change_number(connection, &account)?;
@@ -117,12 +125,12 @@ impl Identities {
                 Some((known, directory)) if *known == number => directory.clone(),
                 _ => {
                     let rows = rows(connection, &account).doing("read identities")?;
-                    Arc::new(directory(account.clone(), rows)?)
+                    Arc::new(directory(&documents, account.clone(), rows)?)
                 }
             };
             let mut after = Directory::clone(&before);
             let made = change(connection, &mut after)?;
-            write(connection, &before, &after)?;
+            write(&documents, connection, &before, &after)?;
             let number = raise(connection, &account)?;
             let after = Arc::new(after);
             working.insert(account, (number, after.clone()));
@@ -158,14 +166,18 @@ fn rows(from: &Connection, account: &AccountId) -> rusqlite::Result<Vec<(String,
     rows.collect()
 }
 
-fn directory(account: AccountId, rows: Vec<(String, String)>) -> Result<Directory, Error> {
-    let mut directory = Directory::new(account);
+fn directory(
+    documents: &Documents,
+    account: AccountId,
+    rows: Vec<(String, String)>,
+) -> Result<Directory, Error> {
+    let mut directory = Directory::new(account.clone());
     for (kind, text) in rows {
         directory.restore(match kind.as_str() {
-            "user" => Entity::User(document::decode(&text, "a user")?),
-            "group" => Entity::Group(document::decode(&text, "a group")?),
-            "role" => Entity::Role(document::decode(&text, "a role")?),
-            "policy" => Entity::Policy(document::decode(&text, "a policy")?),
+            "user" => Entity::User(documents.decode(&account, &text)?),
+            "group" => Entity::Group(documents.decode(&account, &text)?),
+            "role" => Entity::Role(documents.decode(&account, &text)?),
+            "policy" => Entity::Policy(documents.decode(&account, &text)?),
             other => {
                 return Err(Error::Damaged {
                     what: "an identity".to_owned(),
@@ -178,7 +190,12 @@ fn directory(account: AccountId, rows: Vec<(String, String)>) -> Result<Director
 }
 
 /// Writes what a change altered.
-fn write(connection: &Connection, before: &Directory, after: &Directory) -> Result<(), Error> {
+fn write(
+    documents: &Documents,
+    connection: &Connection,
+    before: &Directory,
+    after: &Directory,
+) -> Result<(), Error> {
     let account = after.account().as_str();
     let id = |entity: Entity| (entity.id().clone(), entity);
     let mut gone: HashMap<EntityId, Entity> = before.entities().map(id).collect();
@@ -187,7 +204,7 @@ fn write(connection: &Connection, before: &Directory, after: &Directory) -> Resu
         if known.is_some_and(|known| known.is_same(&entity)) {
             continue;
         }
-        let (kind, document) = encode(&entity)?;
+        let (kind, document) = encode(documents, connection, after.account(), &entity)?;
         let put =
             "INSERT OR REPLACE INTO identity (account, id, kind, document) VALUES (?1, ?2, ?3, ?4)";
         let row = params![account, entity.id().as_str(), kind, document];
@@ -201,14 +218,20 @@ fn write(connection: &Connection, before: &Directory, after: &Directory) -> Resu
     Ok(())
 }
 
-fn encode(entity: &Entity) -> Result<(&'static str, String), Error> {
+fn encode(
+    documents: &Documents,
+    to: &Connection,
+    account: &AccountId,
+    entity: &Entity,
+) -> Result<(&'static str, String), Error> {
     let which = || format!("identity {}", entity.id());
-    Ok(match entity {
-        Entity::User(user) => ("user", document::encode(user, which)?),
-        Entity::Group(group) => ("group", document::encode(group, which)?),
-        Entity::Role(role) => ("role", document::encode(role, which)?),
-        Entity::Policy(policy) => ("policy", document::encode(policy, which)?),
-    })
+    let (kind, document) = match entity {
+        Entity::User(user) => ("user", documents.encode(to, account, user, which)),
+        Entity::Group(group) => ("group", documents.encode(to, account, group, which)),
+        Entity::Role(role) => ("role", documents.encode(to, account, role, which)),
+        Entity::Policy(policy) => ("policy", documents.encode(to, account, policy, which)),
+    };
+    Ok((kind, document?))
 }
 
 fn change_number(connection: &Connection, account: &AccountId) -> Result<i64, Error> {

@@ -1,7 +1,6 @@
 //! Access keys: who may call, and the secrets with which requests are signed.
 //!
-//! Verifying a signature needs the secret itself, so it is kept as it is, in a file and directory
-//! that only the server's user can read.
+//! Verifying a signature needs the secret itself, so that it is not hashed but sealed; in memory it is as it is.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,16 +17,26 @@ use rusqlite::{Connection, Row, params};
 use crate::database::Database;
 use crate::error::{Doing, Error};
 use crate::iam;
+use crate::vault::{SERVER, Vault};
 
 mod last_use;
 
 pub use last_use::KeyUse;
 use last_use::Uses;
 
-/// One row, made with the database.
+/// One row, made with the database; [`SERVER_SECRET`] has moved it.
 pub(crate) const TABLES: &str = "
     CREATE TABLE function_secret (bytes BLOB NOT NULL) STRICT;
     INSERT INTO function_secret VALUES (randomblob(32));
+";
+/// What belongs to the server itself, sealed: a migration of `meta.db`. What functions' keys are derived from comes here.
+pub(crate) const SERVER_SECRET: &str = "
+    CREATE TABLE server_secret (
+        name TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO server_secret SELECT 'functions', lower(hex(bytes)) FROM function_secret;
+    DROP TABLE function_secret;
 ";
 /// Whose keys they are, and when they were last used: a migration of `meta.db`.
 pub(crate) const OWNERS: &str = "
@@ -79,6 +88,7 @@ pub enum KeyError {
 #[derive(Clone)]
 pub struct Keys {
     database: Arc<Database>,
+    vault: Vault,
     keys: Arc<RwLock<HashMap<String, Arc<AccessKey>>>>,
     uses: Arc<Uses>,
     function_secret: [u8; 32],
@@ -86,25 +96,32 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn open(database: Arc<Database>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        database: Arc<Database>,
+        vault: &Vault,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         let stored = database.read_now("read access keys", |connection| {
             let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM access_key"))?;
             let rows = statement.query_map([], key_of)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        let function_secret = database.read_now("read the secret of functions", |connection| {
-            connection.query_row("SELECT bytes FROM function_secret", [], |row| row.get(0))
+        let function_secret = database.read_now("read the secret of functions", |from| {
+            let select = "SELECT value FROM server_secret WHERE name = 'functions'";
+            from.query_row(select, [], |row| row.get::<_, String>(0))
         })?;
-        let keys = stored
-            .into_iter()
-            .map(|key| (key.id.clone(), Arc::new(key)))
-            .collect();
+        let mut keys = HashMap::new();
+        for key in stored {
+            let key = opened(vault, key)?;
+            keys.insert(key.id.clone(), Arc::new(key));
+        }
         let uses = database.read_now("read uses of access keys", last_use::read)?;
         Ok(Self {
             database,
+            vault: vault.clone(),
             keys: Arc::new(RwLock::new(keys)),
             uses: Arc::new(uses),
-            function_secret,
+            function_secret: open_function_secret(vault, &function_secret)?,
             clock,
         })
     }
@@ -112,8 +129,10 @@ impl Keys {
     /// Makes a key of an account, active at once.
     pub async fn create(&self, account: &AccountId, name: &str) -> Result<Arc<AccessKey>, Error> {
         let key = self.draft(account, None, name)?;
+        let vault = self.vault.clone();
+        let work = move |to: &Connection| insert(&vault, to, key);
         self.database
-            .write_then("create access key", move |to| insert(to, key), self.show())
+            .write_then("create access key", work, self.show())
             .await
     }
 
@@ -125,6 +144,7 @@ impl Keys {
         name: &str,
     ) -> Result<Arc<AccessKey>, KeyError> {
         let key = self.draft(account, user, name)?;
+        let vault = self.vault.clone();
         let work = move |to: &Connection| {
             if let Some(user) = &key.user
                 && !iam::exists(to, &key.account, user)?
@@ -134,7 +154,7 @@ impl Keys {
             if count(to, &key.account, key.user.as_ref())? >= Quota::Keys.max() {
                 return Err(KeyError::TooMany);
             }
-            Ok(insert(to, key)?)
+            Ok(insert(&vault, to, key)?)
         };
         self.database
             .write_then("create access key", work, self.show())
@@ -218,12 +238,19 @@ impl Keys {
         active: bool,
     ) -> Result<Option<Arc<AccessKey>>, Error> {
         let id = id.to_owned();
-        let work = move |connection: &Connection| {
+        let update = move |connection: &Connection| {
             let update =
                 format!("UPDATE access_key SET active = ?2 WHERE id = ?1 RETURNING {COLUMNS}");
             let mut statement = connection.prepare(&update)?;
             let rows = statement.query_map(params![id, active], key_of)?;
-            Ok(rows.last().transpose()?.map(Arc::new))
+            rows.last().transpose()
+        };
+        let doing = "change access key";
+        let vault = self.vault.clone();
+        let work = move |to: &Connection| {
+            let updated = update(to).doing(doing)?;
+            let key = updated.map(|key| opened(&vault, key)).transpose()?;
+            Ok(key.map(Arc::new))
         };
         let keys = self.keys.clone();
         let publish = move |key: &Option<Arc<AccessKey>>| {
@@ -233,10 +260,7 @@ impl Keys {
                     .insert(key.id.clone(), key.clone());
             }
         };
-        let doing = "change access key";
-        self.database
-            .write_then(doing, move |to| work(to).doing(doing), publish)
-            .await
+        self.database.write_then(doing, work, publish).await
     }
 
     /// Forgets a key; tells whether there was one.
@@ -282,12 +306,14 @@ impl fmt::Debug for AccessKey {
     }
 }
 
-fn insert(connection: &Connection, key: AccessKey) -> Result<Arc<AccessKey>, Error> {
+fn insert(vault: &Vault, connection: &Connection, key: AccessKey) -> Result<Arc<AccessKey>, Error> {
+    let what = secret_of(&key.id);
+    let secret = vault.seal(connection, &key.account, &what, key.secret.as_bytes())?;
     let insert = format!("INSERT INTO access_key ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
     let created = key.created.as_millis();
     let values = params![
         key.id,
-        key.secret,
+        secret,
         key.account.as_str(),
         key.name,
         created,
@@ -313,6 +339,30 @@ pub(crate) fn count(
     Ok(usize::try_from(counted).unwrap_or(usize::MAX))
 }
 
+/// What the secret of a key is sealed as.
+fn secret_of(id: &str) -> String {
+    format!("access key {id}")
+}
+
+fn opened(vault: &Vault, key: AccessKey) -> Result<AccessKey, Error> {
+    let secret = vault.open(&key.account, &secret_of(&key.id), &key.secret)?;
+    let secret = String::from_utf8_lossy(&secret).into_owned();
+    Ok(AccessKey { secret, ..key })
+}
+
+fn open_function_secret(vault: &Vault, sealed: &str) -> Result<[u8; 32], Error> {
+    const WHAT: &str = "server secret functions";
+    let digits = vault.open_of(SERVER, WHAT, sealed)?;
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    let secret = bytes.and_then(|bytes| bytes.try_into().ok());
+    secret.ok_or_else(|| Error::Damaged {
+        what: WHAT.to_owned(),
+        why: "it is not 64 hexadecimal digits".to_owned(),
+    })
+}
+
+/// As it is kept: its secret is sealed.
 fn key_of(row: &Row<'_>) -> rusqlite::Result<AccessKey> {
     let user: Option<String> = row.get(6)?;
     Ok(AccessKey {

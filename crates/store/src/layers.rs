@@ -11,8 +11,9 @@ use kiln_types::{AccountId, LayerName, LayerVersion};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::vault::Vault;
 
 /// The tables, as a migration of `meta.db`.
 pub(crate) const TABLES: &str = "
@@ -35,6 +36,7 @@ pub(crate) const TABLES: &str = "
 #[derive(Clone)]
 pub struct Layers {
     database: Arc<Database>,
+    documents: Documents,
     snapshot: Arc<RwLock<Snapshot>>,
 }
 
@@ -42,15 +44,15 @@ type Versions = BTreeMap<u64, Arc<LayerVersion>>;
 type Snapshot = BTreeMap<AccountId, BTreeMap<LayerName, Versions>>;
 
 impl Layers {
-    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents =
-            database.read_now("read layers", |from| document::all(from, "layer_version"))?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Documents::of(vault, "layer_version", "a layer");
         let mut snapshot = Snapshot::new();
-        for document in documents {
-            put(&mut snapshot, Arc::new(decode(&document)?));
+        for layer in documents.all(&database)? {
+            put(&mut snapshot, Arc::new(layer));
         }
         Ok(Self {
             database,
+            documents,
             snapshot: Arc::new(RwLock::new(snapshot)),
         })
     }
@@ -67,10 +69,11 @@ impl Layers {
         F: FnOnce(u64) -> LayerVersion + Send + 'static,
     {
         let (account, name) = (account.clone(), name.clone());
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
             let number = next_number(connection, &account, &name).doing("number a layer")?;
             let layer = version(number);
-            write(connection, &layer)?;
+            write(&documents, connection, &layer)?;
             Ok(Arc::new(layer))
         };
         self.database
@@ -128,15 +131,16 @@ impl Layers {
         E: From<Error> + Send + 'static,
     {
         let (account, name) = (account.clone(), name.clone());
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
-            let found = read(connection, &account, &name, version)?;
+            let found = read(&documents, connection, (&account, &name, version))?;
             let mut layer = found.ok_or_else(|| Error::NoLayer {
                 name: name.clone(),
                 version,
             })?;
             change(&mut layer)?;
             (layer.account, layer.name, layer.version) = (account, name, version);
-            write(connection, &layer)?;
+            write(&documents, connection, &layer)?;
             Ok(Arc::new(layer))
         };
         self.database
@@ -207,10 +211,9 @@ fn number(version: u64) -> i64 {
 }
 
 fn read(
+    documents: &Documents,
     connection: &Connection,
-    account: &AccountId,
-    name: &LayerName,
-    version: u64,
+    (account, name, version): (&AccountId, &LayerName, u64),
 ) -> Result<Option<LayerVersion>, Error> {
     let select =
         "SELECT document FROM layer_version WHERE account = ?1 AND name = ?2 AND version = ?3";
@@ -222,11 +225,17 @@ fn read(
             row.optional()
         })
         .doing("read layer")?;
-    document.map(|document| decode(&document)).transpose()
+    let decode = |document: String| documents.decode(account, &document);
+    document.map(decode).transpose()
 }
 
-fn write(connection: &Connection, layer: &LayerVersion) -> Result<(), Error> {
-    let document = document::encode(layer, || format!("layer {}", layer.name))?;
+fn write(
+    documents: &Documents,
+    connection: &Connection,
+    layer: &LayerVersion,
+) -> Result<(), Error> {
+    let which = || format!("layer {}", layer.name);
+    let document = documents.encode(connection, &layer.account, layer, which)?;
     let put = "INSERT OR REPLACE INTO layer_version (account, name, version, document)
                VALUES (?1, ?2, ?3, ?4)";
     let (account, name) = (layer.account.as_str(), layer.name.as_str());
@@ -237,8 +246,4 @@ fn write(connection: &Connection, layer: &LayerVersion) -> Result<(), Error> {
         })
         .doing("write layer")?;
     Ok(())
-}
-
-fn decode(document: &str) -> Result<LayerVersion, Error> {
-    document::decode(document, "a layer")
 }

@@ -4,7 +4,9 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets (every commit is synced)
+//! <dir>/master.key               what data keys are wrapped by, unless another master key is given
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets (every commit is synced,
+//!                                what they say is sealed)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
@@ -85,3 +87,4 @@ pub use schedules::Schedules;
 pub use secrets::{NewVersion, SecretError, SecretValue, Secrets};
 pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};
+pub use vault::{InvalidMasterKey, MasterKey, Resealed};

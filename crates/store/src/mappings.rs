@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, Mapping, MappingId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::broadcast;
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::vault::Vault;
 
 /// The table, as a migration of `meta.db`.
 pub(crate) const TABLE: &str = "
@@ -38,6 +39,7 @@ const CHANGES_MAX: usize = 1_024;
 #[derive(Clone)]
 pub struct Mappings {
     database: Arc<Database>,
+    documents: Documents,
     snapshot: Arc<RwLock<Snapshot>>,
     changes: broadcast::Sender<MappingId>,
 }
@@ -45,18 +47,16 @@ pub struct Mappings {
 type Snapshot = BTreeMap<MappingId, Arc<Mapping>>;
 
 impl Mappings {
-    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let documents = database.read_now("read event source mappings", |from| {
-            document::all(from, "event_source_mapping")
-        })?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Documents::of(vault, "event_source_mapping", "an event source mapping");
         let mut snapshot = Snapshot::new();
-        for document in documents {
-            let mapping = decode(&document)?;
+        for mapping in documents.all::<Mapping>(&database)? {
             snapshot.insert(mapping.id, Arc::new(mapping));
         }
         let (changes, _) = broadcast::channel(CHANGES_MAX);
         Ok(Self {
             database,
+            documents,
             snapshot: Arc::new(RwLock::new(snapshot)),
             changes,
         })
@@ -65,9 +65,10 @@ impl Mappings {
     /// Keeps a new mapping. Fails with [`Error::MappingExists`] when another brings the same events to the
     /// same function.
     pub async fn create(&self, mapping: Mapping) -> Result<Arc<Mapping>, Error> {
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
-            refuse_repeats(connection, &mapping)?;
-            write(connection, &mapping)?;
+            refuse_repeats(&documents, connection, &mapping)?;
+            write(&documents, connection, &mapping)?;
             Ok(Arc::new(mapping))
         };
         self.database
@@ -106,8 +107,9 @@ impl Mappings {
         F: FnOnce(&mut Mapping) -> Result<(), E> + Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        let documents = self.documents.clone();
         let work = move |connection: &Connection| {
-            let before = read(connection, id)?.ok_or(Error::NoMapping(id))?;
+            let before = read(&documents, connection, id)?.ok_or(Error::NoMapping(id))?;
             let mut mapping = before.clone();
             change(&mut mapping)?;
             let is_moved = mapping.function != before.function;
@@ -116,9 +118,9 @@ impl Mappings {
                 mapping.source = before.source;
             }
             if is_moved {
-                refuse_repeats(connection, &mapping)?;
+                refuse_repeats(&documents, connection, &mapping)?;
             }
-            write(connection, &mapping)?;
+            write(&documents, connection, &mapping)?;
             Ok(Arc::new(mapping))
         };
         self.database
@@ -200,7 +202,11 @@ impl Mappings {
     }
 }
 
-fn refuse_repeats(connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
+fn refuse_repeats(
+    documents: &Documents,
+    connection: &Connection,
+    mapping: &Mapping,
+) -> Result<(), Error> {
     let read = || {
         let select = "SELECT document FROM event_source_mapping WHERE account = ?1 AND id <> ?2";
         let mut statement = connection.prepare_cached(select)?;
@@ -209,7 +215,7 @@ fn refuse_repeats(connection: &Connection, mapping: &Mapping) -> Result<(), Erro
         rows.collect::<rusqlite::Result<Vec<_>>>()
     };
     for document in read().doing("read event source mappings")? {
-        let other = decode(&document)?;
+        let other: Mapping = documents.decode(&mapping.account, &document)?;
         if other.repeats(mapping) {
             return Err(Error::MappingExists(other.id));
         }
@@ -217,21 +223,26 @@ fn refuse_repeats(connection: &Connection, mapping: &Mapping) -> Result<(), Erro
     Ok(())
 }
 
-fn read(connection: &Connection, id: MappingId) -> Result<Option<Mapping>, Error> {
-    let select = "SELECT document FROM event_source_mapping WHERE id = ?1";
-    let document = connection
+fn read(
+    documents: &Documents,
+    connection: &Connection,
+    id: MappingId,
+) -> Result<Option<Mapping>, Error> {
+    let select = "SELECT account, document FROM event_source_mapping WHERE id = ?1";
+    let row = connection
         .prepare_cached(select)
         .and_then(|mut statement| {
-            let row = statement.query_row([id.to_string()], |row| row.get::<_, String>(0));
+            let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let row = statement.query_row([id.to_string()], columns);
             row.optional()
         })
         .doing("read event source mapping")?;
-    document.map(|document| decode(&document)).transpose()
+    row.map(|row| documents.decode_row(&row)).transpose()
 }
 
-fn write(connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
+fn write(documents: &Documents, connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
     let which = || format!("event source mapping {}", mapping.id);
-    let document = document::encode(mapping, which)?;
+    let document = documents.encode(connection, &mapping.account, mapping, which)?;
     let put = "INSERT OR REPLACE INTO event_source_mapping (id, account, document)
                VALUES (?1, ?2, ?3)";
     connection
@@ -242,8 +253,4 @@ fn write(connection: &Connection, mapping: &Mapping) -> Result<(), Error> {
         })
         .doing("write event source mapping")?;
     Ok(())
-}
-
-fn decode(document: &str) -> Result<Mapping, Error> {
-    document::decode(document, "an event source mapping")
 }

@@ -12,11 +12,13 @@ use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::Error;
 use crate::vault::Vault;
 
 mod rows;
+
+use rows::{Rows, Sealed};
 
 /// The tables, as a migration of `meta.db`.
 pub(crate) const TABLES: &str = "
@@ -41,7 +43,7 @@ pub(crate) const TABLES: &str = "
 #[derive(Clone)]
 pub struct Parameters {
     database: Arc<Database>,
-    vault: Vault,
+    rows: Rows,
     shown: Shown,
 }
 
@@ -83,17 +85,15 @@ pub enum ParameterError {
 }
 
 impl Parameters {
-    pub(crate) fn open(database: Arc<Database>, vault: Vault) -> Result<Self, Error> {
-        let documents =
-            database.read_now("read parameters", |from| document::all(from, "parameter"))?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Documents::of(vault, "parameter", "a parameter");
         let mut shown = BTreeMap::new();
-        for document in documents {
-            let parameter: Parameter = document::decode(&document, "a parameter")?;
+        for parameter in documents.all::<Parameter>(&database)? {
             shown.insert(parameter.id.clone(), Arc::new(parameter));
         }
         Ok(Self {
             database,
-            vault,
+            rows: Rows::new(documents, vault.clone()),
             shown: Arc::new(RwLock::new(shown)),
         })
     }
@@ -132,20 +132,17 @@ impl Parameters {
         F: FnOnce(Option<&Parameter>) -> Result<ParameterVersion, E> + Send + 'static,
         E: From<ParameterError> + From<Error> + Send + 'static,
     {
-        let (vault, id) = (self.vault.clone(), id.clone());
+        let (rows, id) = (self.rows.clone(), id.clone());
         let work = move |connection: &Connection| {
-            let before = rows::read(connection, &id)?;
+            let before = rows.read(connection, &id)?;
             if before.is_none() && rows::count(connection, &id.account)? >= count_max {
                 return Err(ParameterError::TooMany(count_max).into());
             }
             let latest = settle(before.as_ref())?;
             let parameter = next(before, id, latest, tags)?;
-            rows::write(connection, &parameter)?;
+            rows.write(connection, &parameter)?;
             rows::delete_before(connection, &parameter.id, parameter.oldest)?;
-            let what = what(&parameter.id, parameter.version);
-            let account = &parameter.id.account;
-            let sealed = vault.seal(connection, account, &what, value.as_bytes())?;
-            rows::write_version(connection, &parameter, &sealed)?;
+            rows.write_version(connection, &parameter, &value)?;
             Ok::<_, E>(Arc::new(parameter))
         };
         let doing = "write parameter";
@@ -161,14 +158,14 @@ impl Parameters {
         F: FnOnce(&mut Parameter) -> Result<(), E> + Send + 'static,
         E: From<ParameterError> + From<Error> + Send + 'static,
     {
-        let id = id.clone();
+        let (id, rows) = (id.clone(), self.rows.clone());
         let work = move |connection: &Connection| {
-            let found = rows::read(connection, &id)?;
+            let found = rows.read(connection, &id)?;
             let mut parameter =
                 found.ok_or_else(|| ParameterError::NoParameter(id.name.clone()))?;
             change(&mut parameter)?;
             parameter.id = id;
-            rows::write(connection, &parameter)?;
+            rows.write(connection, &parameter)?;
             Ok::<_, E>(Arc::new(parameter))
         };
         let doing = "change parameter";
@@ -194,49 +191,40 @@ impl Parameters {
         wanted: Vec<(ParameterId, u64)>,
         opens: bool,
     ) -> Result<Vec<PastVersion>, Error> {
+        let rows = self.sealed(wanted.clone()).await?;
+        match self.opened(rows, opens) {
+            Ok(versions) => Ok(versions),
+            // Their data key may have been replaced since.
+            Err(_) => self.opened(self.sealed(wanted).await?, opens),
+        }
+    }
+
+    async fn sealed(&self, wanted: Vec<(ParameterId, u64)>) -> Result<Vec<Sealed>, Error> {
         let read = move |from: &Connection| {
             let mut found = Vec::with_capacity(wanted.len());
             for (id, number) in wanted {
-                if let Some((document, sealed)) = rows::version(from, &id, number)? {
-                    found.push((id, number, document, sealed));
-                }
+                found.extend(rows::version(from, id, number)?);
             }
             Ok(found)
         };
-        let rows = self.database.read("read parameters", read).await?;
-        let mut versions = Vec::with_capacity(rows.len());
-        for (id, number, document, sealed) in rows {
-            let version: ParameterVersion =
-                document::decode(&document, "a version of a parameter")?;
-            let value = match version.kind {
-                ParameterKind::Secret if !opens => Zeroizing::new(sealed),
-                _ => self.opened(&id, number, &sealed)?,
-            };
-            versions.push(PastVersion {
-                id,
-                number,
-                version,
-                value,
-            });
-        }
-        Ok(versions)
+        self.database.read("read parameters", read).await
     }
 
-    fn opened(
-        &self,
-        id: &ParameterId,
-        number: u64,
-        sealed: &str,
-    ) -> Result<Zeroizing<String>, Error> {
-        let what = what(id, number);
-        let plain = self.vault.open(&id.account, &what, sealed)?;
-        match std::str::from_utf8(&plain) {
-            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-            Err(_) => Err(Error::Damaged {
-                what,
-                why: "it is no text".to_owned(),
-            }),
-        }
+    fn opened(&self, sealed: Vec<Sealed>, opens: bool) -> Result<Vec<PastVersion>, Error> {
+        let opened = sealed.into_iter().map(|row| {
+            let version = self.rows.version_of(&row)?;
+            let value = match version.kind {
+                ParameterKind::Secret if !opens => Zeroizing::new(row.text),
+                _ => self.rows.open(&row)?,
+            };
+            Ok(PastVersion {
+                id: row.id,
+                number: row.number,
+                version,
+                value,
+            })
+        });
+        opened.collect()
     }
 
     fn publish(&self) -> impl FnOnce(&Arc<Parameter>) + Send + 'static {
@@ -279,9 +267,4 @@ fn next(
         parameter.oldest += 1;
     }
     Ok(parameter)
-}
-
-/// The row, as it is sealed.
-fn what(id: &ParameterId, version: u64) -> String {
-    format!("parameter_version/{}/{version}", id.name)
 }

@@ -74,6 +74,7 @@ const QUEUE: Spec = Spec {
     durability: Durability::Disk,
     linger: Duration::ZERO,
     checkpoint: Checkpoint::Beside,
+    wipes: false,
     migrations: &[
         "
         CREATE TABLE lane (

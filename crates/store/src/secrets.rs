@@ -9,13 +9,14 @@ use kiln_types::{AccountId, Region, Secret, SecretId, SecretName, Timestamp};
 use rusqlite::Connection;
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
 use crate::vault::Vault;
 
 mod rows;
 mod value;
 
+use rows::Rows;
 pub use value::SecretValue;
 
 /// The tables, as a migration of `meta.db`.
@@ -40,7 +41,7 @@ pub(crate) const TABLES: &str = "
 #[derive(Clone)]
 pub struct Secrets {
     database: Arc<Database>,
-    vault: Vault,
+    rows: Rows,
     shown: Shown,
 }
 
@@ -90,16 +91,15 @@ pub enum SecretError {
 }
 
 impl Secrets {
-    pub(crate) fn open(database: Arc<Database>, vault: Vault) -> Result<Self, Error> {
-        let documents = database.read_now("read secrets", |from| document::all(from, "secret"))?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Documents::of(vault, "secret", "a secret");
         let mut shown = BTreeMap::new();
-        for document in documents {
-            let secret: Secret = document::decode(&document, "a secret")?;
+        for secret in documents.all::<Secret>(&database)? {
             shown.insert(secret.id.clone(), Arc::new(secret));
         }
         Ok(Self {
             database,
-            vault,
+            rows: Rows::new(documents, vault.clone()),
             shown: Arc::new(RwLock::new(shown)),
         })
     }
@@ -151,20 +151,20 @@ impl Secrets {
         version: Option<NewVersion>,
         count_max: usize,
     ) -> Result<Arc<Secret>, SecretError> {
-        let (vault, now) = (self.vault.clone(), secret.created);
+        let (rows, now) = (self.rows.clone(), secret.created);
         let mut secret = secret;
         let work = move |connection: &Connection| {
-            if let Some(known) = rows::read(connection, &secret.id)? {
-                return made_before(connection, &vault, known, version.as_ref());
+            if let Some(known) = rows.read(connection, &secret.id)? {
+                return made_before(connection, &rows, known, version.as_ref());
             }
             if rows::count(connection, &secret.id.account)? >= count_max {
                 return Err(SecretError::TooMany(count_max));
             }
             // The values of versions refer to the secret.
-            rows::write(connection, &secret)?;
+            rows.write(connection, &secret)?;
             if let Some(version) = version {
-                put_version(connection, &vault, &mut secret, version, now)?;
-                rows::write(connection, &secret)?;
+                put_version(connection, &rows, &mut secret, version, now)?;
+                rows.write(connection, &secret)?;
             }
             Ok(Arc::new(secret))
         };
@@ -187,14 +187,14 @@ impl Secrets {
         F: FnOnce(&mut Secret) -> Result<(), E> + Send + 'static,
         E: From<SecretError> + From<Error> + Send + 'static,
     {
-        let vault = self.vault.clone();
+        let rows = self.rows.clone();
         self.change(id, move |connection, secret| {
             if secret.deletion.is_some() {
                 return Err(SecretError::Deleting(secret.id.name.clone()).into());
             }
             change(secret)?;
             match version {
-                Some(version) => Ok(put_version(connection, &vault, secret, version, now)?),
+                Some(version) => Ok(put_version(connection, &rows, secret, version, now)?),
                 None => Ok(()),
             }
         })
@@ -228,9 +228,9 @@ impl Secrets {
 
     /// Forgets a secret and all that it says, at once; tells what it was, if it was there.
     pub async fn remove(&self, id: &SecretId) -> Result<Option<Arc<Secret>>, Error> {
-        let id = id.clone();
+        let (id, rows) = (id.clone(), self.rows.clone());
         let work = move |connection: &Connection| {
-            let found = rows::read(connection, &id)?;
+            let found = rows.read(connection, &id)?;
             rows::delete(connection, &id)?;
             Ok::<_, Error>(found.map(Arc::new))
         };
@@ -255,9 +255,10 @@ impl Secrets {
         };
         let mut count = 0;
         for id in due {
+            let rows = self.rows.clone();
             let work = move |connection: &Connection| {
                 // It may have been restored since.
-                let found = rows::read(connection, &id)?.filter(is_due);
+                let found = rows.read(connection, &id)?.filter(is_due);
                 if found.is_some() {
                     rows::delete(connection, &id)?;
                 }
@@ -284,11 +285,23 @@ impl Secrets {
         secret: &Secret,
         version: &str,
     ) -> Result<Option<SecretValue>, Error> {
-        let (id, named) = (secret.id.clone(), version.to_owned());
-        let read = move |from: &Connection| rows::sealed(from, &id, &named);
-        let sealed = self.database.read("read what a secret says", read).await?;
-        let open = |sealed: String| value::open(&self.vault, secret, version, &sealed);
-        sealed.map(open).transpose()
+        let Some(sealed) = self.sealed(secret, version).await? else {
+            return Ok(None);
+        };
+        match self.rows.open(secret, version, &sealed) {
+            Ok(value) => Ok(Some(value)),
+            // Its data key may have been replaced since.
+            Err(error) => match self.sealed(secret, version).await? {
+                Some(anew) if anew != sealed => self.rows.open(secret, version, &anew).map(Some),
+                _ => Err(error),
+            },
+        }
+    }
+
+    async fn sealed(&self, secret: &Secret, version: &str) -> Result<Option<String>, Error> {
+        let (id, version) = (secret.id.clone(), version.to_owned());
+        let read = move |from: &Connection| rows::sealed(from, &id, &version);
+        self.database.read("read what a secret says", read).await
     }
 
     /// Notes that a version was read, once a day.
@@ -314,13 +327,13 @@ impl Secrets {
         F: FnOnce(&Connection, &mut Secret) -> Result<(), E> + Send + 'static,
         E: From<SecretError> + From<Error> + Send + 'static,
     {
-        let id = id.clone();
+        let (id, rows) = (id.clone(), self.rows.clone());
         let work = move |connection: &Connection| {
-            let found = rows::read(connection, &id)?;
+            let found = rows.read(connection, &id)?;
             let mut secret = found.ok_or_else(|| SecretError::NoSecret(id.name.clone()))?;
             change(connection, &mut secret)?;
             secret.id = id;
-            rows::write(connection, &secret)?;
+            rows.write(connection, &secret)?;
             Ok::<_, E>(Arc::new(secret))
         };
         let doing = "change secret";
@@ -339,7 +352,7 @@ impl Secrets {
 /// A secret that is there already, if the same request has made it.
 fn made_before(
     connection: &Connection,
-    vault: &Vault,
+    rows: &Rows,
     known: Secret,
     version: Option<&NewVersion>,
 ) -> Result<Arc<Secret>, SecretError> {
@@ -348,7 +361,7 @@ fn made_before(
         return Err(SecretError::Deleting(name));
     }
     match version {
-        Some(version) if is_repeated(connection, vault, &known, version)? => Ok(Arc::new(known)),
+        Some(version) if is_repeated(connection, rows, &known, version)? => Ok(Arc::new(known)),
         _ => Err(SecretError::Exists(name)),
     }
 }
@@ -356,7 +369,7 @@ fn made_before(
 /// Whether a secret has a version already, and it says the same. That it says something else is an error.
 fn is_repeated(
     connection: &Connection,
-    vault: &Vault,
+    rows: &Rows,
     secret: &Secret,
     version: &NewVersion,
 ) -> Result<bool, SecretError> {
@@ -365,7 +378,7 @@ fn is_repeated(
     }
     let sealed = rows::sealed(connection, &secret.id, &version.id);
     let sealed = sealed.doing("read what a secret says")?.unwrap_or_default();
-    if value::open(vault, secret, &version.id, &sealed)? == version.value {
+    if rows.open(secret, &version.id, &sealed)? == version.value {
         return Ok(true);
     }
     Err(SecretError::VersionExists {
@@ -376,19 +389,18 @@ fn is_repeated(
 
 fn put_version(
     connection: &Connection,
-    vault: &Vault,
+    rows: &Rows,
     secret: &mut Secret,
     version: NewVersion,
     now: Timestamp,
 ) -> Result<(), SecretError> {
-    if is_repeated(connection, vault, secret, &version)? {
+    if is_repeated(connection, rows, secret, &version)? {
         return Ok(());
     }
     let gone = secret.add_version(&version.id, version.labels, now)?;
     for id in gone {
         rows::delete_version(connection, &secret.id, &id)?;
     }
-    let sealed = value::seal(vault, connection, secret, &version.id, &version.value)?;
-    rows::write_version(connection, &secret.id, &version.id, &sealed)?;
+    rows.write_version(connection, secret, &version.id, &version.value)?;
     Ok(())
 }

@@ -8,11 +8,11 @@ use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, Subscription, SubscriptionId, Topic, TopicId};
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::de::DeserializeOwned;
 
 use crate::database::Database;
-use crate::document;
+use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::vault::{self, Vault};
 
 /// The tables, as a migration of `meta.db`.
 pub(crate) const TABLES: &str = "
@@ -39,6 +39,8 @@ pub(crate) const SIGNER: &str = "
         certificate TEXT NOT NULL
     ) STRICT;
 ";
+/// What its key is sealed as.
+const SIGNER_KEY: &str = "topic signer";
 
 /// What signs messages to HTTP endpoints.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +55,15 @@ pub struct SignerKept {
 #[derive(Clone)]
 pub struct Topics {
     database: Arc<Database>,
+    documents: Tables,
+    vault: Vault,
     snapshot: Arc<RwLock<Snapshot>>,
+}
+
+#[derive(Clone)]
+struct Tables {
+    topics: Documents,
+    subscriptions: Documents,
 }
 
 /// A topic with its subscriptions, as of the last change that was made durable.
@@ -79,24 +89,20 @@ pub enum TopicError {
 type Snapshot = BTreeMap<TopicId, Arc<LiveTopic>>;
 
 impl Topics {
-    pub(crate) fn open(database: Arc<Database>) -> Result<Self, Error> {
-        let (topics, subscriptions) = database.read_now("read topics", |from| {
-            Ok((
-                document::all(from, "topic")?,
-                document::all(from, "subscription")?,
-            ))
-        })?;
+    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+        let documents = Tables {
+            topics: Documents::of(vault, "topic", "a topic"),
+            subscriptions: Documents::of(vault, "subscription", "a subscription"),
+        };
         let mut snapshot = BTreeMap::new();
-        for document in topics {
-            let topic: Topic = decode(&document)?;
+        for topic in documents.topics.all::<Topic>(&database)? {
             let live = LiveTopic {
                 topic: Arc::new(topic),
                 subscriptions: BTreeMap::new(),
             };
             snapshot.insert(live.topic.id.clone(), live);
         }
-        for document in subscriptions {
-            let subscription: Subscription = decode(&document)?;
+        for subscription in documents.subscriptions.all::<Subscription>(&database)? {
             if let Some(live) = snapshot.get_mut(&subscription.topic) {
                 let id = subscription.id;
                 live.subscriptions.insert(id, Arc::new(subscription));
@@ -106,6 +112,8 @@ impl Topics {
         let snapshot = snapshot.into_iter().map(shared).collect();
         Ok(Self {
             database,
+            documents,
+            vault: vault.clone(),
             snapshot: Arc::new(RwLock::new(snapshot)),
         })
     }
@@ -143,13 +151,13 @@ impl Topics {
         F: FnOnce(Option<Topic>) -> Result<Topic, E> + Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let id = id.clone();
+        let (documents, id) = (self.documents.topics.clone(), id.clone());
         let work = move |connection: &Connection| {
             let topic = Topic {
                 id: id.clone(),
-                ..change(read_topic(connection, &id)?)?
+                ..change(read_topic(&documents, connection, &id)?)?
             };
-            write_topic(connection, &topic)?;
+            write_topic(&documents, connection, &topic)?;
             Ok::<_, E>(Arc::new(topic))
         };
         let snapshot = self.snapshot.clone();
@@ -196,16 +204,20 @@ impl Topics {
         F: FnOnce(&[Subscription]) -> Result<Subscription, E> + Send + 'static,
         E: From<TopicError> + From<Error> + Send + 'static,
     {
-        let of = id.clone();
+        let (documents, of) = (self.documents.clone(), id.clone());
         let work = move |connection: &Connection| {
-            if read_topic(connection, &of)?.is_none() {
+            if read_topic(&documents.topics, connection, &of)?.is_none() {
                 return Err(TopicError::NoTopic(of).into());
             }
             let subscription = Subscription {
                 topic: of.clone(),
-                ..change(&read_subscriptions(connection, &of)?)?
+                ..change(&read_subscriptions(
+                    &documents.subscriptions,
+                    connection,
+                    &of,
+                )?)?
             };
-            write_subscription(connection, &subscription)?;
+            write_subscription(&documents.subscriptions, connection, &subscription)?;
             Ok::<_, E>(Arc::new(subscription))
         };
         let snapshot = self.snapshot.clone();
@@ -221,17 +233,22 @@ impl Topics {
 
     /// What signs messages to HTTP endpoints, if it was made.
     pub async fn signer(&self) -> Result<Option<SignerKept>, Error> {
-        self.database.read("read the key of topics", signer).await
+        let row = self.database.read("read the key of topics", signer).await?;
+        row.map(|row| opened(&self.vault, row)).transpose()
     }
 
     /// Keeps what signs messages, unless there is one already; returns the one that is there.
     pub async fn keep_signer(&self, made: SignerKept) -> Result<SignerKept, Error> {
+        let vault = self.vault.clone();
         let work = move |to: &Connection| {
+            let key = vault.seal_of(to, vault::SERVER, SIGNER_KEY, made.key.as_bytes())?;
             let insert = "INSERT OR IGNORE INTO topic_signer VALUES (1, ?1, ?2)";
-            to.execute(insert, [&made.key, &made.certificate])
+            to.execute(insert, [&key, &made.certificate])
                 .doing("keep the key of topics")?;
-            let kept = signer(to).doing("read the key of topics")?;
-            Ok::<_, Error>(kept.unwrap_or(made))
+            match signer(to).doing("read the key of topics")? {
+                Some(kept) => opened(&vault, kept),
+                None => Ok(made),
+            }
         };
         self.database.write("keep the key of topics", work).await
     }
@@ -266,6 +283,7 @@ fn alter(snapshot: &RwLock<Snapshot>, id: &TopicId, change: impl FnOnce(&mut Liv
     snapshot.insert(id.clone(), Arc::new(live));
 }
 
+/// As it is kept: its key is sealed.
 fn signer(from: &Connection) -> rusqlite::Result<Option<SignerKept>> {
     let row = from.query_row("SELECT key, certificate FROM topic_signer", [], |row| {
         Ok(SignerKept {
@@ -276,7 +294,17 @@ fn signer(from: &Connection) -> rusqlite::Result<Option<SignerKept>> {
     row.optional()
 }
 
-fn read_topic(connection: &Connection, id: &TopicId) -> Result<Option<Topic>, Error> {
+fn opened(vault: &Vault, sealed: SignerKept) -> Result<SignerKept, Error> {
+    let key = vault.open_of(vault::SERVER, SIGNER_KEY, &sealed.key)?;
+    let key = String::from_utf8_lossy(&key).into_owned();
+    Ok(SignerKept { key, ..sealed })
+}
+
+fn read_topic(
+    documents: &Documents,
+    connection: &Connection,
+    id: &TopicId,
+) -> Result<Option<Topic>, Error> {
     let select = "SELECT document FROM topic WHERE account = ?1 AND name = ?2";
     let key = [id.account.as_str(), id.name.as_str()];
     let document = connection.prepare_cached(select).and_then(|mut select| {
@@ -284,22 +312,32 @@ fn read_topic(connection: &Connection, id: &TopicId) -> Result<Option<Topic>, Er
         row.optional()
     });
     let document = document.doing("read topic")?;
-    document.map(|document| decode(&document)).transpose()
+    let decode = |document: String| documents.decode(&id.account, &document);
+    document.map(decode).transpose()
 }
 
-fn read_subscriptions(connection: &Connection, of: &TopicId) -> Result<Vec<Subscription>, Error> {
+fn read_subscriptions(
+    documents: &Documents,
+    connection: &Connection,
+    of: &TopicId,
+) -> Result<Vec<Subscription>, Error> {
     let select = "SELECT document FROM subscription WHERE account = ?1 AND topic = ?2";
     let key = [of.account.as_str(), of.name.as_str()];
-    let documents = connection.prepare_cached(select).and_then(|mut select| {
+    let found = connection.prepare_cached(select).and_then(|mut select| {
         let rows = select.query_map(key, |row| row.get::<_, String>(0))?;
         rows.collect::<Result<Vec<_>, _>>()
     });
-    let documents = documents.doing("read subscriptions")?;
-    documents.iter().map(|document| decode(document)).collect()
+    let decode = |document: &String| documents.decode(&of.account, document);
+    found
+        .doing("read subscriptions")?
+        .iter()
+        .map(decode)
+        .collect()
 }
 
-fn write_topic(connection: &Connection, topic: &Topic) -> Result<(), Error> {
-    let document = document::encode(topic, || format!("topic {}", topic.id))?;
+fn write_topic(documents: &Documents, connection: &Connection, topic: &Topic) -> Result<(), Error> {
+    let which = || format!("topic {}", topic.id);
+    let document = documents.encode(connection, &topic.id.account, topic, which)?;
     let put = "INSERT OR REPLACE INTO topic (account, name, document) VALUES (?1, ?2, ?3)";
     let (account, name) = (topic.id.account.as_str(), topic.id.name.as_str());
     let written = connection.execute(put, params![account, name, document]);
@@ -307,15 +345,16 @@ fn write_topic(connection: &Connection, topic: &Topic) -> Result<(), Error> {
     Ok(())
 }
 
-fn write_subscription(connection: &Connection, of: &Subscription) -> Result<(), Error> {
-    let document = document::encode(of, || format!("subscription {}", of.id))?;
+fn write_subscription(
+    documents: &Documents,
+    connection: &Connection,
+    of: &Subscription,
+) -> Result<(), Error> {
+    let which = || format!("subscription {}", of.id);
+    let document = documents.encode(connection, &of.topic.account, of, which)?;
     let put = "INSERT OR REPLACE INTO subscription (account, topic, id, document) VALUES (?1, ?2, ?3, ?4)";
     let (account, topic) = (of.topic.account.as_str(), of.topic.name.as_str());
     let by = params![account, topic, of.id.to_string(), document];
     connection.execute(put, by).doing("write subscription")?;
     Ok(())
-}
-
-fn decode<T: DeserializeOwned>(document: &str) -> Result<T, Error> {
-    document::decode(document, "a topic or a subscription")
 }

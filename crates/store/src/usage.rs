@@ -25,6 +25,7 @@ const USAGE: Spec = Spec {
     durability: Durability::Disk,
     linger: Duration::ZERO,
     checkpoint: Checkpoint::Inline,
+    wipes: false,
     migrations: &[
         "
         CREATE TABLE usage (

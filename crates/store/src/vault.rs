@@ -1,49 +1,292 @@
-//! Seals what is kept of an account.
+//! Sealing: what is kept of an account is encrypted by a data key of its own, and that by the master key.
+//!
+//! A sealed text is `k1.<id of the data key>.<base64 of nonce and ciphertext>`, by AES-256-GCM; what it is (a row of which table)
+//! is authenticated with it, so that it opens in no other's place. Data keys are rows of `meta.db`, encrypted ("wrapped") by the
+//! [master key](master). Whoever has the files but not the master key has names and nothing else, and what a data key sealed
+//! that has been [destroyed](Vault::destroy) can be read by nobody, wherever a copy of it lies.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use kiln_types::AccountId;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use crate::error::{Doing, Error};
 
-/// Seals what is kept of an account by the account's data key. `what` names the row.
-#[derive(Clone, Default)]
-pub(crate) struct Vault;
+mod cipher;
+mod columns;
+mod master;
+#[cfg(test)]
+mod tests;
+
+use cipher::Cipher;
+pub(crate) use columns::seal_what_is_plain;
+pub(crate) use master::MasterKeys;
+pub use master::{InvalidMasterKey, MasterKey};
+
+/// Data keys, and which columns are known to be sealed: a migration of `meta.db`.
+pub(crate) const TABLES: &str = "
+    CREATE TABLE data_key (
+        id TEXT NOT NULL PRIMARY KEY,
+        owner TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        wrapped BLOB NOT NULL,
+        UNIQUE (owner, generation)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sealed_column (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+";
+
+/// Whose what belongs to no account is: the server's own keys.
+pub(crate) const SERVER: &str = "kiln";
+/// What sealed texts begin with; nothing that was kept before there were any does.
+const FORMAT: &str = "k1";
+const KEY_BYTES: usize = 32;
+
+/// Seals and opens. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Vault {
+    master: Arc<Cipher>,
+    keys: Arc<RwLock<HashMap<String, Arc<DataKey>>>>,
+}
+
+struct DataKey {
+    id: String,
+    owner: String,
+    cipher: Cipher,
+}
+
+/// How many texts of how many owners were sealed anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// Data keys that were replaced.
+    pub keys: usize,
+    /// Texts that were sealed by them.
+    pub texts: usize,
+}
 
 impl Vault {
-    /// Within a transaction: makes the account's key if it has none.
+    /// The vault of a database: all its data keys, unwrapped. Those that a former master key wrapped are wrapped by the
+    /// current one.
+    pub(crate) fn unlock(to: &Connection, masters: &MasterKeys) -> Result<Self, Error> {
+        let master = Cipher::new(masters.current.bytes())?;
+        let former = masters.former.iter().map(|key| Cipher::new(key.bytes()));
+        let former = former.collect::<Result<Vec<_>, _>>()?;
+        let mut keys = HashMap::new();
+        for (id, owner, wrapped) in wrapped_keys(to).doing("read data keys")? {
+            let what = wrapping(&id, &owner);
+            let bytes = match master.open(&what, &wrapped) {
+                Some(bytes) => bytes,
+                None => {
+                    let opened = former.iter().find_map(|key| key.open(&what, &wrapped));
+                    let bytes = opened.ok_or(Error::WrongMasterKey)?;
+                    let wrapped = master.seal(&what, &bytes)?;
+                    let update = "UPDATE data_key SET wrapped = ?2 WHERE id = ?1";
+                    let updated = to.execute(update, params![id, wrapped]);
+                    updated.doing("wrap data keys")?;
+                    bytes
+                }
+            };
+            let cipher = Cipher::new(&bytes)?;
+            keys.insert(id.clone(), Arc::new(DataKey { id, owner, cipher }));
+        }
+        Ok(Self {
+            master: Arc::new(master),
+            keys: Arc::new(RwLock::new(keys)),
+        })
+    }
+
+    /// Seals what belongs to an account; `what` it is must be said again to open it. An account's first text gets it a data
+    /// key, in the transaction that the text is of.
     pub(crate) fn seal(
         &self,
-        _to: &Connection,
+        to: &Connection,
         account: &AccountId,
         what: &str,
         plain: &[u8],
     ) -> Result<String, Error> {
-        Ok(format!(
-            "{}.{}",
-            STANDARD.encode(format!("{account}/{what}")),
-            STANDARD.encode(plain)
-        ))
+        self.seal_of(to, account.as_str(), what, plain)
     }
 
-    /// Opens what was sealed as this.
+    /// The same of any owner: an account or [`SERVER`].
+    pub(crate) fn seal_of(
+        &self,
+        to: &Connection,
+        owner: &str,
+        what: &str,
+        plain: &[u8],
+    ) -> Result<String, Error> {
+        let key = match self.current(to, owner)? {
+            Some(key) => key,
+            None => self.make(to, owner)?,
+        };
+        key.seal(what, plain)
+    }
+
+    /// Opens what [`Vault::seal`] made.
     pub(crate) fn open(
         &self,
         account: &AccountId,
         what: &str,
         sealed: &str,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let damaged = || Error::Damaged {
-            what: what.to_owned(),
-            why: "it was sealed as something else".to_owned(),
-        };
-        let (named, plain) = sealed.split_once('.').ok_or_else(damaged)?;
-        if named != STANDARD.encode(format!("{account}/{what}")) {
-            return Err(damaged());
-        }
-        let plain = STANDARD.decode(plain).map_err(|_| damaged())?;
-        Ok(Zeroizing::new(plain))
+        self.open_of(account.as_str(), what, sealed)
     }
+
+    /// The same of any owner.
+    pub(crate) fn open_of(
+        &self,
+        owner: &str,
+        what: &str,
+        sealed: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let damaged = |why: &str| Error::Damaged {
+            what: format!("{what} of {owner}"),
+            why: why.to_owned(),
+        };
+        let (id, sealed) = split(sealed).ok_or_else(|| damaged("it is not sealed"))?;
+        let key = self.known(id).filter(|key| key.owner == owner);
+        let key = key.ok_or_else(|| damaged("its data key has been destroyed"))?;
+        let bytes = BASE64
+            .decode(sealed)
+            .map_err(|_| damaged("it is not base64"))?;
+        let opened = key.cipher.open(what, &bytes);
+        opened.ok_or_else(|| damaged("it was altered, or is another's"))
+    }
+
+    /// Whether anything has been sealed yet.
+    pub(crate) fn has_keys(from: &Connection) -> Result<bool, Error> {
+        let select = "SELECT EXISTS (SELECT 1 FROM data_key)";
+        let found = from.query_row(select, [], |row| row.get(0));
+        found.doing("read data keys")
+    }
+
+    /// Rotates the data keys of all owners; returns also the ids of the keys that there are then.
+    pub(crate) fn rotate_all(&self, to: &Connection) -> Result<(Resealed, Vec<String>), Error> {
+        let mut all = Resealed::default();
+        for owner in owners(to).doing("read data keys")? {
+            let one = self.rotate(to, &owner)?;
+            all.keys += one.keys;
+            all.texts += one.texts;
+        }
+        Ok((all, ids(to).doing("read data keys")?))
+    }
+
+    /// Gives an owner a new data key, seals by it all that others sealed, and destroys those.
+    fn rotate(&self, to: &Connection, owner: &str) -> Result<Resealed, Error> {
+        let former = self.ids_of(to, owner)?;
+        self.make(to, owner)?;
+        let texts = columns::reseal(self, to, owner)?;
+        for id in &former {
+            let deleted = to.execute("DELETE FROM data_key WHERE id = ?1", [id]);
+            deleted.doing("destroy data keys")?;
+        }
+        let keys = former.len();
+        Ok(Resealed { keys, texts })
+    }
+
+    /// Forgets the keys that the database no longer has: called after a change that destroyed some has been committed.
+    pub(crate) fn forget_all_but(&self, kept: &[String]) {
+        let mut keys = self.keys.write().expect("no holder panics");
+        keys.retain(|id, _| kept.contains(id));
+    }
+
+    /// The data keys of an owner, the newest first.
+    pub(crate) fn ids_of(&self, from: &Connection, owner: &str) -> Result<Vec<String>, Error> {
+        let read = || {
+            let select = "SELECT id FROM data_key WHERE owner = ?1 ORDER BY generation DESC";
+            let mut select = from.prepare_cached(select)?;
+            let rows = select.query_map([owner], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        read().doing("read data keys")
+    }
+
+    /// The key that an owner's texts are sealed by at the moment. The database is asked: a key that a transaction made which
+    /// then failed is in memory, and must seal nothing.
+    fn current(&self, from: &Connection, owner: &str) -> Result<Option<Arc<DataKey>>, Error> {
+        let select = "SELECT id FROM data_key WHERE owner = ?1 ORDER BY generation DESC LIMIT 1";
+        let id = from.prepare_cached(select).and_then(|mut select| {
+            let id = select.query_row([owner], |row| row.get::<_, String>(0));
+            id.optional()
+        });
+        let Some(id) = id.doing("read data keys")? else {
+            return Ok(None);
+        };
+        let known = self.known(&id).ok_or_else(|| Error::Damaged {
+            what: format!("data key {id}"),
+            why: "it was made by another server".to_owned(),
+        })?;
+        Ok(Some(known))
+    }
+
+    fn make(&self, to: &Connection, owner: &str) -> Result<Arc<DataKey>, Error> {
+        let mut name = [0; 8];
+        fill(&mut name)?;
+        let id = format!("{:016x}", u64::from_be_bytes(name));
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        fill(bytes.as_mut())?;
+        let wrapped = self.master.seal(&wrapping(&id, owner), bytes.as_ref())?;
+        let insert = "INSERT INTO data_key (id, owner, generation, wrapped)
+             VALUES (?1, ?2, (SELECT COALESCE(MAX(generation), 0) + 1 FROM data_key WHERE owner = ?2), ?3)";
+        let inserted = to.execute(insert, params![id, owner, wrapped]);
+        inserted.doing("make a data key")?;
+        let key = Arc::new(DataKey {
+            id: id.clone(),
+            owner: owner.to_owned(),
+            cipher: Cipher::new(bytes.as_ref())?,
+        });
+        let mut keys = self.keys.write().expect("no holder panics");
+        keys.insert(id, key.clone());
+        Ok(key)
+    }
+
+    fn known(&self, id: &str) -> Option<Arc<DataKey>> {
+        self.keys.read().expect("no holder panics").get(id).cloned()
+    }
+}
+
+impl DataKey {
+    fn seal(&self, what: &str, plain: &[u8]) -> Result<String, Error> {
+        let sealed = BASE64.encode(self.cipher.seal(what, plain)?);
+        Ok(format!("{FORMAT}.{}.{sealed}", self.id))
+    }
+}
+
+/// The id of the data key of a sealed text, and what it sealed; none of what is not sealed.
+fn split(sealed: &str) -> Option<(&str, &str)> {
+    let rest = sealed.strip_prefix(FORMAT)?.strip_prefix('.')?;
+    rest.split_once('.')
+}
+
+/// Whose data keys there are.
+fn owners(from: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut select = from.prepare("SELECT DISTINCT owner FROM data_key ORDER BY owner")?;
+    let rows = select.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// The ids of all data keys.
+fn ids(from: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut select = from.prepare("SELECT id FROM data_key")?;
+    let rows = select.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// What a data key is authenticated with when it is wrapped.
+fn wrapping(id: &str, owner: &str) -> String {
+    format!("data key {id} of {owner}")
+}
+
+/// Ids, owners and wrapped bytes.
+fn wrapped_keys(from: &Connection) -> rusqlite::Result<Vec<(String, String, Vec<u8>)>> {
+    let mut select = from.prepare("SELECT id, owner, wrapped FROM data_key")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    rows.collect()
+}
+
+fn fill(random: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(random).map_err(|error| Error::Random(error.to_string()))
 }

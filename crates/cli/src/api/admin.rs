@@ -42,6 +42,19 @@ impl Client {
             .json()
     }
 
+    /// Replaces all data keys.
+    pub(crate) async fn rotate_data_keys(&self) -> Result<Value> {
+        let path = "/_kiln/vault/rotate";
+        self.send(Call::new(
+            "RotateDataKeys",
+            Service::Kiln,
+            Method::POST,
+            path,
+        ))
+        .await?
+        .json()
+    }
+
     /// What one function used within a period.
     pub(crate) async fn usage_within(
         &self,

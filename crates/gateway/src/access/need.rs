@@ -101,13 +101,11 @@ impl Need {
         self
     }
 
-    /// What is known of the caller, and of this.
-    pub(super) fn with_facts(&self, of_caller: &Facts) -> Facts {
-        let mut facts = of_caller.clone();
+    /// What is known of this.
+    pub(super) fn set_facts(&self, facts: &mut Facts) {
         for (key, values) in &self.facts {
             facts.set(key, values.clone());
         }
-        facts
     }
 }
 

@@ -20,9 +20,8 @@ pub(crate) struct Subject {
     pub(crate) principal: Principal,
     pub(crate) held: Arc<Held>,
     /// The policies of a session, if it has any.
-    session: Option<Vec<Named>>,
-    /// What conditions may ask of it and of the request.
-    pub(crate) facts: Facts,
+    narrowed: Option<Vec<Named>>,
+    session: Option<Arc<Session>>,
 }
 
 /// Whose policies decide.
@@ -60,37 +59,20 @@ impl Access {
             None => user_or_root(arn),
         };
         let principal = principal.map_err(|wrong| NoSubject::Missing(wrong.0))?;
-        let principal = principal.with_unique_id(held.id.clone());
-        let mut facts = Facts::of(&principal);
-        let session_tags = session.iter().flat_map(|session| &session.tags);
-        for (key, value) in held.tags.iter().chain(session_tags) {
-            facts.set(&keys::principal_tag(key), vec![value.clone()]);
-        }
-        let mut narrowed = None;
-        if let Some(session) = session {
-            if let Some(issued) = session.issued {
-                facts.set(keys::TOKEN_ISSUE_TIME, vec![issued.to_jiff().to_string()]);
+        let read = |policy: &Narrowing| match policy {
+            Narrowing::Managed(arn) => held::managed(directory, arn),
+            Narrowing::Document(text) => {
+                let name = "policy of the session".to_owned();
+                self.kept.document(PolicyKind::Session, name, text)
             }
-            if let Some(function) = &session.function {
-                facts.set(keys::LAMBDA_SOURCE_FUNCTION_ARN, vec![function.clone()]);
-            }
-            let read = |policy: &Narrowing| match policy {
-                Narrowing::Managed(arn) => held::managed(directory, arn),
-                Narrowing::Document(text) => {
-                    let name = "policy of the session".to_owned();
-                    self.kept.document(PolicyKind::Session, name, text)
-                }
-            };
-            let policies = session.policies.as_ref();
-            narrowed = policies
-                .map(|policies| policies.iter().map(read).collect())
-                .transpose()?;
-        }
+        };
+        let policies = session.and_then(|session| session.policies.as_ref());
+        let narrowed = policies.map(|policies| policies.iter().map(read).collect());
         Ok(Subject {
-            principal,
+            principal: principal.with_unique_id(held.id.clone()),
             held,
-            session: narrowed,
-            facts,
+            narrowed: narrowed.transpose()?,
+            session: session.cloned(),
         })
     }
 }
@@ -101,11 +83,38 @@ impl Subject {
         let principal = user_or_root(arn)
             .map_err(|wrong| ApiError::new(Exception::InvalidInput, format!("{wrong}.")))?;
         Ok(Self {
-            facts: Facts::of(&principal),
             principal,
             held: Arc::default(),
+            narrowed: None,
             session: None,
         })
+    }
+
+    /// What conditions may ask of it.
+    pub(crate) fn facts(&self) -> Facts {
+        let mut facts = Facts::of(&self.principal);
+        let session_tags = self.session.iter().flat_map(|session| &session.tags);
+        for (key, value) in self.held.tags.iter().chain(session_tags) {
+            facts.set(&keys::principal_tag(key), vec![value.clone()]);
+        }
+        let Some(session) = &self.session else {
+            return facts;
+        };
+        if let Some(issued) = session.issued {
+            facts.set(keys::TOKEN_ISSUE_TIME, vec![issued.to_jiff().to_string()]);
+        }
+        if let Some(function) = &session.function {
+            facts.set(keys::LAMBDA_SOURCE_FUNCTION_ARN, vec![function.clone()]);
+        }
+        facts
+    }
+
+    /// Whether any of the policies that decide asks for the values of condition keys. Most do not, and to tell the values takes
+    /// longer than to decide.
+    pub(super) fn asks_facts(&self, at_resource: Option<&Named>) -> bool {
+        let own = self.held.identity.iter().chain(&self.held.boundary);
+        let mut all = own.chain(self.narrowed.iter().flatten()).chain(at_resource);
+        all.any(|named| named.policy.asks_context())
     }
 
     /// Whether its permissions are bounded.
@@ -120,7 +129,7 @@ impl Subject {
         name: &str,
     ) -> Option<&'s Named> {
         let own = self.held.identity.iter().chain(&self.held.boundary);
-        let mut all = own.chain(self.session.iter().flatten()).chain(at_resource);
+        let mut all = own.chain(self.narrowed.iter().flatten()).chain(at_resource);
         all.find(|named| &*named.name == name)
     }
 
@@ -133,7 +142,7 @@ impl Subject {
     ) -> T {
         let identity: Vec<Attached<'_>> = self.held.identity.iter().map(Named::attached).collect();
         let session: Option<Vec<Attached<'_>>> = self
-            .session
+            .narrowed
             .as_ref()
             .map(|all| all.iter().map(Named::attached).collect());
         let policies = Policies {

@@ -38,6 +38,8 @@ pub(crate) struct Claim {
     /// In hexadecimal.
     pub(super) signature: String,
     pub(super) time: Timestamp,
+    /// The same as it was written, `20261123T132300Z`.
+    pub(super) stamp: String,
     pub(super) session_token: Option<String>,
     /// How long a presigned URL is valid; none for a signature in headers.
     pub(super) expires: Option<Duration>,
@@ -186,14 +188,21 @@ impl Claim {
             signed_headers,
             signature: signature.to_owned(),
             time,
+            stamp: date.to_owned(),
             session_token,
             expires,
         })
     }
 
+    /// The day on which it was made, `20261123`.
+    pub(super) fn day(&self) -> &str {
+        // A time that was read is sixteen characters.
+        self.stamp.get(..8).unwrap_or_default()
+    }
+
     /// Whether it was made for this server, this service and its own day.
     pub(super) fn check_scope(&self, region: &Region, service: &str) -> Result<()> {
-        let day = &time::format(self.time)[..8];
+        let day = self.day();
         let refused = if self.terminator != "aws4_request" {
             format!(
                 "Credential should be scoped with a valid terminator: 'aws4_request', not '{}'.",
@@ -210,8 +219,7 @@ impl Claim {
             format!(
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date \
                  from HTTP: '{}' != '{day}', from '{}'.",
-                self.date,
-                time::format(self.time)
+                self.date, self.stamp
             )
         } else {
             return Ok(());

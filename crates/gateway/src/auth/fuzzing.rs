@@ -52,6 +52,7 @@ pub fn aws_chunked(data: &[u8]) {
         signed_headers: vec!["host".to_owned()],
         signature: "0".repeat(64),
         time: NOW,
+        stamp: time::format(NOW),
         session_token: None,
         expires: None,
     };

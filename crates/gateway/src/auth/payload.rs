@@ -15,6 +15,11 @@ use crate::wire::percent;
 /// The header that says how the body is covered by the signature.
 const HEADER: &str = "x-amz-content-sha256";
 
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const SIGNED_CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+const SIGNED_CHUNKS_AND_TRAILERS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+const UNSIGNED_CHUNKS: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+
 /// How the body is covered by the signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Payload {
@@ -50,10 +55,10 @@ impl Payload {
         };
         let Some(told) = told else { return Ok(None) };
         Ok(Some(match told.as_str() {
-            "UNSIGNED-PAYLOAD" => Payload::Unsigned,
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Payload::SignedChunks,
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Payload::SignedChunksAndTrailers,
-            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Payload::UnsignedChunks,
+            UNSIGNED => Payload::Unsigned,
+            SIGNED_CHUNKS => Payload::SignedChunks,
+            SIGNED_CHUNKS_AND_TRAILERS => Payload::SignedChunksAndTrailers,
+            UNSIGNED_CHUNKS => Payload::UnsignedChunks,
             other if other.starts_with("STREAMING-") => {
                 let what = format_args!("bodies signed as {other}");
                 return Err(ApiError::not_implemented(what));
@@ -63,17 +68,24 @@ impl Payload {
     }
 
     /// What stands for the body in the canonical request.
+    pub(super) fn as_text(&self) -> &str {
+        match self {
+            Payload::Hashed(hash) => hash,
+            Payload::Unsigned => UNSIGNED,
+            Payload::SignedChunks => SIGNED_CHUNKS,
+            Payload::SignedChunksAndTrailers => SIGNED_CHUNKS_AND_TRAILERS,
+            Payload::UnsignedChunks => UNSIGNED_CHUNKS,
+        }
+    }
+
+    /// The same, as AWS's signer is told.
     pub(super) fn signed_as(&self) -> SignableBody<'_> {
         match self {
-            Payload::Hashed(hash) => SignableBody::Precomputed(hash.clone()),
             Payload::Unsigned => SignableBody::UnsignedPayload,
-            Payload::SignedChunks => {
-                SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned())
-            }
-            Payload::SignedChunksAndTrailers => {
-                SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".to_owned())
-            }
             Payload::UnsignedChunks => SignableBody::StreamingUnsignedPayloadTrailer,
+            Payload::Hashed(_) | Payload::SignedChunks | Payload::SignedChunksAndTrailers => {
+                SignableBody::Precomputed(self.as_text().to_owned())
+            }
         }
     }
 

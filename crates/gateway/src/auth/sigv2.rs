@@ -72,15 +72,17 @@ impl Query {
     pub(crate) fn claim(self, region: &Region, now: Timestamp) -> Claim {
         let is_over = self.expires < now;
         let made = if is_over { self.expires } else { now };
+        let stamp = time::format(made);
         Claim {
             access_key_id: self.access_key_id,
             service: "s3".to_owned(),
-            date: time::format(made)[..8].to_owned(),
+            date: stamp[..8].to_owned(),
             region: region.to_string(),
             terminator: "aws4_request".to_owned(),
             signed_headers: Vec::new(),
             signature: self.signature,
             time: made,
+            stamp,
             session_token: self.session_token,
             expires: Some(std::time::Duration::ZERO),
         }

@@ -61,7 +61,7 @@ impl Questions {
 
 /// What is known of who asks, and what the caller says.
 fn facts(subject: &Subject, entries: Vec<wire::ContextEntry>) -> Facts {
-    let mut facts = subject.facts.clone();
+    let mut facts = subject.facts();
     for entry in entries {
         if let (Some(key), Some(values)) = (entry.context_key_name, entry.context_key_values) {
             facts.set(&key, values);

@@ -97,6 +97,11 @@ impl Statement {
         self.effect
     }
 
+    pub(crate) fn asks_context(&self) -> bool {
+        let mut clauses = [&self.actions].into_iter().chain(&self.resources);
+        !self.conditions.is_empty() || clauses.any(Clause::asks_context)
+    }
+
     /// Whether it applies, and how directly it names who asks.
     pub(crate) fn applies(&self, asked: &Asked<'_>, side: Side) -> Option<Reach> {
         if !self.actions.holds(asked.action, asked.context) {
@@ -140,6 +145,10 @@ impl Clause {
             is_negated: listed.is_negated,
             patterns: listed.values.iter().map(|text| pattern(text)).collect(),
         })
+    }
+
+    fn asks_context(&self) -> bool {
+        self.patterns.iter().any(Pattern::has_variables)
     }
 
     /// Whether a text is listed, or for `NotX` is not. Where a variable that could decide has no value, neither is so.

@@ -9,6 +9,7 @@ const SPEC: Spec = Spec {
     durability: Durability::Disk,
     linger: Duration::ZERO,
     checkpoint: Checkpoint::Inline,
+    wipes: false,
     migrations: &["
         CREATE TABLE parent (id INTEGER PRIMARY KEY) STRICT;
         CREATE TABLE child (

@@ -11,6 +11,7 @@ pub(super) const LOGS: Spec = Spec {
     durability: Durability::Kernel,
     linger: LINGER,
     checkpoint: Checkpoint::Inline,
+    wipes: false,
     migrations: &["
         CREATE TABLE log_group (
             id INTEGER PRIMARY KEY,

@@ -2,12 +2,7 @@
 
 use std::fmt;
 
-use kiln_types::Secret;
-use rusqlite::Connection;
 use zeroize::Zeroizing;
-
-use crate::error::Error;
-use crate::vault::Vault;
 
 /// What stands before a text that is sealed.
 const TEXT: u8 = b't';
@@ -34,6 +29,19 @@ impl SecretValue {
         self.len() == 0
     }
 
+    /// As it is sealed.
+    pub(super) fn to_plain(&self) -> Zeroizing<Vec<u8>> {
+        let bytes = self.as_bytes();
+        // As large as it gets from the start: what grows leaves copies behind.
+        let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
+        plain.push(match self {
+            SecretValue::Text(_) => TEXT,
+            SecretValue::Bytes(_) => BYTES,
+        });
+        plain.extend_from_slice(bytes);
+        plain
+    }
+
     fn as_bytes(&self) -> &[u8] {
         match self {
             SecretValue::Text(text) => text.as_bytes(),
@@ -51,48 +59,15 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-pub(super) fn seal(
-    vault: &Vault,
-    to: &Connection,
-    secret: &Secret,
-    version: &str,
-    value: &SecretValue,
-) -> Result<String, Error> {
-    let bytes = value.as_bytes();
-    // As large as it gets from the start: what grows leaves copies behind.
-    let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
-    plain.push(match value {
-        SecretValue::Text(_) => TEXT,
-        SecretValue::Bytes(_) => BYTES,
-    });
-    plain.extend_from_slice(bytes);
-    vault.seal(to, &secret.id.account, &what(secret, version), &plain)
-}
-
-pub(super) fn open(
-    vault: &Vault,
-    secret: &Secret,
-    version: &str,
-    sealed: &str,
-) -> Result<SecretValue, Error> {
-    let what = what(secret, version);
-    let plain = vault.open(&secret.id.account, &what, sealed)?;
-    let text = |bytes: &[u8]| Some(Zeroizing::new(std::str::from_utf8(bytes).ok()?.to_owned()));
-    let value = match plain.split_first() {
-        Some((&TEXT, rest)) => text(rest).map(SecretValue::Text),
-        Some((&BYTES, rest)) => Some(SecretValue::Bytes(Zeroizing::new(rest.to_vec()))),
+/// A value that was opened; none if it is none.
+pub(super) fn of_plain(plain: &[u8]) -> Option<SecretValue> {
+    let (kind, rest) = plain.split_first()?;
+    match *kind {
+        TEXT => {
+            let text = std::str::from_utf8(rest).ok()?.to_owned();
+            Some(SecretValue::Text(Zeroizing::new(text)))
+        }
+        BYTES => Some(SecretValue::Bytes(Zeroizing::new(rest.to_vec()))),
         _ => None,
-    };
-    value.ok_or_else(|| Error::Damaged {
-        what,
-        why: "it is neither text nor bytes".to_owned(),
-    })
-}
-
-/// The row, as it is sealed: one of a secret that was made again is another.
-fn what(secret: &Secret, version: &str) -> String {
-    format!(
-        "secret_value/{}-{}/{version}",
-        secret.id.name, secret.suffix
-    )
+    }
 }

@@ -45,6 +45,7 @@ mod raw_zip;
 mod sample;
 mod schedules;
 mod schedules_crash;
+mod sealed;
 mod secrets;
 mod topics;
 mod usage;

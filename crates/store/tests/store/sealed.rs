@@ -1,0 +1,163 @@
+//! What lies on the disk can be read by nobody who has not the master key.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use kiln_store::{Config, Error, MasterKey, Store};
+use kiln_types::ManualClock;
+
+use crate::sample::{Sample, account, function, id, open};
+
+/// What is in the environment of the sample's functions.
+const VALUE: &str = "Gott";
+
+/// A text in any of the files of a directory that databases are made of.
+fn is_on_disk(dir: &Path, text: &str) -> bool {
+    let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|file| file.is_file());
+    files.map(|file| fs::read(file).unwrap()).any(|bytes| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    })
+}
+
+fn open_with(
+    dir: &Path,
+    given: Option<&MasterKey>,
+    former: Option<&MasterKey>,
+) -> Result<Store, Error> {
+    let config = Config {
+        master_key: given.cloned(),
+        former_master_key: former.cloned(),
+        ..Config::new(dir)
+    };
+    Store::open(config, Arc::new(ManualClock::default()))
+}
+
+#[tokio::test]
+async fn neither_environments_nor_access_keys_are_on_the_disk_as_they_are() {
+    let sample = Sample::new();
+    sample.store.create_function(function("sum")).await.unwrap();
+    let key = sample.store.keys().create(&account(), "ci").await.unwrap();
+    let secret = sample.store.keys().function_secret().to_vec();
+    assert!(!is_on_disk(sample.dir.path(), VALUE));
+    assert!(!is_on_disk(sample.dir.path(), &key.secret));
+    // The search finds what is there.
+    assert!(is_on_disk(sample.dir.path(), "sum"));
+    let sample = sample.reopened().await;
+    assert!(!is_on_disk(sample.dir.path(), VALUE));
+    let found = sample.store.function(&id("sum")).unwrap();
+    assert!(
+        found
+            .latest
+            .environment
+            .values()
+            .any(|value| value.contains(VALUE))
+    );
+    assert_eq!(sample.store.keys().get(&key.id), Some(key));
+    assert_eq!(sample.store.keys().function_secret().to_vec(), secret);
+}
+
+#[tokio::test]
+async fn what_an_older_kiln_wrote_in_plain_is_sealed_and_wiped() {
+    let sample = Sample::new();
+    sample.store.create_function(function("sum")).await.unwrap();
+    let key = sample.store.keys().create(&account(), "ci").await.unwrap();
+    let as_it_was = sample.store.function(&id("sum")).unwrap();
+    sample.store.close().await.unwrap();
+    // As it was before there were data keys: plain, and not known to be sealed.
+    let plain = serde_json::to_string(&*as_it_was).unwrap();
+    let database = rusqlite::Connection::open(sample.dir.path().join("meta.db")).unwrap();
+    let write = "UPDATE function SET document = ?1";
+    database.execute(write, [&plain]).unwrap();
+    let write = "UPDATE access_key SET secret = ?1";
+    database.execute(write, [&key.secret]).unwrap();
+    let forget = "DELETE FROM sealed_column WHERE name <> 'server_secret.value'";
+    database.execute(forget, []).unwrap();
+    drop(database);
+    assert!(is_on_disk(sample.dir.path(), VALUE));
+    let sample = sample.reopened().await;
+    assert!(!is_on_disk(sample.dir.path(), VALUE));
+    assert!(!is_on_disk(sample.dir.path(), &key.secret));
+    let found = sample.store.function(&id("sum")).unwrap();
+    assert_eq!(found.latest.revision, as_it_was.latest.revision);
+    assert_eq!(sample.store.keys().get(&key.id), Some(key));
+}
+
+#[tokio::test]
+async fn a_given_master_key_takes_the_place_of_the_one_that_lay_there() {
+    let sample = Sample::new();
+    let dir = sample.dir.path();
+    sample.store.create_function(function("sum")).await.unwrap();
+    let kept = dir.join("master.key");
+    assert!(kept.exists());
+    sample.store.close().await.unwrap();
+    let given = MasterKey::random().unwrap();
+    let store = open_with(dir, Some(&given), None).unwrap();
+    assert!(store.function(&id("sum")).is_some());
+    assert!(!kept.exists());
+    store.close().await.unwrap();
+    let refused = open(dir, sample.clock.clone()).err().unwrap();
+    assert!(matches!(refused, Error::NoMasterKey(_)), "{refused}");
+    let other = MasterKey::random().unwrap();
+    let refused = open_with(dir, Some(&other), None).err().unwrap();
+    assert!(matches!(refused, Error::WrongMasterKey), "{refused}");
+    let store = open_with(dir, Some(&other), Some(&given)).unwrap();
+    store.close().await.unwrap();
+    // From then on the former one is of no use.
+    let refused = open_with(dir, Some(&given), None).err().unwrap();
+    assert!(matches!(refused, Error::WrongMasterKey), "{refused}");
+    let store = open_with(dir, Some(&other), None).unwrap();
+    assert!(store.function(&id("sum")).is_some());
+}
+
+#[tokio::test]
+async fn rotation_seals_everything_by_keys_that_are_new() {
+    let sample = Sample::new();
+    let (store, dir) = (&sample.store, sample.dir.path().to_owned());
+    for number in 0..20 {
+        let name = format!("sum-{number}");
+        store.create_function(function(&name)).await.unwrap();
+    }
+    let key = store.keys().create(&account(), "ci").await.unwrap();
+    let keys = || {
+        let database = rusqlite::Connection::open(dir.join("meta.db")).unwrap();
+        let mut select = database
+            .prepare("SELECT id FROM data_key ORDER BY id")
+            .unwrap();
+        let ids = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        ids.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let before = keys();
+    let done = store.rotate_data_keys().await.unwrap();
+    let after = keys();
+    // The account's, and the server's own. 20 functions, the key, and what functions' keys are derived from.
+    assert_eq!((done.keys, done.texts), (2, 22));
+    assert_eq!((before.len(), after.len()), (2, 2));
+    assert!(after.iter().all(|id| !before.contains(id)));
+    // What is written afterwards is sealed by the new one, and all of it is there after a restart.
+    store.create_function(function("late")).await.unwrap();
+    let sample = sample.reopened().await;
+    assert_eq!(sample.store.functions(&account()).len(), 21);
+    assert_eq!(sample.store.keys().get(&key.id), Some(key));
+}
+
+#[tokio::test]
+async fn a_row_in_anothers_place_is_damaged_and_not_believed() {
+    let sample = Sample::new();
+    let keys = sample.store.keys();
+    let (one, two) = (
+        keys.create(&account(), "one").await.unwrap(),
+        keys.create(&account(), "two").await.unwrap(),
+    );
+    sample.store.close().await.unwrap();
+    let database = rusqlite::Connection::open(sample.dir.path().join("meta.db")).unwrap();
+    let swap = "UPDATE access_key SET secret = (SELECT secret FROM access_key WHERE id = ?1) WHERE id = ?2";
+    database.execute(swap, [&one.id, &two.id]).unwrap();
+    drop(database);
+    let refused = open(sample.dir.path(), sample.clock.clone()).err().unwrap();
+    assert!(matches!(refused, Error::Damaged { .. }), "{refused}");
+    assert!(!refused.to_string().contains(&one.secret));
+}
