@@ -146,3 +146,23 @@ async fn what_is_refused_is_not_kept_and_what_is_deleted_is_gone() {
         1
     );
 }
+
+#[tokio::test]
+async fn what_parameters_say_can_be_read_after_their_data_key_was_replaced() {
+    let sample = Sample::new();
+    let parameters = sample.store.parameters();
+    put(parameters, "/a", ParameterKind::Secret, "hunter1")
+        .await
+        .unwrap();
+    put(parameters, "/a", ParameterKind::Secret, "hunter2")
+        .await
+        .unwrap();
+    let sealed = texts(parameters, &[("/a", 1)], false).await;
+    sample.store.rotate_data_keys().await.unwrap();
+    assert_ne!(texts(parameters, &[("/a", 1)], false).await, sealed);
+    let sample = sample.reopened().await;
+    let parameters = sample.store.parameters();
+    let both = texts(parameters, &[("/a", 1), ("/a", 2)], true).await;
+    assert_eq!(both, ["hunter1", "hunter2"]);
+    assert_eq!(parameters.get(&id("/a")).unwrap().version, 2);
+}

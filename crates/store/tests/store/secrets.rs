@@ -268,3 +268,22 @@ async fn an_access_is_noted_once_a_day() {
         "nothing was written"
     );
 }
+
+#[tokio::test]
+async fn what_secrets_say_can_be_read_after_their_data_key_was_replaced() {
+    let sample = Sample::new();
+    let secrets = sample.store.secrets();
+    secrets
+        .create(secret("shop/db"), version("1", "hunter2"), 10)
+        .await
+        .unwrap();
+    let before = std::fs::read(sample.dir.path().join("meta.db")).unwrap();
+    sample.store.rotate_data_keys().await.unwrap();
+    let db = secrets.get(&id("shop/db")).unwrap();
+    assert_eq!(secrets.value(&db, "1").await.unwrap(), Some(text("hunter2")));
+    let sample = sample.reopened().await;
+    let secrets = sample.store.secrets();
+    assert_eq!(secrets.value(&db, "1").await.unwrap(), Some(text("hunter2")));
+    assert_eq!(secrets.get(&id("shop/db")), Some(db));
+    assert_ne!(before, std::fs::read(sample.dir.path().join("meta.db")).unwrap());
+}
