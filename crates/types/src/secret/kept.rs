@@ -165,8 +165,8 @@ impl Secret {
         now: Timestamp,
     ) -> Result<(), VersionError> {
         let missing = [from, to].into_iter().flatten();
-        let missing = missing.filter(|id| !self.versions.contains_key(*id));
-        if let Some(id) = missing.last() {
+        let mut missing = missing.filter(|id| !self.versions.contains_key(*id));
+        if let Some(id) = missing.next_back() {
             return Err(VersionError::Missing(id.to_owned()));
         }
         let at = self.labelled(label).map(str::to_owned);
