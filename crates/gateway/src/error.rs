@@ -275,7 +275,7 @@ exceptions! {
     /// There is such a secret, or such a version of it.
     ResourceExists = "ResourceExistsException", 400, Front;
     /// What a page of secrets should go on from is no page's end.
-    InvalidNextTokenException = "InvalidNextTokenException", 400, Front;
+    BadNextToken = "InvalidNextTokenException", 400, Front;
     /// A resource policy's document is none.
     MalformedResourcePolicy = "MalformedPolicyDocumentException", 400, Front;
     /// A resource policy would let everybody in.

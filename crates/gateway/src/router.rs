@@ -485,6 +485,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
 
 #[cfg(test)]
 mod tests {
+    use super::path::{find_api_gateway, find_lambda};
     use super::*;
 
     fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {

@@ -36,6 +36,6 @@ fn read(token: &str) -> Result<String> {
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     text.ok_or_else(|| {
         let message = "The NextToken value is invalid: give the one that the last page ended with.";
-        ApiError::new(Exception::InvalidNextTokenException, message)
+        ApiError::new(Exception::BadNextToken, message)
     })
 }

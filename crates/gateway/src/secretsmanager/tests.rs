@@ -254,7 +254,7 @@ async fn lists_are_filtered_ordered_and_paged() {
     assert_eq!((second, token), (vec!["blog/db".to_owned()], None));
     let bad = list_secrets::handle(&fixture.context, page(Some("!".to_owned()))).await;
     let exception = bad.unwrap_err().exception;
-    assert_eq!(exception, Exception::InvalidNextTokenException);
+    assert_eq!(exception, Exception::BadNextToken);
 }
 
 #[test]

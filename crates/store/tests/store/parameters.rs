@@ -37,7 +37,8 @@ async fn put(
     says: &str,
 ) -> Result<u64, ParameterError> {
     let value = Zeroizing::new(says.to_owned());
-    let put = parameters.put(&id(name), value, BTreeMap::new(), 3, move |_| {
+    let id = id(name);
+    let put = parameters.put(&id, value, BTreeMap::new(), 3, move |_| {
         Ok::<_, ParameterError>(version(kind))
     });
     put.await.map(|parameter| parameter.version)
@@ -124,8 +125,9 @@ async fn what_is_refused_is_not_kept_and_what_is_deleted_is_gone() {
     }
     let full = put(parameters, "d", ParameterKind::Text, "d").await;
     assert!(matches!(full, Err(ParameterError::TooMany(3))), "{full:?}");
+    let a = id("a");
     let refused = parameters.put(
-        &id("a"),
+        &a,
         Zeroizing::default(),
         BTreeMap::new(),
         3,

@@ -52,7 +52,8 @@ async fn put(
     name: &str,
     version: Option<NewVersion>,
 ) -> Result<(), SecretError> {
-    let put = secrets.update(&id(name), version, NOW, |_| Ok::<_, SecretError>(()));
+    let id = id(name);
+    let put = secrets.update(&id, version, NOW, |_| Ok::<_, SecretError>(()));
     put.await.map(|_| ())
 }
 
@@ -157,7 +158,8 @@ async fn what_is_refused_is_not_kept() {
     secrets.create(secret("a"), None, 1).await.unwrap();
     let full = secrets.create(secret("b"), version("1", "x"), 1).await;
     assert!(matches!(full, Err(SecretError::TooMany(1))), "{full:?}");
-    let refused = secrets.update(&id("a"), version("1", "x"), NOW, |secret| {
+    let a = id("a");
+    let refused = secrets.update(&a, version("1", "x"), NOW, |secret| {
         secret.description = Some("no".to_owned());
         Err(SecretError::TooMany(0))
     });
@@ -280,10 +282,19 @@ async fn what_secrets_say_can_be_read_after_their_data_key_was_replaced() {
     let before = std::fs::read(sample.dir.path().join("meta.db")).unwrap();
     sample.store.rotate_data_keys().await.unwrap();
     let db = secrets.get(&id("shop/db")).unwrap();
-    assert_eq!(secrets.value(&db, "1").await.unwrap(), Some(text("hunter2")));
+    assert_eq!(
+        secrets.value(&db, "1").await.unwrap(),
+        Some(text("hunter2"))
+    );
     let sample = sample.reopened().await;
     let secrets = sample.store.secrets();
-    assert_eq!(secrets.value(&db, "1").await.unwrap(), Some(text("hunter2")));
+    assert_eq!(
+        secrets.value(&db, "1").await.unwrap(),
+        Some(text("hunter2"))
+    );
     assert_eq!(secrets.get(&id("shop/db")), Some(db));
-    assert_ne!(before, std::fs::read(sample.dir.path().join("meta.db")).unwrap());
+    assert_ne!(
+        before,
+        std::fs::read(sample.dir.path().join("meta.db")).unwrap()
+    );
 }
