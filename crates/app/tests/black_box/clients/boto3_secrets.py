@@ -3,7 +3,7 @@
 import json
 
 import boto3
-from functions import RUNTIME, package, raises
+from functions import RUNTIME, mapping_until, package, raises
 
 ACCOUNT = "000000000000"
 REGION = boto3.session.Session().region_name
@@ -251,3 +251,23 @@ functions.create_function(
 functions.get_waiter("function_active_v2").wait(FunctionName="till")
 answer = functions.invoke(FunctionName="till", Payload=json.dumps(["shop/db", "mail/1"]))
 assert json.load(answer["Payload"]) == ["hunter4", "AccessDeniedException"], answer
+
+# A mapping listens with a secret that its function's role, or whoever makes it, may read; partial ARNs are whole ones then.
+mapper = user("mapper", allow("lambda:*")).client("lambda")
+partial = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+
+
+def mapping(secret):
+    return mapper.create_event_source_mapping(
+        FunctionName="till",
+        SelfManagedEventSource={"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["127.0.0.1:9092"]}},
+        Topics=["orders"],
+        SourceAccessConfigurations=[{"Type": "SASL_SCRAM_512_AUTH", "URI": partial + secret}],
+        StartingPosition="LATEST",
+        Enabled=False,
+    )
+
+
+with raises("AccessDeniedException", 403, "is not authorized to perform: secretsmanager:GetSecretValue"):
+    mapping("mail/1")
+mapping_until(functions, mapping("shop/db")["UUID"], "Disabled")
