@@ -102,7 +102,7 @@ fn imports(body: &str) -> String {
     if !serde.is_empty() {
         code += &format!("use serde::{{{}}};\n\n", serde.join(", "));
     }
-    let wire = named(&["Input", "Output", "Reply"]);
+    let wire = named(&["Input", "Output", "Reply", "SecretBytes", "SecretText"]);
     if !wire.is_empty() {
         code += &format!("use crate::wire::{{{}}};\n", wire.join(", "));
     }

@@ -1,5 +1,5 @@
-//! What must happen now and then: log events and usage past their retention and code that no
-//! function and no layer refers to any more are removed.
+//! What must happen now and then: log events and usage past their retention, secrets whose time to be had back is over, and code
+//! that no function and no layer refers to any more are removed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(crate) async fn run(
     let (mut used_before, mut layers_before) = (HashSet::new(), HashSet::new());
     loop {
         expire(&store, retention, clock.timestamp()).await;
+        expire_secrets(&store, clock.timestamp()).await;
         used_before = collect(&store, &used_before).await;
         layers_before = collect_layers(&store, &layers_before).await;
         tokio::select! {
@@ -57,6 +58,15 @@ async fn expire(store: &Store, retention: Retention, now: Timestamp) {
         Ok(0) => {}
         Ok(records) => info!(records, "usage past its retention was removed"),
         Err(error) => error!(%error, "usage past its retention could not be removed"),
+    }
+}
+
+/// Removes secrets that were deleted and cannot be had back any more.
+async fn expire_secrets(store: &Store, now: Timestamp) {
+    match store.secrets().expire(now).await {
+        Ok(0) => {}
+        Ok(secrets) => info!(secrets, "deleted secrets were removed for good"),
+        Err(error) => error!(%error, "deleted secrets could not be removed"),
     }
 }
 

@@ -16,6 +16,7 @@ mod query;
 mod queues;
 mod refusal;
 mod schedules;
+mod secrets;
 mod sign;
 mod topics;
 mod transport;
@@ -65,6 +66,8 @@ enum Service {
     Sns,
     Sqs,
     Scheduler,
+    SecretsManager,
+    Ssm,
     S3,
     Sts,
     Kiln,
@@ -120,6 +123,8 @@ impl Service {
             Service::Sns => "sns",
             Service::Sqs => "sqs",
             Service::Scheduler => "scheduler",
+            Service::SecretsManager => "secretsmanager",
+            Service::Ssm => "ssm",
             Service::S3 => "s3",
             Service::Sts => "sts",
             Service::Kiln => "kiln",

@@ -16,6 +16,7 @@ mod deploy;
 mod describe;
 mod duration;
 mod events;
+mod given;
 mod globals;
 mod iam;
 mod invoke;
@@ -23,6 +24,7 @@ mod layer;
 mod list;
 mod logs;
 mod output;
+mod parameters;
 mod provision;
 mod publish;
 mod queues;
@@ -31,6 +33,7 @@ mod reference;
 mod schedules;
 #[cfg(test)]
 mod scripted;
+mod secrets;
 mod size;
 mod status;
 mod target;
@@ -94,6 +97,10 @@ pub enum Verb {
     Archives(archives::Args),
     /// Show buckets and what is in them; make and remove them, put and get objects
     Buckets(buckets::Args),
+    /// Keep what functions must know and nobody else may see: list, put, get and delete secrets
+    Secrets(secrets::Args),
+    /// Keep settings that functions read: list, put, get and delete parameters
+    Parameters(parameters::Args),
     /// Show users and roles; list, make, replace and disable access keys
     Iam(iam::Args),
     /// Show what was changed and refused, and whether the record of it is whole
@@ -166,6 +173,8 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Topics(args) => topics::run(client, format, &args).await,
         Verb::Archives(args) => archives::run(client, format, &args).await,
         Verb::Buckets(args) => buckets::run(client, format, &args).await,
+        Verb::Secrets(args) => secrets::run(client, format, &args).await,
+        Verb::Parameters(args) => parameters::run(client, format, &args).await,
         Verb::Iam(args) => iam::run(client, format, &args).await,
         Verb::Audit(args) => audit::run(client, format, &args).await,
         Verb::Vault(args) => vault::run(client, format, &args).await,

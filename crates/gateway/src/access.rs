@@ -221,6 +221,16 @@ fn decide(
     }
 }
 
+/// What some services also call the tags of their resources.
+fn own_tag_key(action: &str) -> Option<&'static str> {
+    match action.split_once(':')?.0 {
+        "iam" => Some("iam:ResourceTag"),
+        "secretsmanager" => Some("secretsmanager:ResourceTag"),
+        "ssm" => Some("ssm:resourceTag"),
+        _ => None,
+    }
+}
+
 /// All that conditions may ask for.
 fn facts(
     asking: Asking<'_>,
@@ -236,10 +246,10 @@ fn facts(
     }
     need.set_facts(&mut facts);
     for (key, value) in tags {
-        facts.set(&keys::resource_tag(&key), vec![value.clone()]);
-        if need.action.starts_with("iam:") {
-            facts.set(&format!("iam:ResourceTag/{key}"), vec![value]);
+        if let Some(own) = own_tag_key(&need.action) {
+            facts.set(&format!("{own}/{key}"), vec![value.clone()]);
         }
+        facts.set(&keys::resource_tag(&key), vec![value]);
     }
     facts
 }

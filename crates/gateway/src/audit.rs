@@ -1,7 +1,7 @@
 //! What is written down of a request: every change, and every refusal of somebody who is known.
 //!
 //! A record has the shape of CloudTrail's, so that its readers read it. Of the parameters it has those that name something, and no
-//! others: events, messages, documents and environment variables are nobody's to keep. Events of data (invocations, messages, objects)
+//! others: events, messages, documents and environment variables are nobody's to keep. Events of data (invocations, messages, objects, what secrets say)
 //! are written down when they are refused, and otherwise only where the server is told to.
 //!
 //! A record is on disk before its request is answered. Where it cannot be written, the answer is an error.
@@ -23,12 +23,14 @@ const EVENT_VERSION: &str = "1.11";
 /// Bytes of a parameter that is kept; longer ones name nothing.
 const PARAMETER_BYTES_MAX: usize = 512;
 /// What the names of operations begin with that change nothing.
-const READING: [&str; 9] = [
-    "Describe", "Filter", "Get", "Head", "List", "Receive", "Simulate", "Test", "Verify",
+const READING: [&str; 10] = [
+    "BatchGet", "Describe", "Filter", "Get", "Head", "List", "Receive", "Simulate", "Test",
+    "Verify",
 ];
-/// The operations on data, as opposed to what holds it.
-const OF_DATA: [&str; 25] = [
+/// The operations on data, as opposed to what holds it. AWS differs: what secrets and parameters say is data here.
+const OF_DATA: [&str; 31] = [
     "AbortMultipartUpload",
+    "BatchGetSecretValue",
     "ChangeMessageVisibility",
     "ChangeMessageVisibilityBatch",
     "CompleteMultipartUpload",
@@ -40,6 +42,11 @@ const OF_DATA: [&str; 25] = [
     "DeleteObjectTagging",
     "DeleteObjects",
     "GetObject",
+    "GetParameter",
+    "GetParameterHistory",
+    "GetParameters",
+    "GetParametersByPath",
+    "GetSecretValue",
     "HeadObject",
     "Invoke",
     "InvokeAsync",
@@ -86,8 +93,10 @@ impl Deed {
             Operation::Iam(_) => Service::Iam,
             Operation::Logs(_) => Service::Logs,
             Operation::Scheduler(_) => Service::Scheduler,
+            Operation::SecretsManager(_) => Service::SecretsManager,
             Operation::Sns(_) => Service::Sns,
             Operation::Sqs(_) => Service::Sqs,
+            Operation::Ssm(_) => Service::Ssm,
             Operation::Sts(_) => Service::Sts,
         };
         Self {

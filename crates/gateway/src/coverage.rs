@@ -1,6 +1,8 @@
 //! Which of AWS's operations have a handler: the source of the coverage table in the docs.
 
-use crate::{apigatewayv2, events, iam, lambda, logs, s3, scheduler, sns, sqs, sts};
+use crate::{
+    apigatewayv2, events, iam, lambda, logs, s3, scheduler, secretsmanager, sns, sqs, ssm, sts,
+};
 
 /// One operation of a service that Kiln speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,8 @@ pub fn coverage() -> Vec<Coverage> {
     let all = of!(lambda).chain(of!(apigatewayv2)).chain(of!(events));
     let all = all.chain(of!(logs)).chain(of!(scheduler)).chain(of!(sns));
     let all = all.chain(of!(sqs)).chain(of!(s3));
-    all.chain(of!(iam)).chain(of!(sts)).collect()
+    let all = all.chain(of!(iam)).chain(of!(sts));
+    all.chain(of!(secretsmanager)).chain(of!(ssm)).collect()
 }
 
 #[cfg(test)]
@@ -56,6 +59,8 @@ mod tests {
             ("s3", "Amazon S3"),
             ("iam", "AWS IAM"),
             ("sts", "AWS STS"),
+            ("secretsmanager", "AWS Secrets Manager"),
+            ("ssm", "AWS Systems Manager"),
         ] {
             let all: Vec<_> = coverage()
                 .into_iter()
@@ -99,10 +104,12 @@ mod tests {
                 "sqs",
                 "s3",
                 "iam",
-                "sts"
+                "sts",
+                "secretsmanager",
+                "ssm"
             ]
             .map(handled),
-            [56, 8, 12, 19, 23, 31, 77, 3]
+            [56, 8, 12, 19, 23, 31, 77, 3, 18, 13]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }

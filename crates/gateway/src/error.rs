@@ -270,6 +270,48 @@ exceptions! {
     InvalidEventPattern = "InvalidEventPatternException", 400, Front;
     /// There are as many as there may be.
     LimitExceeded = "LimitExceededException", 400, Front;
+    /// The state of a secret does not allow it.
+    InvalidRequest = "InvalidRequestException", 400, Front;
+    /// There is such a secret, or such a version of it.
+    ResourceExists = "ResourceExistsException", 400, Front;
+    /// What a page of secrets should go on from is no page's end.
+    BadNextToken = "InvalidNextTokenException", 400, Front;
+    /// A resource policy's document is none.
+    MalformedResourcePolicy = "MalformedPolicyDocumentException", 400, Front;
+    /// A resource policy would let everybody in.
+    PublicPolicy = "PublicPolicyException", 400, Front;
+    /// A pattern for parameters is none.
+    InvalidAllowedPattern = "InvalidAllowedPatternException", 400, Front;
+    /// There is nothing to filter by of this name.
+    InvalidFilterKey = "InvalidFilterKey", 400, Front;
+    /// One cannot filter like this.
+    InvalidFilterOption = "InvalidFilterOption", 400, Front;
+    /// One cannot filter by this.
+    InvalidFilterValue = "InvalidFilterValue", 400, Front;
+    /// What a page of parameters should go on from is no page's end.
+    InvalidNextToken = "InvalidNextToken", 400, Front;
+    /// There is nothing of this name that has tags.
+    InvalidResourceId = "InvalidResourceId", 400, Front;
+    /// Nothing of this kind has tags here.
+    InvalidResourceType = "InvalidResourceType", 400, Front;
+    /// The path of a parameter has too many levels.
+    HierarchyLevelLimitExceeded = "HierarchyLevelLimitExceededException", 400, Front;
+    /// There is such a parameter.
+    ParameterAlreadyExists = "ParameterAlreadyExists", 400, Front;
+    /// There are as many parameters as there may be.
+    ParameterLimitExceeded = "ParameterLimitExceeded", 400, Front;
+    /// The oldest version of a parameter cannot go for another.
+    ParameterMaxVersionLimitExceeded = "ParameterMaxVersionLimitExceeded", 400, Front;
+    /// There is no such parameter.
+    ParameterNotFound = "ParameterNotFound", 400, Front;
+    /// A parameter would not match its pattern.
+    ParameterPatternMismatch = "ParameterPatternMismatchException", 400, Front;
+    /// A version of a parameter has as many labels as it may.
+    ParameterVersionLabelLimitExceeded = "ParameterVersionLabelLimitExceeded", 400, Front;
+    /// A parameter has no such version.
+    ParameterVersionNotFound = "ParameterVersionNotFound", 400, Front;
+    /// A parameter has as many tags as it may.
+    TooManyTags = "TooManyTagsError", 400, Front;
     /// Members break the model's constraints.
     Validation = "ValidationException", 400, Front;
 }

@@ -2,7 +2,7 @@
 //!
 //! A request's way: `server` takes it off the wire, `router` says what it is for, `auth` says
 //! who asks, `access` whether it may, `wire` turns it into a generated type, one file below `lambda`, `events`, `iam`, `logs`,
-//! `scheduler` or `sts` answers it, and `wire` turns the answer into bytes. Objects, which are streams, have a
+//! `scheduler`, `secretsmanager`, `ssm` or `sts` answers it, and `wire` turns the answer into bytes. Objects, which are streams, have a
 //! road of their own: `s3`.
 //!
 //! Invariants: the only crate that knows AWS's wire names; a handler parses, calls and renders, and
@@ -33,9 +33,11 @@ mod proxy;
 mod router;
 mod s3;
 mod scheduler;
+mod secretsmanager;
 mod server;
 mod sns;
 mod sqs;
+mod ssm;
 mod sts;
 mod tls;
 mod urls;

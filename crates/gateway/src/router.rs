@@ -7,14 +7,24 @@ use kiln_types::{UrlId, limits};
 use crate::error::{ApiError, Exception, Result};
 use crate::wire::fault::Form;
 use crate::wire::{Protocol, percent};
-use crate::{apigatewayv2, events, iam, lambda, logs, scheduler, sns, sqs, sts};
+use crate::{
+    apigatewayv2, events, iam, lambda, logs, scheduler, secretsmanager, sns, sqs, ssm, sts,
+};
 
-/// What `X-Amz-Target` of EventBridge begins with.
-const EVENTS_TARGET: &str = "AWSEvents.";
-/// What `X-Amz-Target` of CloudWatch Logs begins with.
-const LOGS_TARGET: &str = "Logs_20140328.";
-/// What `X-Amz-Target` of the Simple Queue Service begins with.
-const SQS_TARGET: &str = "AmazonSQS.";
+mod path;
+
+/// The services that `X-Amz-Target` tells, what they are called, and what it begins with.
+const TARGETS: [(Service, &str, &str); 5] = [
+    (Service::Events, "EventBridge", "AWSEvents."),
+    (Service::Logs, "Logs", "Logs_20140328."),
+    (
+        Service::SecretsManager,
+        "Secrets Manager",
+        "secretsmanager.",
+    ),
+    (Service::Sqs, "SQS", "AmazonSQS."),
+    (Service::Ssm, "Systems Manager", "AmazonSSM."),
+];
 /// What the paths of API Gateway's API for HTTP APIs begin with; that for REST APIs has others.
 const HTTP_APIS: &str = "/v2/";
 /// The XML namespace of the Simple Queue Service.
@@ -57,10 +67,14 @@ pub(crate) enum Service {
     Logs,
     /// EventBridge Scheduler.
     Scheduler,
+    /// Secrets Manager.
+    SecretsManager,
     /// The Simple Notification Service.
     Sns,
     /// The Simple Queue Service.
     Sqs,
+    /// Systems Manager.
+    Ssm,
     /// The Security Token Service.
     Sts,
     /// What only Kiln has, under `/_kiln/`.
@@ -99,10 +113,14 @@ pub(crate) enum Operation {
     Logs(logs::generated::Operation),
     /// Of EventBridge Scheduler.
     Scheduler(scheduler::generated::Operation),
+    /// Of Secrets Manager.
+    SecretsManager(secretsmanager::generated::Operation),
     /// Of the Simple Notification Service.
     Sns(sns::generated::Operation),
     /// Of the Simple Queue Service.
     Sqs(sqs::generated::Operation),
+    /// Of Systems Manager.
+    Ssm(ssm::generated::Operation),
     /// Of the Security Token Service.
     Sts(sts::generated::Operation),
 }
@@ -145,27 +163,30 @@ impl Service {
             Some("iam") => Ok(Service::Iam),
             Some("logs") => Ok(Service::Logs),
             Some("scheduler") => Ok(Service::Scheduler),
+            Some("secretsmanager") => Ok(Service::SecretsManager),
             Some("sns") => Ok(Service::Sns),
             Some("sqs") => Ok(Service::Sqs),
+            Some("ssm") => Ok(Service::Ssm),
             Some("sts") => Ok(Service::Sts),
             Some("kiln") => Ok(Service::Kiln),
             Some(other) => Err(ApiError::not_implemented(format_args!(
                 "the service {other}"
             ))),
-            None if head.uri.path().starts_with("/_kiln/") => Ok(Service::Kiln),
-            None if header(&head.headers, "x-amz-target").starts_with(EVENTS_TARGET) => {
-                Ok(Service::Events)
-            }
-            None if header(&head.headers, "x-amz-target").starts_with(LOGS_TARGET) => {
-                Ok(Service::Logs)
-            }
-            None if header(&head.headers, "x-amz-target").starts_with(SQS_TARGET) => {
-                Ok(Service::Sqs)
-            }
-            None if sqs::is_queue_path(head.uri.path()) => Ok(Service::Sqs),
-            None if head.uri.path().starts_with(HTTP_APIS) => Ok(Service::ApiGateway),
-            None if head.uri.path() == "/" && is_form(&head.headers) => Ok(Service::Sts),
-            None => Ok(Service::Lambda),
+            None => Ok(Self::by_form(head)),
+        }
+    }
+
+    fn by_form(head: &Parts) -> Self {
+        let path = head.uri.path();
+        if path.starts_with("/_kiln/") {
+            return Service::Kiln;
+        }
+        match by_target(head) {
+            Some(service) => service,
+            None if sqs::is_queue_path(path) => Service::Sqs,
+            None if path.starts_with(HTTP_APIS) => Service::ApiGateway,
+            None if path == "/" && is_form(&head.headers) => Service::Sts,
+            None => Service::Lambda,
         }
     }
 
@@ -178,8 +199,10 @@ impl Service {
             Service::Iam => "iam",
             Service::Logs => "logs",
             Service::Scheduler => "scheduler",
+            Service::SecretsManager => "secretsmanager",
             Service::Sns => "sns",
             Service::Sqs => "sqs",
+            Service::Ssm => "ssm",
             Service::Sts => "sts",
             Service::Kiln => "kiln",
         }
@@ -191,7 +214,9 @@ impl Service {
             Service::Lambda | Service::ApiGateway | Service::Scheduler | Service::Kiln => {
                 Protocol::RestJson
             }
-            Service::Events | Service::Logs => Protocol::Json,
+            Service::Events | Service::Logs | Service::SecretsManager | Service::Ssm => {
+                Protocol::Json
+            }
             Service::Sqs if head.headers.contains_key("x-amz-target") => Protocol::QueryCompatible,
             Service::Sqs => Protocol::Query {
                 namespace: SQS_NAMESPACE,
@@ -222,7 +247,9 @@ impl Service {
             | Service::Events
             | Service::Iam
             | Service::Scheduler
+            | Service::SecretsManager
             | Service::Sns
+            | Service::Ssm
             | Service::Sts
             | Service::Kiln => Exception::Validation,
         }
@@ -232,13 +259,14 @@ impl Service {
     /// body.
     pub(crate) fn find(self, head: &Parts) -> Result<Option<Found>> {
         match self {
-            Service::Lambda => find_lambda(head).map(Some),
-            Service::ApiGateway => find_api_gateway(head).map(Some),
-            Service::Events => find_by_target(self, "EventBridge", EVENTS_TARGET, head).map(Some),
-            Service::Logs => find_by_target(self, "Logs", LOGS_TARGET, head).map(Some),
-            Service::Scheduler => find_scheduler(head).map(Some),
+            Service::Lambda => path::find_lambda(head).map(Some),
+            Service::ApiGateway => path::find_api_gateway(head).map(Some),
+            Service::Scheduler => path::find_scheduler(head).map(Some),
+            Service::Events | Service::Logs | Service::SecretsManager | Service::Ssm => {
+                find_by_target(self, head).map(Some)
+            }
             Service::Sqs if head.headers.contains_key("x-amz-target") => {
-                find_by_target(self, "SQS", SQS_TARGET, head).map(Some)
+                find_by_target(self, head).map(Some)
             }
             Service::Iam | Service::Sns | Service::Sqs | Service::Sts | Service::Kiln => Ok(None),
         }
@@ -257,8 +285,10 @@ impl Service {
             Service::Events => named!(events, Operation::Events),
             Service::Iam => named!(iam, Operation::Iam),
             Service::Logs => named!(logs, Operation::Logs),
+            Service::SecretsManager => named!(secretsmanager, Operation::SecretsManager),
             Service::Sns => named!(sns, Operation::Sns),
             Service::Sqs => named!(sqs, Operation::Sqs),
+            Service::Ssm => named!(ssm, Operation::Ssm),
             Service::Sts => named!(sts, Operation::Sts),
             Service::Lambda | Service::ApiGateway | Service::Scheduler | Service::Kiln => None,
         }
@@ -275,8 +305,10 @@ impl Operation {
             Operation::Iam(operation) => operation.name(),
             Operation::Logs(operation) => operation.name(),
             Operation::Scheduler(operation) => operation.name(),
+            Operation::SecretsManager(operation) => operation.name(),
             Operation::Sns(operation) => operation.name(),
             Operation::Sqs(operation) => operation.name(),
+            Operation::Ssm(operation) => operation.name(),
             Operation::Sts(operation) => operation.name(),
         }
     }
@@ -297,6 +329,8 @@ impl Operation {
             | Operation::ApiGateway(_)
             | Operation::Iam(_)
             | Operation::Logs(_)
+            | Operation::SecretsManager(_)
+            | Operation::Ssm(_)
             | Operation::Sts(_) => BODY_BYTES_MAX,
         }
     }
@@ -361,63 +395,20 @@ fn queue_label(service: Service, head: &Parts) -> Vec<(&'static str, String)> {
     }
 }
 
-fn find_lambda(head: &Parts) -> Result<Found> {
-    find_by_path(head, "Lambda", |method, segments, query| {
-        let route = lambda::generated::route(method, segments, query)?;
-        Some((Operation::Lambda(route.operation), route.labels))
-    })
-}
-
-fn find_scheduler(head: &Parts) -> Result<Found> {
-    find_by_path(head, "EventBridge Scheduler", |method, segments, query| {
-        let route = scheduler::generated::route(method, segments, query)?;
-        Some((Operation::Scheduler(route.operation), route.labels))
-    })
-}
-
-fn find_api_gateway(head: &Parts) -> Result<Found> {
-    if !head.uri.path().starts_with(HTTP_APIS) {
-        return Err(ApiError::not_implemented("REST APIs"));
-    }
-    find_by_path(head, "API Gateway", |method, segments, query| {
-        let route = apigatewayv2::generated::route(method, segments, query)?;
-        Some((Operation::ApiGateway(route.operation), route.labels))
-    })
-}
-
-/// The labels of a path, still encoded.
-type Labels<'p> = Vec<(&'static str, &'p str)>;
-
-fn find_by_path<'p>(
-    head: &'p Parts,
-    service: &str,
-    route: impl FnOnce(&str, &[&'p str], &str) -> Option<(Operation, Labels<'p>)>,
-) -> Result<Found> {
-    // Some clients end the path of lists with a slash.
-    let path = head.uri.path();
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let segments: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-    let query = head.uri.query().unwrap_or_default();
-    let decoded = |(label, text)| (label, percent::path(text).into_owned());
-    match route(head.method.as_str(), &segments, query) {
-        Some((operation, labels)) => Ok(Found {
-            operation,
-            labels: labels.into_iter().map(decoded).collect(),
-        }),
-        None => {
-            let message = format!(
-                "No operation of {service} has {} {}",
-                head.method,
-                head.uri.path()
-            );
-            Err(ApiError::new(Exception::UnknownOperation, message))
-        }
-    }
-}
-
-/// Finds the operation that `X-Amz-Target` names after this prefix.
-fn find_by_target(service: Service, title: &str, prefix: &str, head: &Parts) -> Result<Found> {
+/// The service that `X-Amz-Target` tells.
+fn by_target(head: &Parts) -> Option<Service> {
     let target = header(&head.headers, "x-amz-target");
+    let found = TARGETS
+        .iter()
+        .find(|(_, _, prefix)| target.starts_with(prefix));
+    found.map(|(service, _, _)| *service)
+}
+
+/// Finds the operation that `X-Amz-Target` names.
+fn find_by_target(service: Service, head: &Parts) -> Result<Found> {
+    let target = header(&head.headers, "x-amz-target");
+    let known = TARGETS.iter().find(|(known, _, _)| *known == service);
+    let (_, title, prefix) = known.expect("only services of the table come here");
     let name = target.strip_prefix(prefix);
     match name.and_then(|name| service.operation(name)) {
         Some(operation) => Ok(Found {
@@ -494,6 +485,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
 
 #[cfg(test)]
 mod tests {
+    use super::path::{find_api_gateway, find_lambda};
     use super::*;
 
     fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {

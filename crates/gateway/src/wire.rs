@@ -23,6 +23,7 @@ pub(crate) mod fuzzing;
 pub(crate) mod json_text;
 pub(crate) mod percent;
 mod read;
+mod secret;
 pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub(crate) use dispatch::dispatch;
 #[cfg(test)]
 pub(crate) use read::input;
 pub(crate) use read::read;
+pub(crate) use secret::{SecretBytes, SecretText};
 pub(crate) use xml::escape;
 
 /// A time as AWS's JSON has it: seconds, and parts of one.

@@ -23,8 +23,8 @@ use snapshot::Snapshot;
 /// Changes that a subscriber may fall behind.
 const CHANGES_MAX: usize = 1_024;
 
-/// `meta.db`: functions, the index of their URLs, access keys, layers, mappings, HTTP APIs, buses, topics
-/// and identities.
+/// `meta.db`: functions, the index of their URLs, access keys, layers, mappings, HTTP APIs, buses, topics,
+/// identities, secrets and parameters.
 pub(crate) const META: Spec = Spec {
     file: "meta.db",
     durability: Durability::Disk,
@@ -67,6 +67,8 @@ pub(crate) const META: Spec = Spec {
         crate::keys::OWNERS,
         crate::vault::TABLES,
         crate::keys::SERVER_SECRET,
+        crate::secrets::TABLES,
+        crate::parameters::TABLES,
     ],
 };
 

@@ -30,9 +30,11 @@ use crate::logs::Logs;
 use crate::mappings::Mappings;
 use crate::messages::Messages;
 use crate::objects::Objects;
+use crate::parameters::Parameters;
 use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
+use crate::secrets::Secrets;
 use crate::topics::Topics;
 use crate::usage::Usage;
 use crate::vault::{MasterKey, MasterKeys, Resealed, Vault, seal_what_is_plain};
@@ -54,6 +56,8 @@ struct Parts {
     topics: Topics,
     keys: Keys,
     identities: Identities,
+    secrets: Secrets,
+    parameters: Parameters,
     logs: Logs,
     usage: Usage,
     audit: Audit,
@@ -91,6 +95,8 @@ impl Store {
             topics: Topics::open(meta.clone(), &vault)?,
             keys: Keys::open(meta.clone(), &vault, clock.clone())?,
             identities: Identities::open(meta.clone(), &vault)?,
+            secrets: Secrets::open(meta.clone(), &vault)?,
+            parameters: Parameters::open(meta.clone(), &vault)?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             audit: Audit::open(&dir)?,
@@ -308,6 +314,16 @@ impl Store {
     /// Users, groups, roles and managed policies.
     pub fn identities(&self) -> &Identities {
         &self.parts.identities
+    }
+
+    /// Secrets.
+    pub fn secrets(&self) -> &Secrets {
+        &self.parts.secrets
+    }
+
+    /// Parameters.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parts.parameters
     }
 
     /// Access keys.

@@ -1,11 +1,11 @@
-//! The memory of the system: functions, layers, code, logs, usage and keys.
+//! The memory of the system: functions, layers, code, logs, usage, keys and secrets.
 //!
 //! Everything lives under one data directory, which one server at a time may open:
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
 //! <dir>/master.key               what data keys are wrapped by, unless another master key is given
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys (every commit is synced,
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets (every commit is synced,
 //!                                what they say is sealed)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
@@ -50,9 +50,11 @@ mod logs;
 mod mappings;
 pub mod messages;
 pub mod objects;
+mod parameters;
 pub mod posts;
 pub mod queue;
 pub mod schedules;
+mod secrets;
 mod shelf;
 pub mod topics;
 mod usage;
@@ -78,9 +80,11 @@ pub use logs::{
 pub use mappings::Mappings;
 pub use messages::Messages;
 pub use objects::Objects;
+pub use parameters::{ParameterError, Parameters, PastVersion};
 pub use posts::Posts;
 pub use queue::Queue;
 pub use schedules::Schedules;
+pub use secrets::{NewVersion, SecretError, SecretValue, Secrets};
 pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};
 pub use vault::{InvalidMasterKey, MasterKey, Resealed};

@@ -9,7 +9,7 @@ use kiln_types::Region;
 pub struct Config {
     /// The region in what events say of themselves.
     pub region: Region,
-    /// Where the secrets of sources are: a JSON file each. Without it no source that needs one can be listened to.
+    /// Where the operator's secrets of sources are: a JSON file each. Those that accounts keep come first.
     pub secrets_dir: Option<PathBuf>,
     /// How much of its log a source may hold back for a mapping before that counts as a problem.
     pub lag_bytes_max: u64,

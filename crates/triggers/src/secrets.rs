@@ -1,41 +1,73 @@
-//! Secrets of sources: JSON files in a directory that the operator named, read when they are needed and kept nowhere
-//! else.
+//! Secrets of sources, read when they are needed and held no longer: those of the mapping's account that this server keeps, and
+//! else JSON files in a directory that the operator named.
 //!
-//! `<dir>/<name>` or `<dir>/<name>.json` holds what AWS's secrets of databases hold: `username`, `password`, and the
-//! `host` that they are for, so that nobody who may make a mapping can have them sent to another server.
+//! Both say what AWS's secrets of databases say: `username`, `password`, and the `host` that they are for. The operator's,
+//! `<dir>/<name>` or `<dir>/<name>.json`, must name it, so that nobody who may make a mapping can have them sent to another
+//! server; an account's own need not, as who makes a mapping with it must be allowed to read it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kiln_types::SecretArn;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
-use crate::source::Trouble;
+use crate::source::{Task, Trouble};
+
+mod stored;
+
+pub(crate) use stored::Stored;
 
 /// A secret's size at most, as of AWS's.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Where secrets are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Secrets {
+    keeper: Option<Arc<dyn Keeper>>,
     dir: Option<PathBuf>,
 }
 
-/// What a secret says. It shows nothing of that.
+/// Keeps secrets for accounts.
+pub(crate) trait Keeper: Send + Sync {
+    /// What a secret says now; none if there is no such secret.
+    fn read<'a>(
+        &'a self,
+        arn: &'a SecretArn,
+    ) -> Task<'a, Result<Option<Zeroizing<String>>, Trouble>>;
+}
+
+/// What a secret says. It shows nothing of that, and overwrites it when it is dropped.
 pub(crate) struct Secret {
     name: String,
-    values: BTreeMap<String, String>,
+    /// Whether it is the account's own, and so for whatever its owner says.
+    is_own: bool,
+    values: BTreeMap<String, Zeroizing<String>>,
 }
 
 impl Secrets {
     pub(crate) fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir }
+        Self { keeper: None, dir }
     }
 
-    /// Reads a secret, off the async threads.
+    /// The same, and before those of the operator an account's own.
+    pub(crate) fn kept_by(self, keeper: impl Keeper + 'static) -> Self {
+        Self {
+            keeper: Some(Arc::new(keeper)),
+            ..self
+        }
+    }
+
+    /// Reads a secret: of files, off the async threads.
     pub(crate) async fn read(&self, arn: &SecretArn) -> Result<Secret, Trouble> {
+        if let Some(keeper) = &self.keeper
+            && let Some(text) = keeper.read(arn).await?
+        {
+            return Secret::parse(arn.name(), true, &text);
+        }
         let (secrets, arn) = (self.clone(), arn.clone());
         let read = tokio::task::spawn_blocking(move || secrets.read_now(&arn));
         let failed = |_| Err(Trouble::new("a secret could not be read"));
@@ -46,7 +78,7 @@ impl Secrets {
         let name = arn.name().to_owned();
         let dir = self.dir.as_deref().ok_or_else(|| {
             Trouble::new(format!(
-                "this server has no secret '{name}': its operator names a directory with --secrets-dir"
+                "this server has no secret '{name}': keep one with `kiln secrets put {name}`, or its operator names a directory with --secrets-dir"
             ))
         })?;
         let text = [name.clone(), format!("{name}.json")]
@@ -55,27 +87,32 @@ impl Secrets {
         let text = text.unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()));
         let text = text.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Trouble::new(format!(
-                "this server has no secret '{name}': its operator puts it into the directory that --secrets-dir names"
+                "this server has no secret '{name}': keep one with `kiln secrets put {name}`, or its operator puts it into the directory that --secrets-dir names"
             )),
             kind => Trouble::new(format!("the secret '{name}' cannot be read: {kind}")),
         })?;
-        // What serde says of a value it does not like would repeat it.
-        let read: Option<BTreeMap<String, Value>> = serde_json::from_str(&text).ok();
-        let read =
-            read.ok_or_else(|| Trouble::new(format!("the secret '{name}' is no JSON object")))?;
-        let values = read.into_iter().filter_map(|(key, value)| match value {
-            Value::String(text) => Some((key, text)),
-            Value::Number(number) => Some((key, number.to_string())),
-            _ => None,
-        });
-        Ok(Secret {
-            name,
-            values: values.collect(),
-        })
+        Secret::parse(&name, false, &text)
     }
 }
 
 impl Secret {
+    fn parse(name: &str, is_own: bool, text: &str) -> Result<Self, Trouble> {
+        // What serde says of a value it does not like would repeat it.
+        let read: Option<BTreeMap<String, Value>> = serde_json::from_str(text).ok();
+        let read =
+            read.ok_or_else(|| Trouble::new(format!("the secret '{name}' is no JSON object")))?;
+        let values = read.into_iter().filter_map(|(key, value)| match value {
+            Value::String(text) => Some((key, Zeroizing::new(text))),
+            Value::Number(number) => Some((key, Zeroizing::new(number.to_string()))),
+            _ => None,
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            is_own,
+            values: values.collect(),
+        })
+    }
+
     /// A value that must be there.
     pub(crate) fn get(&self, key: &str) -> Result<&str, Trouble> {
         self.find(key).ok_or_else(|| {
@@ -86,7 +123,7 @@ impl Secret {
 
     /// A value, if it is there.
     pub(crate) fn find(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(String::as_str)
+        self.values.get(key).map(|value| value.as_str())
     }
 
     /// Refuses the secret unless it is for this server. One that names no port is for all of them.
@@ -98,8 +135,19 @@ impl Secret {
         }
     }
 
-    /// Refuses the secret unless this value is there and is what it is to be used for.
+    /// The hosts that it is for; none where it need not say so and does not.
+    pub(crate) fn hosts(&self) -> Result<Option<&str>, Trouble> {
+        match self.find("host") {
+            None if self.is_own => Ok(None),
+            _ => self.get("host").map(Some),
+        }
+    }
+
+    /// Refuses the secret unless this value is there and is what it is to be used for. An account's own need not say.
     pub(crate) fn check(&self, key: &str, used_for: &str) -> Result<(), Trouble> {
+        if self.is_own && self.find(key).is_none() {
+            return Ok(());
+        }
         if self.get(key)?.eq_ignore_ascii_case(used_for) {
             return Ok(());
         }
@@ -117,14 +165,14 @@ impl fmt::Debug for Secret {
 }
 
 /// None when there is no such file. A fifo would block for ever.
-fn read_file(path: &Path) -> io::Result<Option<String>> {
+fn read_file(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => {}
         Ok(_) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     }
-    let mut text = String::new();
+    let mut text = Zeroizing::new(String::new());
     let file = std::fs::File::open(path)?;
     file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > SECRET_BYTES_MAX {
@@ -163,6 +211,41 @@ mod tests {
             );
             assert!(secret.get("certificate").is_err());
         }
+    }
+
+    /// Keeps one secret of one account.
+    struct One(&'static str);
+
+    impl Keeper for One {
+        fn read<'a>(
+            &'a self,
+            arn: &'a SecretArn,
+        ) -> Task<'a, Result<Option<Zeroizing<String>>, Trouble>> {
+            let found = (arn.name() == "shop").then(|| Zeroizing::new(self.0.to_owned()));
+            Box::pin(async move { Ok(found) })
+        }
+    }
+
+    #[tokio::test]
+    async fn an_accounts_own_secret_comes_first_and_need_not_name_its_host() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["shop", "mail"] {
+            let text = r#"{"username":"operator","password":"p"}"#;
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        let own = Secrets::new(Some(dir.path().to_owned()));
+        let own = own.kept_by(One(r#"{"username":"own","port":5432}"#));
+        let shop = own.read(&arn("shop")).await.unwrap();
+        assert_eq!(shop.get("username").unwrap(), "own");
+        assert!(shop.check_server("anywhere", 5432).is_ok());
+        assert_eq!(shop.hosts().unwrap(), None);
+        assert!(
+            shop.check_server("anywhere", 1).is_err(),
+            "what it names is honoured"
+        );
+        let mail = own.read(&arn("mail")).await.unwrap();
+        assert_eq!(mail.get("username").unwrap(), "operator");
+        assert!(mail.check_server("anywhere", 5432).is_err() && mail.hosts().is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use kiln_types::{Clock, EventSource, Mapping};
 
 use crate::config::Config;
 use crate::messages::MessageSource;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, Stored};
 use crate::source::Source;
 
 mod arrivals;
@@ -52,9 +52,10 @@ pub(crate) struct Sources {
 
 impl Sources {
     pub(crate) fn new(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Self {
+        let kept = Stored::new(store.secrets().clone(), clock.clone());
         Self {
             config: config.clone(),
-            secrets: Secrets::new(config.secrets_dir.clone()),
+            secrets: Secrets::new(config.secrets_dir.clone()).kept_by(kept),
             store,
             clock,
         }

@@ -29,6 +29,7 @@ pub mod mapping;
 pub mod message;
 pub mod name;
 pub mod network;
+pub mod parameter;
 pub mod policy;
 pub mod runtime;
 pub mod schedule;
@@ -72,9 +73,12 @@ pub use message::{
 };
 pub use name::{Alias, FunctionId, FunctionName, InvalidName, Qualifier, Version};
 pub use network::{HostServices, Network, Traffic};
+pub use parameter::{
+    Parameter, ParameterId, ParameterKind, ParameterName, ParameterTier, ParameterVersion,
+};
 pub use runtime::{Architecture, Language, Runtime};
 pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
-pub use secret::SecretArn;
+pub use secret::{Secret, SecretArn, SecretId, SecretName};
 pub use topic::{
     Confirmation, HttpEndpoint, Subscriber, Subscription, SubscriptionArn, Topic, TopicArn,
     TopicFifo, TopicId, TopicName,

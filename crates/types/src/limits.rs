@@ -3,6 +3,8 @@
 //! Sources: the Lambda quotas page, and the constraints of the `lambda` service model (botocore); for
 //! message queues the quotas pages and the API reference of SQS; for identities those of IAM.
 
+use std::time::Duration;
+
 /// Longest function name (service model, `FunctionName`).
 pub const FUNCTION_NAME_LENGTH_MAX: usize = 64;
 /// Longest alias (service model, `Alias`).
@@ -196,3 +198,35 @@ pub const ROLE_POLICY_SIZE_MAX: usize = 10_240;
 pub const TRUST_POLICY_SIZE_MAX: usize = 2_048;
 /// How long sessions of a role last unless it says (IAM API reference, `CreateRole`).
 pub const SESSION_SECS: u32 = 3_600;
+/// Longest name of a secret (Secrets Manager API reference, `CreateSecret`).
+pub const SECRET_NAME_LENGTH_MAX: usize = 512;
+/// Bytes of what a secret says (Secrets Manager user guide, "Secrets Manager quotas", as the next ones).
+pub const SECRET_BYTES_MAX: usize = 65_536;
+/// Labels at a version of a secret.
+pub const SECRET_LABELS_MAX: usize = 20;
+/// Versions of a secret.
+pub const SECRET_VERSIONS_MAX: usize = 100;
+/// Secrets of an account. AWS has 500,000; what is known of them is held in memory here.
+pub const SECRETS_MAX: usize = 10_000;
+/// How old a version of a secret must be before it may go for another (Secrets Manager API reference, `PutSecretValue`).
+pub const SECRET_VERSION_AGE_MIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// Days between 7 and 30 in which a secret that is to be deleted can be had back (Secrets Manager API reference, `DeleteSecret`).
+pub const SECRET_RECOVERY_DAYS_MIN: u32 = 7;
+/// The same at most, and by default.
+pub const SECRET_RECOVERY_DAYS_MAX: u32 = 30;
+/// Longest name of a parameter (Systems Manager user guide, "Creating Parameter Store parameters").
+pub const PARAMETER_NAME_LENGTH_MAX: usize = 1_011;
+/// Levels of a parameter's path (the same).
+pub const PARAMETER_LEVELS_MAX: usize = 15;
+/// Bytes of a standard parameter's value (AWS general reference, "Parameter Store", as the next ones).
+pub const PARAMETER_BYTES_MAX: usize = 4_096;
+/// Bytes of an advanced parameter's value.
+pub const ADVANCED_PARAMETER_BYTES_MAX: usize = 8_192;
+/// Parameters of an account. AWS has 10,000 standard and 100,000 advanced ones.
+pub const PARAMETERS_MAX: usize = 10_000;
+/// Versions of a parameter.
+pub const PARAMETER_VERSIONS_MAX: usize = 100;
+/// Labels at a version of a parameter (Systems Manager user guide, "Working with parameter labels").
+pub const PARAMETER_LABELS_MAX: usize = 10;
+/// Longest label of a version of a parameter (the same).
+pub const PARAMETER_LABEL_LENGTH_MAX: usize = 100;

@@ -1,4 +1,4 @@
-//! Names of secrets. What a secret says is never part of a definition.
+//! Secrets: their names, and all that is kept of them but what they say, which is never part of a definition.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountId, Region};
 use crate::name::InvalidName;
+
+mod kept;
+
+pub use kept::{
+    CURRENT, Deletion, PREVIOUS, Secret, SecretId, SecretName, SecretVersion, VersionError,
+};
 
 /// `arn:aws:secretsmanager:<region>:<account>:secret:<name>`.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

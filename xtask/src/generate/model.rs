@@ -22,6 +22,9 @@ pub struct Selection {
     /// Members that no request and no answer has: AWS reserves them.
     #[serde(default)]
     pub reserved: Vec<String>,
+    /// Shapes of texts and bytes that nothing shows, and that are overwritten when they are dropped.
+    #[serde(default)]
+    pub secret: Vec<String>,
     /// Where recorded answers of AWS overrule the model.
     #[serde(default)]
     pub recorded: Recorded,
@@ -72,6 +75,9 @@ pub struct Model {
     pub operations: BTreeMap<String, Operation>,
     /// By name.
     pub shapes: BTreeMap<String, Shape>,
+    /// Those of [`Selection::secret`].
+    #[serde(skip)]
+    pub secret: Vec<String>,
 }
 
 /// About the service.
@@ -176,6 +182,11 @@ impl Model {
             .unwrap_or_else(|| panic!("the model refers to a missing shape {name}"))
     }
 
+    /// Whether what has this shape is shown by nothing.
+    pub fn is_secret(&self, name: &str) -> bool {
+        self.secret.iter().any(|secret| secret == name)
+    }
+
     /// An operation that our list names.
     pub fn operation(&self, name: &str) -> anyhow::Result<&Operation> {
         self.operations
@@ -204,6 +215,13 @@ pub fn read(botocore: &Path, selection: &Selection) -> anyhow::Result<Model> {
         let members = &mut shape.members;
         members.retain(|(name, _)| !selection.reserved.contains(name));
     }
+    for name in &selection.secret {
+        ensure!(
+            model.shapes.contains_key(name),
+            "operations.toml: {name}: no such shape"
+        );
+    }
+    model.secret.clone_from(&selection.secret);
     Ok(model.with_named_bounds())
 }
 

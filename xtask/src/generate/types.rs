@@ -72,7 +72,7 @@ fn field(
         if directions.output && !required {
             attributes.push("skip_serializing_if = \"Option::is_none\"".to_owned());
         }
-        if model.shape(&reference.shape).kind == "blob" {
+        if model.shape(&reference.shape).kind == "blob" && !model.is_secret(&reference.shape) {
             if required {
                 bail!("required blobs such as {member} have no reader yet");
             }
@@ -106,8 +106,11 @@ fn rust_type(model: &Model, name: &str) -> anyhow::Result<String> {
         Some(reference) => rust_type(model, &reference.shape),
         None => bail!("{name} does not say what it holds"),
     };
+    let is_secret = model.is_secret(name);
     Ok(match shape.kind.as_str() {
         "structure" => names::type_name(name),
+        "string" if is_secret => "SecretText".to_owned(),
+        "blob" if is_secret => "SecretBytes".to_owned(),
         "string" => "String".to_owned(),
         "integer" | "long" => "i64".to_owned(),
         "float" | "double" => "f64".to_owned(),

@@ -10,7 +10,8 @@ use kiln_types::Region;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Sources {
     /// A directory with the secrets of event sources: a JSON file each, named like the secret, with
-    /// `username`, `password` and the `host` that they are for. Only event source mappings read it.
+    /// `username`, `password` and the `host` that they are for. Only event source mappings read it, and
+    /// a secret of their own account, in Secrets Manager, goes before.
     #[arg(long, env = "KILN_SECRETS_DIR", value_name = "DIR")]
     secrets_dir: Option<PathBuf>,
     /// How much of its log a database may keep for an event source mapping, in MiB, before the mapping says

@@ -49,6 +49,7 @@ mod rust_sdk;
 mod sandbox;
 mod schedules;
 mod scheduling;
+mod secrets;
 mod serve;
 mod signatures;
 mod simulate;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kiln_types::iam::PolicyArn;
-use kiln_types::{BusArn, BusId, FunctionArn, MappingId, QueueArn, RuleId, TopicArn};
+use kiln_types::{BusArn, BusId, FunctionArn, MappingId, ParameterId, QueueArn, RuleId, TopicArn};
 
 use super::{Asking, role_of};
 use crate::events;
@@ -63,6 +63,16 @@ pub(super) fn find(asking: Asking<'_>, arn: &str) -> Option<Resource> {
             Some(Resource::tagged(&live.topic.tags).with_policy(policy))
         }
         "events" => of_events(asking, arn, resource),
+        "secretsmanager" => {
+            let region = &asking.config.region;
+            let account = &asking.caller.account;
+            let secret = store.secrets().find(account, region, arn)?;
+            // Of an ARN without its end nothing is known: policies are of whole ones.
+            let is_whole = secret.arn(region) == arn;
+            let policy = secret.policy.clone();
+            is_whole.then(|| Resource::tagged(&secret.tags).with_policy(policy))
+        }
+        "ssm" => of_ssm(asking, resource),
         "iam" => of_iam(asking, arn, resource),
         _ => None,
     }
@@ -107,6 +117,20 @@ fn of_events(asking: Asking<'_>, arn: &str, resource: &str) -> Option<Resource> 
     };
     let rule = buses.get(&id.bus)?.rules.get(&id.name)?.clone();
     Some(Resource::tagged(&rule.tags))
+}
+
+fn of_ssm(asking: Asking<'_>, resource: &str) -> Option<Resource> {
+    let name = resource.strip_prefix("parameter/")?;
+    let get = |name: String| {
+        let name = name.parse().ok()?;
+        let account = asking.caller.account.clone();
+        asking
+            .store
+            .parameters()
+            .get(&ParameterId { account, name })
+    };
+    let found = get(format!("/{name}")).or_else(|| get(name.to_owned()))?;
+    Some(Resource::tagged(&found.tags))
 }
 
 fn of_iam(asking: Asking<'_>, arn: &str, resource: &str) -> Option<Resource> {

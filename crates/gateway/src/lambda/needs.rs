@@ -11,9 +11,8 @@ use kiln_types::{EventSource, Function, LayerVersionArn, MappingId};
 use super::generated::Operation;
 use super::target::Target;
 use crate::access::{Guarded, Members, Need};
+use crate::secretsmanager;
 
-/// What it takes to use what a secret says.
-const SECRET: &str = "secretsmanager:GetSecretValue";
 /// What it takes to mount a file system.
 const MOUNT: &str = "elasticfilesystem:ClientMount";
 /// Whom roles of functions are given to.
@@ -212,7 +211,8 @@ fn listening(operation: Operation, of: &Members<'_>) -> Vec<Need> {
     }
     let access = of.list("SourceAccessConfigurations").iter();
     let secrets = access.filter_map(|access| access.get("URI")?.as_str());
-    needs.extend(secrets.map(|arn| Need::new(SECRET, arn).or_role(role.as_deref())));
+    let may_read = |arn| secretsmanager::to_read(of.context, arn).or_role(role.as_deref());
+    needs.extend(secrets.map(may_read));
     needs.extend(destination(of, "OnFailure", role.as_deref()));
     needs
 }

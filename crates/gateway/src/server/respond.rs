@@ -26,7 +26,8 @@ use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
 use crate::{
-    admin, apigatewayv2, audit, events, health, iam, lambda, logs, s3, scheduler, sns, sqs, sts,
+    admin, apigatewayv2, audit, events, health, iam, lambda, logs, s3, scheduler, secretsmanager,
+    sns, sqs, ssm, sts,
 };
 
 /// Bodies from this size on are hashed on a thread of their own: a hash takes a millisecond per
@@ -376,8 +377,12 @@ async fn run(
             Operation::Scheduler(operation) => {
                 scheduler::dispatch(operation, &context, request).await
             }
+            Operation::SecretsManager(operation) => {
+                secretsmanager::dispatch(operation, &context, request).await
+            }
             Operation::Sns(operation) => sns::serve(operation, &context, request).await,
             Operation::Sqs(operation) => sqs::serve(operation, &context, request).await,
+            Operation::Ssm(operation) => ssm::dispatch(operation, &context, request).await,
             Operation::Sts(operation) => sts::dispatch(operation, &context, request).await,
         };
         let names = context.names.get().cloned().unwrap_or_default();

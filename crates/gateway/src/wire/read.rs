@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::shape::{At, Member, Shape, Structure};
-use super::{Input, Protocol, Request, document, form, percent, validate};
+use super::shape::{At, Member, Shape, Structure, Text};
+use super::{Input, Protocol, Request, document, form, percent, secret, validate};
 use crate::access::{self, Guarded};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
@@ -50,6 +50,14 @@ fn holds(structure: &Structure, at: At) -> bool {
     structure.members.iter().any(|member| member.at == at)
 }
 
+fn holds_secrets(structure: &Structure) -> bool {
+    let is_secret = |member: &Member| match member.shape {
+        Shape::Text(Text { sensitive, .. }) => *sensitive,
+        _ => false,
+    };
+    structure.members.iter().any(is_secret)
+}
+
 fn gather(structure: &'static Structure, request: &mut Request) -> Result<Map<String, Value>> {
     let mut members = match request.protocol {
         _ if !holds(structure, At::Body) => Map::new(),
@@ -62,7 +70,11 @@ fn gather(structure: &'static Structure, request: &mut Request) -> Result<Map<St
         Protocol::RestJson | Protocol::Json | Protocol::QueryCompatible => {
             // A deployment package is tens of megabytes: the text goes as soon as it is read.
             let body = std::mem::take(&mut request.body);
-            document::members(&body, structure)?
+            let members = document::members(&body, structure);
+            if holds_secrets(structure) {
+                secret::overwrite(body);
+            }
+            members?
         }
     };
     for member in structure.members {

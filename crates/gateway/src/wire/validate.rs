@@ -174,7 +174,9 @@ fn broken_rules(shape: &Shape, value: &Value) -> Vec<String> {
     match (shape, value) {
         (Shape::Text(_), Value::String(text)) => broken_text_rules(shape, text),
         (Shape::Blob(length), Value::String(text)) => {
-            broken_lengths(*length, text.len() as u64 / 4 * 3)
+            let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count() as u64;
+            let bytes = (text.len() as u64 / 4 * 3).saturating_sub(padding);
+            broken_lengths(*length, bytes)
         }
         (Shape::Integer(range), value) => broken_bounds(*range, value.as_i64()),
         (Shape::Float(range), value) => broken_bounds(*range, value.as_f64()),

@@ -51,6 +51,27 @@ const COLUMNS: &[Column] = &[
         &["account", "topic", "id"],
     ),
     documents("identity", "'identity'", &["account", "id"]),
+    documents("secret", "'secret'", &["account", "name"]),
+    Column {
+        table: "secret_value",
+        column: "sealed",
+        key: &["account", "name", "version"],
+        owner: "account",
+        what: "'secret ' || name || ' version ' || version",
+    },
+    documents("parameter", "'parameter'", &["account", "name"]),
+    documents(
+        "parameter_version",
+        "'parameter_version'",
+        &["account", "name", "version"],
+    ),
+    Column {
+        table: "parameter_version",
+        column: "sealed",
+        key: &["account", "name", "version"],
+        owner: "account",
+        what: "'parameter ' || name || ' version ' || version",
+    },
     Column {
         table: "access_key",
         column: "secret",

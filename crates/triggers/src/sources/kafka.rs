@@ -142,7 +142,9 @@ impl Kafka {
 
 /// Refuses a secret unless it is for all of these: its `host` holds their names, with ports or without, between commas.
 fn check_servers(secret: &Secret, servers: &[KafkaServer]) -> Result<(), Trouble> {
-    let hosts = secret.get("host")?;
+    let Some(hosts) = secret.hosts()? else {
+        return Ok(());
+    };
     let is_for = |server: &KafkaServer| {
         hosts.split(',').map(str::trim).any(|host| {
             host.eq_ignore_ascii_case(&server.host)

@@ -90,6 +90,24 @@ fn boto3_makes_changes_pauses_and_deletes_mappings_of_redis() {
 }
 
 #[test]
+fn a_mapping_listens_with_a_secret_of_its_account_that_names_no_host() {
+    let rig = Rig::new(&[]);
+    std::fs::remove_file(rig.place.secrets.path().join("shop")).unwrap();
+    let server = rig.place.server().start();
+    rig.place.ledger.create(&server, "audit");
+    let says = json!({"username": "kiln", "password": Redis::PASSWORD});
+    let file = rig.place.secrets.path().join("given");
+    std::fs::write(&file, says.to_string()).unwrap();
+    let put = ["secrets", "put", "shop", "--file", file.to_str().unwrap()];
+    programs::run(&mut server.kiln(&put));
+    std::fs::remove_file(file).unwrap();
+    let settings = json!({"BatchSize": 7});
+    rig.map(&server, "audit", "REDIS", "orders", &settings);
+    rig.add(1, 1, 3);
+    rig.until_seen(3);
+}
+
+#[test]
 fn no_entry_is_lost_or_out_of_order_whoever_is_killed() {
     const KEYS: u32 = 5;
     let mut rig = Rig::new(&[]);
