@@ -126,16 +126,10 @@ async fn what_is_refused_is_not_kept_and_what_is_deleted_is_gone() {
     let full = put(parameters, "d", ParameterKind::Text, "d").await;
     assert!(matches!(full, Err(ParameterError::TooMany(3))), "{full:?}");
     let a = id("a");
-    let refused = parameters.put(
-        &a,
-        Zeroizing::default(),
-        BTreeMap::new(),
-        3,
-        |known| {
-            assert_eq!(known.unwrap().version, 1);
-            Err::<ParameterVersion, _>(ParameterError::TooMany(0))
-        },
-    );
+    let refused = parameters.put(&a, Zeroizing::default(), BTreeMap::new(), 3, |known| {
+        assert_eq!(known.unwrap().version, 1);
+        Err::<ParameterVersion, _>(ParameterError::TooMany(0))
+    });
     assert!(refused.await.is_err());
     assert_eq!(parameters.get(&id("a")).unwrap().version, 1);
     assert!(parameters.remove(&id("a")).await.unwrap());
