@@ -63,6 +63,7 @@ pub(crate) const META: Spec = Spec {
         crate::topics::SIGNER,
         crate::iam::TABLES,
         crate::keys::OWNERS,
+        crate::signing::TABLES,
     ],
 };
 

@@ -32,6 +32,7 @@ use crate::objects::Objects;
 use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
+use crate::signing::Signing;
 use crate::topics::Topics;
 use crate::usage::Usage;
 
@@ -52,6 +53,7 @@ struct Parts {
     topics: Topics,
     keys: Keys,
     identities: Identities,
+    signing: Signing,
     logs: Logs,
     usage: Usage,
     audit: Audit,
@@ -64,6 +66,7 @@ struct Parts {
     images: Images,
     buckets: Buckets,
     meta: Arc<Database>,
+    clock: Arc<dyn Clock>,
     lock: Mutex<Option<File>>,
 }
 
@@ -88,6 +91,7 @@ impl Store {
             topics: Topics::open(meta.clone())?,
             keys: Keys::open(meta.clone(), clock.clone())?,
             identities: Identities::open(meta.clone())?,
+            signing: Signing::open(meta.clone())?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             audit: Audit::open(&dir)?,
@@ -97,7 +101,8 @@ impl Store {
             archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
-            images: Images::open(&dir, clock)?,
+            images: Images::open(&dir, clock.clone())?,
+            clock,
             buckets: Buckets::open(&dir)?,
             meta,
             lock: Mutex::new(Some(lock)),
@@ -304,6 +309,16 @@ impl Store {
     /// Users, groups, roles and managed policies.
     pub fn identities(&self) -> &Identities {
         &self.parts.identities
+    }
+
+    /// Who signs code, and which functions ask for whose.
+    pub fn signing(&self) -> &Signing {
+        &self.parts.signing
+    }
+
+    /// What tells the time here.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
     }
 
     /// Access keys.

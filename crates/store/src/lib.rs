@@ -4,12 +4,12 @@
 //!
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys (every commit is synced)
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, who signs code (every commit is synced)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
 //! <dir>/audit.db                 what was changed and refused         (every commit is synced)
-//! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
+//! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,content,manifest.json}
 //! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
 //! <dir>/objects/aa/<id>          the bytes of objects in buckets      (synced before they are an object's)
 //! <dir>/buckets/<bucket>/<key>   put there by the administrator
@@ -52,12 +52,13 @@ pub mod posts;
 pub mod queue;
 pub mod schedules;
 mod shelf;
+mod signing;
 pub mod topics;
 mod usage;
 
 pub use apis::Apis;
 pub use archives::Archives;
-pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
+pub use artifacts::{ArtifactError, Artifacts, Checked, DerivedDraft};
 pub use audit::Audit;
 pub use buckets::{BucketError, Buckets};
 pub use buses::{BusError, Buses, LiveBus};
@@ -78,5 +79,6 @@ pub use objects::Objects;
 pub use posts::Posts;
 pub use queue::Queue;
 pub use schedules::Schedules;
+pub use signing::{RemovedConfig, Signing};
 pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};
