@@ -31,6 +31,8 @@ mod reference;
 mod schedules;
 #[cfg(test)]
 mod scripted;
+mod sign;
+mod signing_profiles;
 mod size;
 mod status;
 mod target;
@@ -95,6 +97,10 @@ pub enum Verb {
     Buckets(buckets::Args),
     /// Show users and roles; list, make, replace and disable access keys
     Iam(iam::Args),
+    /// Put a signature into a package of code, on this machine
+    Sign(sign::Args),
+    /// Say whose signatures of code are known: add, list and revoke public keys
+    SigningProfiles(signing_profiles::Args),
     /// Show what was changed and refused, and whether the record of it is whole
     Audit(audit::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
@@ -117,6 +123,9 @@ pub fn run(
 ) -> Result<ExitCode> {
     if let Verb::Completions(args) = verb {
         return completions::run(&args, command());
+    }
+    if let Verb::Sign(args) = &verb {
+        return sign::run(globals.output, args);
     }
     if let Verb::Size(args) = &verb
         && size::needs_no_server(args)
@@ -160,11 +169,14 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Buckets(args) => buckets::run(client, format, &args).await,
         Verb::Iam(args) => iam::run(client, format, &args).await,
         Verb::Audit(args) => audit::run(client, format, &args).await,
+        Verb::SigningProfiles(args) => signing_profiles::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,
-        Verb::Completions(_) => unreachable!("answered before, without a server"),
+        Verb::Completions(_) | Verb::Sign(_) => {
+            unreachable!("answered before, without a server")
+        }
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         network: kiln_types::Network::None,
+        guard: Default::default(),
     }
 }
 

@@ -189,11 +189,13 @@ impl Signing {
         self.database.write_then(doing, work, show).await
     }
 
-    /// Removes one that no function has.
+    /// Removes one, unless `is_in_use` says that functions have it: asked on the store's writer thread, when no other configuration
+    /// can change.
     pub async fn remove_config(
         &self,
         account: &AccountId,
         id: &str,
+        is_in_use: impl FnOnce() -> bool + Send + 'static,
     ) -> Result<RemovedConfig, Error> {
         let key = (account.clone(), id.to_owned());
         let (account, id) = key.clone();
@@ -201,7 +203,7 @@ impl Signing {
             if read_config(connection, &account, &id)?.is_none() {
                 return Ok(RemovedConfig::Absent);
             }
-            if is_in_use(connection, &account, &id)? {
+            if is_in_use() {
                 return Ok(RemovedConfig::InUse);
             }
             let delete = "DELETE FROM code_signing_config WHERE account = ?1 AND id = ?2";
@@ -299,21 +301,4 @@ fn write_config(connection: &Connection, config: &CodeSigningConfig) -> Result<(
         .execute(put, row)
         .doing("write code-signing configuration")?;
     Ok(())
-}
-
-/// As all changes before this one left the functions.
-fn is_in_use(connection: &Connection, account: &AccountId, id: &str) -> Result<bool, Error> {
-    let documents = || {
-        let mut select =
-            connection.prepare_cached("SELECT document FROM function WHERE account = ?1")?;
-        let rows = select.query_map([account.as_str()], |row| row.get::<_, String>(0))?;
-        rows.collect::<rusqlite::Result<Vec<_>>>()
-    };
-    for text in documents().doing("read functions")? {
-        let function: Function = document::decode(&text, "a function")?;
-        if function.code_signing.as_deref() == Some(id) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

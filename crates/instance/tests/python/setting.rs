@@ -172,6 +172,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         network: kiln_types::Network::None,
+        guard: Default::default(),
     }
 }
 
