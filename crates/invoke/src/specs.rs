@@ -140,6 +140,6 @@ fn guard(
 ) -> Guard {
     match configuration.container.is_some() {
         true => Guard::default(),
-        false => CodeGuard::new(store, arn, id, configuration),
+        false => Guard::new(Arc::new(CodeGuard::of(store, arn, id, configuration))),
     }
 }

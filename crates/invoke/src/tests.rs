@@ -121,7 +121,7 @@ fn id(name: &str) -> FunctionId {
     }
 }
 
-fn function(name: &str) -> Function {
+pub(crate) fn function(name: &str) -> Function {
     let id = id(name);
     let latest = Configuration {
         version: Version::Latest,

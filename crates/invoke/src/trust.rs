@@ -6,6 +6,8 @@
 //! somebody who was revoked since. As on AWS, code that was there before its function had a configuration goes on, and so does code
 //! whose signature expires later.
 
+use std::sync::Arc;
+
 use kiln_signing::{PublicKey, Sealed, Statement, Unreadable, Unverified};
 use kiln_store::{ArtifactError, Checked, Store};
 use kiln_types::{CodeSigningConfig, ProfileArn, Sha256, Signer, SigningProfile, Timestamp};
@@ -17,8 +19,6 @@ mod tests;
 
 pub(crate) use guard::CodeGuard;
 pub use record::{Happened, note};
-
-use std::sync::Arc;
 
 /// What is wrong with a package's signature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

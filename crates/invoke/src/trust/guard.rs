@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kiln_scheduler::{Check, Guard};
+use kiln_scheduler::Check;
 use kiln_store::{ArtifactError, Store};
 use kiln_types::function::Code;
 use kiln_types::{Configuration, FunctionArn, FunctionId, SigningPolicy};
@@ -29,13 +29,12 @@ struct Shared {
 }
 
 impl CodeGuard {
-    #[allow(clippy::new_ret_no_self, reason = "nobody needs the one without the other")]
-    pub(crate) fn new(
+    pub(crate) fn of(
         store: &Store,
         arn: &FunctionArn,
         id: &FunctionId,
         configuration: &Configuration,
-    ) -> Guard {
+    ) -> Self {
         let layers = configuration.layers.iter().map(|layer| &layer.code);
         let codes = std::iter::once(&configuration.code).chain(layers);
         let shared = Shared {
@@ -46,9 +45,9 @@ impl CodeGuard {
             is_verified: AtomicBool::new(false),
             is_told: AtomicBool::new(false),
         };
-        Guard::new(Arc::new(Self {
+        Self {
             shared: Arc::new(shared),
-        }))
+        }
     }
 }
 

@@ -122,7 +122,10 @@ impl Shared {
             Ok(Ok(expected)) => {
                 let (checked, trust) = self.trust_in(sha256, &expected)?;
                 self.index.set_trust(sha256, trust);
-                return Ok(checked);
+                return match self.check_derived(sha256)? {
+                    Some(what) => Err(not_intact(sha256, what, true)),
+                    None => Ok(checked),
+                };
             }
             Ok(Err(what)) => what,
             Err(ArtifactError::NotIntact { what, .. }) => what,
@@ -194,7 +197,7 @@ fn not_intact(sha256: &Sha256, what: String, is_restored: bool) -> ArtifactError
 }
 
 /// All that lies in a directory.
-fn on_disk(dir: &Path) -> Result<Content, Error> {
+pub(super) fn on_disk(dir: &Path) -> Result<Content, Error> {
     let mut content = Content::default();
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut ahead = vec![(dir.to_owned(), String::new())];
