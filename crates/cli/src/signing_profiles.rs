@@ -101,7 +101,9 @@ fn list(format: Format, profiles: Vec<Value>) -> Result<()> {
     match format {
         Format::Json => output::print_json(&Value::Array(profiles)),
         Format::Table if profiles.is_empty() => {
-            eprintln!("no signing profiles yet: `kiln signing-profiles add NAME --key FILE` makes one");
+            eprintln!(
+                "no signing profiles yet: `kiln signing-profiles add NAME --key FILE` makes one"
+            );
             Ok(())
         }
         Format::Table => output::print(&table(&profiles)),
@@ -170,7 +172,10 @@ mod tests {
         });
         let shown = table(&[profile]);
         let line = shown.lines().nth(1).unwrap();
-        assert!(line.contains("ci/0a1b2c3d4e") && line.contains(ARN), "{line}");
+        assert!(
+            line.contains("ci/0a1b2c3d4e") && line.contains(ARN),
+            "{line}"
+        );
         assert!(line.contains("2026-11-28T18:00:00Z"), "{line}");
     }
 }

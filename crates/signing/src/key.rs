@@ -193,8 +193,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_key_verifies_nothing_of_another() {
-        let [one, other] = [ED25519_PRIVATE, P256_PRIVATE]
-            .map(|private| PrivateKey::from_pem(private).unwrap());
+        let [one, other] =
+            [ED25519_PRIVATE, P256_PRIVATE].map(|private| PrivateKey::from_pem(private).unwrap());
         let signature = one.sign(b"message").unwrap();
         assert!(!other.public().verifies(b"message", &signature));
         let signature = other.sign(b"message").unwrap();

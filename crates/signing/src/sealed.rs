@@ -49,10 +49,10 @@ impl Sealed {
     /// What it states about this content, if the key has signed that.
     pub fn verify(&self, key: &PublicKey, content: &Sha256) -> Result<Statement, Unverified> {
         let statement = self.claim()?;
-        let signature: Vec<u8> = self.signature.trim_ascii().to_vec();
-        let signature = BASE64_STANDARD
-            .decode(signature)
-            .map_err(|_| Unverified::NotByKey)?;
+        let text = self.signature.iter().copied();
+        let text: Vec<u8> = text.filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let signature = BASE64_STANDARD.decode(text);
+        let signature = signature.map_err(|_| Unverified::NotByKey)?;
         if !key.verifies(&self.statement, &signature) {
             return Err(Unverified::NotByKey);
         }

@@ -66,7 +66,9 @@ fn zip(bytes: usize, files: usize) -> Vec<u8> {
     for number in 0..files {
         let mut file = Vec::with_capacity(bytes / files);
         while file.len() < bytes / files {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             file.extend_from_slice(&state.to_le_bytes());
             file.extend_from_slice(b"def f():");
         }

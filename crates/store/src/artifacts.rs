@@ -93,7 +93,7 @@ pub enum ArtifactError {
     #[error("package {0} does not exist")]
     NotFound(Sha256),
     /// Its files on disk are not what was uploaded. They must not be run.
-    #[error("the files of package {sha256} are not what was uploaded: {what}; {}", next_step(*.is_restored))]
+    #[error("the files of package {sha256} are not what was uploaded: {what}; {}", next_step(.is_restored))]
     NotIntact {
         /// Which package.
         sha256: Sha256,
@@ -107,7 +107,7 @@ pub enum ArtifactError {
     Store(#[from] Error),
 }
 
-fn next_step(is_restored: bool) -> &'static str {
+fn next_step(is_restored: &bool) -> &'static str {
     match is_restored {
         true => "they were unpacked anew from its zip, so try again",
         false => "upload the code again",

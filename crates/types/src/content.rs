@@ -23,12 +23,7 @@ pub const STATEMENT_PATH: &str = "META-INF/kiln/statement";
 /// Where it has the signature of that.
 pub const SIGNATURE_PATH: &str = "META-INF/kiln/signature";
 /// What a signature does not cover: itself, and the directories that it lies in.
-const UNCOVERED: [&str; 4] = [
-    "META-INF",
-    "META-INF/kiln",
-    STATEMENT_PATH,
-    SIGNATURE_PATH,
-];
+const UNCOVERED: [&str; 4] = ["META-INF", "META-INF/kiln", STATEMENT_PATH, SIGNATURE_PATH];
 
 /// All of a package, by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -172,7 +172,10 @@ mod tests {
     fn an_arn_reads_back_as_written() {
         let text = "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/ci_1/a1B2c3D4e5";
         let arn: ProfileArn = text.parse().unwrap();
-        assert_eq!((arn.name.as_str(), arn.version.as_str()), ("ci_1", "a1B2c3D4e5"));
+        assert_eq!(
+            (arn.name.as_str(), arn.version.as_str()),
+            ("ci_1", "a1B2c3D4e5")
+        );
         assert_eq!(arn.to_string(), text);
         assert_eq!(
             arn.job("x"),

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::client;
 
-const SOURCE: &str = "import os\n\ndef handler(event, context):\n    return open('/var/task/data.txt').read()\n";
+const SOURCE: &str =
+    "import os\n\ndef handler(event, context):\n    return open('/var/task/data.txt').read()\n";
 
 #[test]
 fn code_is_signed_verified_warned_of_and_refused() {
@@ -18,16 +19,16 @@ fn code_is_signed_verified_warned_of_and_refused() {
         .expect_log("code must not run whose signature is not trusted")
         .start();
     let kiln = programs::kiln();
-    client::python(
-        &server,
-        "boto3_code_signing.py",
-        &[kiln.to_str().unwrap()],
-    );
+    client::python(&server, "boto3_code_signing.py", &[kiln.to_str().unwrap()]);
 }
 
 /// Where packages are unpacked.
 fn packages(home: &Home) -> Vec<PathBuf> {
-    let children = |dir: PathBuf| fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let children = |dir: PathBuf| {
+        fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
     let groups = children(home.data_dir().join("artifacts/sha256"));
     groups.flat_map(children).collect()
 }
@@ -82,7 +83,16 @@ fn refuses_once(home: Home, told: &str) -> Home {
         server.invoke("kept", &json!({})).success(),
         json!("as uploaded")
     );
-    let shown = ["--output", "json", "audit", "show", "--name", "ArtifactNotIntact", "--limit", "1"];
+    let shown = [
+        "--output",
+        "json",
+        "audit",
+        "show",
+        "--name",
+        "ArtifactNotIntact",
+        "--limit",
+        "1",
+    ];
     let shown = programs::run(&mut server.kiln(&shown)).stdout;
     let shown: Value = serde_json::from_slice(&shown).unwrap();
     let message = &shown[0]["record"]["serviceEventDetails"]["message"];

@@ -192,7 +192,12 @@ mod tests {
             (Method::POST, "", format!("name=c-i&key={KEY}"), 400),
             (Method::POST, "", "name=ci&key=x".to_owned(), 400),
             (Method::POST, "/revoke", "name=ci".to_owned(), 400),
-            (Method::POST, "/revoke", "name=ci&version=0123456789".to_owned(), 404),
+            (
+                Method::POST,
+                "/revoke",
+                "name=ci&version=0123456789".to_owned(),
+                404,
+            ),
             (Method::GET, "/ci/0123456789", String::new(), 404),
             (Method::GET, "/ci", String::new(), 404),
         ] {

@@ -42,7 +42,10 @@ impl Guarded for Operation {
             | ListFunctionsByCodeSigningConfig => {
                 vec![of.need(of.text_or_empty("CodeSigningConfigArn"))]
             }
-            PutFunctionCodeSigningConfig => vec![signed(of), of.need(of.text_or_empty("CodeSigningConfigArn"))],
+            PutFunctionCodeSigningConfig => vec![
+                signed(of),
+                of.need(of.text_or_empty("CodeSigningConfigArn")),
+            ],
             Invoke => vec![of.need_as("InvokeFunction", function(of, true))],
             InvokeAsync => vec![of.need(function(of, true))],
             CreateFunction | UpdateFunctionConfiguration => made_of(of),

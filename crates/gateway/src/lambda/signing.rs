@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kiln_invoke::trust::{self, Flaw, Happened};
 use kiln_store::ArtifactError;
 use kiln_types::function::Code;
-use kiln_types::{AttachedLayer, CodeSigningConfig, FunctionArn, SigningPolicy};
+use kiln_types::{AttachedLayer, CodeSigningConfig, Configuration, FunctionArn, SigningPolicy};
 
 use super::generated as wire;
 use super::refusal::{invalid, not_found};
@@ -24,9 +24,9 @@ pub(crate) mod get_function_code_signing_config;
 pub(crate) mod list_code_signing_configs;
 pub(crate) mod list_functions_by_code_signing_config;
 pub(crate) mod put_function_code_signing_config;
-pub(crate) mod update_code_signing_config;
 #[cfg(test)]
 mod tests;
+pub(crate) mod update_code_signing_config;
 
 /// Publishers of a configuration.
 const PUBLISHERS_MAX: usize = 20;
@@ -61,6 +61,14 @@ pub(super) fn find_for_function(context: &Context, arn: &str) -> Result<Arc<Code
         );
         ApiError::new(Exception::CodeSigningConfigNotFound, message)
     })
+}
+
+/// The same of one that is to be created, and need not have one.
+pub(super) fn find_named(
+    context: &Context,
+    arn: Option<&str>,
+) -> Result<Option<Arc<CodeSigningConfig>>> {
+    arn.map(|arn| find_for_function(context, arn)).transpose()
 }
 
 /// Checks who may publish.
@@ -112,6 +120,23 @@ pub(super) struct Deployment<'a> {
     pub(super) layers: Option<&'a [AttachedLayer]>,
 }
 
+/// Refuses a new function that its configuration does not let in. Nothing is asked of images.
+pub(super) async fn check_new(
+    context: &Context,
+    config: Option<&CodeSigningConfig>,
+    function: &FunctionArn,
+    latest: &Configuration,
+) -> Result<()> {
+    if latest.container.is_some() {
+        return Ok(());
+    }
+    let deployed = Deployment {
+        code: Some(&latest.code),
+        layers: Some(&latest.layers),
+    };
+    check(context, config, function, deployed).await
+}
+
 /// Refuses what the function's configuration does not let in; nothing is asked of a function without one.
 pub(super) async fn check(
     context: &Context,
@@ -127,12 +152,7 @@ pub(super) async fn check(
     let layers = of.layers.unwrap_or_default().iter();
     let layers = layers.map(|layer| (layer.arn.to_string(), &layer.code));
     for (what, code) in code.into_iter().chain(layers) {
-        let judged = trust::judge(
-            &context.deps.store,
-            config,
-            &code.sha256,
-            context.now,
-        );
+        let judged = trust::judge(&context.deps.store, config, &code.sha256, context.now);
         let Some(flaw) = judged.await.map_err(unusable)? else {
             continue;
         };
@@ -185,9 +205,10 @@ pub(super) fn render_signer(code: &Code) -> (Option<String>, Option<String>) {
 fn unusable(error: ArtifactError) -> ApiError {
     tracing::error!(%error, "a package that is to be deployed cannot be used");
     match error {
-        ArtifactError::NotIntact { .. } => {
-            ApiError::new(Exception::Service, format!("Kiln cannot use the code: {error}."))
-        }
+        ArtifactError::NotIntact { .. } => ApiError::new(
+            Exception::Service,
+            format!("Kiln cannot use the code: {error}."),
+        ),
         ArtifactError::Store(error) => error.into(),
         _ => ApiError::internal(),
     }

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use kiln_types::function::StartMode;
 use kiln_types::limits::{self, TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX};
 use kiln_types::network::InvalidNetwork;
-use kiln_types::{CodeSigningConfig, Configuration, Function, Language, MappingId, Network, RevisionId, Slots};
+use kiln_types::{
+    CodeSigningConfig, Configuration, Function, Language, MappingId, Network, RevisionId, Slots,
+};
 
 use super::event_source::find;
 use super::function::prepare::is_unfinished;

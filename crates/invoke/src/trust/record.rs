@@ -64,6 +64,9 @@ pub async fn note(store: &Store, function: &FunctionArn, happened: Happened, why
         .await
     {
         let error: &dyn std::error::Error = &error;
-        tracing::error!(error, "what happened could not be written into the audit log");
+        tracing::error!(
+            error,
+            "what happened could not be written into the audit log"
+        );
     }
 }

@@ -112,7 +112,9 @@ impl Shared {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => record(&dir)?,
                 recorded => {
                     let recorded = recorded.ok();
-                    if recorded.is_some_and(|text| on_disk(&dir).is_ok_and(|found| found.to_text() == text)) {
+                    if recorded.is_some_and(|text| {
+                        on_disk(&dir).is_ok_and(|found| found.to_text() == text)
+                    }) {
                         continue;
                     }
                     fs::remove_dir_all(&dir).map_err(Error::file("remove", &dir))?;

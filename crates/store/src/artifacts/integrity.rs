@@ -277,7 +277,11 @@ mod tests {
     fn zip() -> Bytes {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default();
-        for (name, mode) in [("index.py", 0o644), ("bin/run", 0o755), ("lib/deep/x", 0o644)] {
+        for (name, mode) in [
+            ("index.py", 0o644),
+            ("bin/run", 0o755),
+            ("lib/deep/x", 0o644),
+        ] {
             let options = options.unix_permissions(mode);
             writer.start_file(name, options).unwrap();
             writer.write_all(name.as_bytes()).unwrap();

@@ -39,7 +39,7 @@ struct Manifest {
 
 /// All packages in their places.
 pub(super) fn scan(shelf: &Shelf) -> Result<Vec<Code>, Error> {
-    let read = |path: PathBuf| Ok(manifest(&path)?.code);
+    let read = |path: PathBuf| manifest(&path).map(|manifest| manifest.code);
     shelf.list()?.into_iter().map(read).collect()
 }
 

@@ -18,7 +18,7 @@ use crate::error::{ApiError, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
 use crate::lambda::layer::attach;
 use crate::lambda::refusal::{conflict, invalid};
-use crate::lambda::signing::{self, Deployment};
+use crate::lambda::signing;
 use crate::lambda::tag;
 use crate::lambda::target::Target;
 use crate::lambda::version::render_published;
@@ -47,8 +47,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         change.memory.unwrap_or_default(),
         context.config.memory_budget_mb,
     )?;
-    let signing = input.code_signing_config_arn.as_deref();
-    let signing = signing.map(|arn| signing::find_for_function(context, arn)).transpose()?;
+    let signing = signing::find_named(context, input.code_signing_config_arn.as_deref())?;
     let architectures = input.architectures.as_deref();
     let is_wasm = wasm::is_wasm(change.runtime.as_ref());
     let architecture = match is_wasm {
@@ -75,13 +74,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     tag::settle(&mut latest, &tags)?;
     snap_start::check(&latest)?;
     attach::check_size(&latest)?;
-    if !is_image {
-        let deployed = Deployment {
-            code: Some(&latest.code),
-            layers: Some(&latest.layers),
-        };
-        signing::check(context, signing.as_deref(), &target.arn, deployed).await?;
-    }
+    signing::check_new(context, signing.as_deref(), &target.arn, &latest).await?;
     let mut function = Function::new(id, context.now, latest);
     function.tags = tags;
     function.code_signing = signing.map(|config| config.id.clone());

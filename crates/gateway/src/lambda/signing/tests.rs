@@ -139,7 +139,10 @@ async fn each_flaw_is_refused_where_it_is_enforced_and_told_where_it_is_not() {
     let expired = signed(&fixture, "ci", FILES, FILES, past).await;
     let not_allowed = signed(&fixture, "other", FILES, FILES, None).await;
     let unknown = signed(&fixture, "stranger", FILES, FILES, None).await;
-    let [enforce, warn] = [config(&fixture, "Enforce").await, config(&fixture, "Warn").await];
+    let [enforce, warn] = [
+        config(&fixture, "Enforce").await,
+        config(&fixture, "Warn").await,
+    ];
     for (number, (zip, why)) in [
         (unsigned, "it is not signed"),
         (expired, "expired at 1970-01-01"),
@@ -150,7 +153,9 @@ async fn each_flaw_is_refused_where_it_is_enforced_and_told_where_it_is_not() {
     .enumerate()
     {
         let name = format!("f{number}");
-        let refused = create(&fixture, &name, &enforce, zip.clone()).await.unwrap_err();
+        let refused = create(&fixture, &name, &enforce, zip.clone())
+            .await
+            .unwrap_err();
         assert_eq!(refused.exception, Exception::CodeVerificationFailed);
         assert!(refused.message.contains(why), "{}", refused.message);
         assert!(
