@@ -1,13 +1,12 @@
 //! Asked before each start of an instance whether its code may run.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use kiln_scheduler::Check;
 use kiln_store::{ArtifactError, Store};
 use kiln_types::function::Code;
-use kiln_types::{Configuration, FunctionArn, FunctionId, SigningPolicy};
+use kiln_types::{Configuration, FunctionArn, FunctionId, ProfileArn, SigningPolicy};
 
 use super::{Flaw, Happened, note, verify};
 
@@ -22,10 +21,10 @@ struct Shared {
     id: FunctionId,
     /// The code, then the layers.
     codes: Vec<Code>,
-    /// The signatures were verified since the version is known to this server.
-    is_verified: AtomicBool,
-    /// That one of them is revoked was written down.
-    is_told: AtomicBool,
+    /// Who signed it, verified once: keys do not change. Set when its signatures are first asked for.
+    signers: OnceLock<Vec<ProfileArn>>,
+    /// What was written down last: once is enough.
+    told: Mutex<Option<String>>,
 }
 
 impl CodeGuard {
@@ -42,8 +41,8 @@ impl CodeGuard {
             arn: arn.clone(),
             id: id.clone(),
             codes: codes.cloned().collect(),
-            is_verified: AtomicBool::new(false),
-            is_told: AtomicBool::new(false),
+            signers: OnceLock::new(),
+            told: Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -61,12 +60,14 @@ impl Check for CodeGuard {
         if !shared.is_enforced() {
             return Some(Ok(()));
         }
-        match shared.revoked() {
-            // Written down by who looks.
-            Some(_) if !shared.is_told.load(Ordering::Relaxed) => None,
-            Some(flaw) => Some(Err(shared.untrusted(&flaw))),
-            None if shared.is_verified.load(Ordering::Relaxed) => Some(Ok(())),
-            None => None,
+        let signers = shared.signers.get()?;
+        match shared.revoked(signers) {
+            None => Some(Ok(())),
+            Some(flaw) => {
+                let why = untrusted(&flaw);
+                // Written down by who looks.
+                shared.is_told(&why).then_some(Err(why))
+            }
         }
     }
 
@@ -79,26 +80,28 @@ impl Check for CodeGuard {
 impl Shared {
     async fn check(&self) -> Result<(), String> {
         let is_enforced = self.is_enforced();
-        let mut flaw = None;
+        let (mut signers, mut flaw) = (Vec::new(), None);
         for code in &self.codes {
             let checked = match self.store.artifacts().check(&code.sha256).await {
                 Ok(checked) => checked,
                 Err(error) => return Err(self.not_usable(error).await),
             };
-            if is_enforced && code.signer.is_some() {
-                flaw = flaw.or(verify(&self.store, &checked).err());
+            match is_enforced.then(|| verify(&self.store, &checked)) {
+                Some(Ok((statement, _))) => signers.push(statement.profile),
+                Some(Err(found)) if code.signer.is_some() => flaw = flaw.or(Some(found)),
+                // What nobody had signed when it was deployed goes on.
+                _ => {}
             }
         }
         if !is_enforced {
             return Ok(());
         }
-        let Some(flaw) = flaw.or_else(|| self.revoked()) else {
-            self.is_verified.store(true, Ordering::Relaxed);
+        let Some(flaw) = flaw.or_else(|| self.revoked(&signers)) else {
+            let _ = self.signers.set(signers);
             return Ok(());
         };
-        let why = self.untrusted(&flaw);
-        note(&self.store, &self.arn, Happened::Refused, &why).await;
-        self.is_told.store(true, Ordering::Relaxed);
+        let why = untrusted(&flaw);
+        self.tell(Happened::Refused, &why).await;
         Err(why)
     }
 
@@ -109,28 +112,22 @@ impl Shared {
         config.is_some_and(|config| config.policy == SigningPolicy::Enforce)
     }
 
-    /// Who signed part of it and is not trusted any more.
-    fn revoked(&self) -> Option<Flaw> {
-        let signers = self.codes.iter().filter_map(|code| code.signer.as_ref());
-        let mut revoked = signers.filter(|signer| {
-            let profile = self.store.signing().profile(&signer.profile);
+    /// That one of these is not trusted any more.
+    fn revoked(&self, signers: &[ProfileArn]) -> Option<Flaw> {
+        let mut revoked = signers.iter().filter(|arn| {
+            let profile = self.store.signing().profile(arn);
             profile.is_none_or(|profile| profile.revoked.is_some())
         });
-        revoked
-            .next()
-            .map(|signer| Flaw::Revoked(signer.profile.clone()))
-    }
-
-    fn untrusted(&self, flaw: &Flaw) -> String {
-        format!("{flaw}; deploy code that is signed by somebody who is trusted")
+        revoked.next().map(|arn| Flaw::Revoked(arn.clone()))
     }
 
     async fn not_usable(&self, error: ArtifactError) -> String {
         let why = error.to_string();
         match error {
-            ArtifactError::NotIntact { .. } => {
-                note(&self.store, &self.arn, Happened::Altered, &why).await;
-            }
+            ArtifactError::NotIntact {
+                is_restored: true, ..
+            } => note(&self.store, &self.arn, Happened::Altered, &why).await,
+            ArtifactError::NotIntact { .. } => self.tell(Happened::Altered, &why).await,
             error => {
                 let (function, error) = (&self.arn, &error as &dyn std::error::Error);
                 tracing::error!(%function, error, "the code of a function cannot be read");
@@ -138,4 +135,21 @@ impl Shared {
         }
         why
     }
+
+    fn is_told(&self, why: &str) -> bool {
+        let told = self.told.lock().expect("no holder panics");
+        told.as_deref() == Some(why)
+    }
+
+    async fn tell(&self, happened: Happened, why: &str) {
+        if self.is_told(why) {
+            return;
+        }
+        note(&self.store, &self.arn, happened, why).await;
+        *self.told.lock().expect("no holder panics") = Some(why.to_owned());
+    }
+}
+
+fn untrusted(flaw: &Flaw) -> String {
+    format!("{flaw}; deploy code that is signed by somebody who is trusted")
 }
