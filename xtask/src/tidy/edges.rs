@@ -79,6 +79,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "kiln-events",
             "kiln-oidc",
             "kiln-policy",
+            "kiln-signing",
             "kiln-instance",
             "kiln-gateway",
             "kiln-triggers",
