@@ -44,5 +44,6 @@ mod raw_zip;
 mod sample;
 mod schedules;
 mod schedules_crash;
+mod signing;
 mod topics;
 mod usage;
