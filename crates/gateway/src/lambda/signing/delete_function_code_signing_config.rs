@@ -9,7 +9,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
     let target = Target::read_unqualified(context, &input.function_name)?;
     target.function(context)?;
     let store = &context.deps.store;
-    let changed = store.update_function(&target.id(), |function| {
+    let function_id = target.id();
+    let changed = store.update_function(&function_id, |function| {
         function.code_signing = None;
         Ok::<(), ApiError>(())
     });

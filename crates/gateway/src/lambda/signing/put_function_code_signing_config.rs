@@ -17,7 +17,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let config = find_for_function(context, &arn)?;
     let id = config.id.clone();
     let store = &context.deps.store;
-    let changed = store.update_function(&target.id(), move |function| {
+    let function_id = target.id();
+    let changed = store.update_function(&function_id, move |function| {
         function.code_signing = Some(id);
         Ok::<(), ApiError>(())
     });

@@ -179,7 +179,8 @@ async fn what_a_revoked_key_signed_is_refused() {
     let config = config(&fixture, "Enforce").await;
     let zip = signed(&fixture, "ci", FILES, FILES, None).await;
     let signing = fixture.context.deps.store.signing();
-    let revoked = signing.revoke_profile(&profile("ci"), fixture.context.now);
+    let ci = profile("ci");
+    let revoked = signing.revoke_profile(&ci, fixture.context.now);
     assert!(revoked.await.unwrap().is_some());
     let refused = create(&fixture, "sum", &config, zip).await.unwrap_err();
     assert_eq!(refused.exception, Exception::CodeVerificationFailed);
