@@ -40,7 +40,8 @@ async fn a_profile_is_added_once_revoked_for_good_and_found_again() {
         let revoked = revoked.await.unwrap().unwrap();
         assert_eq!(revoked.revoked, Some(Timestamp::from_millis(5)));
     }
-    let unknown = signing.revoke_profile(&profile("no").arn, Timestamp::from_millis(5));
+    let unknown = profile("no").arn;
+    let unknown = signing.revoke_profile(&unknown, Timestamp::from_millis(5));
     assert_eq!(unknown.await.unwrap(), None);
     let sample = sample.reopened().await;
     let signing = sample.store.signing();
@@ -64,13 +65,14 @@ async fn a_configuration_is_changed_found_again_and_removed_when_nobody_has_it()
     let sample = Sample::new();
     let signing = sample.store.signing();
     signing.add_config(config("csc-1")).await.unwrap();
-    let changed = signing.update_config(&account(), "csc-1", |config| {
+    let owner = account();
+    let changed = signing.update_config(&owner, "csc-1", |config| {
         config.policy = SigningPolicy::Warn;
         config.id = "other".to_owned();
         Ok::<(), Error>(())
     });
     assert_eq!(changed.await.unwrap().unwrap().id, "csc-1");
-    let absent = signing.update_config(&account(), "csc-2", |_| Ok::<(), Error>(()));
+    let absent = signing.update_config(&owner, "csc-2", |_| Ok::<(), Error>(()));
     assert_eq!(absent.await.unwrap(), None);
     let mut function = function("sum");
     function.code_signing = Some("csc-1".to_owned());
@@ -84,7 +86,7 @@ async fn a_configuration_is_changed_found_again_and_removed_when_nobody_has_it()
         (false, RemovedConfig::Gone),
         (false, RemovedConfig::Absent),
     ] {
-        let removed = signing.remove_config(&account(), "csc-1", move || is_in_use);
+        let removed = signing.remove_config(&owner, "csc-1", move || is_in_use);
         assert_eq!(removed.await.unwrap(), expected);
     }
     assert!(signing.configs(&account()).is_empty());
