@@ -12,6 +12,7 @@ mod events;
 mod mutate;
 mod names;
 mod policy;
+mod signing;
 
 pub use mutate::Mutator;
 
@@ -49,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     target("policy", policy::policy),
     target("names", names::names),
     target("zip", archives::zip),
+    target("code_signature", signing::code_signature),
     target("event_pattern", events::pattern),
     target("mapping_filter", events::mapping_filter),
     target("filter_policy", events::filter_policy),

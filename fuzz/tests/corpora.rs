@@ -82,6 +82,7 @@ targets!(
     policy,
     names,
     zip,
+    code_signature,
     event_pattern,
     mapping_filter,
     filter_policy,

@@ -9,6 +9,7 @@ mod listening;
 mod machine;
 mod packs;
 mod ready_file;
+mod recheck;
 mod serve;
 mod settings;
 mod simulate;

@@ -29,7 +29,7 @@ use crate::packs::{self, Pack};
 use crate::ready_file::Ready;
 use crate::settings::{LogFormat, Settings, is_loopback};
 use crate::wasm::{self, Wasm};
-use crate::{housekeeping, listening, machine, status, wiring};
+use crate::{housekeeping, listening, machine, recheck, status, wiring};
 
 /// How long background tasks may take to end once everything else has stopped.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -314,6 +314,8 @@ impl Parts {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let keep_house = housekeeping::run(store, clock, settings.retention, stop.clone());
         self.tracker.spawn(keep_house);
+        let recheck = recheck::run(self.store.clone(), settings.region()?, stop.clone());
+        self.tracker.spawn(recheck);
         let (store, clock) = (self.store.clone(), self.clock.clone());
         keep_queues(store, clock, &self.tracker, stop.clone());
         keep_archives(

@@ -188,6 +188,7 @@ async fn compile(
     };
     let (file, draft) = artifacts.draft_derived().await.map_err(not_kept)?;
     let mut file = tokio::fs::File::from_std(file);
+    artifacts.check(sha256).await.map_err(not_kept)?;
     let package = artifacts.dir(sha256);
     let compiled = compiler.compile(&package, handler, &mut file).await;
     let name = compiled.map_err(|error| match error {

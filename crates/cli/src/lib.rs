@@ -34,6 +34,8 @@ mod schedules;
 #[cfg(test)]
 mod scripted;
 mod secrets;
+mod sign;
+mod signing_profiles;
 mod size;
 mod status;
 mod target;
@@ -103,6 +105,10 @@ pub enum Verb {
     Parameters(parameters::Args),
     /// Show users and roles; list, make, replace and disable access keys
     Iam(iam::Args),
+    /// Put a signature into a package of code, on this machine
+    Sign(sign::Args),
+    /// Say whose signatures of code are known: add, list and revoke public keys
+    SigningProfiles(signing_profiles::Args),
     /// Show what was changed and refused, and whether the record of it is whole
     Audit(audit::Args),
     /// Make a master key; replace the keys under which everything is sealed
@@ -127,6 +133,9 @@ pub fn run(
 ) -> Result<ExitCode> {
     if let Verb::Completions(args) = verb {
         return completions::run(&args, command());
+    }
+    if let Verb::Sign(args) = &verb {
+        return sign::run(globals.output, args);
     }
     if let Verb::Size(args) = &verb
         && size::needs_no_server(args)
@@ -178,11 +187,14 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Iam(args) => iam::run(client, format, &args).await,
         Verb::Audit(args) => audit::run(client, format, &args).await,
         Verb::Vault(args) => vault::run(client, format, &args).await,
+        Verb::SigningProfiles(args) => signing_profiles::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,
         Verb::Size(args) => size::run(client, format, &args).await,
         Verb::Status(args) => status::run(client, format, &args).await,
-        Verb::Completions(_) => unreachable!("answered before, without a server"),
+        Verb::Completions(_) | Verb::Sign(_) => {
+            unreachable!("answered before, without a server")
+        }
     }
 }
 

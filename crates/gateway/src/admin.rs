@@ -16,6 +16,7 @@ use crate::wire::{Protocol, fault, percent};
 pub(crate) mod artifact;
 mod audit_log;
 mod events;
+mod signing_profiles;
 pub mod status;
 mod usage;
 mod vault;
@@ -103,6 +104,19 @@ async fn run(
             let verified = audit_log::verify(context, query).await;
             verified.map(|verified| json(&verified))
         }
+        (&Method::GET, "signing-profiles") => Ok(json(&signing_profiles::list(context))),
+        (&Method::POST, "signing-profiles") => {
+            let added = signing_profiles::add(context, query).await;
+            added.map(|added| json(&added))
+        }
+        (&Method::POST, "signing-profiles/revoke") => {
+            let revoked = signing_profiles::revoke(context, query).await;
+            revoked.map(|revoked| json(&revoked))
+        }
+        (&Method::GET, rest) if rest.starts_with(signing_profiles::PREFIX) => {
+            let shown = signing_profiles::show(context, &rest[signing_profiles::PREFIX.len()..]);
+            shown.map(|shown| json(&shown))
+        }
         _ => Err(unknown(method, &format!("/_kiln/{rest}"))),
     }
 }
@@ -119,7 +133,11 @@ fn action(method: &Method, rest: &str) -> Option<&'static str> {
         (&Method::POST, "vault/rotate") => "RotateDataKeys",
         (&Method::GET, "audit") => "ListAudit",
         (&Method::GET, "audit/verify") => "VerifyAudit",
+        (&Method::GET, "signing-profiles") => "ListSigningProfiles",
+        (&Method::POST, "signing-profiles") => "AddSigningProfile",
+        (&Method::POST, "signing-profiles/revoke") => "RevokeSigningProfile",
         (&Method::GET, rest) if rest.starts_with("events/") => "GetEvent",
+        (&Method::GET, rest) if rest.starts_with(signing_profiles::PREFIX) => "GetSigningProfile",
         _ => return None,
     })
 }

@@ -200,6 +200,10 @@ exceptions! {
     BadRequest = "BadRequestException", 400, Front;
     /// There is no such code-signing configuration.
     CodeSigningConfigNotFound = "CodeSigningConfigNotFoundException", 404, Upper;
+    /// Nobody signed the code whose signatures are accepted.
+    CodeVerificationFailed = "CodeVerificationFailedException", 400, Upper;
+    /// The code has a signature and is not what was signed.
+    InvalidCodeSignature = "InvalidCodeSignatureException", 400, Upper;
     /// The account's code storage is full.
     CodeStorageExceeded = "CodeStorageExceededException", 400, Lower;
     /// Another part of the API stands in the way, or the name is taken.

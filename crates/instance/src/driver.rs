@@ -98,6 +98,8 @@ struct Evidence {
     init_error: Option<(Option<String>, Bytes)>,
     /// Why there is no sandbox.
     lease_error: Option<String>,
+    /// Why the function's code must not run.
+    untrusted: Option<String>,
     /// Why the function's program cannot be executed.
     not_executable: Option<(&'static str, String)>,
     /// What was wrong with the runtime.
@@ -252,6 +254,10 @@ impl Driver {
             NoCell::Extension(class, why) => {
                 self.evidence.extension = Some((class, why));
                 self.on(Event::CannotStart(InitFailure::Extension));
+            }
+            NoCell::Untrusted(why) => {
+                self.evidence.untrusted = Some(why);
+                self.on(Event::LeaseFailed);
             }
             NoCell::Other(why) => {
                 self.evidence.lease_error = Some(why);

@@ -13,6 +13,9 @@ pub enum Error {
     /// No sandbox could be started for the function; the text says why.
     #[error("start instance: {0}")]
     StartFailed(String),
+    /// The function's code must not run; the text says why. Unless that is seen to, no instance will start.
+    #[error("the function's code must not run: {0}")]
+    Untrusted(String),
     /// The instance's task failed with the invocation in its hands: a bug. A retry may run the
     /// function twice.
     #[error("the outcome of the invocation is unknown: the task of its instance failed")]

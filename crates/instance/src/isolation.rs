@@ -29,6 +29,8 @@ pub(crate) enum NoCell {
     NoWorkingDirectory(String),
     /// An extension cannot be launched: class and text.
     Extension(&'static str, String),
+    /// Its code must not run: why, for the function's owner.
+    Untrusted(String),
     /// Anything else.
     Other(String),
 }

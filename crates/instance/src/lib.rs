@@ -51,5 +51,5 @@ pub use error::Error;
 pub use handle::Handle;
 pub use host::{HasVersion, Host, LogSink};
 pub use snapshots::SnapshotNews;
-pub use spec::{Credentials, Spec};
+pub use spec::{Check, Credentials, Guard, Spec};
 pub use template::NoSnapshot;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use kiln_types::function::StartMode;
@@ -35,6 +36,48 @@ pub struct Spec {
     pub start: StartMode,
     /// What it may reach over the network.
     pub network: Network,
+    /// Says whether its code may run, before each start.
+    pub guard: Guard,
+}
+
+/// Whether the code of a version is what it should be, and may run.
+pub trait Check: Send + Sync + 'static {
+    /// What is known without looking at anything on disk but a directory; none when that is to be done.
+    fn known(&self) -> Option<Result<(), String>>;
+
+    /// Looks, which may take as long as reading all of it. The error is for the function's owner.
+    fn check(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+}
+
+/// Asks a [`Check`], if there is one.
+#[derive(Clone, Default)]
+pub struct Guard(Option<Arc<dyn Check>>);
+
+impl Guard {
+    /// One that asks.
+    pub fn new(check: Arc<dyn Check>) -> Self {
+        Self(Some(check))
+    }
+
+    pub(crate) fn known(&self) -> Option<Result<(), String>> {
+        match &self.0 {
+            Some(check) => check.known(),
+            None => Some(Ok(())),
+        }
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        match &self.0 {
+            Some(check) => check.check().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "checked" } else { "free" })
+    }
 }
 
 impl Spec {

@@ -73,12 +73,14 @@ pub(crate) async fn take(context: &Arc<Context>, spec: &Arc<Spec>) -> Result<Sna
     });
     let request = launch::template_request(context, spec)
         .ok_or_else(|| NoSnapshot::Unfit("its runtime cannot be started so".to_owned()))?;
+    spec.guard.check().await.map_err(NoSnapshot::Other)?;
     let mut cell = context
         .isolation
         .lease(request)
         .await
         .map_err(|why| match why {
             NoCell::NotExecutable(why)
+            | NoCell::Untrusted(why)
             | NoCell::NoWorkingDirectory(why)
             | NoCell::Other(why)
             | NoCell::Extension(_, why) => NoSnapshot::Other(why),

@@ -51,6 +51,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
             sha256: Sha256::from_bytes([0; 32]),
             zipped_bytes: 1,
             unzipped_bytes: 1,
+            signer: None,
         },
         container: None,
         layers: Vec::new(),
@@ -76,6 +77,7 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         network: kiln_types::Network::None,
+        guard: Default::default(),
     }
 }
 

@@ -81,6 +81,7 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
             match lease.invoke(self.invocation.clone()).await {
                 Ok(report) => return Ok((lease, report)),
                 Err(NoReport::StartFailed(why)) => return Err(Error::StartFailed(why)),
+                Err(NoReport::Untrusted(why)) => return Err(Error::Untrusted(why)),
                 Err(NoReport::Unknown) => return Err(Error::Unknown),
                 Err(NoReport::Lost) => tracing::info!(
                     function = %self.spec.id,

@@ -65,6 +65,9 @@ pub enum Error {
     /// No instance could be started. A retry is safe, but the cause is likely to stay.
     #[error("start an instance of the function: {0}")]
     StartFailed(String),
+    /// The function's code is not what was uploaded, or is not trusted any more. The text says what helps.
+    #[error("the function's code must not run: {0}")]
+    Untrusted(String),
     /// The server shuts down, or lost two instances in a row. A retry is safe.
     #[error("the invocation did not run: {0}; retry")]
     Unavailable(&'static str),

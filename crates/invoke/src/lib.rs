@@ -24,6 +24,7 @@ mod request;
 mod snapshots;
 mod specs;
 pub mod told;
+pub mod trust;
 
 #[cfg(test)]
 mod tests;

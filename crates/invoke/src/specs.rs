@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
-use kiln_scheduler::Spec;
+use kiln_scheduler::{Guard, Spec};
 use kiln_store::Store;
 use kiln_types::function::Code;
 use kiln_types::{
@@ -15,6 +15,7 @@ use kiln_types::{
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::trust::CodeGuard;
 
 /// Specs by function and version. At most one each: the latest revision asked for.
 pub(crate) struct Specs {
@@ -78,9 +79,11 @@ impl Specs {
         configuration: &Arc<Configuration>,
     ) -> Result<Spec, Error> {
         let version = Qualifier::Version(configuration.version);
+        let arn = FunctionArn::new(self.config.region.clone(), id).qualified(Some(version));
         let dir = |code: &Code| store.artifacts().dir(&code.sha256);
         Ok(Spec {
-            arn: FunctionArn::new(self.config.region.clone(), id).qualified(Some(version)),
+            guard: guard(store, &arn, id, configuration),
+            arn,
             id: id.clone(),
             configuration: configuration.clone(),
             code_dir: dir(&configuration.code),
@@ -125,5 +128,18 @@ impl Specs {
             Some(found) => Ok((found.clone(), mount.path.clone())),
             None => Err(Error::NoFileSystem(mount.arn.to_string())),
         }
+    }
+}
+
+/// What is asked before each start whether the code may run. Images have no packages.
+fn guard(
+    store: &Store,
+    arn: &FunctionArn,
+    id: &FunctionId,
+    configuration: &Configuration,
+) -> Guard {
+    match configuration.container.is_some() {
+        true => Guard::default(),
+        false => Guard::new(Arc::new(CodeGuard::of(store, arn, id, configuration))),
     }
 }

@@ -121,7 +121,7 @@ fn id(name: &str) -> FunctionId {
     }
 }
 
-fn function(name: &str) -> Function {
+pub(crate) fn function(name: &str) -> Function {
     let id = id(name);
     let latest = Configuration {
         version: Version::Latest,
@@ -141,6 +141,7 @@ fn function(name: &str) -> Function {
             sha256: Sha256::from_bytes([7; 32]),
             zipped_bytes: 1,
             unzipped_bytes: 1,
+            signer: None,
         },
         container: None,
         layers: Vec::new(),

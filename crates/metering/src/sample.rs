@@ -60,6 +60,7 @@ pub(crate) fn configuration(id: &FunctionId) -> Configuration {
             sha256: Sha256::from_bytes([0; 32]),
             zipped_bytes: 0,
             unzipped_bytes: 0,
+            signer: None,
         },
         container: None,
         layers: Vec::new(),

@@ -71,6 +71,9 @@ pub enum NoReport {
     /// It could not be started; trying another at once is unlikely to help.
     #[error("start instance: {0}")]
     StartFailed(String),
+    /// The code must not run, and will not in another.
+    #[error("the function's code must not run: {0}")]
+    Untrusted(String),
     /// Its outcome is unknown: another may run it a second time.
     #[error("the outcome of the invocation is unknown")]
     Unknown,

@@ -126,6 +126,7 @@ impl From<Error> for NoReport {
         match error {
             Error::Lost | Error::Busy => NoReport::Lost,
             Error::StartFailed(why) => NoReport::StartFailed(why),
+            Error::Untrusted(why) => NoReport::Untrusted(why),
             Error::Unknown => NoReport::Unknown,
         }
     }

@@ -277,6 +277,7 @@ fn function(number: usize) -> Function {
             sha256: Sha256::from_bytes([7; 32]),
             zipped_bytes: 1,
             unzipped_bytes: 1,
+            signer: None,
         },
         container: None,
         layers: Vec::new(),

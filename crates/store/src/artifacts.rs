@@ -24,6 +24,7 @@ mod derived;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod index;
+mod integrity;
 mod link;
 mod package;
 #[cfg(test)]
@@ -31,7 +32,8 @@ mod tests;
 mod unpack;
 
 pub use derived::DerivedDraft;
-use index::{Index, Reservation};
+use index::{Index, Reservation, Trust};
+pub use integrity::Checked;
 
 /// Packages unpacked at once: each is held in memory meanwhile. Further ones wait.
 const UNPACKS_MAX: usize = 4;
@@ -90,9 +92,26 @@ pub enum ArtifactError {
     /// There is no such package.
     #[error("package {0} does not exist")]
     NotFound(Sha256),
+    /// Its files on disk are not what was uploaded. They must not be run.
+    #[error("the files of package {sha256} are not what was uploaded: {what}; {}", next_step(.is_restored))]
+    NotIntact {
+        /// Which package.
+        sha256: Sha256,
+        /// What is wrong, for people.
+        what: String,
+        /// Whether it was unpacked anew from its zip, and may be used now.
+        is_restored: bool,
+    },
     /// The files could not be read or written.
     #[error(transparent)]
     Store(#[from] Error),
+}
+
+fn next_step(is_restored: &bool) -> &'static str {
+    match is_restored {
+        true => "they were unpacked anew from its zip, so try again",
+        false => "upload the code again",
+    }
 }
 
 /// How much may be kept.
@@ -128,6 +147,8 @@ struct Shared {
     quota: Quota,
     index: Arc<Index>,
     unpacks: Arc<Semaphore>,
+    /// Packages that are read whole at once.
+    checks: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
 }
 
@@ -143,6 +164,7 @@ impl Artifacts {
             quota,
             index: Arc::new(index),
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
+            checks: Arc::new(Semaphore::new(integrity::CHECKS_MAX)),
             clock,
         };
         Ok(Self {
@@ -174,6 +196,11 @@ impl Artifacts {
         .await?;
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&sha256).await;
+        if let Some(Trust::Damaged(_)) = shared.index.trust(&sha256) {
+            // What is uploaded takes the place of what is damaged.
+            let (shared, sha256) = (shared.clone(), sha256.clone());
+            blocking("remove package", move || Ok(shared.take_away(&sha256)?)).await?;
+        }
         if let Some(code) = shared.index.touch(&sha256, shared.clock.now()) {
             return Ok(code);
         }
@@ -234,11 +261,9 @@ impl Artifacts {
             return Ok(0);
         }
         let remove = move || {
-            let draft = shared.shelf.withdraw(&sha256)?;
-            let freed = shared.index.remove(&sha256);
+            let freed = shared.take_away(&sha256);
             drop(lock);
-            fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
-            Ok(freed)
+            freed
         };
         tokio::task::spawn_blocking(remove)
             .await
@@ -254,10 +279,19 @@ impl Shared {
         reservation: Reservation,
     ) -> Result<Code, ArtifactError> {
         let draft = self.shelf.draft()?;
-        let code = package::fill(&draft, sha256, zip, &self.quota)?;
+        let (code, content) = package::fill(&draft, sha256, zip, &self.quota)?;
         self.shelf.publish(draft, sha256)?;
-        reservation.fulfil(code.clone(), self.clock.now());
+        let (_, trust) = self.trust_in(sha256, &content)?;
+        reservation.fulfil(code.clone(), trust, self.clock.now());
         Ok(code)
+    }
+
+    /// Forgets a package and removes it; returns how many bytes its zip had.
+    fn take_away(&self, sha256: &Sha256) -> Result<u64, Error> {
+        let draft = self.shelf.withdraw(sha256)?;
+        let freed = self.index.remove(sha256);
+        fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
+        Ok(freed)
     }
 }
 

@@ -69,6 +69,7 @@ pub(crate) const META: Spec = Spec {
         crate::keys::SERVER_SECRET,
         crate::secrets::TABLES,
         crate::parameters::TABLES,
+        crate::signing::TABLES,
     ],
 };
 

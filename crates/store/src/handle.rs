@@ -35,6 +35,7 @@ use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
+use crate::signing::Signing;
 use crate::topics::Topics;
 use crate::usage::Usage;
 use crate::vault::{MasterKey, MasterKeys, Resealed, Vault, seal_what_is_plain};
@@ -58,6 +59,7 @@ struct Parts {
     identities: Identities,
     secrets: Secrets,
     parameters: Parameters,
+    signing: Signing,
     logs: Logs,
     usage: Usage,
     audit: Audit,
@@ -71,6 +73,7 @@ struct Parts {
     buckets: Buckets,
     meta: Arc<Database>,
     vault: Vault,
+    clock: Arc<dyn Clock>,
     lock: Mutex<Option<File>>,
 }
 
@@ -97,6 +100,7 @@ impl Store {
             identities: Identities::open(meta.clone(), &vault)?,
             secrets: Secrets::open(meta.clone(), &vault)?,
             parameters: Parameters::open(meta.clone(), &vault)?,
+            signing: Signing::open(meta.clone(), &vault)?,
             logs: Logs::open(&dir, clock.clone())?,
             usage: Usage::open(&dir)?,
             audit: Audit::open(&dir)?,
@@ -106,7 +110,8 @@ impl Store {
             archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
             artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
-            images: Images::open(&dir, clock)?,
+            images: Images::open(&dir, clock.clone())?,
+            clock,
             buckets: Buckets::open(&dir)?,
             meta,
             vault,
@@ -324,6 +329,16 @@ impl Store {
     /// Parameters.
     pub fn parameters(&self) -> &Parameters {
         &self.parts.parameters
+    }
+
+    /// Who signs code, and which functions ask for whose.
+    pub fn signing(&self) -> &Signing {
+        &self.parts.signing
+    }
+
+    /// What tells the time here.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
     }
 
     /// Access keys.

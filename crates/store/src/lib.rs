@@ -5,13 +5,13 @@
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
 //! <dir>/master.key               what data keys are wrapped by, unless another master key is given
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets (every commit is synced,
-//!                                what they say is sealed)
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets, who signs code (every
+//!                                commit is synced, what they say is sealed)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
 //! <dir>/usage.db                 one record per invocation             (every commit is synced)
 //! <dir>/audit.db                 what was changed and refused         (every commit is synced)
-//! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,manifest.json}
+//! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,content,manifest.json}
 //! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
 //! <dir>/objects/aa/<id>          the bytes of objects in buckets      (synced before they are an object's)
 //! <dir>/buckets/<bucket>/<key>   put there by the administrator
@@ -56,13 +56,14 @@ pub mod queue;
 pub mod schedules;
 mod secrets;
 mod shelf;
+mod signing;
 pub mod topics;
 mod usage;
 mod vault;
 
 pub use apis::Apis;
 pub use archives::Archives;
-pub use artifacts::{ArtifactError, Artifacts, DerivedDraft};
+pub use artifacts::{ArtifactError, Artifacts, Checked, DerivedDraft};
 pub use audit::Audit;
 pub use buckets::{BucketError, Buckets};
 pub use buses::{BusError, Buses, LiveBus};
@@ -85,6 +86,7 @@ pub use posts::Posts;
 pub use queue::Queue;
 pub use schedules::Schedules;
 pub use secrets::{NewVersion, SecretError, SecretValue, Secrets};
+pub use signing::{RemovedConfig, Signing};
 pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};
 pub use vault::{InvalidMasterKey, MasterKey, Resealed};

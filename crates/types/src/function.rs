@@ -17,6 +17,7 @@ use crate::name::{Alias, FunctionId, Qualifier, Version};
 use crate::network::Network;
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
+use crate::signing::Signer;
 use crate::units::{EphemeralMb, MemoryMb, Slots, TimeoutSecs};
 use crate::url::UrlConfig;
 
@@ -56,6 +57,9 @@ pub struct Function {
     /// What happens to invocations in a loop.
     #[serde(default)]
     pub recursive_loop: RecursiveLoop,
+    /// The id of the account's code-signing configuration that says whose code it may have.
+    #[serde(default)]
+    pub code_signing: Option<String>,
     /// Function URLs by what they point at: `None` is `$LATEST`.
     #[serde(with = "url_list")]
     pub urls: BTreeMap<Option<Qualifier>, UrlConfig>,
@@ -161,6 +165,9 @@ pub struct Code {
     pub zipped_bytes: u64,
     /// The size of the unpacked files in bytes.
     pub unzipped_bytes: u64,
+    /// Who signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
 }
 
 impl Code {
@@ -170,6 +177,7 @@ impl Code {
             sha256: image.digest.clone(),
             zipped_bytes: 0,
             unzipped_bytes: 0,
+            signer: None,
         }
     }
 }
@@ -262,6 +270,7 @@ impl Function {
             qualified_policies: BTreeMap::new(),
             event_invokes: BTreeMap::new(),
             recursive_loop: RecursiveLoop::default(),
+            code_signing: None,
             urls: BTreeMap::new(),
         }
     }

@@ -12,6 +12,7 @@ pub mod bucket;
 pub mod bus;
 mod caller;
 pub mod clock;
+pub mod content;
 pub mod cors;
 pub mod digest;
 pub mod environment;
@@ -34,6 +35,7 @@ pub mod policy;
 pub mod runtime;
 pub mod schedule;
 pub mod secret;
+pub mod signing;
 pub mod topic;
 pub mod trace;
 pub mod units;
@@ -51,6 +53,7 @@ pub use bus::{
 };
 pub use caller::FunctionCaller;
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
+pub use content::Content;
 pub use cors::Cors;
 pub use digest::Sha256;
 pub use environment::RESERVED_VARIABLES;
@@ -79,6 +82,7 @@ pub use parameter::{
 pub use runtime::{Architecture, Language, Runtime};
 pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
 pub use secret::{Secret, SecretArn, SecretId, SecretName};
+pub use signing::{CodeSigningConfig, ProfileArn, Signer, SigningPolicy, SigningProfile};
 pub use topic::{
     Confirmation, HttpEndpoint, Subscriber, Subscription, SubscriptionArn, Topic, TopicArn,
     TopicFifo, TopicId, TopicName,

@@ -14,6 +14,7 @@ mod aws_cli;
 mod boto3;
 mod buses;
 mod client;
+mod code_signing;
 mod command_line;
 mod concurrency;
 mod custom_runtimes;

@@ -27,11 +27,11 @@ fn an_error_names_itself_in_header_and_body() {
 fn an_operation_kiln_does_not_have_is_never_a_success() {
     let server = Server::start();
     let missing = server
-        .lambda("GET", "/2020-04-22/code-signing-configs")
+        .lambda("GET", "/2025-11-30/capacity-providers")
         .send()
         .expect_status(501);
     assert!(
-        missing.message().contains("ListCodeSigningConfigs"),
+        missing.message().contains("ListCapacityProviders"),
         "{}",
         missing.text()
     );

@@ -69,6 +69,33 @@ impl Client {
             .json()
     }
 
+    /// Who signs code.
+    pub(crate) async fn signing_profiles(&self) -> Result<Vec<Value>> {
+        let path = "/_kiln/signing-profiles";
+        let call = Call::new("ListSigningProfiles", Service::Kiln, Method::GET, path);
+        let mut listed = self.send(call).await?.json()?;
+        Ok(match listed["profiles"].take() {
+            Value::Array(profiles) => profiles,
+            _ => Vec::new(),
+        })
+    }
+
+    /// Makes somebody known who signs code.
+    pub(crate) async fn add_signing_profile(&self, name: &str, key: &str) -> Result<Value> {
+        let (name, key) = (encode(name), encode(key));
+        let path = format!("/_kiln/signing-profiles?name={name}&key={key}");
+        let call = Call::new("AddSigningProfile", Service::Kiln, Method::POST, path);
+        self.send(call).await?.json()
+    }
+
+    /// Says that what somebody signed is not trusted any more.
+    pub(crate) async fn revoke_signing_profile(&self, name: &str, version: &str) -> Result<Value> {
+        let (name, version) = (encode(name), encode(version));
+        let path = format!("/_kiln/signing-profiles/revoke?name={name}&version={version}");
+        let call = Call::new("RevokeSigningProfile", Service::Kiln, Method::POST, path);
+        self.send(call).await?.json()
+    }
+
     /// The runtimes this server can run; empty when it does not say.
     pub(crate) async fn runtimes(&self) -> Result<Vec<String>> {
         let call = Call::new("Runtimes", Service::Kiln, Method::GET, RUNTIMES);

@@ -262,6 +262,7 @@ impl Fixture {
                 sha256: Sha256::from_bytes([7; 32]),
                 zipped_bytes: 1,
                 unzipped_bytes: 1,
+                signer: None,
             },
             container: None,
             layers: Vec::new(),

@@ -139,6 +139,12 @@ pub(crate) struct AliasRoutingConfiguration {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct AllowedPublishers {
+    #[serde(rename = "SigningProfileVersionArns")]
+    pub(crate) signing_profile_version_arns: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct AmazonManagedKafkaEventSourceConfig {
     #[serde(rename = "ConsumerGroupId", skip_serializing_if = "Option::is_none")]
     pub(crate) consumer_group_id: Option<String>,
@@ -154,6 +160,31 @@ pub(crate) struct CapacityProviderConfig {
     #[serde(rename = "LambdaManagedInstancesCapacityProviderConfig")]
     pub(crate) lambda_managed_instances_capacity_provider_config:
         LambdaManagedInstancesCapacityProviderConfig,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct CodeSigningConfig {
+    #[serde(rename = "CodeSigningConfigId")]
+    pub(crate) code_signing_config_id: String,
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "AllowedPublishers")]
+    pub(crate) allowed_publishers: AllowedPublishers,
+    #[serde(rename = "CodeSigningPolicies")]
+    pub(crate) code_signing_policies: CodeSigningPolicies,
+    #[serde(rename = "LastModified")]
+    pub(crate) last_modified: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+pub(crate) struct CodeSigningPolicies {
+    #[serde(
+        rename = "UntrustedArtifactOnDeployment",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) untrusted_artifact_on_deployment: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -193,6 +224,24 @@ pub(crate) struct CreateAliasRequest {
     pub(crate) description: Option<String>,
     #[serde(rename = "RoutingConfig")]
     pub(crate) routing_config: Option<AliasRoutingConfiguration>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct CreateCodeSigningConfigRequest {
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "AllowedPublishers")]
+    pub(crate) allowed_publishers: AllowedPublishers,
+    #[serde(rename = "CodeSigningPolicies")]
+    pub(crate) code_signing_policies: Option<CodeSigningPolicies>,
+    #[serde(rename = "Tags")]
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct CreateCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfig")]
+    pub(crate) code_signing_config: CodeSigningConfig,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -365,9 +414,24 @@ pub(crate) struct DeleteAliasRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct DeleteCodeSigningConfigResponse {}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct DeleteEventSourceMappingRequest {
     #[serde(rename = "UUID")]
     pub(crate) uuid: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteFunctionCodeSigningConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -864,9 +928,35 @@ pub(crate) struct GetAliasRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfig")]
+    pub(crate) code_signing_config: CodeSigningConfig,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct GetEventSourceMappingRequest {
     #[serde(rename = "UUID")]
     pub(crate) uuid: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetFunctionCodeSigningConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetFunctionCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1288,6 +1378,22 @@ pub(crate) struct ListAliasesResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListCodeSigningConfigsRequest {
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListCodeSigningConfigsResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "CodeSigningConfigs", skip_serializing_if = "Option::is_none")]
+    pub(crate) code_signing_configs: Option<Vec<CodeSigningConfig>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct ListEventSourceMappingsRequest {
     #[serde(rename = "EventSourceArn")]
     pub(crate) event_source_arn: Option<String>,
@@ -1347,6 +1453,24 @@ pub(crate) struct ListFunctionUrlConfigsResponse {
     pub(crate) function_url_configs: Vec<FunctionUrlConfig>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub(crate) next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct ListFunctionsByCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+    #[serde(rename = "Marker")]
+    pub(crate) marker: Option<String>,
+    #[serde(rename = "MaxItems")]
+    pub(crate) max_items: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ListFunctionsByCodeSigningConfigResponse {
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub(crate) next_marker: Option<String>,
+    #[serde(rename = "FunctionArns", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arns: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -1582,6 +1706,22 @@ pub(crate) struct PublishVersionRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutFunctionCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PutFunctionCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct PutFunctionConcurrencyRequest {
     #[serde(rename = "FunctionName")]
     pub(crate) function_name: String,
@@ -1811,6 +1951,24 @@ pub(crate) struct UpdateAliasRequest {
     pub(crate) routing_config: Option<AliasRoutingConfiguration>,
     #[serde(rename = "RevisionId")]
     pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct UpdateCodeSigningConfigRequest {
+    #[serde(rename = "CodeSigningConfigArn")]
+    pub(crate) code_signing_config_arn: String,
+    #[serde(rename = "Description")]
+    pub(crate) description: Option<String>,
+    #[serde(rename = "AllowedPublishers")]
+    pub(crate) allowed_publishers: Option<AllowedPublishers>,
+    #[serde(rename = "CodeSigningPolicies")]
+    pub(crate) code_signing_policies: Option<CodeSigningPolicies>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct UpdateCodeSigningConfigResponse {
+    #[serde(rename = "CodeSigningConfig")]
+    pub(crate) code_signing_config: CodeSigningConfig,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -2353,6 +2511,90 @@ impl Output for ListTagsResponse {
     }
 }
 
+impl Input for CreateCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &CREATE_CODE_SIGNING_CONFIG_REQUEST;
+}
+
+impl Output for CreateCodeSigningConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &GET_CODE_SIGNING_CONFIG_REQUEST;
+}
+
+impl Output for GetCodeSigningConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for UpdateCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &UPDATE_CODE_SIGNING_CONFIG_REQUEST;
+}
+
+impl Output for UpdateCodeSigningConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DeleteCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &DELETE_CODE_SIGNING_CONFIG_REQUEST;
+}
+
+impl Output for DeleteCodeSigningConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for ListCodeSigningConfigsRequest {
+    const STRUCTURE: &'static Structure = &LIST_CODE_SIGNING_CONFIGS_REQUEST;
+}
+
+impl Output for ListCodeSigningConfigsResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for ListFunctionsByCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST;
+}
+
+impl Output for ListFunctionsByCodeSigningConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for PutFunctionCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST;
+}
+
+impl Output for PutFunctionCodeSigningConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetFunctionCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST;
+}
+
+impl Output for GetFunctionCodeSigningConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DeleteFunctionCodeSigningConfigRequest {
+    const STRUCTURE: &'static Structure = &DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST;
+}
+
 impl Input for PublishLayerVersionRequest {
     const STRUCTURE: &'static Structure = &PUBLISH_LAYER_VERSION_REQUEST;
 }
@@ -2548,6 +2790,16 @@ static ALLOW_ORIGINS_LIST: Shape = Shape::List(List {
     says_not_null: true,
 });
 
+static ALLOWED_PUBLISHERS: Structure = Structure {
+    members: &[Member::new(
+        "SigningProfileVersionArns",
+        At::Body,
+        &SIGNING_PROFILE_VERSION_ARNS,
+    )
+    .required()],
+};
+static ALLOWED_PUBLISHERS_SHAPE: Shape = Shape::Structure(&ALLOWED_PUBLISHERS);
+
 static AMAZON_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Structure = Structure {
     members: &[
         Member::new("ConsumerGroupId", At::Body, &URI),
@@ -2616,6 +2868,20 @@ static CODE_SIGNING_CONFIG_ARN: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static CODE_SIGNING_POLICIES: Structure = Structure {
+    members: &[Member::new(
+        "UntrustedArtifactOnDeployment",
+        At::Body,
+        &CODE_SIGNING_POLICY,
+    )],
+};
+static CODE_SIGNING_POLICIES_SHAPE: Shape = Shape::Structure(&CODE_SIGNING_POLICIES);
+
+static CODE_SIGNING_POLICY: Shape = Shape::Text(Text {
+    values: &["Warn", "Enforce"],
+    ..Text::ANY
+});
+
 static COLLECTION_NAME_REGEX: Pattern = Pattern::new(r"(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)");
 static COLLECTION_NAME: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(57)),
@@ -2658,6 +2924,19 @@ static CREATE_ALIAS_REQUEST: Structure = Structure {
             At::Body,
             &ALIAS_ROUTING_CONFIGURATION_SHAPE,
         ),
+    ],
+};
+
+static CREATE_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("Description", At::Body, &DESCRIPTION),
+        Member::new("AllowedPublishers", At::Body, &ALLOWED_PUBLISHERS_SHAPE).required(),
+        Member::new(
+            "CodeSigningPolicies",
+            At::Body,
+            &CODE_SIGNING_POLICIES_SHAPE,
+        ),
+        Member::new("Tags", At::Body, &TAGS),
     ],
 };
 
@@ -2821,8 +3100,26 @@ static DELETE_ALIAS_REQUEST: Structure = Structure {
     ],
 };
 
+static DELETE_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[Member::new(
+        "CodeSigningConfigArn",
+        At::Path("CodeSigningConfigArn"),
+        &CODE_SIGNING_CONFIG_ARN,
+    )
+    .required()],
+};
+
 static DELETE_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure {
     members: &[Member::new("UUID", At::Path("UUID"), &UUID_STRING).required()],
+};
+
+static DELETE_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[Member::new(
+        "FunctionName",
+        At::Path("FunctionName"),
+        &NAMESPACED_FUNCTION_NAME,
+    )
+    .required()],
 };
 
 static DELETE_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
@@ -3201,8 +3498,26 @@ static GET_ALIAS_REQUEST: Structure = Structure {
     ],
 };
 
+static GET_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[Member::new(
+        "CodeSigningConfigArn",
+        At::Path("CodeSigningConfigArn"),
+        &CODE_SIGNING_CONFIG_ARN,
+    )
+    .required()],
+};
+
 static GET_EVENT_SOURCE_MAPPING_REQUEST: Structure = Structure {
     members: &[Member::new("UUID", At::Path("UUID"), &UUID_STRING).required()],
+};
+
+static GET_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[Member::new(
+        "FunctionName",
+        At::Path("FunctionName"),
+        &NAMESPACED_FUNCTION_NAME,
+    )
+    .required()],
 };
 
 static GET_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
@@ -3572,6 +3887,13 @@ static LIST_ALIASES_REQUEST: Structure = Structure {
     ],
 };
 
+static LIST_CODE_SIGNING_CONFIGS_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
+    ],
+};
+
 static LIST_EVENT_SOURCE_MAPPINGS_REQUEST: Structure = Structure {
     members: &[
         Member::new("EventSourceArn", At::Query("EventSourceArn"), &ARN),
@@ -3612,6 +3934,19 @@ static LIST_FUNCTION_URL_CONFIGS_REQUEST: Structure = Structure {
         .required(),
         Member::new("Marker", At::Query("Marker"), &shape::TEXT),
         Member::new("MaxItems", At::Query("MaxItems"), &MAX_ITEMS),
+    ],
+};
+
+static LIST_FUNCTIONS_BY_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "CodeSigningConfigArn",
+            At::Path("CodeSigningConfigArn"),
+            &CODE_SIGNING_CONFIG_ARN,
+        )
+        .required(),
+        Member::new("Marker", At::Query("Marker"), &shape::TEXT),
+        Member::new("MaxItems", At::Query("MaxItems"), &MAX_LIST_ITEMS),
     ],
 };
 
@@ -3896,6 +4231,18 @@ static PUBLISH_VERSION_REQUEST: Structure = Structure {
     ],
 };
 
+static PUT_FUNCTION_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("CodeSigningConfigArn", At::Body, &CODE_SIGNING_CONFIG_ARN).required(),
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+    ],
+};
+
 static PUT_FUNCTION_CONCURRENCY_REQUEST: Structure = Structure {
     members: &[
         Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
@@ -4120,6 +4467,12 @@ static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG: Structure = Structure {
 static SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG_SHAPE: Shape =
     Shape::Structure(&SELF_MANAGED_KAFKA_EVENT_SOURCE_CONFIG);
 
+static SIGNING_PROFILE_VERSION_ARNS: Shape = Shape::List(List {
+    length: Length::new(Some(1), Some(20)),
+    member: &ARN,
+    says_not_null: true,
+});
+
 static SNAP_START: Structure = Structure {
     members: &[Member::new("ApplyOn", At::Body, &SNAP_START_APPLY_ON)],
 };
@@ -4330,6 +4683,24 @@ static UPDATE_ALIAS_REQUEST: Structure = Structure {
             &ALIAS_ROUTING_CONFIGURATION_SHAPE,
         ),
         Member::new("RevisionId", At::Body, &shape::TEXT),
+    ],
+};
+
+static UPDATE_CODE_SIGNING_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "CodeSigningConfigArn",
+            At::Path("CodeSigningConfigArn"),
+            &CODE_SIGNING_CONFIG_ARN,
+        )
+        .required(),
+        Member::new("Description", At::Body, &DESCRIPTION),
+        Member::new("AllowedPublishers", At::Body, &ALLOWED_PUBLISHERS_SHAPE),
+        Member::new(
+            "CodeSigningPolicies",
+            At::Body,
+            &CODE_SIGNING_POLICIES_SHAPE,
+        ),
     ],
 };
 

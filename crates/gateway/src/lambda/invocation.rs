@@ -178,6 +178,10 @@ pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
                 "Kiln could not start an instance of the function; the server's log says why.",
             )
         }
+        Error::Untrusted(why) => ApiError::new(
+            Exception::CodeVerificationFailed,
+            format!("The function's code must not run: {why}."),
+        ),
         Error::Unavailable(why) => ApiError::new(
             Exception::ServiceUnavailable,
             format!("The invocation did not run ({why}); try again."),

@@ -1,7 +1,6 @@
 //! Operations on layers, and layers as functions refer to them.
 //!
-//! AWS differs: signing does not exist, so its members are never given back; a principal of an
-//! organisation (`OrganizationId`) is kept in the policy and matches nobody, because there are none.
+//! AWS differs: a principal of an organisation (`OrganizationId`) is kept in the policy and matches nobody, because there are none.
 
 use std::sync::Arc;
 

@@ -32,7 +32,19 @@ impl Guarded for Operation {
             | ListFunctions
             | ListLayers
             | ListLayerVersions
+            | CreateCodeSigningConfig
+            | ListCodeSigningConfigs
             | ListEventSourceMappings => vec![of.need("*")],
+            GetCodeSigningConfig
+            | UpdateCodeSigningConfig
+            | DeleteCodeSigningConfig
+            | ListFunctionsByCodeSigningConfig => {
+                vec![of.need(of.text_or_empty("CodeSigningConfigArn"))]
+            }
+            PutFunctionCodeSigningConfig => vec![
+                signed(of),
+                of.need(of.text_or_empty("CodeSigningConfigArn")),
+            ],
             Invoke => vec![of.need_as("InvokeFunction", function(of, true))],
             InvokeAsync => vec![of.need(function(of, true))],
             CreateFunction | UpdateFunctionConfiguration => made_of(of),
@@ -151,6 +163,14 @@ fn code(of: &Members<'_>, structure: Option<&str>) -> Option<Need> {
         None => "s3:GetObject",
     };
     Some(Need::new(action, format!("arn:aws:s3:::{bucket}/{key}")))
+}
+
+/// A function that is to have a code-signing configuration.
+fn signed(of: &Members<'_>) -> Need {
+    of.need(function(of, false)).with(
+        keys::LAMBDA_CODE_SIGNING_CONFIG_ARN,
+        of.text("CodeSigningConfigArn"),
+    )
 }
 
 fn permission(of: &Members<'_>) -> Need {

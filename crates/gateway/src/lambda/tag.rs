@@ -1,4 +1,4 @@
-//! Operations on tags, and their rules. Functions have tags, and event source mappings.
+//! Operations on tags, and their rules. Functions have tags, event source mappings, and code-signing configurations.
 //!
 //! Kiln's own: the tag `kiln:start` with `zygote` or `fresh` chooses how instances of the function
 //! start, `kiln:network` what it may reach, and `kiln:concurrency` with 1 to 128 how many invocations an
@@ -12,11 +12,14 @@ use std::sync::Arc;
 use kiln_types::function::StartMode;
 use kiln_types::limits::{self, TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX};
 use kiln_types::network::InvalidNetwork;
-use kiln_types::{Configuration, Function, Language, MappingId, Network, RevisionId, Slots};
+use kiln_types::{
+    CodeSigningConfig, Configuration, Function, Language, MappingId, Network, RevisionId, Slots,
+};
 
 use super::event_source::find;
 use super::function::prepare::is_unfinished;
 use super::refusal::{invalid, resource_not_found, update_in_progress};
+use super::signing;
 use super::target::Target;
 use crate::context::Context;
 use crate::error::Result;
@@ -175,6 +178,7 @@ fn apply(
 enum Tagged {
     Function(Target),
     Mapping(MappingId),
+    Signing(Arc<CodeSigningConfig>),
 }
 
 impl Tagged {
@@ -185,6 +189,7 @@ impl Tagged {
                 let mapping = context.deps.store.mappings().get(*id);
                 Ok(mapping.ok_or_else(resource_not_found)?.tags.clone())
             }
+            Tagged::Signing(config) => Ok(config.tags.clone()),
         }
     }
 
@@ -212,6 +217,14 @@ impl Tagged {
                 });
                 changed.await.map(|_| ())
             }
+            Tagged::Signing(config) => {
+                let signing = store.signing();
+                let changed = signing.update_config(&config.account, &config.id, move |config| {
+                    change(&mut config.tags);
+                    check_plain(&config.tags)
+                });
+                changed.await?.map(|_| ()).ok_or_else(resource_not_found)
+            }
         }
     }
 }
@@ -224,6 +237,9 @@ fn tagged(context: &Context, arn: &str) -> Result<Tagged> {
             true => find(context, uuid).map(Tagged::Mapping),
             false => Err(resource_not_found()),
         };
+    }
+    if arn.contains(":code-signing-config:") {
+        return signing::find(context, arn).map(Tagged::Signing);
     }
     if !arn.contains(":function:") {
         return Err(resource_not_found());

@@ -41,6 +41,8 @@ impl Failure {
                 tracing::error!(%function, why, "could not start an instance");
                 Self::Internal
             }
+            // Who found it has logged it.
+            Error::Untrusted(_) => Self::Internal,
             Error::NoFileSystem(file_system) => {
                 tracing::warn!(%function, file_system, "a function's file system is gone");
                 Self::Internal

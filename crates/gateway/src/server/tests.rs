@@ -333,12 +333,12 @@ async fn each_service_is_reached_and_answers_in_its_own_protocol() {
 async fn an_operation_without_a_handler_is_named_in_a_plain_sentence() {
     let server = Server::start(Auth::Enforce, Limits::default()).await;
     let answer = server
-        .call("GET", "/2020-04-22/code-signing-configs", "")
+        .call("GET", "/2025-11-30/capacity-providers", "")
         .await;
     assert_eq!(answer.status, 501);
     assert_eq!(
         answer.json(),
-        json!({"message": "Kiln does not have ListCodeSigningConfigs yet."})
+        json!({"message": "Kiln does not have ListCapacityProviders yet."})
     );
     let dns = server
         .send(&server.signed("route53", "GET", "/2013-04-01/hostedzone", &[], ""))

@@ -1,8 +1,10 @@
 //! What is started for a function, and how it is talked to.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kiln_sandbox::{Limits, Mount, Program, Request, SNAPSHOT_DIR, Start, Volume};
 use kiln_types::function::StartMode;
@@ -42,6 +44,10 @@ const BOOTSTRAPS: [&str; 2] = ["/var/task/bootstrap", "/opt/bootstrap"];
 /// faster than invocations. The limit of ten seconds bounds what a function can gain by it.
 pub(super) const INIT_CPU_MILLIS: u32 = 1_000;
 
+/// How long an instance whose code must not run waits with saying so: the invocation that it is started for is told if it has come by
+/// then, and whoever tries again and again is slowed.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(20);
+
 /// How to talk to a runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Interface {
@@ -64,21 +70,20 @@ impl Driver {
             Ok(request) => request,
             Err(why) => return self.leasing = Some(Box::pin(std::future::ready(Err(why)))),
         };
-        let names = extensions::names(&request.mounts);
-        let variables = match names.is_empty() {
-            true => Vec::new(),
-            false => environment::of_extensions(&self.variables),
-        };
-        let leased = self.context.isolation.lease(Request {
-            companions: !names.is_empty(),
-            ..request
+        self.leasing = Some(match self.spec.guard.known() {
+            Some(Ok(())) => leased(&self.context, request, &self.variables),
+            Some(Err(why)) => Box::pin(untrusted(why)),
+            None => {
+                let guard = self.spec.guard.clone();
+                let (context, variables) = (Arc::clone(&self.context), self.variables.clone());
+                Box::pin(async move {
+                    match guard.check().await {
+                        Ok(()) => leased(&context, request, &variables).await,
+                        Err(why) => untrusted(why).await,
+                    }
+                })
+            }
         });
-        let leased: Future<'static, _> = Box::pin(async move {
-            let cell = leased.await?;
-            let externals = external::launch(&*cell, names, &variables).await?;
-            Ok(Leased { cell, externals })
-        });
-        self.leasing = Some(leased);
     }
 
     /// What to ask of the sandboxes.
@@ -221,6 +226,34 @@ impl Driver {
             cwd: PathBuf::from(TASK_ROOT),
         }
     }
+}
+
+/// Refuses code that must not run.
+async fn untrusted(why: String) -> Result<Leased, NoCell> {
+    tokio::time::sleep(REFUSAL_PAUSE).await;
+    Err(NoCell::Untrusted(why))
+}
+
+/// Gets a sandbox of code that may run.
+fn leased(
+    context: &Context,
+    request: Request,
+    variables: &BTreeMap<String, String>,
+) -> Future<'static, Result<Leased, NoCell>> {
+    let names = extensions::names(&request.mounts);
+    let variables = match names.is_empty() {
+        true => Vec::new(),
+        false => environment::of_extensions(variables),
+    };
+    let leased = context.isolation.lease(Request {
+        companions: !names.is_empty(),
+        ..request
+    });
+    Box::pin(async move {
+        let cell = leased.await?;
+        let externals = external::launch(&*cell, names, &variables).await?;
+        Ok(Leased { cell, externals })
+    })
 }
 
 /// A sandbox in which a snapshot of this version is taken.

@@ -81,7 +81,9 @@ impl Driver {
             Action::Close { ending, duration } => self.close(ending, duration),
             Action::RefuseStart => {
                 let why = self.evidence.lease_error.clone();
-                let error = why.map_or(Error::Lost, Error::StartFailed);
+                let untrusted = self.evidence.untrusted.clone().map(Error::Untrusted);
+                let error =
+                    untrusted.unwrap_or_else(|| why.map_or(Error::Lost, Error::StartFailed));
                 if let Some(in_flight) = self.flights.take() {
                     let _ = in_flight.answer.send(Err(error));
                 }

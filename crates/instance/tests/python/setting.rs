@@ -147,6 +147,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
             sha256: Sha256::from_bytes([0; 32]),
             zipped_bytes: 1,
             unzipped_bytes: 1,
+            signer: None,
         },
         container: None,
         layers: Vec::new(),
@@ -171,6 +172,7 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         file_systems: Vec::new(),
         start: StartMode::Zygote,
         network: kiln_types::Network::None,
+        guard: Default::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was made of a package, such as compiled code: beside the package, by the name of what made it.
 //!
-//! It is gone with the package, and may be made again at any time.
+//! It is gone with the package, and may be made again at any time. What was kept is recorded beside it, and compared when the package is.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use kiln_types::Sha256;
 
-use super::{ArtifactError, Artifacts, blocking};
+use super::integrity::on_disk;
+use super::{ArtifactError, Artifacts, Shared, blocking};
 use crate::error::Error;
 use crate::shelf::sync;
 
@@ -74,8 +75,11 @@ impl DerivedDraft {
         let all = dir.parent().expect("a maker's directory lies among others");
         for others in fs::read_dir(all).into_iter().flatten().flatten() {
             let other = others.path();
-            if other != dir {
+            if other.is_dir() && other != dir {
                 fs::remove_dir_all(&other).map_err(Error::file("remove", &other))?;
+            } else if other.is_file() {
+                // A record, of what goes or of what is made anew.
+                fs::remove_file(&other).map_err(Error::file("remove", &other))?;
             }
         }
         let made = DirBuilder::new().recursive(true).mode(0o755).create(dir);
@@ -88,8 +92,49 @@ impl DerivedDraft {
         sync(&self.path)?;
         fs::rename(&self.path, path).map_err(Error::file("rename to", path))?;
         self.published = true;
-        sync(dir)
+        sync(dir)?;
+        record(dir)
     }
+}
+
+impl Shared {
+    /// Removes what was derived from a package and is not what was kept, and says what that was.
+    pub(super) fn check_derived(&self, sha256: &Sha256) -> Result<Option<String>, Error> {
+        let all = self.shelf.place(sha256).join(DERIVED);
+        let mut altered = None;
+        for entry in fs::read_dir(&all).into_iter().flatten().flatten() {
+            let dir = entry.path();
+            if !dir.is_dir() {
+                continue;
+            }
+            match fs::read_to_string(record_of(&dir)) {
+                // Made by an earlier version.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => record(&dir)?,
+                recorded => {
+                    let recorded = recorded.ok();
+                    if recorded.is_some_and(|text| {
+                        on_disk(&dir).is_ok_and(|found| found.to_text() == text)
+                    }) {
+                        continue;
+                    }
+                    fs::remove_dir_all(&dir).map_err(Error::file("remove", &dir))?;
+                    altered = Some("what was compiled of it was altered".to_owned());
+                }
+            }
+        }
+        Ok(altered)
+    }
+}
+
+/// Where it stands what a maker's directory has.
+fn record_of(dir: &Path) -> PathBuf {
+    dir.with_extension("content")
+}
+
+fn record(dir: &Path) -> Result<(), Error> {
+    let (path, text) = (record_of(dir), on_disk(dir)?.to_text());
+    fs::write(&path, text).map_err(Error::file("write", &path))?;
+    sync(&path)
 }
 
 impl Drop for DerivedDraft {

@@ -8,6 +8,7 @@ use kiln_types::function::Code;
 use kiln_types::{Moment, Sha256};
 
 use super::ArtifactError;
+use super::integrity::{Checked, Identity};
 
 /// Which packages there are, and what they and those being unpacked take together.
 #[derive(Default)]
@@ -25,6 +26,19 @@ struct Package {
     code: Code,
     /// When it was last uploaded, if since the store was opened.
     uploaded: Option<Moment>,
+    trust: Trust,
+}
+
+/// What is known of a package's files since the store was opened.
+#[derive(Default, Clone)]
+pub(super) enum Trust {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// They are what was uploaded, as long as their directory is this one.
+    Checked(Arc<Checked>, Identity),
+    /// They are not, and could not be restored.
+    Damaged(String),
 }
 
 /// Room for a package that is being unpacked; given back on drop.
@@ -42,6 +56,7 @@ impl Index {
             Package {
                 code,
                 uploaded: None,
+                trust: Trust::Unknown,
             },
         );
     }
@@ -52,6 +67,19 @@ impl Index {
             .expect("no holder panics")
             .packages
             .contains_key(sha256)
+    }
+
+    /// What is known of a package's files; none when there is no such package.
+    pub(super) fn trust(&self, sha256: &Sha256) -> Option<Trust> {
+        let state = self.state.lock().expect("no holder panics");
+        Some(state.packages.get(sha256)?.trust.clone())
+    }
+
+    pub(super) fn set_trust(&self, sha256: &Sha256, trust: Trust) {
+        let mut state = self.state.lock().expect("no holder panics");
+        if let Some(package) = state.packages.get_mut(sha256) {
+            package.trust = trust;
+        }
     }
 
     /// Notes an upload of a package that is here already.
@@ -116,13 +144,14 @@ impl Index {
 
 impl Reservation {
     /// The package is in its place.
-    pub(super) fn fulfil(mut self, code: Code, now: Moment) {
+    pub(super) fn fulfil(mut self, code: Code, trust: Trust, now: Moment) {
         let mut state = self.index.state.lock().expect("no holder panics");
         state.packages.insert(
             code.sha256.clone(),
             Package {
                 code,
                 uploaded: Some(now),
+                trust,
             },
         );
         drop(state);

@@ -179,3 +179,24 @@ async fn a_draft_that_is_not_put_leaves_nothing() {
     assert!(matches!(put, Err(ArtifactError::NotFound(_))));
     assert_eq!(drafts(), 0);
 }
+
+#[tokio::test]
+async fn what_was_derived_and_is_altered_is_removed_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    let code = artifacts.put_zip(zip_of(&[("a", 1)]), 9_999).await.unwrap();
+    let (mut file, draft) = artifacts.draft_derived().await.unwrap();
+    file.write_all(b"compiled").unwrap();
+    let kept = artifacts.put_derived(&code.sha256, "one", "f", draft);
+    kept.await.unwrap();
+    artifacts.recheck(&code.sha256).await.unwrap();
+    let derived = artifacts.derived_dir(&code.sha256, "one");
+    fs::write(derived.join("f"), b"altered!").unwrap();
+    let refused = artifacts.recheck(&code.sha256).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("what was compiled of it"),
+        "{refused}"
+    );
+    assert!(!derived.exists(), "it can be made anew");
+    artifacts.recheck(&code.sha256).await.unwrap();
+}

@@ -1,7 +1,7 @@
 //! Unpacks a zip into a new directory.
 //!
 //! Sizes in the zip are claims. Bytes are counted as they come out, and unpacking ends with the
-//! first one too many.
+//! first one too many. They are hashed as they come out too: what is on disk later can be compared.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
+use kiln_types::Content;
+use kiln_types::content::{self, sha256_of};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+use sha2::Digest as _;
 
 use super::check::{self, Archive, Entry, Node, not_a_zip};
 use super::link::{self, Links};
@@ -25,6 +28,8 @@ pub(super) struct Unpacked {
     pub(super) bytes: u64,
     /// All files and directories that were written.
     pub(super) paths: Vec<PathBuf>,
+    /// What there is now.
+    pub(super) content: Content,
 }
 
 /// Counts what comes out of the zip.
@@ -60,18 +65,23 @@ pub(super) fn unpack(zip: &Bytes, dir: &Path, quota: &Quota) -> Result<Unpacked,
         }
     }
     link::check(&links).map_err(|(entry, why)| ArtifactError::Unsafe { entry, why })?;
-    let mut paths = vec![dir.to_owned()];
+    let (mut paths, mut content) = (vec![dir.to_owned()], Content::default());
     make_dir(dir)?;
     for (path, node) in &plan {
         let target = dir.join(path);
-        match node {
-            Node::Directory { .. } => make_dir(&target)?,
+        let made = match node {
+            Node::Directory { .. } => {
+                make_dir(&target)?;
+                content::Entry::Directory
+            }
             Node::File(entry) => inflater.file(entry, path, &target)?,
             Node::Link(_) => continue,
-        }
+        };
+        content.insert(path, made);
         paths.push(target);
     }
     for (path, target) in &links {
+        content.insert(path, link_of(target));
         let path = dir.join(path);
         symlink(target, &path).map_err(Error::file("make link", &path))?;
     }
@@ -79,7 +89,52 @@ pub(super) fn unpack(zip: &Bytes, dir: &Path, quota: &Quota) -> Result<Unpacked,
     Ok(Unpacked {
         bytes: inflater.bytes,
         paths,
+        content,
     })
+}
+
+/// What a zip unpacks to, without writing it.
+pub(super) fn content_of(zip: &Bytes, quota: &Quota) -> Result<Content, ArtifactError> {
+    let mut content = Content::default();
+    if zip.starts_with(MODULE_SIGNATURE) {
+        content.insert(MODULE_NAME, file_of(sha256_of(zip), false));
+        return Ok(content);
+    }
+    let mut archive = check::open(zip, quota)?;
+    let plan = check::plan(&mut archive, quota)?;
+    let mut inflater = Inflater {
+        archive: &mut archive,
+        bytes: 0,
+        bytes_max: quota.unzipped_bytes_max,
+    };
+    for (path, node) in &plan {
+        let made = match node {
+            Node::Directory { .. } => content::Entry::Directory,
+            Node::Link(entry) => link_of(&inflater.target(entry, path)?),
+            Node::File(entry) => {
+                let mut digest = sha2::Sha256::new();
+                inflater.inflate(entry, path, |bytes| {
+                    digest.update(bytes);
+                    Ok(())
+                })?;
+                file_of(digest.finalize().into(), entry.is_executable)
+            }
+        };
+        content.insert(path, made);
+    }
+    Ok(content)
+}
+
+fn file_of(sha256: [u8; 32], is_executable: bool) -> content::Entry {
+    content::Entry::File {
+        sha256,
+        is_executable,
+    }
+}
+
+fn link_of(target: &str) -> content::Entry {
+    let sha256 = sha256_of(target.as_bytes());
+    content::Entry::Link { sha256 }
 }
 
 /// A module by itself is a package with one file.
@@ -93,9 +148,12 @@ fn unpack_module(module: &Bytes, dir: &Path, quota: &Quota) -> Result<Unpacked, 
     fs::write(&path, module).map_err(Error::file("write", &path))?;
     let set = fs::set_permissions(&path, Permissions::from_mode(0o644));
     set.map_err(Error::file("finish", &path))?;
+    let mut content = Content::default();
+    content.insert(MODULE_NAME, file_of(sha256_of(module), false));
     Ok(Unpacked {
         bytes,
         paths: vec![dir.to_owned(), path],
+        content,
     })
 }
 
@@ -120,21 +178,29 @@ impl Inflater<'_> {
         })
     }
 
-    fn file(&mut self, entry: &Entry, path: &str, target: &Path) -> Result<(), ArtifactError> {
+    fn file(
+        &mut self,
+        entry: &Entry,
+        path: &str,
+        target: &Path,
+    ) -> Result<content::Entry, ArtifactError> {
         let opened = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(target);
         let mut file = opened.map_err(Error::file("make", target))?;
+        let mut digest = sha2::Sha256::new();
         self.inflate(entry, path, |bytes| {
+            digest.update(bytes);
             file.write_all(bytes).map_err(Error::file("write", target))
         })?;
         let mode = if entry.is_executable { 0o755 } else { 0o644 };
         let finished = file
             .set_permissions(Permissions::from_mode(mode))
             .and_then(|()| set_modified(&file, entry.modified));
-        Ok(finished.map_err(Error::file("finish", target))?)
+        finished.map_err(Error::file("finish", target))?;
+        Ok(file_of(digest.finalize().into(), entry.is_executable))
     }
 
     fn inflate(

@@ -50,6 +50,16 @@ const COLUMNS: &[Column] = &[
         "'subscription'",
         &["account", "topic", "id"],
     ),
+    documents(
+        "signing_profile",
+        "'signing_profile'",
+        &["account", "name", "version"],
+    ),
+    documents(
+        "code_signing_config",
+        "'code_signing_config'",
+        &["account", "id"],
+    ),
     documents("identity", "'identity'", &["account", "id"]),
     documents("secret", "'secret'", &["account", "name"]),
     Column {

@@ -16,6 +16,7 @@ fn code(digest: u8) -> Code {
         sha256: Sha256::from_bytes([digest; 32]),
         zipped_bytes: 10,
         unzipped_bytes: 20,
+        signer: None,
     }
 }
 

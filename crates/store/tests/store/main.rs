@@ -47,5 +47,6 @@ mod schedules;
 mod schedules_crash;
 mod sealed;
 mod secrets;
+mod signing;
 mod topics;
 mod usage;

@@ -86,6 +86,7 @@ pub fn function(name: &str) -> Function {
             sha256: Sha256::from_bytes([7; 32]),
             zipped_bytes: 10,
             unzipped_bytes: 20,
+            signer: None,
         },
         container: None,
         layers: Vec::new(),

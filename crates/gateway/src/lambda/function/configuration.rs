@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{dead_letter, file_system, image, snap_start};
 use crate::lambda::generated as wire;
+use crate::lambda::signing::render_signer;
 
 /// The names under which [`Configuration::kept`] keeps settings that Kiln does not act on.
 pub(crate) mod kept {
@@ -50,6 +51,7 @@ pub(crate) fn render(arn: &FunctionArn, of: &Configuration) -> wire::FunctionCon
 pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::FunctionConfiguration {
     let container = of.container.as_ref();
     let package_type = container.map_or("Zip", |_| "Image");
+    let (signing_profile_version_arn, signing_job_arn) = render_signer(&of.code);
     wire::FunctionConfiguration {
         function_name: Some(arn.name.to_string()),
         function_arn: Some(arn.to_string()),
@@ -77,6 +79,8 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
         }),
         snap_start: Some(snap_start::render(of)),
         layers: layers(&of.layers),
+        signing_profile_version_arn,
+        signing_job_arn,
         file_system_configs: file_system::render(&of.file_systems),
         dead_letter_config: dead_letter::render(of.dead_letters.as_ref()),
         vpc_config: of.kept.contains_key(kept::VPC_CONFIG).then(no_vpc),
@@ -150,10 +154,14 @@ fn environment(variables: &BTreeMap<String, String>) -> Option<wire::Environment
 }
 
 fn layers(layers: &[AttachedLayer]) -> Option<Vec<wire::Layer>> {
-    let shown = layers.iter().map(|layer| wire::Layer {
-        arn: Some(layer.arn.to_string()),
-        code_size: Some(layer.code.zipped_bytes as i64),
-        ..Default::default()
+    let shown = layers.iter().map(|layer| {
+        let (signing_profile_version_arn, signing_job_arn) = render_signer(&layer.code);
+        wire::Layer {
+            arn: Some(layer.arn.to_string()),
+            code_size: Some(layer.code.zipped_bytes as i64),
+            signing_profile_version_arn,
+            signing_job_arn,
+        }
     });
     (!layers.is_empty()).then(|| shown.collect())
 }

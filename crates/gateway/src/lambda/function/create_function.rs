@@ -14,10 +14,11 @@ use super::runtime::check_architecture;
 use super::settings::Settings;
 use super::{dead_letter, file_system, image, prepare, snap_start, wasm};
 use crate::context::Context;
-use crate::error::{ApiError, Exception, Result};
+use crate::error::{ApiError, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
 use crate::lambda::layer::attach;
 use crate::lambda::refusal::{conflict, invalid};
+use crate::lambda::signing;
 use crate::lambda::tag;
 use crate::lambda::target::Target;
 use crate::lambda::version::render_published;
@@ -46,9 +47,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         change.memory.unwrap_or_default(),
         context.config.memory_budget_mb,
     )?;
-    if let Some(arn) = &input.code_signing_config_arn {
-        return Err(no_signing_config(arn));
-    }
+    let signing = signing::find_named(context, input.code_signing_config_arn.as_deref())?;
     let architectures = input.architectures.as_deref();
     let is_wasm = wasm::is_wasm(change.runtime.as_ref());
     let architecture = match is_wasm {
@@ -75,8 +74,10 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     tag::settle(&mut latest, &tags)?;
     snap_start::check(&latest)?;
     attach::check_size(&latest)?;
+    signing::check_new(context, signing.as_deref(), &target.arn, &latest).await?;
     let mut function = Function::new(id, context.now, latest);
     function.tags = tags;
+    function.code_signing = signing.map(|config| config.id.clone());
     let published = (input.publish == Some(true)).then(|| function.publish(None));
     let created =
         context
@@ -131,13 +132,6 @@ fn already_exists(id: &FunctionId) -> ApiError {
     conflict(format!("Function already exist: {}", id.name))
 }
 
-fn no_signing_config(arn: &str) -> ApiError {
-    let message = format!(
-        "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
-    );
-    ApiError::new(Exception::CodeSigningConfigNotFound, message)
-}
-
 #[cfg(test)]
 mod tests {
     use base64::Engine as _;
@@ -145,6 +139,7 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::error::Exception;
     use crate::lambda::fixture::{Fixture, ROLE};
     use crate::lambda::generated as wire;
 

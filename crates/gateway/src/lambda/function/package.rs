@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
+use crate::lambda::signing;
 
 /// What a function is made of.
 #[derive(Debug)]
@@ -150,11 +151,8 @@ impl Source {
         if zip.starts_with(MODULE_SIGNATURE) && !self.or_module {
             return Err(not_a_zip());
         }
-        store
-            .artifacts()
-            .put_zip(zip, zipped_bytes_max)
-            .await
-            .map_err(unusable)
+        let code = store.artifacts().put_zip(zip, zipped_bytes_max).await;
+        signing::with_signer(context, code.map_err(unusable)?).await
     }
 
     fn refuse_two_sources(&self) -> Result<()> {
@@ -193,7 +191,7 @@ fn unusable(error: ArtifactError) -> ApiError {
             Exception::CodeStorageExceeded,
             "Code storage limit exceeded.",
         ),
-        ArtifactError::NotFound(_) => ApiError::internal(),
+        ArtifactError::NotFound(_) | ArtifactError::NotIntact { .. } => ApiError::internal(),
         ArtifactError::Store(error) => error.into(),
     }
 }

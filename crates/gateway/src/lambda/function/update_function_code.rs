@@ -18,6 +18,7 @@ use crate::lambda::generated::{
 };
 use crate::lambda::layer::attach;
 use crate::lambda::refusal::update_in_progress;
+use crate::lambda::signing::{self, Deployment};
 use crate::lambda::target::Target;
 use crate::lambda::version::render_published;
 
@@ -51,6 +52,15 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
             New::Zip(wasm::take(context, source, runtime, handler).await?)
         }
     };
+    if let New::Zip(code) = &new {
+        // The layers were looked at when they were named.
+        let deployed = Deployment {
+            code: Some(code),
+            layers: None,
+        };
+        let config = context.deps.store.signing().config_of(&function);
+        signing::check(context, config.as_deref(), &target.arn, deployed).await?;
+    }
     let change = move |latest: &mut Configuration| {
         latest.architecture = architecture;
         new.replace(latest);

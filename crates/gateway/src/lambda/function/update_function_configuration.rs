@@ -11,6 +11,7 @@ use crate::lambda::generated::{
     FunctionConfiguration as Output, UpdateFunctionConfigurationRequest as Input,
 };
 use crate::lambda::layer::attach;
+use crate::lambda::signing::{self, Deployment};
 use crate::lambda::tag;
 use crate::lambda::target::Target;
 
@@ -33,6 +34,14 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     change.image_config = image_config.map(image::config).transpose()?;
     if let Some(memory) = change.memory {
         check_memory(memory, context.config.memory_budget_mb)?;
+    }
+    if function.latest.container.is_none() {
+        let deployed = Deployment {
+            code: None,
+            layers: change.layers.as_deref(),
+        };
+        let config = context.deps.store.signing().config_of(&function);
+        signing::check(context, config.as_deref(), &target.arn, deployed).await?;
     }
     let changed = change_latest(context, &target, revision, After::Keep, |latest| {
         change.apply(latest);

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::function::configuration::last_modified;
 use crate::lambda::generated as wire;
+use crate::lambda::signing::render_signer;
 
 /// A version in full, with an address from which its content can be downloaded.
 pub(super) fn version(
@@ -17,11 +18,14 @@ pub(super) fn version(
 ) -> Result<wire::GetLayerVersionResponse> {
     let arn = of.arn(&context.config.region);
     let code = &of.code;
+    let (signing_profile_version_arn, signing_job_arn) = render_signer(code);
     Ok(wire::GetLayerVersionResponse {
         content: Some(wire::LayerVersionContentOutput {
             location: Some(artifact::location(context, &code.sha256)?),
             code_sha256: Some(BASE64_STANDARD.encode(code.sha256.to_bytes())),
             code_size: Some(code.zipped_bytes as i64),
+            signing_profile_version_arn,
+            signing_job_arn,
             ..Default::default()
         }),
         layer_arn: Some(arn.layer.to_string()),

@@ -1,4 +1,4 @@
-//! `ListTags`: what tags a function or an event source mapping has.
+//! `ListTags`: what tags a function, an event source mapping or a code-signing configuration has.
 
 use super::tagged;
 use crate::context::Context;
