@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, Id, ValueEnum, value_parser};
 use kiln_gateway::Endpoint;
 use kiln_scheduler::PolicyName;
@@ -163,7 +164,14 @@ pub(crate) struct Places {
     #[arg(long, env = "KILN_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where functions, code, logs and usage are kept. Made when missing, readable by its owner only.
-    #[arg(long, env = "KILN_DATA_DIR", value_name = "DIR", default_value_os_t = kiln_cli::default_data_dir())]
+    // What is mounted is found from other directories too.
+    #[arg(
+        long,
+        env = "KILN_DATA_DIR",
+        value_name = "DIR",
+        default_value_os_t = kiln_cli::default_data_dir(),
+        value_parser = PathBufValueParser::new().try_map(std::path::absolute)
+    )]
     pub(crate) data_dir: PathBuf,
     /// The folder of runtime packs, one folder a runtime, as `runtimes/python/build-pack` and
     /// `runtimes/node/build-pack` make them. [default: `runtimes` in the data directory]

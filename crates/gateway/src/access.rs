@@ -30,11 +30,13 @@ mod resource;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub(crate) use held::{Named, Unreadable};
 use kept::Kept;
 pub(crate) use need::{Guarded, Members, Need, canonical};
 pub(crate) use subject::{Holder, NoSubject, Subject};
+pub(crate) use trust::lets_service;
 
 /// What the session is called in which Kiln acts as a role.
 const SERVICE_SESSION: &str = "kiln";

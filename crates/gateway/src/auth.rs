@@ -20,7 +20,7 @@ use kiln_types::{AccountId, FunctionCaller, Region, Timestamp};
 
 use crate::config::{Auth, Config, FunctionRights};
 use crate::context::{Caller, Identity, Session};
-use crate::error::Result;
+use crate::error::{ApiError, Result};
 
 mod chunked;
 mod claim;
@@ -82,6 +82,14 @@ pub(crate) struct Streamed {
     pub(crate) unframer: Option<Unframer>,
     /// Its SHA-256 in hexadecimal, where that was signed.
     pub(crate) sha256: Option<String>,
+}
+
+impl Admitted {
+    /// Somebody names a key and has not its secret: who guesses is to be seen.
+    fn log(&self, refused: &ApiError) {
+        let (key, why) = (&self.claim.access_key_id, &refused.message);
+        tracing::info!(%key, %why, "a request that names a key of ours was refused");
+    }
 }
 
 impl Authenticator {
@@ -235,7 +243,8 @@ impl Authenticator {
                 body: payload::unframed(head, body)?,
             });
         };
-        let body = check(&admitted.claim, &admitted.secret, head, body)?;
+        let checked = check(&admitted.claim, &admitted.secret, head, body);
+        let body = checked.inspect_err(|refused| admitted.log(refused))?;
         self.note(&admitted);
         Ok(Verified {
             caller: admitted.caller,
@@ -261,10 +270,11 @@ impl Authenticator {
         let (claim, secret) = (&admitted.claim, admitted.secret.as_str());
         let announced = payload::Payload::announced(head, claim)?;
         let payload = announced.unwrap_or(payload::Payload::Unsigned);
-        match signed_v2 {
-            Some(resource) => sigv2::verify(claim, secret, head, resource)?,
-            None => sigv4::verify(claim, secret, head, &payload)?,
-        }
+        let verified = match signed_v2 {
+            Some(resource) => sigv2::verify(claim, secret, head, resource),
+            None => sigv4::verify(claim, secret, head, &payload),
+        };
+        verified.inspect_err(|refused| admitted.log(refused))?;
         self.note(&admitted);
         Ok(Streamed {
             unframer: payload.unframer(claim, secret),

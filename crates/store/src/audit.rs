@@ -20,6 +20,7 @@ mod chain;
 #[cfg(test)]
 mod tests;
 
+use chain::Entry;
 pub use chain::{Broken, Head};
 
 /// Records removed in one transaction: other writers wait for no more than that.
@@ -31,7 +32,8 @@ const AUDIT: Spec = Spec {
     linger: Duration::ZERO,
     checkpoint: Checkpoint::Inline,
     wipes: false,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE audit (
             number INTEGER PRIMARY KEY,
             time INTEGER NOT NULL,
@@ -43,7 +45,9 @@ const AUDIT: Spec = Spec {
         -- The record before the first that is kept.
         CREATE TABLE audit_start (number INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
         INSERT INTO audit_start VALUES (0, zeroblob(32));
-    "],
+    ",
+        "ALTER TABLE audit ADD COLUMN is_whole INTEGER NOT NULL DEFAULT 0;",
+    ],
 };
 
 /// What was changed and what was refused.
@@ -92,18 +96,24 @@ impl Audit {
         time: Timestamp,
         record: String,
     ) -> Result<(), Error> {
-        let account = account.clone();
+        let entry = Entry {
+            time_ms: time.as_millis(),
+            account: account.to_string(),
+            record,
+            is_whole: true,
+        };
         let append = move |to: &Connection| {
             let before = chain::last(to)?;
-            let (number, hash) = (before.number + 1, before.next(&record));
-            let insert = "INSERT INTO audit (number, time, account, record, hash)
-                          VALUES (?1, ?2, ?3, ?4, ?5)";
+            let (number, hash) = (before.number + 1, before.next(&entry));
+            let insert = "INSERT INTO audit (number, time, account, record, hash, is_whole)
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let row = params![
                 number,
-                time.as_millis(),
-                account.as_str(),
-                record,
-                hash.to_bytes()
+                entry.time_ms,
+                entry.account,
+                entry.record,
+                hash.to_bytes(),
+                entry.is_whole
             ];
             to.execute(insert, row).doing("write audit record")?;
             Ok(())
@@ -160,7 +170,8 @@ impl Audit {
     }
 }
 
-/// Removes the first records, and has the chain begin with the last of them.
+/// Removes the first records, and has the chain begin with the last of them. Where they are not as they were written, nothing is
+/// removed: to alter their times would be a way to be rid of them.
 fn remove_chunk(to: &Connection, cutoff: Timestamp) -> Result<u64, Error> {
     let doing = "remove audit records";
     let kept = "SELECT min(number) FROM audit WHERE time >= ?1";
@@ -176,6 +187,12 @@ fn remove_chunk(to: &Connection, cutoff: Timestamp) -> Result<u64, Error> {
     let Some((number, hash)) = last.optional().doing(doing)? else {
         return Ok(0);
     };
+    if let Err(broken) = chain::verify_up_to(to, number).doing(doing)? {
+        return Err(Error::Damaged {
+            what: "the audit log".to_owned(),
+            why: format!("{broken}; nothing is removed from it"),
+        });
+    }
     let start = "UPDATE audit_start SET number = ?1, hash = ?2";
     to.execute(start, params![number, hash]).doing(doing)?;
     let delete = "DELETE FROM audit WHERE number <= ?1";

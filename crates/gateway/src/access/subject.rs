@@ -90,6 +90,16 @@ impl Subject {
         })
     }
 
+    /// A service of AWS's, which Kiln acts as.
+    pub(super) fn of_service(name: &str) -> Self {
+        Self {
+            principal: Principal::service(name),
+            held: Arc::default(),
+            narrowed: None,
+            session: None,
+        }
+    }
+
     /// What conditions may ask of it.
     pub(crate) fn facts(&self) -> Facts {
         let mut facts = Facts::of(&self.principal);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kiln_types::AccountId;
-use kiln_types::iam::User;
+use kiln_types::iam::{EntityName, Kind, Refusal, User};
 
 use super::generated as wire;
 use super::{boundary, directory, tag, time};
@@ -34,6 +34,22 @@ pub(super) fn shown(account: &AccountId, user: &User) -> wire::User {
         permissions_boundary: user.boundary.as_ref().map(boundary::shown),
         tags: tag::shown(&user.tags),
         ..listed(account, user)
+    }
+}
+
+/// Refuses a name that a key of the account's own has: such a key is shown as a user of its name.
+fn refuse_taken(context: &Context, name: &EntityName) -> Result<()> {
+    let own = context
+        .deps
+        .store
+        .keys()
+        .list_of(&context.caller.account, None);
+    match own
+        .iter()
+        .any(|key| key.name.eq_ignore_ascii_case(name.as_str()))
+    {
+        true => Err(Refusal::Exists(Kind::User, name.clone()).into()),
+        false => Ok(()),
     }
 }
 

@@ -18,6 +18,7 @@ mod logging;
 pub(crate) mod memory;
 pub(crate) mod package;
 pub(crate) mod prepare;
+mod role;
 mod runtime;
 mod settings;
 mod snap_start;

@@ -282,6 +282,9 @@ impl From<ApiError> for Fault {
                 Fault::new("AuthorizationHeaderMalformed", 400, message)
             }
             Exception::AccessDenied => Fault::new("AccessDenied", 403, message),
+            Exception::ExpiredToken => {
+                Fault::new("ExpiredToken", 400, "The provided token has expired.")
+            }
             Exception::Serialization => Fault::new("IncompleteBody", 400, message),
             Exception::NotImplemented => Fault::new("NotImplemented", 501, message),
             Exception::ServiceUnavailable => slow_down(),

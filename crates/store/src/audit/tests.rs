@@ -78,6 +78,18 @@ async fn an_edit_a_gap_and_a_new_record_in_between_are_found() {
             Broken::Altered(3),
         ),
         (
+            "UPDATE audit SET account = '111111111111' WHERE number = 3",
+            Broken::Altered(3),
+        ),
+        (
+            "UPDATE audit SET time = 0 WHERE number = 3",
+            Broken::Altered(3),
+        ),
+        (
+            "UPDATE audit SET is_whole = 0 WHERE number = 3",
+            Broken::Altered(3),
+        ),
+        (
             "UPDATE audit SET hash = zeroblob(32) WHERE number = 3",
             Broken::Altered(3),
         ),
@@ -130,4 +142,37 @@ async fn what_is_old_goes_from_the_front_and_the_rest_still_holds() {
         .await
         .unwrap();
     assert!(log.verify(Some(end)).await.is_err());
+}
+
+#[tokio::test]
+async fn records_whose_times_were_altered_are_not_removed_as_old() {
+    let log = log(5).await;
+    log.tamper("UPDATE audit SET time = 0 WHERE number <= 3");
+    let cutoff = Timestamp::from_millis(500);
+    assert!(log.audit.expire(cutoff).await.is_err());
+    assert_eq!(log.list(None, 9).await, [5, 4, 3, 2, 1]);
+    assert_eq!(log.verify(None).await, Err(Broken::Altered(1)));
+}
+
+#[tokio::test]
+async fn what_an_older_kiln_wrote_is_covered_as_it_was() {
+    let log = log(1).await;
+    let entry = Entry {
+        time_ms: 2_000,
+        account: account().to_string(),
+        record: "{}".to_owned(),
+        is_whole: false,
+    };
+    let head = log.verify(None).await.unwrap();
+    let hash = head.next(&entry);
+    log.tamper(&format!(
+        "INSERT INTO audit (number, time, account, record, hash) VALUES (2, 2000, '{}', '{{}}', x'{hash}')",
+        account()
+    ));
+    assert_eq!(log.verify(None).await.unwrap().number, 2);
+    log.audit
+        .append(&account(), Timestamp::from_millis(3_000), "{}".into())
+        .await
+        .unwrap();
+    assert_eq!(log.verify(None).await.unwrap().number, 3);
 }

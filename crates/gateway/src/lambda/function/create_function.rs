@@ -1,7 +1,6 @@
 //! `CreateFunction`: takes code and settings and answers before the function is ready.
 //!
-//! AWS differs: the role is kept and given back but not assumed; parts that Kiln does not have are
-//! refused with 501.
+//! AWS differs: parts that Kiln does not have are refused with 501.
 
 use kiln_types::{
     Configuration, Function, FunctionId, LoggingConfig, RevisionId, State, UpdateStatus, Version,
@@ -10,6 +9,7 @@ use kiln_types::{
 use super::configuration::render;
 use super::memory::check_memory;
 use super::package::{Package, Source};
+use super::role::check_role;
 use super::runtime::check_architecture;
 use super::settings::Settings;
 use super::{dead_letter, file_system, image, prepare, snap_start, wasm};
@@ -26,6 +26,7 @@ use crate::lambda::version::render_published;
 pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output> {
     let target = Target::read_new(context, &input.function_name)?;
     let id = target.id();
+    check_role(context, &input.role)?;
     let mut change = Settings::of_new(&mut input)?.check(&context.deps.runtimes)?;
     change.layers = attach::layers(context, input.layers.take())?;
     change.file_systems = file_system::resolve(context, input.file_system_configs.take())?;

@@ -3,6 +3,7 @@
 use super::change::{After, change_latest};
 use super::configuration::render;
 use super::memory::check_memory;
+use super::role::check_role;
 use super::settings::Settings;
 use super::{dead_letter, file_system, image, snap_start};
 use crate::context::Context;
@@ -23,6 +24,9 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let file_systems = file_system::resolve(context, input.file_system_configs.take())?;
     let dead_letters = dead_letter::resolve(context, input.dead_letter_config.take())?;
     let image_config = input.image_config.take();
+    if let Some(role) = &input.role {
+        check_role(context, role)?;
+    }
     let mut change = Settings::of_update(input)?.check(&context.deps.runtimes)?;
     (change.layers, change.file_systems) = (layers, file_systems);
     change.dead_letters = dead_letters;
