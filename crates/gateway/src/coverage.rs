@@ -102,7 +102,7 @@ mod tests {
                 "sts"
             ]
             .map(handled),
-            [56, 8, 12, 19, 23, 31, 77, 3]
+            [65, 8, 12, 19, 23, 31, 77, 3]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }
