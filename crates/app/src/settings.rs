@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, Id, ValueEnum, value_parser};
 use kiln_gateway::Endpoint;
 use kiln_scheduler::PolicyName;
@@ -24,6 +23,7 @@ mod file_systems;
 mod images;
 mod network;
 mod perimeter;
+mod places;
 mod sources;
 mod vault;
 
@@ -32,6 +32,7 @@ use file_systems::file_system;
 pub(crate) use images::Images;
 pub(crate) use network::NetworkSettings;
 pub(crate) use perimeter::{Perimeter, is_loopback};
+pub(crate) use places::Places;
 pub(crate) use sources::Sources;
 pub(crate) use vault::Vault;
 
@@ -155,28 +156,6 @@ pub(crate) struct Settings {
     /// The shape of Kiln's own log records on standard error.
     #[arg(long, env = "KILN_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
-}
-
-/// Where things are; `kiln doctor` is told the same.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Places {
-    /// A TOML file with any of these settings, by the names of their flags.
-    #[arg(long, env = "KILN_CONFIG", value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Where functions, code, logs and usage are kept. Made when missing, readable by its owner only.
-    // What is mounted is found from other directories too.
-    #[arg(
-        long,
-        env = "KILN_DATA_DIR",
-        value_name = "DIR",
-        default_value_os_t = kiln_cli::default_data_dir(),
-        value_parser = PathBufValueParser::new().try_map(std::path::absolute)
-    )]
-    pub(crate) data_dir: PathBuf,
-    /// The folder of runtime packs, one folder a runtime, as `runtimes/python/build-pack` and
-    /// `runtimes/node/build-pack` make them. [default: `runtimes` in the data directory]
-    #[arg(long, env = "KILN_RUNTIMES", value_name = "DIR")]
-    runtimes: Option<PathBuf>,
 }
 
 /// How many instances there may be, and how fast they may become more.
@@ -353,15 +332,6 @@ impl Settings {
                 .context("read --memory-budget-mb: it is too large"),
             None => machine::budget_bytes(),
         }
-    }
-}
-
-impl Places {
-    /// Where the runtime packs are.
-    pub(crate) fn runtimes_dir(&self) -> PathBuf {
-        self.runtimes
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("runtimes"))
     }
 }
 

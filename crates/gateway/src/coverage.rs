@@ -109,7 +109,7 @@ mod tests {
                 "ssm"
             ]
             .map(handled),
-            [56, 8, 12, 19, 23, 31, 77, 3, 18, 13]
+            [65, 8, 12, 19, 23, 31, 77, 3, 18, 13]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }

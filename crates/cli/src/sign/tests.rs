@@ -1,3 +1,5 @@
+//! What is signed, and what is refused.
+
 use kiln_types::content::{SIGNATURE_PATH, STATEMENT_PATH};
 use tempfile::TempDir;
 

@@ -1,3 +1,5 @@
+//! What is looked at before code runs.
+
 use std::fs;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! What a code-signing configuration asks of code.
+
 use bytes::Bytes;
 use kiln_signing::{PrivateKey, Sealed, Statement};
 use kiln_store::audit::AuditQuery;
