@@ -113,3 +113,18 @@ fn reference_page_is_the_one_that_the_declarations_give() {
 fn declarations_of_flags_do_not_contradict_each_other() {
     Globals::augment_args(Verb::augment_subcommands(Command::new("kiln"))).debug_assert();
 }
+
+/// A flag of a verb's own that is called as a global one: whoever gives either would be answered with a panic.
+#[test]
+fn no_verb_has_a_flag_that_is_called_as_a_global_one() {
+    let globals = Globals::augment_args(Command::new("kiln"));
+    let globals: Vec<_> = globals.get_arguments().map(clap::Arg::get_id).collect();
+    let mut ahead = vec![Verb::augment_subcommands(Command::new("kiln"))];
+    while let Some(command) = ahead.pop() {
+        for flag in command.get_arguments() {
+            let id = flag.get_id();
+            assert!(!globals.contains(&id), "{} {id}", command.get_name());
+        }
+        ahead.extend(command.get_subcommands().cloned());
+    }
+}

@@ -53,9 +53,9 @@ pub struct Args {
     expires: Option<u32>,
     /// Write the signed package there instead
     #[arg(long, value_name = "ZIP")]
-    output: Option<PathBuf>,
+    to: Option<PathBuf>,
     /// Print what is to be signed, and change nothing
-    #[arg(long, conflicts_with_all = ["key", "with", "output"])]
+    #[arg(long, conflicts_with_all = ["key", "with", "to"])]
     print_statement: bool,
     /// A statement that was printed, and its signature in base64 by another program
     #[arg(long, num_args = 2, value_names = ["STATEMENT", "SIGNATURE"], conflicts_with_all = ["key", "profile", "expires"])]
@@ -98,7 +98,7 @@ pub(crate) fn run(format: Format, args: &Args) -> Result<ExitCode> {
         );
     }
     let signed = archive::with_signature(&zip, &sealed)?;
-    let to = args.output.as_deref().unwrap_or(&args.zip);
+    let to = args.to.as_deref().unwrap_or(&args.zip);
     replace(to, &signed)?;
     tell(format, to, &statement, content.len())
 }

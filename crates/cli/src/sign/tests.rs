@@ -36,7 +36,7 @@ impl Folder {
             key: Some(self.path("private.pem")),
             profile: Some(PROFILE.parse().unwrap()),
             expires: Some(90),
-            output: None,
+            to: None,
             print_statement: false,
             with: None,
         }
