@@ -163,6 +163,17 @@ async fn what_a_role_has_goes_before_the_role() {
 }
 
 #[tokio::test]
+async fn no_user_is_called_as_a_key_of_the_accounts_own() {
+    let fixture = Fixture::new().await;
+    let keys = fixture.context.deps.store.keys();
+    let account = &fixture.context.caller.account;
+    keys.administrator(account).await.unwrap();
+    let refused = make_user(&fixture, "Administrator").await.unwrap_err();
+    assert_eq!(refused.exception, Exception::EntityAlreadyExists);
+    make_user(&fixture, "ada").await.unwrap();
+}
+
+#[tokio::test]
 async fn lists_go_by_pages_and_paths() {
     let fixture = Fixture::new().await;
     for number in 0..5 {

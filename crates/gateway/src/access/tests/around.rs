@@ -1,6 +1,7 @@
 //! Ways around policies that were tried, and lead nowhere.
 
 use super::*;
+use crate::lambda::function::{create_function, update_function_configuration};
 use crate::lambda::generated as functions;
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:secret";
@@ -164,4 +165,39 @@ async fn a_queue_s_policy_is_asked_on_every_road_to_it() {
         lambda::generated::Operation::CreateEventSourceMapping,
         listen,
     );
+}
+
+#[tokio::test]
+async fn a_role_that_trusts_others_than_lambda_is_no_functions() {
+    let scene = Scene::new().await;
+    let trusts = |service: &str| json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"});
+    let others = role("others", &trusts("ec2.amazonaws.com"), Grants::default());
+    let own = role("own", &trusts("lambda.amazonaws.com"), Grants::default());
+    scene.change(|to| to.add_role(others).map(|_| ())).await;
+    scene.change(|to| to.add_role(own).map(|_| ())).await;
+    let request = |scene: &Scene, name: &str, role: &str| {
+        let role = format!("arn:aws:iam::000000000000:role/{role}");
+        functions::CreateFunctionRequest {
+            role,
+            ..scene.fixture.create_request(name)
+        }
+    };
+    let refused = create_function::handle(&scene.fixture.context, request(&scene, "one", "others"));
+    let refused = refused.await.unwrap_err();
+    assert_eq!(
+        refused.message,
+        "The role defined for the function cannot be assumed by Lambda."
+    );
+    for (name, role) in [("two", "own"), ("three", "nobody")] {
+        let made = create_function::handle(&scene.fixture.context, request(&scene, name, role));
+        made.await.unwrap();
+    }
+    scene.fixture.settle().await;
+    let update = functions::UpdateFunctionConfigurationRequest {
+        function_name: "two".to_owned(),
+        role: Some("arn:aws:iam::000000000000:role/others".to_owned()),
+        ..Default::default()
+    };
+    let updated = update_function_configuration::handle(&scene.fixture.context, update);
+    assert!(updated.await.is_err());
 }
