@@ -292,3 +292,23 @@ impl From<ApiError> for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_callers_are_refused_for_is_no_failure_of_ours() {
+        for exception in [
+            Exception::AccessDenied,
+            Exception::ExpiredToken,
+            Exception::IncompleteSignature,
+            Exception::InvalidSignature,
+            Exception::MissingAuthenticationToken,
+            Exception::UnrecognizedClient,
+        ] {
+            let fault = Fault::from(ApiError::new(exception, "refused"));
+            assert!((400..500).contains(&fault.status), "{exception:?}");
+        }
+    }
+}
