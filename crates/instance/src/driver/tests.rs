@@ -4,8 +4,7 @@ mod guard;
 mod hostile;
 mod restored;
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 use std::time::Duration;
 
 use kiln_sandbox::Exit;
