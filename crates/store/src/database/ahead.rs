@@ -1,9 +1,12 @@
 //! Keeps a log's file longer than what is in it.
 //!
-//! A commit that makes the file longer has the file system write its own journal too: on ext4 that made `fdatasync` 6 ms of
-//! 0.3 ms where it overwrites what is there. SQLite overwrites its log from the begin once all of it was copied; until then, and
-//! where the log grows beyond what it was, zeros are put behind it here, in pieces that double. SQLite takes them for the end, as
-//! it takes whatever a longer log before left there.
+//! A commit that makes the file longer has the file system write its own journal too, with what others have in it: on ext4 beside
+//! other writers `fdatasync` of what was appended took 4 ms, of what was overwritten 0.3 ms. SQLite overwrites its log from the begin
+//! once all of it was copied; until then, and where the log grows beyond what it was, zeros are put behind it here, in pieces that
+//! double. SQLite takes them for the end, as it takes whatever a longer log before left there.
+//!
+//! Events accepted a second without and with it, in turn on a quiet disk, medians of three (`examples/measure.rs`): 8,103 and
+//! 10,137 with 64 waiting, 22,739 and 26,844 with 1,024.
 
 use std::fs::{File, OpenOptions};
 use std::io;
