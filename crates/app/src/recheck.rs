@@ -59,11 +59,8 @@ async fn check(store: &Store, region: &Region, package: &Sha256) -> Duration {
 async fn tell(store: &Store, region: &Region, package: &Sha256, why: &str) {
     error!(%package, why, "code on disk is not what was uploaded");
     for function in store.all_functions() {
-        let has = function.configurations().any(|of| {
-            let layers = of.layers.iter().map(|layer| &layer.code);
-            layers.chain([&of.code]).any(|code| code.sha256 == *package)
-        });
-        if has {
+        let mut packages = function.configurations().flat_map(|of| of.packages());
+        if packages.any(|code| code.sha256 == *package) {
             let arn = FunctionArn::new(region.clone(), &function.id);
             trust::note(store, &arn, Happened::Altered, why).await;
         }

@@ -225,10 +225,7 @@ impl Store {
         let versions = functions
             .iter()
             .flat_map(|function| function.configurations());
-        let of_functions = versions.flat_map(|version| {
-            let layers = version.layers.iter().map(|layer| &layer.code);
-            layers.chain([&version.code])
-        });
+        let of_functions = versions.flat_map(|version| version.packages());
         let of_layers = layers.iter().map(|layer| &layer.code);
         let all = of_functions.chain(of_layers);
         all.map(|code| code.sha256.clone()).collect()
@@ -350,9 +347,9 @@ impl Store {
     /// that. One transaction.
     pub async fn rotate_data_keys(&self) -> Result<Resealed, Error> {
         let vault = self.parts.vault.clone();
-        let work = move |to: &Connection| vault.rotate_all(to);
+        let work = move |to: &Connection| vault.rotate(to);
         let vault = self.parts.vault.clone();
-        let forget = move |(_, kept): &(Resealed, Vec<String>)| vault.forget_all_but(kept);
+        let forget = move |(_, destroyed): &(Resealed, Vec<String>)| vault.forget(destroyed);
         let made = self.parts.meta.write_then("rotate data keys", work, forget);
         made.await.map(|(resealed, _)| resealed)
     }

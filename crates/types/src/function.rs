@@ -399,6 +399,12 @@ impl Function {
 }
 
 impl Configuration {
+    /// All packages of code that it runs: its own, then those of its layers.
+    pub fn packages(&self) -> impl Iterator<Item = &Code> {
+        let layers = self.layers.iter().map(|layer| &layer.code);
+        std::iter::once(&self.code).chain(layers)
+    }
+
     /// Whether this is a version whose instances start from a snapshot, where there is one.
     pub fn starts_from_snapshot(&self) -> bool {
         self.snap_start.on_publish && self.version != Version::Latest

@@ -34,13 +34,11 @@ impl CodeGuard {
         id: &FunctionId,
         configuration: &Configuration,
     ) -> Self {
-        let layers = configuration.layers.iter().map(|layer| &layer.code);
-        let codes = std::iter::once(&configuration.code).chain(layers);
         let shared = Shared {
             store: store.clone(),
             arn: arn.clone(),
             id: id.clone(),
-            codes: codes.cloned().collect(),
+            codes: configuration.packages().cloned().collect(),
             signers: OnceLock::new(),
             told: Mutex::default(),
         };
