@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, Api, ApiId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::database::Database;
 use crate::document::Documents;
@@ -166,18 +166,9 @@ fn read(
     account: &AccountId,
     id: &ApiId,
 ) -> Result<Option<Api>, Error> {
-    let select = "SELECT document FROM api WHERE id = ?1 AND account = ?2";
-    let document = connection
-        .prepare_cached(select)
-        .and_then(|mut statement| {
-            let row = statement.query_row([id.as_str(), account.as_str()], |row| {
-                row.get::<_, String>(0)
-            });
-            row.optional()
-        })
-        .doing("read HTTP API")?;
-    let decode = |document: String| documents.decode(account, &document);
-    document.map(decode).transpose()
+    let key = [id.as_str(), account.as_str()];
+    let condition = "id = ?1 AND account = ?2";
+    documents.find(connection, condition, key, "read HTTP API")
 }
 
 fn encode(documents: &Documents, to: &Connection, api: &Api) -> Result<String, Error> {

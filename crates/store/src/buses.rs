@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, Bus, BusId, Rule, RuleId, RuleName};
-use rusqlite::{Connection, OptionalExtension, params};
-use serde::de::DeserializeOwned;
+use rusqlite::{Connection, params};
 use tokio::sync::Notify;
 
 use crate::database::Database;
@@ -296,9 +295,9 @@ fn read_bus(
     connection: &Connection,
     id: &BusId,
 ) -> Result<Option<Bus>, Error> {
-    let select = "SELECT account, document FROM bus WHERE account = ?1 AND name = ?2";
     let key = [id.account.as_str(), id.name.as_str()];
-    read(documents, connection, select, &key)
+    let condition = "account = ?1 AND name = ?2";
+    documents.find(connection, condition, key, "read event bus")
 }
 
 fn read_rule(
@@ -306,26 +305,8 @@ fn read_rule(
     connection: &Connection,
     id: &RuleId,
 ) -> Result<Option<Rule>, Error> {
-    let select =
-        "SELECT account, document FROM bus_rule WHERE account = ?1 AND bus = ?2 AND name = ?3";
-    read(documents, connection, select, &rule_key(id))
-}
-
-fn read<T: DeserializeOwned>(
-    documents: &Documents,
-    connection: &Connection,
-    select: &str,
-    key: &[&str],
-) -> Result<Option<T>, Error> {
-    let row = connection
-        .prepare_cached(select)
-        .and_then(|mut statement| {
-            let key = rusqlite::params_from_iter(key);
-            let row = statement.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)));
-            row.optional()
-        })
-        .doing("read event bus")?;
-    row.map(|row| documents.decode_row(&row)).transpose()
+    let condition = "account = ?1 AND bus = ?2 AND name = ?3";
+    documents.find(connection, condition, rule_key(id), "read event bus")
 }
 
 fn rule_key(id: &RuleId) -> [&str; 3] {

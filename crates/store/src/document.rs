@@ -1,13 +1,13 @@
 //! Definitions as they are kept: a JSON document a row, in `meta.db` a sealed one.
 
 use kiln_types::AccountId;
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::database::Database;
-use crate::error::Error;
+use crate::error::{Doing, Error};
 use crate::vault::Vault;
 
 /// The documents of a table of `meta.db`, each sealed as its account's.
@@ -40,6 +40,38 @@ impl Documents {
         rows.iter().map(|row| self.decode_row(row)).collect()
     }
 
+    /// The one in the row that a condition finds, if there is such a row.
+    pub(crate) fn find<T: DeserializeOwned>(
+        &self,
+        from: &Connection,
+        condition: &str,
+        by: impl Params,
+        doing: &'static str,
+    ) -> Result<Option<T>, Error> {
+        let found = self.find_all(from, condition, by, doing);
+        found.map(|found| found.into_iter().next())
+    }
+
+    /// Those in the rows that a condition finds.
+    pub(crate) fn find_all<T: DeserializeOwned>(
+        &self,
+        from: &Connection,
+        condition: &str,
+        by: impl Params,
+        doing: &'static str,
+    ) -> Result<Vec<T>, Error> {
+        let select = format!(
+            "SELECT account, document FROM {} WHERE {condition}",
+            self.table
+        );
+        let rows = from.prepare_cached(&select).and_then(|mut select| {
+            let rows = select.query_map(by, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let rows = rows.doing(doing)?;
+        rows.iter().map(|row| self.decode_row(row)).collect()
+    }
+
     /// Reads one of an account.
     pub(crate) fn decode<T: DeserializeOwned>(
         &self,
@@ -50,7 +82,7 @@ impl Documents {
     }
 
     /// The same of an account and its document as they are in a row.
-    pub(crate) fn decode_row<T: DeserializeOwned>(
+    fn decode_row<T: DeserializeOwned>(
         &self,
         (account, document): &(String, String),
     ) -> Result<T, Error> {

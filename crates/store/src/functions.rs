@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kiln_types::account::AccountId;
 use kiln_types::{Function, FunctionId, Qualifier, UrlId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use tokio::sync::broadcast;
 
 use crate::database::{Checkpoint, Database, Durability, Spec};
@@ -224,18 +224,9 @@ fn read(
     connection: &Connection,
     id: &FunctionId,
 ) -> Result<Option<Function>, Error> {
-    let select = "SELECT document FROM function WHERE account = ?1 AND name = ?2";
-    let document = connection
-        .prepare_cached(select)
-        .and_then(|mut statement| {
-            let key = [id.account.as_str(), id.name.as_str()];
-            statement
-                .query_row(key, |row| row.get::<_, String>(0))
-                .optional()
-        })
-        .doing("read function")?;
-    let decode = |document: String| documents.decode(&id.account, &document);
-    document.map(decode).transpose()
+    let key = [id.account.as_str(), id.name.as_str()];
+    let condition = "account = ?1 AND name = ?2";
+    documents.find(connection, condition, key, "read function")
 }
 
 /// The account's functions but for this one.
@@ -244,16 +235,9 @@ fn read_others(
     connection: &Connection,
     id: &FunctionId,
 ) -> Result<Vec<Function>, Error> {
-    let read = || {
-        let select = "SELECT document FROM function WHERE account = ?1 AND name <> ?2";
-        let mut statement = connection.prepare_cached(select)?;
-        let key = [id.account.as_str(), id.name.as_str()];
-        let rows = statement.query_map(key, |row| row.get::<_, String>(0))?;
-        rows.collect::<rusqlite::Result<Vec<_>>>()
-    };
-    let others = read().doing("read functions")?;
-    let decode = |document: &String| documents.decode(&id.account, document);
-    others.iter().map(decode).collect()
+    let key = [id.account.as_str(), id.name.as_str()];
+    let condition = "account = ?1 AND name <> ?2";
+    documents.find_all(connection, condition, key, "read functions")
 }
 
 fn insert(

@@ -17,6 +17,7 @@ use rusqlite::{Connection, Row, params};
 use crate::database::Database;
 use crate::error::{Doing, Error};
 use crate::iam;
+use crate::random::fill;
 use crate::vault::{SERVER, Vault};
 
 mod last_use;
@@ -397,8 +398,4 @@ fn random_secret() -> Result<String, Error> {
     let mut random = [0; 30];
     fill(&mut random)?;
     Ok(STANDARD.encode(random))
-}
-
-fn fill(random: &mut [u8]) -> Result<(), Error> {
-    getrandom::fill(random).map_err(|error| Error::Random(error.to_string()))
 }

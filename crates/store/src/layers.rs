@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, LayerName, LayerVersion};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::database::Database;
 use crate::document::Documents;
@@ -215,18 +215,9 @@ fn read(
     connection: &Connection,
     (account, name, version): (&AccountId, &LayerName, u64),
 ) -> Result<Option<LayerVersion>, Error> {
-    let select =
-        "SELECT document FROM layer_version WHERE account = ?1 AND name = ?2 AND version = ?3";
     let key = params![account.as_str(), name.as_str(), number(version)];
-    let document = connection
-        .prepare_cached(select)
-        .and_then(|mut statement| {
-            let row = statement.query_row(key, |row| row.get::<_, String>(0));
-            row.optional()
-        })
-        .doing("read layer")?;
-    let decode = |document: String| documents.decode(account, &document);
-    document.map(decode).transpose()
+    let condition = "account = ?1 AND name = ?2 AND version = ?3";
+    documents.find(connection, condition, key, "read layer")
 }
 
 fn write(

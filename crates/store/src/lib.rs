@@ -53,6 +53,7 @@ pub mod objects;
 mod parameters;
 pub mod posts;
 pub mod queue;
+mod random;
 pub mod schedules;
 mod secrets;
 mod shelf;

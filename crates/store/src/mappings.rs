@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, Mapping, MappingId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
 use crate::database::Database;
@@ -207,20 +207,14 @@ fn refuse_repeats(
     connection: &Connection,
     mapping: &Mapping,
 ) -> Result<(), Error> {
-    let read = || {
-        let select = "SELECT document FROM event_source_mapping WHERE account = ?1 AND id <> ?2";
-        let mut statement = connection.prepare_cached(select)?;
-        let key = [mapping.account.as_str(), &mapping.id.to_string()];
-        let rows = statement.query_map(key, |row| row.get::<_, String>(0))?;
-        rows.collect::<rusqlite::Result<Vec<_>>>()
-    };
-    for document in read().doing("read event source mappings")? {
-        let other: Mapping = documents.decode(&mapping.account, &document)?;
-        if other.repeats(mapping) {
-            return Err(Error::MappingExists(other.id));
-        }
+    let key = [mapping.account.as_str(), &mapping.id.to_string()];
+    let condition = "account = ?1 AND id <> ?2";
+    let doing = "read event source mappings";
+    let others: Vec<Mapping> = documents.find_all(connection, condition, key, doing)?;
+    match others.iter().find(|other| other.repeats(mapping)) {
+        Some(other) => Err(Error::MappingExists(other.id)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn read(
@@ -228,16 +222,8 @@ fn read(
     connection: &Connection,
     id: MappingId,
 ) -> Result<Option<Mapping>, Error> {
-    let select = "SELECT account, document FROM event_source_mapping WHERE id = ?1";
-    let row = connection
-        .prepare_cached(select)
-        .and_then(|mut statement| {
-            let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let row = statement.query_row([id.to_string()], columns);
-            row.optional()
-        })
-        .doing("read event source mapping")?;
-    row.map(|row| documents.decode_row(&row)).transpose()
+    let key = [id.to_string()];
+    documents.find(connection, "id = ?1", key, "read event source mapping")
 }
 
 fn write(documents: &Documents, connection: &Connection, mapping: &Mapping) -> Result<(), Error> {

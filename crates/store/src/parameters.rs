@@ -107,6 +107,16 @@ impl Parameters {
             .cloned()
     }
 
+    /// The parameter of an account that an ARN ends with, where a name has no slash in front. From memory.
+    pub fn find(&self, account: &AccountId, resource: &str) -> Option<Arc<Parameter>> {
+        let named = |name: &str| {
+            let name = name.parse().ok()?;
+            let account = account.clone();
+            self.get(&ParameterId { account, name })
+        };
+        named(&format!("/{resource}")).or_else(|| named(resource))
+    }
+
     /// The parameters of an account, by name. From memory.
     pub fn list(&self, account: &AccountId) -> Vec<Arc<Parameter>> {
         let shown = self.shown.read().expect("no holder panics");

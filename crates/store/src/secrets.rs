@@ -228,21 +228,7 @@ impl Secrets {
 
     /// Forgets a secret and all that it says, at once; tells what it was, if it was there.
     pub async fn remove(&self, id: &SecretId) -> Result<Option<Arc<Secret>>, Error> {
-        let (id, rows) = (id.clone(), self.rows.clone());
-        let work = move |connection: &Connection| {
-            let found = rows.read(connection, &id)?;
-            rows::delete(connection, &id)?;
-            Ok::<_, Error>(found.map(Arc::new))
-        };
-        let shown = self.shown.clone();
-        let forget = move |found: &Option<Arc<Secret>>| {
-            if let Some(secret) = found {
-                shown.write().expect("no holder panics").remove(&secret.id);
-            }
-        };
-        self.database
-            .write_then("delete secret", work, forget)
-            .await
+        self.remove_if(id, |_| true).await
     }
 
     /// Forgets the secrets whose time to be had back is over; tells how many.
@@ -255,28 +241,34 @@ impl Secrets {
         };
         let mut count = 0;
         for id in due {
-            let rows = self.rows.clone();
-            let work = move |connection: &Connection| {
-                // It may have been restored since.
-                let found = rows.read(connection, &id)?.filter(is_due);
-                if found.is_some() {
-                    rows::delete(connection, &id)?;
-                }
-                Ok::<_, Error>(found.map(|secret| secret.id))
-            };
-            let shown = self.shown.clone();
-            let forget = move |gone: &Option<SecretId>| {
-                if let Some(id) = gone {
-                    shown.write().expect("no holder panics").remove(id);
-                }
-            };
-            let gone = self
-                .database
-                .write_then("expire secret", work, forget)
-                .await?;
+            // It may have been restored since.
+            let gone = self.remove_if(&id, is_due).await?;
             count += usize::from(gone.is_some());
         }
         Ok(count)
+    }
+
+    async fn remove_if(
+        &self,
+        id: &SecretId,
+        is_doomed: impl FnOnce(&Secret) -> bool + Send + 'static,
+    ) -> Result<Option<Arc<Secret>>, Error> {
+        let (id, rows) = (id.clone(), self.rows.clone());
+        let work = move |connection: &Connection| {
+            let found = rows.read(connection, &id)?.filter(is_doomed);
+            if found.is_some() {
+                rows::delete(connection, &id)?;
+            }
+            Ok::<_, Error>(found.map(Arc::new))
+        };
+        let shown = self.shown.clone();
+        let forget = move |gone: &Option<Arc<Secret>>| {
+            if let Some(secret) = gone {
+                shown.write().expect("no holder panics").remove(&secret.id);
+            }
+        };
+        let doing = "delete secret";
+        self.database.write_then(doing, work, forget).await
     }
 
     /// What a version of a secret says.

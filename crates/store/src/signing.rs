@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use kiln_types::{AccountId, CodeSigningConfig, Function, ProfileArn, SigningProfile, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::database::Database;
 use crate::document::Documents;
@@ -266,14 +266,9 @@ fn read_profile(
     connection: &Connection,
     arn: &ProfileArn,
 ) -> Result<Option<SigningProfile>, Error> {
-    let select = "SELECT document FROM signing_profile
-                  WHERE account = ?1 AND name = ?2 AND version = ?3";
-    let key = params![arn.account.as_str(), arn.name, arn.version];
-    let found = connection.query_row(select, key, |row| row.get::<_, String>(0));
-    let found = found.optional().doing("read signing profile")?;
-    found
-        .map(|text| documents.decode(&arn.account, &text))
-        .transpose()
+    let key = [arn.account.as_str(), &arn.name, &arn.version];
+    let condition = "account = ?1 AND name = ?2 AND version = ?3";
+    documents.find(connection, condition, key, "read signing profile")
 }
 
 fn write_profile(
@@ -299,14 +294,14 @@ fn read_config(
     account: &AccountId,
     id: &str,
 ) -> Result<Option<CodeSigningConfig>, Error> {
-    let select = "SELECT document FROM code_signing_config WHERE account = ?1 AND id = ?2";
-    let found = connection.query_row(select, [account.as_str(), id], |row| {
-        row.get::<_, String>(0)
-    });
-    let found = found.optional().doing("read code-signing configuration")?;
-    found
-        .map(|text| documents.decode(account, &text))
-        .transpose()
+    let key = [account.as_str(), id];
+    let condition = "account = ?1 AND id = ?2";
+    documents.find(
+        connection,
+        condition,
+        key,
+        "read code-signing configuration",
+    )
 }
 
 fn write_config(

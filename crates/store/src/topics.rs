@@ -305,15 +305,9 @@ fn read_topic(
     connection: &Connection,
     id: &TopicId,
 ) -> Result<Option<Topic>, Error> {
-    let select = "SELECT document FROM topic WHERE account = ?1 AND name = ?2";
     let key = [id.account.as_str(), id.name.as_str()];
-    let document = connection.prepare_cached(select).and_then(|mut select| {
-        let row = select.query_row(key, |row| row.get::<_, String>(0));
-        row.optional()
-    });
-    let document = document.doing("read topic")?;
-    let decode = |document: String| documents.decode(&id.account, &document);
-    document.map(decode).transpose()
+    let condition = "account = ?1 AND name = ?2";
+    documents.find(connection, condition, key, "read topic")
 }
 
 fn read_subscriptions(
@@ -321,18 +315,9 @@ fn read_subscriptions(
     connection: &Connection,
     of: &TopicId,
 ) -> Result<Vec<Subscription>, Error> {
-    let select = "SELECT document FROM subscription WHERE account = ?1 AND topic = ?2";
     let key = [of.account.as_str(), of.name.as_str()];
-    let found = connection.prepare_cached(select).and_then(|mut select| {
-        let rows = select.query_map(key, |row| row.get::<_, String>(0))?;
-        rows.collect::<Result<Vec<_>, _>>()
-    });
-    let decode = |document: &String| documents.decode(&of.account, document);
-    found
-        .doing("read subscriptions")?
-        .iter()
-        .map(decode)
-        .collect()
+    let condition = "account = ?1 AND topic = ?2";
+    documents.find_all(connection, condition, key, "read subscriptions")
 }
 
 fn write_topic(documents: &Documents, connection: &Connection, topic: &Topic) -> Result<(), Error> {

@@ -3,9 +3,9 @@
 //! A sealed text is `k1.<id of the data key>.<base64 of nonce and ciphertext>`, by AES-256-GCM; what it is (a row of which table)
 //! is authenticated with it, so that it opens in no other's place. Data keys are rows of `meta.db`, encrypted ("wrapped") by the
 //! [master key](master). Whoever has the files but not the master key has names and nothing else, and what a data key sealed
-//! that has been [destroyed](Vault::destroy) can be read by nobody, wherever a copy of it lies.
+//! that has been [destroyed](Vault::rotate) can be read by nobody, wherever a copy of it lies.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, RwLock};
 
 use base64::Engine;
@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use crate::error::{Doing, Error};
+use crate::random::fill;
 
 mod cipher;
 mod columns;
@@ -163,45 +164,28 @@ impl Vault {
         found.doing("read data keys")
     }
 
-    /// Rotates the data keys of all owners; returns also the ids of the keys that there are then.
-    pub(crate) fn rotate_all(&self, to: &Connection) -> Result<(Resealed, Vec<String>), Error> {
-        let mut all = Resealed::default();
-        for owner in owners(to).doing("read data keys")? {
-            let one = self.rotate(to, &owner)?;
-            all.keys += one.keys;
-            all.texts += one.texts;
+    /// Gives every owner a new data key, seals by it all that the ones before sealed, and destroys those; returns also their ids.
+    pub(crate) fn rotate(&self, to: &Connection) -> Result<(Resealed, Vec<String>), Error> {
+        let former = owned_keys(to).doing("read data keys")?;
+        let owners: BTreeSet<&String> = former.iter().map(|(_, owner)| owner).collect();
+        let mut texts = 0;
+        for owner in owners {
+            self.make(to, owner)?;
+            texts += columns::reseal(self, to, owner)?;
         }
-        Ok((all, ids(to).doing("read data keys")?))
-    }
-
-    /// Gives an owner a new data key, seals by it all that others sealed, and destroys those.
-    fn rotate(&self, to: &Connection, owner: &str) -> Result<Resealed, Error> {
-        let former = self.ids_of(to, owner)?;
-        self.make(to, owner)?;
-        let texts = columns::reseal(self, to, owner)?;
-        for id in &former {
+        let destroyed: Vec<String> = former.into_iter().map(|(id, _)| id).collect();
+        for id in &destroyed {
             let deleted = to.execute("DELETE FROM data_key WHERE id = ?1", [id]);
             deleted.doing("destroy data keys")?;
         }
-        let keys = former.len();
-        Ok(Resealed { keys, texts })
+        let keys = destroyed.len();
+        Ok((Resealed { keys, texts }, destroyed))
     }
 
-    /// Forgets the keys that the database no longer has: called after a change that destroyed some has been committed.
-    pub(crate) fn forget_all_but(&self, kept: &[String]) {
+    /// Forgets keys that were destroyed, once that has been committed. Keys that others made in the same commit stay.
+    pub(crate) fn forget(&self, destroyed: &[String]) {
         let mut keys = self.keys.write().expect("no holder panics");
-        keys.retain(|id, _| kept.contains(id));
-    }
-
-    /// The data keys of an owner, the newest first.
-    pub(crate) fn ids_of(&self, from: &Connection, owner: &str) -> Result<Vec<String>, Error> {
-        let read = || {
-            let select = "SELECT id FROM data_key WHERE owner = ?1 ORDER BY generation DESC";
-            let mut select = from.prepare_cached(select)?;
-            let rows = select.query_map([owner], |row| row.get(0))?;
-            rows.collect::<rusqlite::Result<Vec<String>>>()
-        };
-        read().doing("read data keys")
+        keys.retain(|id, _| !destroyed.contains(id));
     }
 
     /// The key that an owner's texts are sealed by at the moment. The database is asked: a key that a transaction made which
@@ -261,17 +245,10 @@ fn split(sealed: &str) -> Option<(&str, &str)> {
     rest.split_once('.')
 }
 
-/// Whose data keys there are.
-fn owners(from: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut select = from.prepare("SELECT DISTINCT owner FROM data_key ORDER BY owner")?;
-    let rows = select.query_map([], |row| row.get(0))?;
-    rows.collect()
-}
-
-/// The ids of all data keys.
-fn ids(from: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut select = from.prepare("SELECT id FROM data_key")?;
-    let rows = select.query_map([], |row| row.get(0))?;
+/// Ids and owners of all data keys.
+fn owned_keys(from: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut select = from.prepare("SELECT id, owner FROM data_key")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
 
@@ -285,8 +262,4 @@ fn wrapped_keys(from: &Connection) -> rusqlite::Result<Vec<(String, String, Vec<
     let mut select = from.prepare("SELECT id, owner, wrapped FROM data_key")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()
-}
-
-fn fill(random: &mut [u8]) -> Result<(), Error> {
-    getrandom::fill(random).map_err(|error| Error::Random(error.to_string()))
 }

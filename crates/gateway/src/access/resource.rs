@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kiln_types::iam::PolicyArn;
-use kiln_types::{BusArn, BusId, FunctionArn, MappingId, ParameterId, QueueArn, RuleId, TopicArn};
+use kiln_types::{BusArn, BusId, FunctionArn, MappingId, QueueArn, RuleId, TopicArn};
 
 use super::{Asking, role_of};
 use crate::events;
@@ -121,15 +121,8 @@ fn of_events(asking: Asking<'_>, arn: &str, resource: &str) -> Option<Resource> 
 
 fn of_ssm(asking: Asking<'_>, resource: &str) -> Option<Resource> {
     let name = resource.strip_prefix("parameter/")?;
-    let get = |name: String| {
-        let name = name.parse().ok()?;
-        let account = asking.caller.account.clone();
-        asking
-            .store
-            .parameters()
-            .get(&ParameterId { account, name })
-    };
-    let found = get(format!("/{name}")).or_else(|| get(name.to_owned()))?;
+    let parameters = asking.store.parameters();
+    let found = parameters.find(&asking.caller.account, name)?;
     Some(Resource::tagged(&found.tags))
 }
 

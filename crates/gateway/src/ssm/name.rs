@@ -42,11 +42,10 @@ pub(super) fn select(context: &Context, text: &str) -> Result<Selected> {
 /// The caller's parameter with a name or an ARN.
 pub(super) fn find(context: &Context, text: &str) -> Result<Arc<Parameter>> {
     let parameters = context.deps.store.parameters();
-    let get = |name: &str| parameters.get(&id(context, name).ok()?);
     let found = match resource(context, text) {
+        Some(name) => parameters.find(&context.caller.account, name),
         None if text.starts_with("arn:") => None,
-        None => get(text),
-        Some(name) => get(&format!("/{name}")).or_else(|| get(name)),
+        None => id(context, text).ok().and_then(|id| parameters.get(&id)),
     };
     found.ok_or_else(|| no_parameter(text))
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::object::Piece;
 use crate::error::{Doing, Error};
 use crate::handle::make_private_dir;
+use crate::random;
 
 /// Names a file: 32 digits of hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,7 +75,7 @@ struct Hold {
 impl ContentId {
     fn random() -> Result<Self, Error> {
         let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| Error::Random(error.to_string()))?;
+        random::fill(&mut random)?;
         Ok(Self(
             random.iter().map(|byte| format!("{byte:02x}")).collect(),
         ))

@@ -8,6 +8,7 @@ use super::object::{About, NULL_VERSION, Object};
 use super::tell::{Happening, Tell, Told};
 use super::{ObjectError, Objects, rows};
 use crate::error::{Doing, Error};
+use crate::random;
 
 /// An object to be put. What it is made of is told beside it.
 #[derive(Debug, Clone)]
@@ -276,7 +277,7 @@ pub(super) fn make_latest(
 pub(super) fn new_version() -> Result<String, Error> {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
     let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| Error::Random(error.to_string()))?;
+    random::fill(&mut random)?;
     let letter = |byte: &u8| char::from(LETTERS[usize::from(*byte % 64)]);
     Ok(random.iter().map(letter).collect())
 }

@@ -39,12 +39,9 @@ impl Rows {
         from: &Connection,
         id: &ParameterId,
     ) -> Result<Option<Parameter>, Error> {
-        let select = "SELECT document FROM parameter WHERE account = ?1 AND name = ?2";
-        let mut statement = from.prepare_cached(select).doing("read parameter")?;
-        let found = statement.query_row(key(id), |row| row.get::<_, String>(0));
-        let found = found.optional().doing("read parameter")?;
-        let decode = |text: String| self.documents.decode(&id.account, &text);
-        found.map(decode).transpose()
+        let condition = "account = ?1 AND name = ?2";
+        self.documents
+            .find(from, condition, key(id), "read parameter")
     }
 
     /// Not by `REPLACE`, which removes the row first and with it the versions that refer to it.

@@ -21,12 +21,8 @@ impl Rows {
     }
 
     pub(super) fn read(&self, from: &Connection, id: &SecretId) -> Result<Option<Secret>, Error> {
-        let select = "SELECT document FROM secret WHERE account = ?1 AND name = ?2";
-        let mut statement = from.prepare_cached(select).doing("read secret")?;
-        let found = statement.query_row(key(id), |row| row.get::<_, String>(0));
-        let found = found.optional().doing("read secret")?;
-        let decode = |text: String| self.documents.decode(&id.account, &text);
-        found.map(decode).transpose()
+        let condition = "account = ?1 AND name = ?2";
+        self.documents.find(from, condition, key(id), "read secret")
     }
 
     /// Not by `REPLACE`, which removes the row first and with it the values that refer to it.

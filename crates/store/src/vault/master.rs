@@ -14,8 +14,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
-use super::{KEY_BYTES, fill};
+use super::KEY_BYTES;
 use crate::error::Error;
+use crate::random::fill;
 
 /// The file of the data directory with the key that Kiln made.
 const FILE: &str = "master.key";

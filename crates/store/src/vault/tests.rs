@@ -84,6 +84,24 @@ fn a_data_key_whose_transaction_failed_seals_nothing_afterwards() {
 }
 
 #[test]
+fn a_key_that_is_made_in_the_commit_of_a_rotation_is_not_forgotten_with_those_that_it_destroys() {
+    let database = Connection::open_in_memory().unwrap();
+    for migration in crate::functions::META.migrations {
+        database.execute_batch(migration).unwrap();
+    }
+    let vault = Vault::unlock(&database, &masters()).unwrap();
+    let before = vault.seal(&database, &account(), "row", b"old").unwrap();
+    let (resealed, destroyed) = vault.rotate(&database).unwrap();
+    assert_eq!((resealed.keys, destroyed.len()), (1, 1));
+    let other = "123456789012".parse().unwrap();
+    let beside = vault.seal(&database, &other, "row", b"new").unwrap();
+    vault.forget(&destroyed);
+    assert_eq!(&**vault.open(&other, "row", &beside).unwrap(), b"new");
+    assert!(vault.open(&account(), "row", &before).is_err());
+    vault.seal(&database, &account(), "row", b"anew").unwrap();
+}
+
+#[test]
 fn a_former_master_key_is_needed_once() {
     let database = database();
     let old = masters();
