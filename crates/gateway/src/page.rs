@@ -15,10 +15,28 @@ pub(crate) struct Page<T> {
     pub(crate) next_marker: Option<String>,
 }
 
+/// In which direction a list is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    Ascending,
+    Descending,
+}
+
 /// Cuts a page out of `items`, which are ordered by `key`. The marker holds the key of the last
 /// item returned, so that items may come and go between two pages.
 pub(crate) fn page<T>(
     items: Vec<T>,
+    key: impl Fn(&T) -> &str,
+    marker: Option<&str>,
+    max_items: usize,
+) -> Result<Page<T>, BadMarker> {
+    page_of(items, Order::Ascending, key, marker, max_items)
+}
+
+/// The same of items that are in either order.
+pub(crate) fn page_of<T>(
+    items: Vec<T>,
+    order: Order,
     key: impl Fn(&T) -> &str,
     marker: Option<&str>,
     max_items: usize,
@@ -28,7 +46,10 @@ pub(crate) fn page<T>(
         .map(read_marker)
         .transpose()?;
     let start = after.map_or(0, |after| {
-        items.partition_point(|item| key(item) <= after.as_str())
+        items.partition_point(|item| match order {
+            Order::Ascending => key(item) <= after.as_str(),
+            Order::Descending => key(item) >= after.as_str(),
+        })
     });
     let has_more = items.len() > start + max_items;
     let items: Vec<T> = items.into_iter().skip(start).take(max_items).collect();

@@ -162,6 +162,11 @@ impl<'a> Members<'a> {
         self.members.get(name)
     }
 
+    /// A member that is a number or a truth value, as text.
+    pub(crate) fn plain(&self, name: &str) -> Option<String> {
+        self.member(name).map(Value::to_string)
+    }
+
     /// A text within a member that is a structure.
     pub(crate) fn text_in(&self, structure: &str, name: &str) -> Option<&'a str> {
         self.members.get(structure)?.get(name)?.as_str()

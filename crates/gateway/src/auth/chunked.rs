@@ -72,17 +72,13 @@ struct Chunk {
 impl Signer {
     /// For the chunks of a request whose own signature is the seed.
     pub(super) fn new(claim: &Claim, secret: &str) -> Self {
-        let since = std::time::Duration::from_millis(claim.time.as_millis().max(0) as u64);
-        let date = std::time::SystemTime::UNIX_EPOCH + since;
+        let date = time::system_time(claim.time);
         let key = generate_signing_key(secret, date, &claim.region, &claim.service);
         Self {
             key: key.as_ref().to_vec(),
             scope: format!(
                 "{}\n{}/{}/{}/aws4_request",
-                time::format(claim.time),
-                claim.date,
-                claim.region,
-                claim.service
+                claim.stamp, claim.date, claim.region, claim.service
             ),
             seed: claim.signature.clone(),
         }

@@ -1,15 +1,15 @@
 //! Presigned URLs of our own: what `GetFunction` returns for downloading a function's code.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
-use kiln_types::Timestamp;
 use kiln_types::iam::EntityId;
 
+use super::time::system_time;
 use super::{Grant, Temporary, To};
 use crate::config::Auth;
 use crate::context::{Context, Identity, Session};
@@ -95,8 +95,4 @@ fn of_session(context: &Context, session: &Session, valid: Duration) -> Option<C
         None,
         "kiln",
     ))
-}
-
-fn system_time(time: Timestamp) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(time.as_millis().max(0).unsigned_abs())
 }

@@ -4,7 +4,6 @@
 //! as a black box. Requests that need none of that are [`plain`], and are written down directly.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
@@ -13,12 +12,12 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::SigningParams;
 use http::request::Parts;
-use kiln_types::Timestamp;
 use subtle::ConstantTimeEq;
 
 use super::claim::Claim;
 use super::payload::Payload;
 use super::refusal;
+use super::time::system_time;
 use crate::error::Result;
 
 mod plain;
@@ -78,7 +77,7 @@ fn signature_by_aws(
         .identity(&identity)
         .region(&claim.region)
         .name(&claim.service)
-        .time(system_time(claim.time)?)
+        .time(system_time(claim.time))
         .settings(settings)
         .build()
         .ok()?
@@ -134,11 +133,6 @@ fn absolute(head: &Parts, is_presigned: bool) -> String {
     };
     let mark = if query.is_empty() { "" } else { "?" };
     format!("http://kiln{path}{mark}{query}")
-}
-
-fn system_time(time: Timestamp) -> Option<SystemTime> {
-    let millis = u64::try_from(time.as_millis()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis))
 }
 
 #[cfg(test)]

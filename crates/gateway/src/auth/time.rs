@@ -1,5 +1,7 @@
 //! The time format of signatures: `20261123T132300Z`.
 
+use std::time::{Duration, SystemTime};
+
 use kiln_types::Timestamp;
 
 /// Reads it; anything but exactly this format is refused, because the signature covers the text.
@@ -35,6 +37,11 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
         .ok()?
         .timestamp();
     Some(Timestamp::from_millis(instant.as_millisecond()))
+}
+
+/// As the standard library has it; nothing is signed before 1970.
+pub(super) fn system_time(time: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(time.as_millis().max(0).unsigned_abs())
 }
 
 /// Writes it.

@@ -14,7 +14,7 @@ use super::{filter, find, get_secret_value, page, to_read};
 use crate::access;
 use crate::context::Context;
 use crate::error::Result;
-use crate::page::size;
+use crate::page::{Order, size};
 
 /// Secrets of a page, at most.
 const PAGE_MAX: usize = 20;
@@ -69,7 +69,12 @@ fn filtered(context: &Context, input: &Input) -> Result<(Asked, Option<String>)>
     });
     let named = wanted.map(|secret| (secret.id.name.to_string(), secret));
     let max = size(input.max_results, PAGE_MAX);
-    let (secrets, next) = page::page(named.collect(), false, input.next_token.as_deref(), max)?;
+    let (secrets, next) = page::page(
+        named.collect(),
+        Order::Ascending,
+        input.next_token.as_deref(),
+        max,
+    )?;
     let asked = secrets
         .into_iter()
         .map(|secret| (secret.arn(region), Ok(secret)));

@@ -7,6 +7,7 @@ use kiln_types::limits::{SECRET_RECOVERY_DAYS_MAX, SECRET_RECOVERY_DAYS_MIN};
 use kiln_types::secret::Deletion;
 
 use super::generated::{DeleteSecretRequest as Input, DeleteSecretResponse as Output};
+use super::needs::arn;
 use super::refusal::{invalid, not_now};
 use super::{find, named};
 use crate::context::Context;
@@ -62,13 +63,8 @@ fn window(days: i64) -> Result<u32> {
 async fn delete_now(context: &Context, text: &str) -> Result<Output> {
     let deletion_date = Some(seconds(context.now));
     let Ok(secret) = find(context, text) else {
-        let (region, account) = (&context.config.region, &context.caller.account);
-        let arn = match text.starts_with("arn:") {
-            true => text.to_owned(),
-            false => format!("arn:aws:secretsmanager:{region}:{account}:secret:{text}"),
-        };
         return Ok(Output {
-            arn: Some(arn),
+            arn: Some(arn(context, text)),
             name: Some(text.to_owned()),
             deletion_date,
         });

@@ -6,7 +6,7 @@ use kiln_types::secret::{CURRENT, SecretVersion};
 use super::generated::{
     GetSecretValueRequest as Input, GetSecretValueResponse as Output, SecretValueEntry,
 };
-use super::{find, named, refusal, value};
+use super::{find, named, refusal, shown, value};
 use crate::context::Context;
 use crate::error::Result;
 use crate::wire::seconds;
@@ -45,14 +45,13 @@ pub(super) async fn read(
     }
     let (arn, name) = named(context, secret);
     let (secret_string, secret_binary) = value::show(says);
-    let labels = version.labels.iter().cloned().collect::<Vec<_>>();
     Ok(SecretValueEntry {
         arn,
         name,
         version_id: Some(id.to_owned()),
         secret_binary,
         secret_string,
-        version_stages: (!labels.is_empty()).then_some(labels),
+        version_stages: shown::labels(version),
         created_date: Some(seconds(version.created)),
     })
 }

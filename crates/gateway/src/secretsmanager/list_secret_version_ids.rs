@@ -4,10 +4,10 @@ use super::generated::{
     ListSecretVersionIdsRequest as Input, ListSecretVersionIdsResponse as Output,
     SecretVersionsListEntry,
 };
-use super::{find, named, page};
+use super::{find, named, page, shown};
 use crate::context::Context;
 use crate::error::Result;
-use crate::page::size;
+use crate::page::{Order, size};
 use crate::wire::seconds;
 
 /// Versions of a page, at most.
@@ -22,10 +22,9 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let versions = versions.filter(|(_, version)| with_deprecated || !version.labels.is_empty());
     let key = secret.key_id.as_deref().unwrap_or(DEFAULT_KEY);
     let shown = versions.map(|(id, version)| {
-        let labels: Vec<String> = version.labels.iter().cloned().collect();
         let entry = SecretVersionsListEntry {
             version_id: Some(id.clone()),
-            version_stages: (!labels.is_empty()).then_some(labels),
+            version_stages: shown::labels(version),
             last_accessed_date: version.accessed.map(seconds),
             created_date: Some(seconds(version.created)),
             kms_key_ids: Some(vec![key.to_owned()]),
@@ -37,7 +36,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     });
     let (versions, next_token) = page::page(
         shown.collect(),
-        false,
+        Order::Ascending,
         input.next_token.as_deref(),
         size(input.max_results, PAGE_MAX),
     )?;

@@ -6,7 +6,7 @@ use super::generated::{ListSecretsRequest as Input, ListSecretsResponse as Outpu
 use super::{filter, page, shown};
 use crate::context::Context;
 use crate::error::Result;
-use crate::page::size;
+use crate::page::{Order, size};
 
 /// Secrets of a page, at most.
 const PAGE_MAX: usize = 100;
@@ -23,9 +23,13 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     });
     let by = input.sort_by.as_deref().unwrap_or("created-date");
     let ordered = wanted.map(|secret| (key(by, &secret), secret)).collect();
+    let order = match input.sort_order.as_deref() {
+        Some("desc") => Order::Descending,
+        _ => Order::Ascending,
+    };
     let (secrets, next_token) = page::page(
         ordered,
-        input.sort_order.as_deref() == Some("desc"),
+        order,
         input.next_token.as_deref(),
         size(input.max_results, PAGE_MAX),
     )?;

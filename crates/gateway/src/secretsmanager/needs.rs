@@ -41,15 +41,15 @@ impl Guarded for Operation {
                 on_secret(of)
                     .with(
                         "secretsmanager:RecoveryWindowInDays",
-                        plain(of, "RecoveryWindowInDays"),
+                        of.plain("RecoveryWindowInDays"),
                     )
                     .with(
                         "secretsmanager:ForceDeleteWithoutRecovery",
-                        plain(of, "ForceDeleteWithoutRecovery"),
+                        of.plain("ForceDeleteWithoutRecovery"),
                     ),
             ],
             PutResourcePolicy => {
-                let blocks = plain(of, "BlockPublicPolicy");
+                let blocks = of.plain("BlockPublicPolicy");
                 vec![on_secret(of).with("secretsmanager:BlockPublicPolicy", blocks)]
             }
             _ => vec![on_secret(of)],
@@ -71,7 +71,8 @@ fn on_secret(of: &Members<'_>) -> Need {
         .with("secretsmanager:SecretId", Some(arn))
 }
 
-fn arn(context: &Context, text: &str) -> String {
+/// The ARN of the secret that is called so; where there is none, without the characters at its end.
+pub(super) fn arn(context: &Context, text: &str) -> String {
     let (account, region) = (&context.caller.account, &context.config.region);
     match context.deps.store.secrets().find(account, region, text) {
         Some(secret) => secret.arn(region),
@@ -92,9 +93,4 @@ fn versioned(of: &Members<'_>, need: Need) -> Need {
     let label = label.or_else(|| version.is_none().then_some(CURRENT));
     need.with("secretsmanager:VersionId", version)
         .with("secretsmanager:VersionStage", label)
-}
-
-/// A number or a truth value as text.
-fn plain(of: &Members<'_>, name: &str) -> Option<String> {
-    Some(of.member(name)?.to_string())
 }

@@ -4,7 +4,7 @@
 
 use super::generated::{PutSecretValueRequest as Input, PutSecretValueResponse as Output};
 use super::refusal::not_now;
-use super::{find, named, value};
+use super::{find, named, shown, value};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 
@@ -28,12 +28,11 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     });
     let kept = kept.await?;
     let (arn, name) = named(context, &kept);
-    let labels = kept.versions.get(&id);
-    let labels = labels.map(|version| version.labels.iter().cloned().collect::<Vec<_>>());
+    let labels = kept.versions.get(&id).and_then(shown::labels);
     Ok(Output {
         arn,
         name,
         version_id: Some(id),
-        version_stages: labels.filter(|labels| !labels.is_empty()),
+        version_stages: labels,
     })
 }

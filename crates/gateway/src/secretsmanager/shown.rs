@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kiln_types::Secret;
+use kiln_types::secret::SecretVersion;
 
 use super::generated::{DescribeSecretResponse, SecretListEntry};
 use super::tags;
@@ -20,7 +21,7 @@ pub(super) fn secret(context: &Context, secret: &Secret) -> DescribeSecretRespon
         last_accessed_date: secret.accessed.map(seconds),
         deleted_date: secret.deletion.map(|deletion| seconds(deletion.asked)),
         tags: tags::show(&secret.tags),
-        version_ids_to_stages: labels(secret),
+        version_ids_to_stages: labelled(secret),
         created_date: Some(seconds(secret.created)),
         ..Default::default()
     }
@@ -37,18 +38,22 @@ pub(super) fn entry(context: &Context, secret: &Secret) -> SecretListEntry {
         last_accessed_date: secret.accessed.map(seconds),
         deleted_date: secret.deletion.map(|deletion| seconds(deletion.asked)),
         tags: tags::show(&secret.tags),
-        secret_versions_to_stages: labels(secret),
+        secret_versions_to_stages: labelled(secret),
         created_date: Some(seconds(secret.created)),
         ..Default::default()
     }
 }
 
-/// Versions that have labels, with those.
-fn labels(secret: &Secret) -> Option<BTreeMap<String, Vec<String>>> {
-    let labelled = secret.versions.iter();
-    let labelled = labelled.filter(|(_, version)| !version.labels.is_empty());
-    let labels: BTreeMap<String, Vec<String>> = labelled
-        .map(|(id, version)| (id.clone(), version.labels.iter().cloned().collect()))
-        .collect();
+/// The labels of a version, if it has any.
+pub(super) fn labels(version: &SecretVersion) -> Option<Vec<String>> {
+    let labels: Vec<String> = version.labels.iter().cloned().collect();
     (!labels.is_empty()).then_some(labels)
+}
+
+/// Versions that have labels, with those.
+fn labelled(secret: &Secret) -> Option<BTreeMap<String, Vec<String>>> {
+    let versions = secret.versions.iter();
+    let labelled = versions.filter_map(|(id, version)| Some((id.clone(), labels(version)?)));
+    let labelled: BTreeMap<String, Vec<String>> = labelled.collect();
+    (!labelled.is_empty()).then_some(labelled)
 }

@@ -2,8 +2,6 @@
 //!
 //! Source: "Actions, resources, and condition keys for AWS Systems Manager" in the service authorization reference.
 
-use serde_json::Value;
-
 use super::generated::Operation;
 use super::{name, reference};
 use crate::access::{Guarded, Members, Need};
@@ -40,11 +38,11 @@ impl Guarded for Operation {
             }
             GetParametersByPath => {
                 let path = parameter(of, of.text_or_empty("Path"));
-                vec![of.need(path).with("ssm:Recursive", plain(of, "Recursive"))]
+                vec![of.need(path).with("ssm:Recursive", of.plain("Recursive"))]
             }
             PutParameter => {
                 let own = of.need(parameter(of, of.text_or_empty("Name")));
-                vec![own.with("ssm:Overwrite", plain(of, "Overwrite"))]
+                vec![own.with("ssm:Overwrite", of.plain("Overwrite"))]
             }
             DeleteParameter
             | GetParameterHistory
@@ -68,9 +66,4 @@ fn parameter(of: &Members<'_>, text: &str) -> String {
         true => text.to_owned(),
         false => of.arn(format_args!("parameter/{}", text.trim_start_matches('/'))),
     }
-}
-
-/// A truth value as text.
-fn plain(of: &Members<'_>, name: &str) -> Option<String> {
-    of.member(name).map(Value::to_string)
 }
