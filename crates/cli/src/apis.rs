@@ -75,10 +75,7 @@ async fn describe(client: &Client, format: Format, api: &Value) -> Result<()> {
     whole["routes"] = client.routes(&id).await?.into();
     whole["integrations"] = client.integrations(&id).await?.into();
     whole["stages"] = client.stages(&id).await?.into();
-    match format {
-        Format::Json => output::print_json(&whole),
-        Format::Table => output::print(&table(&whole)),
-    }
+    output::tell(format, &whole, || table(&whole))
 }
 
 fn table(api: &Value) -> String {

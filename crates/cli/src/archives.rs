@@ -131,17 +131,13 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::Create(create) => {
             let bus = client.bus_arn(&create.bus).await?;
             let arn = client.create_archive(&document(create, &bus)).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"archiveArn": arn}))?,
-                Format::Table => output::print(&format!("{arn}\n"))?,
-            }
+            output::tell(format, &json!({"archiveArn": arn}), || format!("{arn}\n"))?;
         }
         What::Delete { name } => {
             client.delete_archive(name).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"archive": name}))?,
-                Format::Table => output::print(&format!("{name} is deleted\n"))?,
-            }
+            output::tell(format, &json!({"archive": name}), || {
+                format!("{name} is deleted\n")
+            })?;
         }
         What::Replay { what } => replay(client, format, what).await?,
     }
@@ -176,10 +172,9 @@ async fn replay(client: &Client, format: Format, what: &Replay) -> Result<()> {
 }
 
 fn say(format: Format, replay: &str, state: &Value) -> Result<()> {
-    match format {
-        Format::Json => output::print_json(&json!({"replay": replay, "state": state})),
-        Format::Table => output::print(&format!("replay {replay} is {}\n", show(state))),
-    }
+    output::tell(format, &json!({"replay": replay, "state": state}), || {
+        format!("replay {replay} is {}\n", show(state))
+    })
 }
 
 async fn archive_arn(client: &Client, name: &str) -> Result<String> {

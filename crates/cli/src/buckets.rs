@@ -103,10 +103,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::Ls { place, recursive } => {
             let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
             let found = client.objects(bucket, prefix, *recursive).await?;
-            match format {
-                Format::Json => output::print_json(&as_json(&found))?,
-                Format::Table => output::print(&table(&found))?,
-            }
+            output::tell(format, &as_json(&found), || table(&found))?;
         }
         What::Put { place, file } => {
             let (bucket, key) = bucket_and_key(place)?;

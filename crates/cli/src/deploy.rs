@@ -155,10 +155,9 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         false => None,
     };
     let reached = Reached { url, api };
-    match format {
-        Format::Json => output::print_json(&summary(&configuration, action, &reached))?,
-        Format::Table => output::print(&table(&configuration, &reached))?,
-    }
+    output::tell(format, &summary(&configuration, action, &reached), || {
+        table(&configuration, &reached)
+    })?;
     suggest(name.as_str(), args.path(), &reached);
     Ok(ExitCode::SUCCESS)
 }

@@ -104,10 +104,9 @@ async fn change(client: &Client, format: Format, what: &str, which: &Which) -> R
     for id in &which.ids {
         count += client.change_dead_letters(what, None, Some(id)).await?;
     }
-    match format {
-        Format::Json => output::print_json(&json!({ "count": count })),
-        Format::Table => output::print(&format!("{}\n", sentence(what, count))),
-    }
+    output::tell(format, &json!({ "count": count }), || {
+        format!("{}\n", sentence(what, count))
+    })
 }
 
 fn sentence(what: &str, count: u64) -> String {

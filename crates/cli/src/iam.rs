@@ -268,23 +268,25 @@ fn table(keys: &[Value]) -> String {
 
 /// The one time that the secret is shown, as lines for a shell.
 fn print_new(format: Format, made: &NewKey) -> Result<()> {
-    match format {
-        Format::Json => output::print_json(&json!({
+    output::tell(
+        format,
+        &json!({
             "accessKeyId": made.id,
             "secretAccessKey": made.secret,
-        })),
-        Format::Table => output::print(&format!(
-            "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n",
-            made.id, made.secret
-        )),
-    }
+        }),
+        || {
+            format!(
+                "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}\n",
+                made.id, made.secret
+            )
+        },
+    )
 }
 
 fn say(format: Format, id: &str, what: &str) -> Result<()> {
-    match format {
-        Format::Json => output::print_json(&json!({"accessKeyId": id})),
-        Format::Table => output::print(&format!("{id} {what}\n")),
-    }
+    output::tell(format, &json!({"accessKeyId": id}), || {
+        format!("{id} {what}\n")
+    })
 }
 
 #[cfg(test)]

@@ -74,10 +74,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         .await?;
     if args.is_async {
         let id = answer.header("x-amzn-requestid").unwrap_or_default();
-        match format {
-            Format::Json => output::print_json(&json!({ "requestId": id }))?,
-            Format::Table => output::print(&format!("{id}\n"))?,
-        }
+        output::tell(format, &json!({ "requestId": id }), || format!("{id}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.dry_run {

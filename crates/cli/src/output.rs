@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
+use crate::Format;
+
 /// A table whose columns are as wide as their longest value.
 pub struct Rows {
     table: Table,
@@ -75,6 +77,14 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
 /// Writes an indented document to stdout.
 pub fn print_json(document: &Value) -> Result<()> {
     print(&format!("{document:#}\n"))
+}
+
+/// Tells what came of something: a document for programs, a text for people.
+pub(crate) fn tell(format: Format, document: &Value, text: impl FnOnce() -> String) -> Result<()> {
+    match format {
+        Format::Json => print_json(document),
+        Format::Table => print(&text()),
+    }
 }
 
 /// A member of a document as people want to see it: texts bare, what is absent as `-`.

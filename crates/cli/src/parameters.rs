@@ -106,20 +106,20 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
             let input = json!({"Name": name, "WithDecryption": true});
             let read = client.parameter_call("GetParameter", &input).await?;
             let read = &read["Parameter"];
-            match format {
-                Format::Json => output::print_json(&json!({
+            output::tell(
+                format,
+                &json!({
                     "parameter": read["Name"], "version": read["Version"], "type": read["Type"], "value": read["Value"],
-                }))?,
-                Format::Table => output::print(&format!("{}\n", show(&read["Value"])))?,
-            }
+                }),
+                || format!("{}\n", show(&read["Value"])),
+            )?;
         }
         What::Delete { name } => {
             let input = json!({"Name": name});
             client.parameter_call("DeleteParameter", &input).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"parameter": name}))?,
-                Format::Table => output::print(&format!("{name} is deleted\n"))?,
-            }
+            output::tell(format, &json!({"parameter": name}), || {
+                format!("{name} is deleted\n")
+            })?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -43,9 +43,6 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         });
         client.set_alias(&args.name, alias, &to).await?;
     }
-    match format {
-        Format::Json => output::print_json(&published)?,
-        Format::Table => output::print(&format!("{version}\n"))?,
-    }
+    output::tell(format, &published, || format!("{version}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -107,24 +107,19 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
                 attributes.insert("RedrivePolicy".to_owned(), policy.to_string().into());
             }
             let url = client.create_queue(name, attributes).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"queue": name, "url": url}))?,
-                Format::Table => output::print(&format!("{url}\n"))?,
-            }
+            output::tell(format, &json!({"queue": name, "url": url}), || {
+                format!("{url}\n")
+            })?;
         }
         What::Delete { name } => {
             client.delete_queue(&client.queue_url(name).await?).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"queue": name}))?,
-                Format::Table => output::print(&format!("{name} is deleted\n"))?,
-            }
+            output::tell(format, &json!({"queue": name}), || {
+                format!("{name} is deleted\n")
+            })?;
         }
         What::Show { name } => {
             let queue = describe(client, &client.queue_url(name).await?).await?;
-            match format {
-                Format::Json => output::print_json(&queue)?,
-                Format::Table => output::print(&pairs(&queue))?,
-            }
+            output::tell(format, &queue, || pairs(&queue))?;
         }
         What::Send {
             name,
@@ -135,17 +130,13 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
             let url = client.queue_url(name).await?;
             let (group, known) = (group.as_deref(), deduplication_id.as_deref());
             let id = client.send_message(&url, body, group, known).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"messageId": id}))?,
-                Format::Table => output::print(&format!("{id}\n"))?,
-            }
+            output::tell(format, &json!({"messageId": id}), || format!("{id}\n"))?;
         }
         What::Purge { name } => {
             client.purge_queue(&client.queue_url(name).await?).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"queue": name}))?,
-                Format::Table => output::print(&format!("{name} is empty\n"))?,
-            }
+            output::tell(format, &json!({"queue": name}), || {
+                format!("{name} is empty\n")
+            })?;
         }
     }
     Ok(ExitCode::SUCCESS)

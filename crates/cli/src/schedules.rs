@@ -125,10 +125,9 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
 }
 
 fn print(format: Format, name: &str, what: &str) -> Result<()> {
-    match format {
-        Format::Json => output::print_json(&json!({ "schedule": name, "is": what })),
-        Format::Table => output::print(&format!("schedule {name} is {what}\n")),
-    }
+    output::tell(format, &json!({ "schedule": name, "is": what }), || {
+        format!("schedule {name} is {what}\n")
+    })
 }
 
 fn document(create: &Create, group: &str, function_arn: &str) -> Result<Value> {

@@ -95,12 +95,13 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
             ensure!(!value.is_empty(), "the value is empty");
             let kept = put(client, name, value, description.as_deref()).await?;
             let version = show(&kept["VersionId"]);
-            match format {
-                Format::Json => output::print_json(&json!({
+            output::tell(
+                format,
+                &json!({
                     "secret": name, "arn": kept["ARN"], "version": version,
-                }))?,
-                Format::Table => output::print(&format!("{name} is kept, version {version}\n"))?,
-            }
+                }),
+                || format!("{name} is kept, version {version}\n"),
+            )?;
         }
         What::Get { name, stage } => get(client, format, name, stage).await?,
         What::Delete { name, days, now } => {
@@ -120,10 +121,9 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::Restore { name } => {
             let input = json!({"SecretId": name});
             client.secret_call("RestoreSecret", &input).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"secret": name}))?,
-                Format::Table => output::print(&format!("{name} stays\n"))?,
-            }
+            output::tell(format, &json!({"secret": name}), || {
+                format!("{name} stays\n")
+            })?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -15,10 +15,7 @@ pub struct Args {}
 
 pub(crate) async fn run(client: &Client, format: Format, _: &Args) -> Result<ExitCode> {
     let status = client.status().await?;
-    match format {
-        Format::Json => output::print_json(&status)?,
-        Format::Table => output::print(&table(&status))?,
-    }
+    output::tell(format, &status, || table(&status))?;
     Ok(ExitCode::SUCCESS)
 }
 

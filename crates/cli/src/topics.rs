@@ -105,10 +105,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::Show { name } => {
             let arn = client.topic_arn(name).await?;
             let all = client.subscriptions(&arn).await?;
-            match format {
-                Format::Json => output::print_json(&described(&arn, &all))?,
-                Format::Table => output::print(&subscribers(&all))?,
-            }
+            output::tell(format, &described(&arn, &all), || subscribers(&all))?;
         }
         What::Create {
             name,
@@ -127,10 +124,9 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::Delete { name } => {
             let arn = client.topic_arn(name).await?;
             client.delete_topic(&arn).await?;
-            match format {
-                Format::Json => output::print_json(&json!({"topic": name}))?,
-                Format::Table => output::print(&format!("{name} is deleted\n"))?,
-            }
+            output::tell(format, &json!({"topic": name}), || {
+                format!("{name} is deleted\n")
+            })?;
         }
         What::Subscribe(args) => {
             let arn = subscribe(client, args).await?;
@@ -165,10 +161,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
 
 /// Prints what something is called.
 fn say(format: Format, name: &str, value: &str) -> Result<()> {
-    match format {
-        Format::Json => output::print_json(&json!({name: value})),
-        Format::Table => output::print(&format!("{value}\n")),
-    }
+    output::tell(format, &json!({name: value}), || format!("{value}\n"))
 }
 
 async fn list(client: &Client, format: Format) -> Result<()> {

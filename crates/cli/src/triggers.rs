@@ -88,10 +88,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
                 .await?;
             let made = until_at_rest(client, uuid_of(&made)?).await?;
             let made = made.context("the trigger was deleted while it was made")?;
-            match format {
-                Format::Json => output::print_json(&made)?,
-                Format::Table => output::print(&format!("{}\n", show(&made["UUID"])))?,
-            }
+            output::tell(format, &made, || format!("{}\n", show(&made["UUID"])))?;
             warn_of_problems(&made);
         }
         What::List { function } => {
@@ -123,10 +120,9 @@ async fn change(client: &Client, format: Format, which: &Which, is_enabled: bool
     client.enable_mapping(&which.uuid, is_enabled).await?;
     let changed = until_at_rest(client, &which.uuid).await?;
     let changed = changed.context("the trigger was deleted meanwhile")?;
-    match format {
-        Format::Json => output::print_json(&changed)?,
-        Format::Table => output::print(&format!("{}\n", show(&changed["State"])))?,
-    }
+    output::tell(format, &changed, || {
+        format!("{}\n", show(&changed["State"]))
+    })?;
     warn_of_problems(&changed);
     Ok(())
 }

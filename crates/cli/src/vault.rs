@@ -51,10 +51,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         What::NewKey => return run_alone(),
         What::Rotate => {
             let done = client.rotate_data_keys().await?;
-            match format {
-                Format::Json => output::print_json(&done)?,
-                Format::Table => output::print(&told(&done))?,
-            }
+            output::tell(format, &done, || told(&done))?;
         }
     }
     Ok(ExitCode::SUCCESS)
