@@ -2,7 +2,7 @@
 
 use super::filter::{self, Of};
 use super::generated::{GetParametersByPathRequest as Input, GetParametersByPathResult as Output};
-use super::name::Selected;
+use super::name::{self, Selected};
 use super::refusal::{bad_token, invalid};
 use super::shown;
 use crate::context::Context;
@@ -22,7 +22,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
              specified, must use the forward slash symbol \"/\". Valid example: /get/parameters2-/by1./path0_.",
         ));
     }
-    let path = format!("{}/", input.path.trim_end_matches('/'));
+    let path = format!("{}/", name::path(&input.path));
     let filters = filter::read(input.parameter_filters.unwrap_or_default(), Of::Path)?;
     let is_recursive = input.recursive == Some(true);
     let parameters = context.deps.store.parameters();

@@ -58,14 +58,14 @@ pub(super) fn find_by_name(context: &Context, name: &str) -> Result<Arc<Paramete
     }
 }
 
-/// What names the caller's parameter in an ARN.
+/// What names the caller's parameter in an ARN, which has no slash in front.
 pub(super) fn resource<'t>(context: &Context, arn: &'t str) -> Option<&'t str> {
     let own = format!(
         ":ssm:{}:{}:parameter/",
         context.config.region, context.caller.account
     );
     let (partition, name) = arn.strip_prefix("arn:")?.split_once(&own)?;
-    (!partition.contains(':')).then_some(name)
+    (!partition.contains(':') && !name.starts_with('/')).then_some(name)
 }
 
 /// A name or an ARN, and what stands after it.
@@ -75,6 +75,11 @@ pub(super) fn split(text: &str) -> (&str, Option<&str>) {
         Some((at, _)) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
     }
+}
+
+/// A path without slashes behind.
+pub(super) fn path(text: &str) -> &str {
+    text.trim_end_matches('/')
 }
 
 /// Which parameter of the caller's.
@@ -99,7 +104,7 @@ pub(super) fn new(context: &Context, name: &str) -> Result<ParameterId> {
     if name.contains('/') && !name.starts_with('/') {
         return Err(invalid("Parameter name must be a fully qualified name."));
     }
-    let mut levels = name.trim_start_matches('/').split('/');
+    let mut levels = name.strip_prefix('/').unwrap_or(name).split('/');
     if levels.clone().count() > PARAMETER_LEVELS_MAX {
         let message = format!(
             "Hierarchy level limit exceeded: the name of a parameter has at most {PARAMETER_LEVELS_MAX} levels."

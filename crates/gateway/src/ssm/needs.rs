@@ -1,4 +1,5 @@
-//! What operations on parameters need to be allowed. In an ARN a parameter's name has no slash in front.
+//! What operations on parameters need to be allowed. In an ARN a parameter's name has no slash in front, and a path none behind:
+//! what a policy says of one must hold however a request writes it.
 //!
 //! Source: "Actions, resources, and condition keys for AWS Systems Manager" in the service authorization reference.
 
@@ -37,7 +38,7 @@ impl Guarded for Operation {
                     .collect()
             }
             GetParametersByPath => {
-                let path = parameter(of, of.text_or_empty("Path"));
+                let path = parameter(of, name::path(of.text_or_empty("Path")));
                 vec![of.need(path).with("ssm:Recursive", of.plain("Recursive"))]
             }
             PutParameter => {
@@ -60,10 +61,14 @@ impl Guarded for Operation {
     }
 }
 
-/// The ARN of a parameter or a path that is named, or whose ARN this is.
+/// The ARN of a parameter or a path that is named, or whose ARN this is; that of another's parameter is no other's.
 fn parameter(of: &Members<'_>, text: &str) -> String {
-    match text.starts_with("arn:") {
-        true => text.to_owned(),
-        false => of.arn(format_args!("parameter/{}", text.trim_start_matches('/'))),
+    let name = match text.starts_with("arn:") {
+        true => name::resource(of.context, text),
+        false => Some(text.trim_start_matches('/')),
+    };
+    match name {
+        Some(name) => of.arn(format_args!("parameter/{name}")),
+        None => text.to_owned(),
     }
 }

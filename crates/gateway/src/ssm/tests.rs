@@ -54,6 +54,7 @@ async fn names_are_those_that_aws_takes() {
         ("a/b", Exception::Validation),
         ("/a//b", Exception::Validation),
         ("/a/", Exception::Validation),
+        ("//a", Exception::Validation),
         ("/a b", Exception::Validation),
         (
             "arn:aws:ssm:us-east-1:000000000000:parameter/a",
@@ -103,6 +104,10 @@ async fn a_version_is_chosen_by_number_label_and_arn() {
         ("/b", Exception::ParameterNotFound),
         (
             &arn.replace("us-east-1", "eu-west-1"),
+            Exception::ParameterNotFound,
+        ),
+        (
+            &arn.replace("parameter/", "parameter//"),
             Exception::ParameterNotFound,
         ),
         ("a b", Exception::ParameterNotFound),
