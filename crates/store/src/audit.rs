@@ -1,6 +1,6 @@
 //! The audit log: what was changed and what was refused, each record chained to the one before it.
 //!
-//! A record's hash is over the hash before it, its number and its text. So an edit, a gap, a record put in between or an end cut off
+//! A record's hash is over the hash before it, its number, time, account and text. So an edit, a gap, a record put in between or an end cut off
 //! and written anew is found by [`Audit::verify`] by whoever knows a later hash: note the head it tells, and give it that next time.
 //! Numbers are counted from 1 and never given again. What is older than it is kept is removed from the front, where the chain then
 //! begins with the hash before it.
@@ -20,8 +20,8 @@ mod chain;
 #[cfg(test)]
 mod tests;
 
-use chain::Entry;
 pub use chain::{Broken, Head};
+use chain::{Entry, Format};
 
 /// Records removed in one transaction: other writers wait for no more than that.
 const CHUNK: u32 = 10_000;
@@ -47,6 +47,7 @@ const AUDIT: Spec = Spec {
         INSERT INTO audit_start VALUES (0, zeroblob(32));
     ",
         "ALTER TABLE audit ADD COLUMN is_whole INTEGER NOT NULL DEFAULT 0;",
+        "ALTER TABLE audit RENAME COLUMN is_whole TO format;",
     ],
 };
 
@@ -100,12 +101,12 @@ impl Audit {
             time_ms: time.as_millis(),
             account: account.to_string(),
             record,
-            is_whole: true,
+            format: Format::Bounded,
         };
         let append = move |to: &Connection| {
             let before = chain::last(to)?;
             let (number, hash) = (before.number + 1, before.next(&entry));
-            let insert = "INSERT INTO audit (number, time, account, record, hash, is_whole)
+            let insert = "INSERT INTO audit (number, time, account, record, hash, format)
                           VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let row = params![
                 number,
@@ -113,7 +114,7 @@ impl Audit {
                 entry.account,
                 entry.record,
                 hash.to_bytes(),
-                entry.is_whole
+                entry.format as i64
             ];
             to.execute(insert, row).doing("write audit record")?;
             Ok(())

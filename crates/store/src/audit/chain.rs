@@ -24,10 +24,22 @@ pub(super) struct Entry {
     pub(super) time_ms: i64,
     pub(super) account: String,
     pub(super) record: String,
-    /// Whether time and account are covered too, by which records are found and removed; those that older Kilns wrote are
-    /// covered by their texts alone.
-    pub(super) is_whole: bool,
+    pub(super) format: Format,
 }
+
+/// How an entry is hashed. What is hashed in one way must not be what another entry is hashed to in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// The text alone, as the first Kilns did.
+    Record = 0,
+    /// Time and account, by which records are found and removed, and the text, one after the other.
+    Joined = 1,
+    /// The same with a mark in front and the length of the account between.
+    Bounded = 2,
+}
+
+/// In front of what is bounded: more bytes than a time has, which no text begins with.
+const MARK: [u8; 9] = [0xff; 9];
 
 /// Where the chain is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +61,11 @@ impl Head {
         let mut hasher = Hasher::new();
         hasher.update(self.hash.to_bytes());
         hasher.update((self.number + 1).to_be_bytes());
-        if entry.is_whole {
+        if entry.format == Format::Bounded {
+            hasher.update(MARK);
+            hasher.update((entry.account.len() as u64).to_be_bytes());
+        }
+        if entry.format != Format::Record {
             hasher.update(entry.time_ms.to_be_bytes());
             hasher.update(entry.account.as_bytes());
         }
@@ -61,6 +77,22 @@ impl Head {
         Ok(Self {
             number: row.get(0)?,
             hash: Sha256::from_bytes(row.get(1)?),
+        })
+    }
+}
+
+impl Entry {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            time_ms: row.get(2)?,
+            account: row.get(3)?,
+            record: row.get(4)?,
+            format: match row.get(5)? {
+                0 => Format::Record,
+                1 => Format::Joined,
+                2 => Format::Bounded,
+                other => return Err(rusqlite::Error::IntegralValueOutOfRange(5, other)),
+            },
         })
     }
 }
@@ -134,7 +166,7 @@ fn walk(
     last: i64,
     mut see: impl FnMut(&Head),
 ) -> rusqlite::Result<Result<Head, Broken>> {
-    let select = "SELECT number, hash, time, account, record, is_whole FROM audit
+    let select = "SELECT number, hash, time, account, record, format FROM audit
                   WHERE number <= ?1 ORDER BY number";
     let mut select = from.prepare(select)?;
     let mut rows = select.query([last])?;
@@ -143,13 +175,9 @@ fn walk(
         if next.number != at.number + 1 {
             return Ok(Err(Broken::Missing(at.number + 1)));
         }
-        let entry = Entry {
-            time_ms: row.get(2)?,
-            account: row.get(3)?,
-            record: row.get(4)?,
-            is_whole: row.get(5)?,
-        };
-        if at.next(&entry) != next.hash {
+        // What cannot be read was not written so.
+        let entry = Entry::of(row).ok();
+        if entry.is_none_or(|entry| at.next(&entry) != next.hash) {
             return Ok(Err(Broken::Altered(next.number)));
         }
         at = next;

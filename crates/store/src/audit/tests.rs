@@ -86,7 +86,20 @@ async fn an_edit_a_gap_and_a_new_record_in_between_are_found() {
             Broken::Altered(3),
         ),
         (
-            "UPDATE audit SET is_whole = 0 WHERE number = 3",
+            "UPDATE audit SET format = 1 WHERE number = 3",
+            Broken::Altered(3),
+        ),
+        (
+            "UPDATE audit SET format = 9 WHERE number = 3",
+            Broken::Altered(3),
+        ),
+        (
+            "UPDATE audit SET record = CAST(x'7bff7d' AS TEXT) WHERE number = 3",
+            Broken::Altered(3),
+        ),
+        (
+            "UPDATE audit SET account = substr(account, 1, 11), record = substr(account, 12) || record
+             WHERE number = 3",
             Broken::Altered(3),
         ),
         (
@@ -157,22 +170,28 @@ async fn records_whose_times_were_altered_are_not_removed_as_old() {
 #[tokio::test]
 async fn what_an_older_kiln_wrote_is_covered_as_it_was() {
     let log = log(1).await;
-    let entry = Entry {
-        time_ms: 2_000,
-        account: account().to_string(),
-        record: "{}".to_owned(),
-        is_whole: false,
-    };
-    let head = log.verify(None).await.unwrap();
-    let hash = head.next(&entry);
-    log.tamper(&format!(
-        "INSERT INTO audit (number, time, account, record, hash) VALUES (2, 2000, '{}', '{{}}', x'{hash}')",
-        account()
-    ));
-    assert_eq!(log.verify(None).await.unwrap().number, 2);
+    let mut head = log.verify(None).await.unwrap();
+    for format in [Format::Record, Format::Joined] {
+        let entry = Entry {
+            time_ms: 2_000,
+            account: account().to_string(),
+            record: "{}".to_owned(),
+            format,
+        };
+        let hash = head.next(&entry);
+        log.tamper(&format!(
+            "INSERT INTO audit (number, time, account, record, hash, format)
+             VALUES ({}, 2000, '{}', '{{}}', x'{hash}', {})",
+            head.number + 1,
+            account(),
+            format as i64
+        ));
+        head = log.verify(None).await.unwrap();
+    }
+    assert_eq!(head.number, 3);
     log.audit
         .append(&account(), Timestamp::from_millis(3_000), "{}".into())
         .await
         .unwrap();
-    assert_eq!(log.verify(None).await.unwrap().number, 3);
+    assert_eq!(log.verify(None).await.unwrap().number, 4);
 }
