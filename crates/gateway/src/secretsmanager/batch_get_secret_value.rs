@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use kiln_types::Secret;
+use serde_json::json;
 
 use super::generated::{
     APIErrorType, BatchGetSecretValueRequest as Input, BatchGetSecretValueResponse as Output,
@@ -12,10 +13,16 @@ use super::generated::{
 use super::refusal::invalid;
 use super::{filter, find, get_secret_value, page, to_read};
 use crate::access;
+use crate::audit::{self, Deed, Outcome};
 use crate::context::Context;
 use crate::error::Result;
 use crate::page::{Order, size};
 
+/// What is written down of each secret.
+const READ: Deed = Deed {
+    service: "secretsmanager",
+    name: "GetSecretValue",
+};
 /// Secrets of a page, at most.
 const PAGE_MAX: usize = 20;
 
@@ -40,7 +47,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     };
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for (id, found) in asked {
-        match read(context, &id, found).await {
+        let answered = read(context, &id, found).await;
+        let outcome = Outcome::of(&answered);
+        audit::note(context, READ, json!({"secretId": id}), outcome).await?;
+        match answered {
             Ok(value) => values.push(value),
             Err(error) => errors.push(APIErrorType {
                 secret_id: Some(id),
