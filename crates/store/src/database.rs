@@ -41,6 +41,8 @@ const GROUP_MAX: usize = 512;
 const STATEMENTS_MAX: usize = 128;
 /// 8 KiB were 1.5 times as fast as 4 KiB for appends.
 const PAGE_BYTES: u32 = 8_192;
+/// How long a connection waits for another one's lock.
+const BUSY: Duration = Duration::from_secs(5);
 /// Idle read connections kept open.
 const READERS_IDLE_MAX: usize = 4;
 
@@ -127,15 +129,32 @@ impl Database {
         Ok((database, made))
     }
 
-    /// Writes the file anew, so that nothing is left of what was deleted or replaced in it. While the store is being opened.
-    pub(crate) fn vacuum(&self) -> Result<(), Error> {
-        let vacuum = || {
-            let connection = Connection::open(&self.path)?;
-            connection.busy_timeout(Duration::from_secs(5))?;
-            connection.execute_batch("VACUUM")?;
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        };
-        vacuum().doing("write the database anew")
+    /// Writes the file anew, so that nothing is left of what was deleted or replaced in it, and then makes a change. While the
+    /// store is being opened.
+    pub(crate) fn write_anew(
+        &self,
+        then: impl FnOnce(&Connection) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        const DOING: &str = "write the database anew";
+        let connection = open_apart(&self.path).doing(DOING)?;
+        connection.execute_batch("VACUUM").doing(DOING)?;
+        empty_log(&connection).doing(DOING)?;
+        then(&connection)
+    }
+
+    /// Copies the log into the file and empties it, so that nothing is left of what was deleted or replaced, if the file wipes that.
+    pub(crate) async fn wipe(&self) -> Result<(), Error> {
+        const DOING: &str = "empty a database's log";
+        let path = self.path.clone();
+        let wipe = move || empty_log(&open_apart(&path)?);
+        let task = tokio::task::spawn_blocking(wipe);
+        task.await.map_err(|_| Error::Panicked(DOING))?.doing(DOING)
+    }
+
+    /// The same while the store is being opened.
+    pub(crate) fn wipe_now(&self) -> Result<(), Error> {
+        let wiped = open_apart(&self.path).and_then(|connection| empty_log(&connection));
+        wiped.doing("empty a database's log")
     }
 
     /// Runs `work` on the writer thread and waits until its change is committed.
@@ -285,7 +304,7 @@ fn configure(connection: &Connection, spec: &Spec) -> rusqlite::Result<()> {
     let log_bytes_max = spec.checkpoint.log_bytes_max();
     connection.pragma_update(None, "journal_size_limit", log_bytes_max)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.busy_timeout(Duration::from_secs(5))
+    connection.busy_timeout(BUSY)
 }
 
 /// Says what commits wait for from here on.
@@ -297,10 +316,29 @@ fn wait_for(connection: &Connection, durability: Durability) -> rusqlite::Result
     connection.pragma_update(None, "synchronous", synchronous)
 }
 
+/// A connection beside the writer's, for what is done to the file as a whole.
+fn open_apart(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+/// Fails while somebody reads what is in the log for longer than [`BUSY`].
+fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    match is_busy {
+        false => Ok(()),
+        true => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("somebody reads the log".to_owned()),
+        )),
+    }
+}
+
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     Ok(connection)
 }
 

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::database::Database;
 use crate::document::Documents;
 use crate::error::Error;
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
 
 mod rows;
 
@@ -201,12 +201,8 @@ impl Parameters {
         wanted: Vec<(ParameterId, u64)>,
         opens: bool,
     ) -> Result<Vec<PastVersion>, Error> {
-        let rows = self.sealed(wanted.clone()).await?;
-        match self.opened(rows, opens) {
-            Ok(versions) => Ok(versions),
-            // Their data key may have been replaced since.
-            Err(_) => self.opened(self.sealed(wanted).await?, opens),
-        }
+        let read = || self.sealed(wanted.clone());
+        vault::read_and_open(read, |rows| self.opened(rows, opens)).await
     }
 
     async fn sealed(&self, wanted: Vec<(ParameterId, u64)>) -> Result<Vec<Sealed>, Error> {

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::database::Database;
 use crate::document::Documents;
 use crate::error::{Doing, Error};
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
 
 mod rows;
 mod value;
@@ -277,17 +277,11 @@ impl Secrets {
         secret: &Secret,
         version: &str,
     ) -> Result<Option<SecretValue>, Error> {
-        let Some(sealed) = self.sealed(secret, version).await? else {
-            return Ok(None);
+        let open = |sealed: Option<String>| {
+            let opened = sealed.map(|sealed| self.rows.open(secret, version, &sealed));
+            opened.transpose()
         };
-        match self.rows.open(secret, version, &sealed) {
-            Ok(value) => Ok(Some(value)),
-            // Its data key may have been replaced since.
-            Err(error) => match self.sealed(secret, version).await? {
-                Some(anew) if anew != sealed => self.rows.open(secret, version, &anew).map(Some),
-                _ => Err(error),
-            },
-        }
+        vault::read_and_open(|| self.sealed(secret, version), open).await
     }
 
     async fn sealed(&self, secret: &Secret, version: &str) -> Result<Option<String>, Error> {

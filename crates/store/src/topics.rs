@@ -233,8 +233,9 @@ impl Topics {
 
     /// What signs messages to HTTP endpoints, if it was made.
     pub async fn signer(&self) -> Result<Option<SignerKept>, Error> {
-        let row = self.database.read("read the key of topics", signer).await?;
-        row.map(|row| opened(&self.vault, row)).transpose()
+        let read = || self.database.read("read the key of topics", signer);
+        let open = |row: Option<_>| row.map(|row| opened(&self.vault, row)).transpose();
+        vault::read_and_open(read, open).await
     }
 
     /// Keeps what signs messages, unless there is one already; returns the one that is there.

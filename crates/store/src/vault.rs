@@ -70,12 +70,12 @@ pub struct Resealed {
 
 impl Vault {
     /// The vault of a database: all its data keys, unwrapped. Those that a former master key wrapped are wrapped by the
-    /// current one.
-    pub(crate) fn unlock(to: &Connection, masters: &MasterKeys) -> Result<Self, Error> {
+    /// current one; also says whether there were any.
+    pub(crate) fn unlock(to: &Connection, masters: &MasterKeys) -> Result<(Self, bool), Error> {
         let master = Cipher::new(masters.current.bytes())?;
         let former = masters.former.iter().map(|key| Cipher::new(key.bytes()));
         let former = former.collect::<Result<Vec<_>, _>>()?;
-        let mut keys = HashMap::new();
+        let (mut keys, mut is_changed) = (HashMap::new(), false);
         for (id, owner, wrapped) in wrapped_keys(to).doing("read data keys")? {
             let what = wrapping(&id, &owner);
             let bytes = match master.open(&what, &wrapped) {
@@ -87,16 +87,18 @@ impl Vault {
                     let update = "UPDATE data_key SET wrapped = ?2 WHERE id = ?1";
                     let updated = to.execute(update, params![id, wrapped]);
                     updated.doing("wrap data keys")?;
+                    is_changed = true;
                     bytes
                 }
             };
             let cipher = Cipher::new(&bytes)?;
             keys.insert(id.clone(), Arc::new(DataKey { id, owner, cipher }));
         }
-        Ok(Self {
+        let vault = Self {
             master: Arc::new(master),
             keys: Arc::new(RwLock::new(keys)),
-        })
+        };
+        Ok((vault, is_changed))
     }
 
     /// Seals what belongs to an account; `what` it is must be said again to open it. An account's first text gets it a data
@@ -236,6 +238,20 @@ impl DataKey {
     fn seal(&self, what: &str, plain: &[u8]) -> Result<String, Error> {
         let sealed = BASE64.encode(self.cipher.seal(what, plain)?);
         Ok(format!("{FORMAT}.{}.{sealed}", self.id))
+    }
+}
+
+/// Reads sealed texts and opens them, and does so again if that fails: their data key may have been replaced in between.
+pub(crate) async fn read_and_open<S, T, F>(
+    read: impl Fn() -> F,
+    open: impl Fn(S) -> Result<T, Error>,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<S, Error>>,
+{
+    match open(read().await?) {
+        Ok(opened) => Ok(opened),
+        Err(_) => open(read().await?),
     }
 }
 

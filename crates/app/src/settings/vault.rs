@@ -25,12 +25,7 @@ pub(crate) struct Vault {
     #[arg(long, env = "KILN_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
     /// The master key before that one, needed once, on the first start with the new one.
-    #[arg(
-        long,
-        env = "KILN_FORMER_MASTER_KEY_FILE",
-        value_name = "FILE",
-        requires = "master_key_file"
-    )]
+    #[arg(long, env = "KILN_FORMER_MASTER_KEY_FILE", value_name = "FILE")]
     former_master_key_file: Option<PathBuf>,
 }
 

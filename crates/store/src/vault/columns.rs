@@ -8,6 +8,7 @@ use super::{Vault, split};
 use crate::error::{Doing, Error};
 
 /// A column of sealed texts.
+#[derive(Debug)]
 struct Column {
     table: &'static str,
     column: &'static str,
@@ -105,22 +106,41 @@ const COLUMNS: &[Column] = &[
     },
 ];
 
-/// Seals what was written before its column was sealed, and says whether there was any.
-pub(crate) fn seal_what_is_plain(vault: &Vault, to: &Connection) -> Result<bool, Error> {
-    let mut any = false;
+/// Columns in which something was plain, until it has been wiped off the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Unwiped(Vec<&'static Column>);
+
+/// Seals what was written before its column was sealed. What was plain is on the disk still: a column that had anything in it is
+/// done only when the caller has wiped that and said so ([`Unwiped::done`]), and is told again at the next start if that did not
+/// come to pass.
+pub(crate) fn seal_what_is_plain(vault: &Vault, to: &Connection) -> Result<Unwiped, Error> {
+    let mut unwiped = Unwiped::default();
     for column in COLUMNS {
-        let name = format!("{}.{}", column.table, column.column);
-        let insert = "INSERT OR IGNORE INTO sealed_column (name) VALUES (?1)";
-        if to.execute(insert, [&name]).doing("seal what is stored")? == 0 {
+        if column.is_done(to).doing("seal what is stored")? {
             continue;
         }
-        let sealed = column.each(to, None, |owner, what, text| match split(text) {
+        if column.is_empty(to).doing("seal what is stored")? {
+            column.set_done(to)?;
+            continue;
+        }
+        column.each(to, None, |owner, what, text| match split(text) {
             Some(_) => Ok(None),
             None => vault.seal_of(to, owner, what, text.as_bytes()).map(Some),
         })?;
-        any |= sealed > 0;
+        unwiped.0.push(column);
     }
-    Ok(any)
+    Ok(unwiped)
+}
+
+impl Unwiped {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Nothing is left on the disk of what was plain.
+    pub(crate) fn done(&self, to: &Connection) -> Result<(), Error> {
+        self.0.iter().try_for_each(|column| column.set_done(to))
+    }
 }
 
 /// Seals all that is an owner's with the data key that is current, and says how many texts that were.
@@ -136,6 +156,26 @@ pub(super) fn reseal(vault: &Vault, to: &Connection, owner: &str) -> Result<usiz
 }
 
 impl Column {
+    fn name(&self) -> String {
+        format!("{}.{}", self.table, self.column)
+    }
+
+    fn is_done(&self, from: &Connection) -> rusqlite::Result<bool> {
+        let select = "SELECT EXISTS (SELECT 1 FROM sealed_column WHERE name = ?1)";
+        from.query_row(select, [self.name()], |row| row.get(0))
+    }
+
+    fn set_done(&self, to: &Connection) -> Result<(), Error> {
+        let insert = "INSERT OR IGNORE INTO sealed_column (name) VALUES (?1)";
+        let inserted = to.execute(insert, [self.name()]);
+        inserted.doing("seal what is stored").map(|_| ())
+    }
+
+    fn is_empty(&self, from: &Connection) -> rusqlite::Result<bool> {
+        let select = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", self.table);
+        from.query_row(&select, [], |row| row.get(0))
+    }
+
     /// Lets `change` say what each text becomes, of one owner or of all, and counts those that it changed.
     fn each(
         &self,

@@ -84,7 +84,13 @@ impl MasterKeys {
         is_sealed: bool,
     ) -> Result<Self, Error> {
         let path = dir.join(FILE);
-        let kept = read(&path)?;
+        let kept = match read(&path) {
+            Err(error @ Error::Damaged { .. }) if given.is_some() => {
+                tracing::warn!(%error, "the key in the data directory is no use");
+                None
+            }
+            read => read?,
+        };
         let Some(current) = given else {
             let current = match kept {
                 Some(kept) => kept,

@@ -28,7 +28,7 @@ proptest! {
     #[test]
     fn whatever_is_sealed_opens_and_shows_nothing_of_itself(plain in proptest::collection::vec(any::<u8>(), 4..200)) {
         let database = database();
-        let vault = Vault::unlock(&database, &masters()).unwrap();
+        let vault = Vault::unlock(&database, &masters()).unwrap().0;
         let sealed = vault.seal(&database, &account(), "row", &plain).unwrap();
         prop_assert_eq!(&*vault.open(&account(), "row", &sealed).unwrap(), &plain);
         prop_assert!(!sealed.as_bytes().windows(plain.len()).any(|part| part == plain));
@@ -37,7 +37,7 @@ proptest! {
     #[test]
     fn whatever_is_altered_does_not_open(at in 0usize..60, to in any::<u8>()) {
         let database = database();
-        let vault = Vault::unlock(&database, &masters()).unwrap();
+        let vault = Vault::unlock(&database, &masters()).unwrap().0;
         let sealed = vault.seal(&database, &account(), "row", b"a secret of some length").unwrap();
         let mut altered = sealed.clone().into_bytes();
         let at = at % altered.len();
@@ -51,7 +51,7 @@ proptest! {
 #[test]
 fn the_same_text_is_sealed_differently_each_time() {
     let database = database();
-    let vault = Vault::unlock(&database, &masters()).unwrap();
+    let vault = Vault::unlock(&database, &masters()).unwrap().0;
     let seal = || vault.seal(&database, &account(), "row", b"text").unwrap();
     assert_ne!(seal(), seal());
 }
@@ -59,7 +59,7 @@ fn the_same_text_is_sealed_differently_each_time() {
 #[test]
 fn what_is_one_things_or_one_accounts_opens_as_no_other() {
     let database = database();
-    let vault = Vault::unlock(&database, &masters()).unwrap();
+    let vault = Vault::unlock(&database, &masters()).unwrap().0;
     let sealed = vault.seal(&database, &account(), "one", b"text").unwrap();
     assert!(vault.open(&account(), "two", &sealed).is_err());
     let other = "123456789012".parse().unwrap();
@@ -72,14 +72,14 @@ fn what_is_one_things_or_one_accounts_opens_as_no_other() {
 fn a_data_key_whose_transaction_failed_seals_nothing_afterwards() {
     let mut database = database();
     let masters = masters();
-    let vault = Vault::unlock(&database, &masters).unwrap();
+    let vault = Vault::unlock(&database, &masters).unwrap().0;
     let transaction = database.transaction().unwrap();
     vault
         .seal(&transaction, &account(), "row", b"lost")
         .unwrap();
     transaction.rollback().unwrap();
     let sealed = vault.seal(&database, &account(), "row", b"kept").unwrap();
-    let again = Vault::unlock(&database, &masters).unwrap();
+    let again = Vault::unlock(&database, &masters).unwrap().0;
     assert_eq!(&**again.open(&account(), "row", &sealed).unwrap(), b"kept");
 }
 
@@ -89,7 +89,7 @@ fn a_key_that_is_made_in_the_commit_of_a_rotation_is_not_forgotten_with_those_th
     for migration in crate::functions::META.migrations {
         database.execute_batch(migration).unwrap();
     }
-    let vault = Vault::unlock(&database, &masters()).unwrap();
+    let vault = Vault::unlock(&database, &masters()).unwrap().0;
     let before = vault.seal(&database, &account(), "row", b"old").unwrap();
     let (resealed, destroyed) = vault.rotate(&database).unwrap();
     assert_eq!((resealed.keys, destroyed.len()), (1, 1));
@@ -105,7 +105,7 @@ fn a_key_that_is_made_in_the_commit_of_a_rotation_is_not_forgotten_with_those_th
 fn a_former_master_key_is_needed_once() {
     let database = database();
     let old = masters();
-    let vault = Vault::unlock(&database, &old).unwrap();
+    let vault = Vault::unlock(&database, &old).unwrap().0;
     let sealed = vault.seal(&database, &account(), "row", b"text").unwrap();
     let new = masters();
     assert!(matches!(
@@ -116,8 +116,8 @@ fn a_former_master_key_is_needed_once() {
         former: vec![old.current.clone()],
         ..new.clone()
     };
-    Vault::unlock(&database, &both).unwrap();
-    let vault = Vault::unlock(&database, &new).unwrap();
+    assert!(Vault::unlock(&database, &both).unwrap().1);
+    let vault = Vault::unlock(&database, &new).unwrap().0;
     assert_eq!(&**vault.open(&account(), "row", &sealed).unwrap(), b"text");
     assert!(matches!(
         Vault::unlock(&database, &old),

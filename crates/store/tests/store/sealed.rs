@@ -14,13 +14,15 @@ const VALUE: &str = "Gott";
 
 /// A text in any of the files of a directory that databases are made of.
 fn is_on_disk(dir: &Path, text: &str) -> bool {
+    has_bytes(dir, text.as_bytes())
+}
+
+fn has_bytes(dir: &Path, text: &[u8]) -> bool {
     let files = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
     let files = files.filter(|file| file.is_file());
-    files.map(|file| fs::read(file).unwrap()).any(|bytes| {
-        bytes
-            .windows(text.len())
-            .any(|part| part == text.as_bytes())
-    })
+    files
+        .map(|file| fs::read(file).unwrap())
+        .any(|bytes| bytes.windows(text.len()).any(|part| part == text))
 }
 
 fn open_with(
@@ -34,6 +36,15 @@ fn open_with(
         ..Config::new(dir)
     };
     Store::open(config, Arc::new(ManualClock::default()))
+}
+
+/// Ids of data keys, and how they are wrapped.
+fn data_keys(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let database = rusqlite::Connection::open(dir.join("meta.db")).unwrap();
+    let select = "SELECT id, wrapped FROM data_key ORDER BY id";
+    let mut select = database.prepare(select).unwrap();
+    let keys = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    keys.unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 #[tokio::test]
@@ -87,6 +98,25 @@ async fn what_an_older_kiln_wrote_in_plain_is_sealed_and_wiped() {
 }
 
 #[tokio::test]
+async fn what_was_sealed_and_not_wiped_is_wiped_at_the_next_start() {
+    let sample = Sample::new();
+    sample.store.create_function(function("sum")).await.unwrap();
+    sample.store.close().await.unwrap();
+    // As after a start that ended before it wiped: sealed, a trace of it in a page that is free, and not marked.
+    let database = rusqlite::Connection::open(sample.dir.path().join("meta.db")).unwrap();
+    let traces = format!(
+        "PRAGMA secure_delete = OFF; CREATE TABLE trace (text TEXT); INSERT INTO trace VALUES ('{VALUE}'); DROP TABLE trace;
+         DELETE FROM sealed_column WHERE name = 'function.document'"
+    );
+    database.execute_batch(&traces).unwrap();
+    drop(database);
+    assert!(is_on_disk(sample.dir.path(), VALUE));
+    let sample = sample.reopened().await;
+    assert!(!is_on_disk(sample.dir.path(), VALUE));
+    assert!(sample.store.function(&id("sum")).is_some());
+}
+
+#[tokio::test]
 async fn a_given_master_key_takes_the_place_of_the_one_that_lay_there() {
     let sample = Sample::new();
     let dir = sample.dir.path();
@@ -95,8 +125,15 @@ async fn a_given_master_key_takes_the_place_of_the_one_that_lay_there() {
     assert!(kept.exists());
     sample.store.close().await.unwrap();
     let given = MasterKey::random().unwrap();
+    let wrapped = data_keys(dir);
     let store = open_with(dir, Some(&given), None).unwrap();
     assert!(store.function(&id("sum")).is_some());
+    assert!(!kept.exists());
+    assert!(!wrapped.iter().any(|(_, key)| has_bytes(dir, key)));
+    store.close().await.unwrap();
+    // What lies there afterwards and is no key does not matter, while there is another.
+    fs::write(&kept, "no key").unwrap();
+    let store = open_with(dir, Some(&given), None).unwrap();
     assert!(!kept.exists());
     store.close().await.unwrap();
     let refused = open(dir, sample.clock.clone()).err().unwrap();
@@ -122,17 +159,11 @@ async fn rotation_seals_everything_by_keys_that_are_new() {
         store.create_function(function(&name)).await.unwrap();
     }
     let key = store.keys().create(&account(), "ci").await.unwrap();
-    let keys = || {
-        let database = rusqlite::Connection::open(dir.join("meta.db")).unwrap();
-        let mut select = database
-            .prepare("SELECT id FROM data_key ORDER BY id")
-            .unwrap();
-        let ids = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        ids.collect::<Result<Vec<_>, _>>().unwrap()
-    };
-    let before = keys();
+    let (before, wrapped): (Vec<_>, Vec<_>) = data_keys(&dir).into_iter().unzip();
+    assert!(wrapped.iter().all(|key| has_bytes(&dir, key)));
     let done = store.rotate_data_keys().await.unwrap();
-    let after = keys();
+    assert!(!wrapped.iter().any(|key| has_bytes(&dir, key)));
+    let (after, _): (Vec<_>, Vec<_>) = data_keys(&dir).into_iter().unzip();
     // The account's, and the server's own. 20 functions, the key, and what functions' keys are derived from.
     assert_eq!((done.keys, done.texts), (2, 22));
     assert_eq!((before.len(), after.len()), (2, 2));
