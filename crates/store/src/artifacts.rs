@@ -27,6 +27,7 @@ mod index;
 mod integrity;
 mod link;
 mod package;
+mod room;
 #[cfg(test)]
 mod tests;
 mod unpack;
@@ -34,6 +35,8 @@ mod unpack;
 pub use derived::DerivedDraft;
 use index::{Index, Reservation, Trust};
 pub use integrity::Checked;
+pub use room::Room;
+use room::Rooms;
 
 /// Packages unpacked at once: each is held in memory meanwhile. Further ones wait.
 const UNPACKS_MAX: usize = 4;
@@ -89,6 +92,9 @@ pub enum ArtifactError {
         /// The limit.
         max: u64,
     },
+    /// Packages that are being read take all the memory that they may.
+    #[error("packages that are being read take all the memory that they may; try again")]
+    Crowded,
     /// There is no such package.
     #[error("package {0} does not exist")]
     NotFound(Sha256),
@@ -149,6 +155,7 @@ struct Shared {
     unpacks: Arc<Semaphore>,
     /// Packages that are read whole at once.
     checks: Arc<Semaphore>,
+    rooms: Rooms,
     clock: Arc<dyn Clock>,
 }
 
@@ -165,6 +172,7 @@ impl Artifacts {
             index: Arc::new(index),
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
             checks: Arc::new(Semaphore::new(integrity::CHECKS_MAX)),
+            rooms: Rooms::new(),
             clock,
         };
         Ok(Self {
@@ -225,14 +233,28 @@ impl Artifacts {
         self.shared.shelf.place(sha256).join(package::CODE)
     }
 
-    /// The zip as it was uploaded.
+    /// The zip as it was uploaded, with its [`Room`].
     pub async fn zip(&self, sha256: &Sha256) -> Result<Bytes, ArtifactError> {
         if !self.shared.index.contains(sha256) {
             return Err(ArtifactError::NotFound(sha256.clone()));
         }
         let path = self.shared.shelf.place(sha256).join(package::ZIP);
-        let read = move || Ok(fs::read(&path).map_err(Error::file("read", &path))?.into());
+        let rooms = self.shared.rooms.clone();
+        let read = move || {
+            let about = fs::metadata(&path).map_err(Error::file("look at", &path))?;
+            let room = rooms.take(about.len())?;
+            let zip = fs::read(&path).map_err(Error::file("read", &path))?;
+            Ok(room.keep(zip.into()))
+        };
         blocking("read package", read).await
+    }
+
+    /// Room for a package that is read from somewhere else.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Crowded`]: others take all that there is.
+    pub fn room_for(&self, bytes: u64) -> Result<Room, ArtifactError> {
+        self.shared.rooms.take(bytes)
     }
 
     /// The zips together, in bytes: what AWS counts as code storage.

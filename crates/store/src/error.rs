@@ -50,6 +50,17 @@ pub enum Error {
         /// The holder's process id, or `unknown`.
         pid: String,
     },
+    /// Another user owns the data directory.
+    #[error(
+        "data directory {dir} belongs to another user (uid {owner}), who could read and replace what is in it; choose another \
+         directory, or chown this one"
+    )]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// The data was written by a newer Kiln.
     #[error(
         "{file} has format {found}, this version of Kiln knows up to {known}; use a newer Kiln"

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -85,6 +85,7 @@ impl Store {
     /// when a newer Kiln wrote it.
     pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let dir = config.dir;
+        refuse_foreign_dir(&dir)?;
         make_private_dir(&dir)?;
         let lock = take_lock(&dir)?;
         let (meta, vault) = open_meta(&dir, config.master_key, config.former_master_key)?;
@@ -344,18 +345,24 @@ impl Store {
     }
 
     /// Gives each account, and the server itself, a new data key, seals by it all that the one before sealed, and destroys
-    /// that. One transaction.
+    /// that. One transaction, after which the disk is wiped of the old keys; should somebody be reading them from the log, that is
+    /// left to the next time it is emptied.
     pub async fn rotate_data_keys(&self) -> Result<Resealed, Error> {
         let vault = self.parts.vault.clone();
         let work = move |to: &Connection| vault.rotate(to);
         let vault = self.parts.vault.clone();
         let forget = move |(_, destroyed): &(Resealed, Vec<String>)| vault.forget(destroyed);
         let made = self.parts.meta.write_then("rotate data keys", work, forget);
-        made.await.map(|(resealed, _)| resealed)
+        let (resealed, _) = made.await?;
+        if let Err(error) = self.parts.meta.wipe().await {
+            tracing::warn!(%error, "data keys that were destroyed are on the disk until the server stops");
+        }
+        Ok(resealed)
     }
 }
 
-/// Opens `meta.db` with its vault; what an older Kiln wrote in plain is sealed, and nothing is left of it.
+/// Opens `meta.db` with its vault; what an older Kiln wrote in plain is sealed, and nothing is left of it, nor of data keys as a
+/// former master key wrapped them.
 fn open_meta(
     dir: &Path,
     given: Option<MasterKey>,
@@ -364,18 +371,46 @@ fn open_meta(
     let is_given = given.is_some();
     let unlock = |to: &Connection| {
         let masters = MasterKeys::of(dir, given, former, Vault::has_keys(to)?)?;
-        let vault = Vault::unlock(to, &masters)?;
-        let was_plain = seal_what_is_plain(&vault, to)?;
-        Ok((vault, was_plain))
+        let (vault, is_wrapped_anew) = Vault::unlock(to, &masters)?;
+        let unwiped = seal_what_is_plain(&vault, to)?;
+        Ok((vault, is_wrapped_anew, unwiped))
     };
-    let (meta, (vault, was_plain)) = Database::open_with(dir, &crate::functions::META, unlock)?;
-    if was_plain {
-        meta.vacuum()?;
+    let (meta, (vault, is_wrapped_anew, unwiped)) =
+        Database::open_with(dir, &crate::functions::META, unlock)?;
+    if !unwiped.is_empty() {
+        meta.write_anew(|to| unwiped.done(to))?;
+    } else if is_wrapped_anew {
+        meta.wipe_now()?;
     }
     if is_given {
         MasterKeys::forget_kept(dir)?;
     }
     Ok((Arc::new(meta), vault))
+}
+
+/// Refuses a data directory, or a link to one, that somebody else made: who owns it can read and replace what is in it. Who had
+/// this server started by `sudo` may have made it.
+fn refuse_foreign_dir(dir: &Path) -> Result<(), Error> {
+    let own =
+        fs::metadata("/proc/self").map_err(Error::file("look at", Path::new("/proc/self")))?;
+    let by_sudo = std::env::var("SUDO_UID")
+        .ok()
+        .and_then(|uid| uid.parse().ok());
+    for about in [fs::symlink_metadata(dir), fs::metadata(dir)] {
+        let owner = match about {
+            Ok(about) => about.uid(),
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(Error::file("look at", dir)(error)),
+        };
+        let is_trusted = owner == own.uid() || owner == 0 || by_sudo == Some(owner);
+        if !is_trusted {
+            return Err(Error::Foreign {
+                dir: dir.to_owned(),
+                owner,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Makes a directory that only the server's own user may enter: it holds keys and users' code.

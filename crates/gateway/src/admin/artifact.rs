@@ -16,6 +16,7 @@ use crate::access::{self, Need};
 use crate::auth::presign_get;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
+use crate::lambda::function::package::crowded;
 use crate::lambda::layer::may_use;
 
 /// What the path begins with, after `/_kiln/`.
@@ -37,6 +38,7 @@ pub(super) async fn handle(context: &Context, sha256: &str) -> Result<Response<B
     match context.deps.store.artifacts().zip(&sha256).await {
         Ok(zip) => Ok(with_type("application/zip", zip)),
         Err(ArtifactError::Store(error)) => Err(error.into()),
+        Err(ArtifactError::Crowded) => Err(crowded()),
         Err(_) => Err(unknown()),
     }
 }

@@ -191,9 +191,15 @@ fn unusable(error: ArtifactError) -> ApiError {
             Exception::CodeStorageExceeded,
             "Code storage limit exceeded.",
         ),
+        ArtifactError::Crowded => crowded(),
         ArtifactError::NotFound(_) | ArtifactError::NotIntact { .. } => ApiError::internal(),
         ArtifactError::Store(error) => error.into(),
     }
+}
+
+/// Others hold what packages may take of the memory.
+pub(crate) fn crowded() -> ApiError {
+    ApiError::new(Exception::TooManyRequests, "Rate exceeded")
 }
 
 fn not_a_zip() -> ApiError {

@@ -38,13 +38,15 @@ pub(super) async fn read(
     if object.size > limits::UNZIPPED_BYTES_MAX {
         return Err(super::package::too_large(limits::UNZIPPED_BYTES_MAX));
     }
+    let room = context.deps.store.artifacts().room_for(object.size);
+    let room = room.map_err(|_| super::package::crowded())?;
     let mut reader = objects.read(&object, 0, object.size).ok_or_else(missing)?;
     let reading = context.deps.tracker.spawn_blocking(move || {
         let mut whole = BytesMut::new();
         loop {
             let bytes = reader.read(READ_BYTES)?;
             if bytes.is_empty() {
-                return Ok::<_, kiln_store::Error>(whole.freeze());
+                return Ok::<_, kiln_store::Error>(room.keep(whole.freeze()));
             }
             whole.extend_from_slice(&bytes);
         }
