@@ -26,6 +26,7 @@ use crate::server::Shared;
 mod held;
 mod kept;
 mod need;
+mod public;
 mod resource;
 mod subject;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod trust;
 pub(crate) use held::{Named, Unreadable};
 use kept::Kept;
 pub(crate) use need::{Guarded, Members, Need, canonical};
+pub(crate) use public::is_public;
 pub(crate) use subject::{Holder, NoSubject, Subject};
 pub(crate) use trust::lets_service;
 

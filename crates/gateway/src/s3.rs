@@ -9,8 +9,8 @@
 //!                                              body ──► unframed, hashed, written (body) ──┘
 //! ```
 //!
-//! AWS differs: an account is a tenant, and only callers of the bucket's account reach it; there are no bucket
-//! policies and no grants. Requests that nobody signed reach nothing, unless any credentials will do.
+//! AWS differs: an account is a tenant, and only callers of the bucket's account reach it, whatever its policy says; there are no
+//! grants. Requests that nobody signed reach nothing, unless any credentials will do.
 
 pub(crate) mod generated;
 
@@ -244,16 +244,21 @@ operations! {
     CreateBucket => bucket::create_bucket::handle,
     CreateMultipartUpload => upload::create_multipart_upload::handle,
     DeleteBucket => bucket::delete_bucket::handle,
+    DeleteBucketPolicy => bucket::delete_bucket_policy::handle,
     DeleteBucketTagging => bucket::delete_bucket_tagging::handle,
     DeleteObject => object::delete_object::handle,
     DeleteObjectTagging => object::delete_object_tagging::handle,
     DeleteObjects => object::delete_objects::handle,
+    DeletePublicAccessBlock => bucket::delete_public_access_block::handle,
     GetBucketLocation => bucket::get_bucket_location::handle,
     GetBucketNotificationConfiguration => bucket::get_bucket_notification_configuration::handle,
+    GetBucketPolicy => bucket::get_bucket_policy::handle,
+    GetBucketPolicyStatus => bucket::get_bucket_policy_status::handle,
     GetBucketTagging => bucket::get_bucket_tagging::handle,
     GetBucketVersioning => bucket::get_bucket_versioning::handle,
     GetObject => object::get_object::handle,
     GetObjectTagging => object::get_object_tagging::handle,
+    GetPublicAccessBlock => bucket::get_public_access_block::handle,
     HeadBucket => bucket::head_bucket::handle,
     HeadObject => object::head_object::handle,
     ListBuckets => bucket::list_buckets::handle,
@@ -263,10 +268,12 @@ operations! {
     ListObjectsV2 => object::list_objects_v2::handle,
     ListParts => upload::list_parts::handle,
     PutBucketNotificationConfiguration => bucket::put_bucket_notification_configuration::handle,
+    PutBucketPolicy => bucket::put_bucket_policy::handle,
     PutBucketTagging => bucket::put_bucket_tagging::handle,
     PutBucketVersioning => bucket::put_bucket_versioning::handle,
     PutObject => object::put_object::handle,
     PutObjectTagging => object::put_object_tagging::handle,
+    PutPublicAccessBlock => bucket::put_public_access_block::handle,
     UploadPart => upload::upload_part::handle,
     UploadPartCopy => upload::upload_part_copy::handle,
 }

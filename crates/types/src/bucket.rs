@@ -50,6 +50,35 @@ pub struct Bucket {
     /// Who is told of what happens to its objects.
     #[serde(default)]
     pub notifications: Notifications,
+    /// Who of the account may what with it, as a policy's document.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// What policies may not say; none where that was taken away.
+    #[serde(default)]
+    pub public_access_block: Option<PublicAccessBlock>,
+}
+
+/// What a bucket's grants and policies may not say. Nobody without credentials gets in here, whatever they say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicAccessBlock {
+    /// Grants to everybody are refused.
+    pub block_public_acls: bool,
+    /// Grants to everybody do not count.
+    pub ignore_public_acls: bool,
+    /// Policies that let everybody in are refused.
+    pub block_public_policy: bool,
+    /// Policies that let everybody in count for the account alone.
+    pub restrict_public_buckets: bool,
+}
+
+impl PublicAccessBlock {
+    /// What a new bucket has.
+    pub const ALL: Self = Self {
+        block_public_acls: true,
+        ignore_public_acls: true,
+        block_public_policy: true,
+        restrict_public_buckets: true,
+    };
 }
 
 /// Whether objects that are replaced or deleted stay as versions.

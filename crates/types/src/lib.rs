@@ -47,7 +47,9 @@ pub use alias::AliasConfig;
 pub use api::{Api, ApiId, PartId, StageName};
 pub use archive::{Archive, ArchiveId, ArchiveName, Replay, ReplayId, ReplayName, ReplayState};
 pub use arn::{FunctionArn, FunctionRef};
-pub use bucket::{Bucket, BucketId, BucketName, NotificationRule, Notifications, Versioning};
+pub use bucket::{
+    Bucket, BucketId, BucketName, NotificationRule, Notifications, PublicAccessBlock, Versioning,
+};
 pub use bus::{
     Bus, BusArn, BusId, BusName, Recipient, Rule, RuleId, RuleName, RuleState, Target, TargetInput,
 };

@@ -40,7 +40,8 @@ pub(super) fn find(asking: Asking<'_>, arn: &str) -> Option<Resource> {
         let bucket = resource.split('/').next()?.parse().ok()?;
         let bucket = store.objects().bucket(&bucket)?;
         let is_own = bucket.account == asking.caller.account;
-        return is_own.then(|| Resource::tagged(&bucket.tags));
+        let policy = bucket.policy.clone();
+        return is_own.then(|| Resource::tagged(&bucket.tags).with_policy(policy));
     }
     let is_here = region.is_empty() || region == asking.config.region.as_str();
     if account != asking.caller.account.as_str() || !is_here {

@@ -172,6 +172,8 @@ impl Fixture {
             versioning: Default::default(),
             tags: BTreeMap::new(),
             notifications: Default::default(),
+            policy: None,
+            public_access_block: None,
         };
         let objects = self.context.deps.store.objects();
         objects.create_bucket(bucket).await.unwrap();

@@ -135,6 +135,10 @@ faults! {
     no_version = "NoSuchVersion", 404, "The specified version does not exist.";
     /// The bucket has no tags.
     no_tags = "NoSuchTagSet", 404, "The TagSet does not exist";
+    /// The bucket has no policy.
+    no_bucket_policy = "NoSuchBucketPolicy", 404, "The bucket policy does not exist";
+    /// What was to block public access was taken away.
+    no_public_access_block = "NoSuchPublicAccessBlockConfiguration", 404, "The public access block configuration was not found";
     /// There is no such upload.
     no_upload = "NoSuchUpload", 404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
     /// Another change came first.

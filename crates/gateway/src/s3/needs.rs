@@ -41,6 +41,8 @@ pub(super) fn check(request: &Request) -> Result<()> {
         PutBucketVersioning => of("s3:PutBucketVersioning"),
         GetBucketNotificationConfiguration => of("s3:GetBucketNotification"),
         PutBucketNotificationConfiguration => of("s3:PutBucketNotification"),
+        GetPublicAccessBlock => of("s3:GetBucketPublicAccessBlock"),
+        PutPublicAccessBlock | DeletePublicAccessBlock => of("s3:PutBucketPublicAccessBlock"),
         GetObject | HeadObject => versioned("s3:GetObject", "s3:GetObjectVersion"),
         DeleteObject => versioned("s3:DeleteObject", "s3:DeleteObjectVersion"),
         GetObjectTagging => versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging"),

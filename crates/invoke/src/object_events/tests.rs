@@ -39,6 +39,8 @@ fn bucket(rules: Vec<NotificationRule>) -> Bucket {
             rules,
             on_bus: false,
         },
+        policy: None,
+        public_access_block: None,
     }
 }
 

@@ -97,26 +97,26 @@ impl Objects {
         Ok(())
     }
 
-    /// Lets `change` alter a bucket's settings, and keeps the result.
-    pub async fn update_bucket(
+    /// Lets `change` alter a bucket's settings, keeps the result, and returns what `change` tells.
+    pub async fn update_bucket<T: Send + 'static>(
         &self,
         bucket: &BucketId,
-        change: impl FnOnce(&mut Bucket) + Send + 'static,
-    ) -> Result<(), ObjectError> {
+        change: impl FnOnce(&mut Bucket) -> T + Send + 'static,
+    ) -> Result<T, ObjectError> {
         let id = bucket.clone();
         let work = move |to: &Connection| {
             let (number, mut bucket) = rows::bucket(to, &id)?;
-            change(&mut bucket);
+            let told = change(&mut bucket);
             update(to, number, &bucket)?;
-            Ok::<_, ObjectError>(bucket)
+            Ok::<_, ObjectError>((bucket, told))
         };
         let objects = self.clone();
-        let publish = move |bucket: &Bucket| objects.show(bucket.clone());
+        let publish = move |(bucket, _): &(Bucket, T)| objects.show(bucket.clone());
         let database = self.queue.database();
         database
             .write_then("change bucket", work, publish)
             .await
-            .map(|_| ())
+            .map(|(_, told)| told)
     }
 
     /// Sets who is told of what happens to a bucket's objects, and tells them something at once: all of it, or none.

@@ -37,6 +37,8 @@ fn bucket(versioning: Versioning) -> Bucket {
         versioning,
         tags: BTreeMap::new(),
         notifications: Default::default(),
+        policy: None,
+        public_access_block: None,
     }
 }
 

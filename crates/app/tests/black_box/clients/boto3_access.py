@@ -114,6 +114,24 @@ location = functions.get_function(FunctionName="shop-orders")["Code"]["Location"
 assert "X-Amz-Signature" in location, location
 
 
+# A bucket's policy lets in whom nothing else allows it, and keeps out whom everything is allowed.
+s3.create_bucket(Bucket="shared")
+s3.put_object(Bucket="shared", Key="k", Body=b"1")
+reader, admin = user("reader"), user("admin", allow("*"))
+with raises("AccessDenied", 403):
+    reader.client("s3").get_object(Bucket="shared", Key="k")
+principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/reader"}
+let_in = allow("s3:GetObject", "arn:aws:s3:::shared/*", Principal=principal)
+keep_out = {**deny("s3:GetObject", "arn:aws:s3:::shared/*"), "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/admin"}}
+s3.put_bucket_policy(Bucket="shared", Policy=document(let_in, keep_out))
+assert reader.client("s3").get_object(Bucket="shared", Key="k")["Body"].read() == b"1"
+for client, call in [(reader.client("s3"), "delete_object"), (admin.client("s3"), "get_object")]:
+    with raises("AccessDenied", 403):
+        getattr(client, call)(Bucket="shared", Key="k")
+s3.delete_bucket_policy(Bucket="shared")
+assert admin.client("s3").get_object(Bucket="shared", Key="k")["Body"].read() == b"1"
+
+
 # Inside, a function may what its role allows and nothing else; a change holds at once.
 def run():
     answer = functions.invoke(FunctionName="shop-orders", Payload=json.dumps({"queue": orders}))

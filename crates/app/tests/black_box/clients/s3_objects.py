@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import io
+import json
 import urllib.error
 import urllib.request
 
@@ -39,7 +40,33 @@ refused("NoSuchTagSet", s3.get_bucket_tagging, Bucket="things")
 s3.put_bucket_tagging(Bucket="things", Tagging={"TagSet": [{"Key": "team", "Value": "a+b @c"}]})
 assert s3.get_bucket_tagging(Bucket="things")["TagSet"] == [{"Key": "team", "Value": "a+b @c"}]
 s3.delete_bucket_tagging(Bucket="things")
-refused("NotImplemented", s3.get_bucket_policy, Bucket="things")
+refused("NotImplemented", s3.get_bucket_cors, Bucket="things")
+
+# Policies: of this bucket, for the account's own, and for everybody only when that is not blocked.
+refused("NoSuchBucketPolicy", s3.get_bucket_policy, Bucket="things")
+
+
+def policy(principal, resource="arn:aws:s3:::things/*"):
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+ada = {"AWS": "arn:aws:iam::000000000000:user/ada"}
+s3.put_bucket_policy(Bucket="things", Policy=policy(ada))
+assert s3.get_bucket_policy(Bucket="things")["Policy"] == policy(ada)
+assert s3.get_bucket_policy_status(Bucket="things")["PolicyStatus"]["IsPublic"] is False
+refused("MalformedPolicy", s3.put_bucket_policy, Bucket="things", Policy=policy(ada, "arn:aws:s3:::other/*"))
+refused("MalformedPolicy", s3.put_bucket_policy, Bucket="things", Policy="[]")
+blocks = s3.get_public_access_block(Bucket="things")["PublicAccessBlockConfiguration"]
+assert all(blocks.values()) and len(blocks) == 4, blocks
+refused("AccessDenied", s3.put_bucket_policy, Bucket="things", Policy=policy("*"))
+s3.put_public_access_block(Bucket="things", PublicAccessBlockConfiguration={**blocks, "BlockPublicPolicy": False})
+s3.put_bucket_policy(Bucket="things", Policy=policy("*"))
+assert s3.get_bucket_policy_status(Bucket="things")["PolicyStatus"]["IsPublic"] is True
+s3.delete_public_access_block(Bucket="things")
+refused("NoSuchPublicAccessBlockConfiguration", s3.get_public_access_block, Bucket="things")
+s3.delete_bucket_policy(Bucket="things")
+refused("NoSuchBucketPolicy", s3.get_bucket_policy_status, Bucket="things")
 
 # Puts and gets. boto3 sends a checksum and compares the one it gets.
 body = b"hello, objects"

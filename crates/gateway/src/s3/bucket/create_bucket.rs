@@ -4,7 +4,7 @@
 //! refused. Names are taken on this server alone.
 
 use kiln_store::objects::ObjectError;
-use kiln_types::Bucket;
+use kiln_types::{Bucket, PublicAccessBlock};
 
 use super::super::fault::{self, Fault, Result};
 use super::super::request::{Answer, Request, empty, set};
@@ -30,6 +30,8 @@ pub(in super::super) async fn handle(request: Request) -> Answer {
         versioning: Default::default(),
         tags: Default::default(),
         notifications: Default::default(),
+        policy: None,
+        public_access_block: Some(PublicAccessBlock::ALL),
     };
     match request.objects().create_bucket(bucket).await {
         Ok(()) => {}

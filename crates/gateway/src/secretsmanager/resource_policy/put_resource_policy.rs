@@ -4,7 +4,8 @@ use super::super::generated::{
     PutResourcePolicyRequest as Input, PutResourcePolicyResponse as Output,
 };
 use super::super::{find, named};
-use super::{check, is_public};
+use super::check;
+use crate::access::is_public;
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 

@@ -5,7 +5,8 @@ use super::super::generated::{
     ValidateResourcePolicyRequest as Input, ValidateResourcePolicyResponse as Output,
     ValidationErrorsEntry,
 };
-use super::{check, is_public};
+use super::check;
+use crate::access::is_public;
 use crate::context::Context;
 use crate::error::Result;
 

@@ -1,0 +1,13 @@
+//! `DeleteBucketPolicy`.
+
+use super::super::request::{Answer, Request, empty};
+
+pub(in super::super) async fn handle(request: Request) -> Answer {
+    let bucket = request.bucket()?;
+    let change = |bucket: &mut kiln_types::Bucket| bucket.policy = None;
+    request
+        .objects()
+        .update_bucket(&bucket.id(), change)
+        .await?;
+    Ok(empty(204))
+}
