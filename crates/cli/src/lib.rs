@@ -28,6 +28,7 @@ mod parameters;
 mod provision;
 mod publish;
 mod queues;
+mod redact;
 #[cfg(test)]
 mod reference;
 mod schedules;
@@ -85,6 +86,8 @@ pub enum Verb {
     Delete(delete::Args),
     /// Publish, list and delete layers: packages that functions share
     Layer(layer::Args),
+    /// Mask what nobody is to read in a function's logs
+    Redact(redact::Args),
     /// List the HTTP APIs, or show the routes of one
     Apis(apis::Args),
     /// Show asynchronous events and those that were given up; try them again or forget them
@@ -177,6 +180,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Layer(args) => layer::run(client, format, &args).await,
         Verb::Apis(args) => apis::run(client, format, &args).await,
         Verb::Events(args) => events::run(client, format, &args).await,
+        Verb::Redact(args) => redact::run(client, format, &args).await,
         Verb::Triggers(args) => triggers::run(client, format, &args).await,
         Verb::Queues(args) => queues::run(client, format, &args).await,
         Verb::Topics(args) => topics::run(client, format, &args).await,

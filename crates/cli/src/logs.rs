@@ -2,6 +2,7 @@
 
 mod follow;
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
 
 /// The function's log group, and whether there is such a function; a deleted one's logs stay under the
 /// usual name.
-async fn group(client: &Client, name: &str) -> Result<(String, bool)> {
+pub(crate) async fn group(client: &Client, name: &str) -> Result<(String, bool)> {
     let configuration = client.configuration(name).await?;
     let named = configuration
         .as_ref()
@@ -103,14 +104,36 @@ fn line(event: &LogEvent, format: Format) -> String {
         }
         Format::Table => {
             let time = Timestamp::from_millis(event.timestamp);
-            format!("{time}  {}\n", event.message.trim_end_matches('\n'))
+            format!("{time}  {}\n", plain(event.message.trim_end_matches('\n')))
         }
+    }
+}
+
+/// A message without what would drive a terminal: a function may log anything.
+fn plain(message: &str) -> Cow<'_, str> {
+    let drives = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    match message.contains(drives) {
+        false => Cow::Borrowed(message),
+        true => message
+            .chars()
+            .map(|c| match drives(c) {
+                true => c.escape_default().to_string(),
+                false => c.to_string(),
+            })
+            .collect::<String>()
+            .into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_drive_a_terminal_is_written_out() {
+        assert_eq!(plain("a\tb\nc"), "a\tb\nc");
+        assert_eq!(plain("\u{1b}]52;c;eA\u{7}"), "\\u{1b}]52;c;eA\\u{7}");
+    }
 
     #[test]
     fn line_shows_when_and_what() {

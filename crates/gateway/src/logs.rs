@@ -1,15 +1,18 @@
-//! CloudWatch Logs, as far as clients need it to read what functions logged and to say how long it
-//! is kept.
+//! CloudWatch Logs, as far as clients need it to read what functions logged, and to say how long it
+//! is kept and what of it is masked.
 
 pub(crate) mod generated;
 
 pub(crate) mod create_log_group;
+pub(crate) mod delete_data_protection_policy;
 pub(crate) mod delete_log_group;
 pub(crate) mod delete_retention_policy;
 pub(crate) mod describe_log_groups;
 pub(crate) mod describe_log_streams;
 pub(crate) mod filter_log_events;
+pub(crate) mod get_data_protection_policy;
 pub(crate) mod get_log_events;
+pub(crate) mod put_data_protection_policy;
 pub(crate) mod put_retention_policy;
 
 pub(crate) mod filter;
@@ -23,12 +26,15 @@ use crate::error::Result;
 
 crate::wire::dispatch! {
     CreateLogGroup => create_log_group::handle,
+    DeleteDataProtectionPolicy => delete_data_protection_policy::handle,
     DeleteLogGroup => delete_log_group::handle,
     DeleteRetentionPolicy => delete_retention_policy::handle,
     DescribeLogGroups => describe_log_groups::handle,
     DescribeLogStreams => describe_log_streams::handle,
     FilterLogEvents => filter_log_events::handle,
+    GetDataProtectionPolicy => get_data_protection_policy::handle,
     GetLogEvents => get_log_events::handle,
+    PutDataProtectionPolicy => put_data_protection_policy::handle,
     PutRetentionPolicy => put_retention_policy::handle,
 }
 

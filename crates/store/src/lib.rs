@@ -76,8 +76,9 @@ pub use images::{ImageError, Images, Layer, LayerSize};
 pub use keys::{ADMINISTRATOR, AccessKey, KeyError, KeyUse, Keys};
 pub use layers::Layers;
 pub use logs::{
-    EventQuery, Events, FilterQuery, Filtered, LogError, LogEvent, LogGroup, Logs, Page, Paged,
-    StreamOrder, StreamQuery, StreamSelection, StreamSummary,
+    DataProtection, EventQuery, Events, FilterQuery, Filtered, InvalidProtection, KeptProtection,
+    LogError, LogEvent, LogGroup, Logs, MANAGED_IDENTIFIERS, Page, Paged, StreamOrder, StreamQuery,
+    StreamSelection, StreamSummary,
 };
 pub use mappings::Mappings;
 pub use messages::Messages;

@@ -19,6 +19,7 @@ mod event;
 mod filter;
 mod group;
 mod page;
+mod protection;
 mod query;
 mod queue;
 mod retention;
@@ -29,9 +30,11 @@ pub use event::LogEvent;
 pub use filter::{FilterQuery, Filtered, StreamSelection};
 pub use group::LogGroup;
 pub use page::{Page, Paged};
+pub use protection::{DataProtection, InvalidProtection, KeptProtection, MANAGED_IDENTIFIERS};
 pub use query::{EventQuery, Events};
 pub use stream::{StreamOrder, StreamQuery, StreamSummary};
 
+use protection::Protections;
 use queue::Queue;
 
 /// How long records may gather before they are written together: one transaction per line would
@@ -60,15 +63,18 @@ pub enum LogError {
 pub struct Logs {
     database: Arc<Database>,
     queue: Arc<Queue>,
+    protections: Protections,
     clock: Arc<dyn Clock>,
 }
 
 impl Logs {
     pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let database = Arc::new(Database::open(dir, &schema::LOGS)?);
+        let protections = database.read_now("read data protection policies", Protections::load)?;
         Ok(Self {
             database,
             queue: Arc::default(),
+            protections,
             clock,
         })
     }
@@ -80,7 +86,8 @@ impl Logs {
             return;
         }
         let (queue, failed) = (self.queue.clone(), self.queue.clone());
-        let write = move |to: &Connection| queue.write(to);
+        let protections = self.protections.clone();
+        let write = move |to: &Connection| queue.write(to, &protections);
         let lose = move || failed.drop_written();
         let written = self.database.write_later("write logs", write, lose);
         if written.is_err() {
@@ -110,8 +117,56 @@ impl Logs {
     /// Forgets a group with all its streams and events. Records that come later make it anew.
     pub async fn delete_group(&self, account: &AccountId, group: &str) -> Result<(), LogError> {
         let (account, group) = (account.clone(), group.to_owned());
+        let forget = self.set_protection_of(&account, &group, None);
         let delete = move |to: &Connection| group::delete(to, &account, &group);
-        self.database.write("delete log group", delete).await
+        let doing = "delete log group";
+        self.database.write_then(doing, delete, forget).await
+    }
+
+    /// Masks in the events that come from now on what a policy says, or, without one, nothing.
+    pub async fn set_protection(
+        &self,
+        account: &AccountId,
+        group: &str,
+        protection: Option<DataProtection>,
+    ) -> Result<Option<KeptProtection>, LogError> {
+        let (account, group) = (account.clone(), group.to_owned());
+        let kept = protection.as_ref().map(|protection| KeptProtection {
+            document: protection.document.clone(),
+            changed: self.clock.timestamp(),
+        });
+        let show = self.set_protection_of(&account, &group, protection);
+        let set = move |to: &Connection| {
+            protection::keep(to, &account, &group, kept.as_ref())?;
+            Ok(kept)
+        };
+        let doing = "set data protection policy";
+        self.database.write_then(doing, set, show).await
+    }
+
+    /// The policy of a group, if it has one.
+    pub async fn protection(
+        &self,
+        account: &AccountId,
+        group: &str,
+    ) -> Result<Option<KeptProtection>, LogError> {
+        let (account, name) = (account.clone(), group.to_owned());
+        let read = move |from: &Connection| protection::read(from, &account, &name);
+        let doing = "read data protection policy";
+        let found = self.database.read(doing, read).await?;
+        found.ok_or_else(|| LogError::NoSuchGroup(group.to_owned()))
+    }
+
+    /// What shows a group's policy once it has been committed.
+    fn set_protection_of<T>(
+        &self,
+        account: &AccountId,
+        group: &str,
+        protection: Option<DataProtection>,
+    ) -> impl FnOnce(&T) + Send + 'static {
+        let (protections, protection) = (self.protections.clone(), protection.map(Arc::new));
+        let (account, group) = (account.clone(), group.to_owned());
+        move |_| protections.set(account, group, protection)
     }
 
     /// Sets for how many days events are kept; none is as long as [`expire`](Self::expire) is told.

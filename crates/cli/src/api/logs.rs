@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Client, Service, Targeted, is_code};
 
@@ -57,6 +57,37 @@ impl Client {
                 }
                 _ => return Ok(Some(events)),
             }
+        }
+    }
+
+    /// `PutDataProtectionPolicy`; the group is made if nothing has been logged yet.
+    pub(crate) async fn put_data_protection(&self, group: &str, document: &Value) -> Result<()> {
+        let made = json!({ "logGroupName": group });
+        match self.targeted(LOGS, "CreateLogGroup", &made).await {
+            Err(error) if is_code(&error, "ResourceAlreadyExistsException") => {}
+            made => drop(made?),
+        }
+        let put = json!({"logGroupIdentifier": group, "policyDocument": document.to_string()});
+        self.targeted(LOGS, "PutDataProtectionPolicy", &put).await?;
+        Ok(())
+    }
+
+    /// `GetDataProtectionPolicy`; none where nothing is masked.
+    pub(crate) async fn data_protection(&self, group: &str) -> Result<Option<Value>> {
+        let input = json!({ "logGroupIdentifier": group });
+        match self.targeted(LOGS, "GetDataProtectionPolicy", &input).await {
+            Err(error) if is_code(&error, "ResourceNotFoundException") => Ok(None),
+            policy => policy.map(|policy| policy["policyDocument"].is_string().then_some(policy)),
+        }
+    }
+
+    /// `DeleteDataProtectionPolicy`, if there is one.
+    pub(crate) async fn delete_data_protection(&self, group: &str) -> Result<()> {
+        let input = json!({ "logGroupIdentifier": group });
+        let deleted = self.targeted(LOGS, "DeleteDataProtectionPolicy", &input);
+        match deleted.await {
+            Err(error) if is_code(&error, "ResourceNotFoundException") => Ok(()),
+            deleted => deleted.map(|_| ()),
         }
     }
 }

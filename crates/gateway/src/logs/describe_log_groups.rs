@@ -64,6 +64,7 @@ fn render(context: &Context, group: &kiln_store::LogGroup) -> LogGroup {
         stored_bytes: Some(group.stored_bytes as i64),
         log_group_class: Some("STANDARD".to_owned()),
         log_group_arn: Some(log_group_arn),
+        data_protection_status: group.is_protected.then(|| "ACTIVATED".to_owned()),
         ..Default::default()
     }
 }

@@ -32,6 +32,12 @@ pub(crate) struct CreateLogGroupRequest {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteDataProtectionPolicyRequest {
+    #[serde(rename = "logGroupIdentifier")]
+    pub(crate) log_group_identifier: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct DeleteLogGroupRequest {
     #[serde(rename = "logGroupName")]
     pub(crate) log_group_name: String,
@@ -150,6 +156,22 @@ pub(crate) struct FilteredLogEvent {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetDataProtectionPolicyRequest {
+    #[serde(rename = "logGroupIdentifier")]
+    pub(crate) log_group_identifier: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetDataProtectionPolicyResponse {
+    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) log_group_identifier: Option<String>,
+    #[serde(rename = "policyDocument", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy_document: Option<String>,
+    #[serde(rename = "lastUpdatedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_updated_time: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct GetLogEventsRequest {
     #[serde(rename = "logGroupName")]
     pub(crate) log_group_name: Option<String>,
@@ -265,6 +287,24 @@ pub(crate) struct OutputLogEvent {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutDataProtectionPolicyRequest {
+    #[serde(rename = "logGroupIdentifier")]
+    pub(crate) log_group_identifier: String,
+    #[serde(rename = "policyDocument")]
+    pub(crate) policy_document: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PutDataProtectionPolicyResponse {
+    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
+    pub(crate) log_group_identifier: Option<String>,
+    #[serde(rename = "policyDocument", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy_document: Option<String>,
+    #[serde(rename = "lastUpdatedTime", skip_serializing_if = "Option::is_none")]
+    pub(crate) last_updated_time: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct PutRetentionPolicyRequest {
     #[serde(rename = "logGroupName")]
     pub(crate) log_group_name: String,
@@ -335,6 +375,30 @@ impl Input for PutRetentionPolicyRequest {
 impl Input for DeleteRetentionPolicyRequest {
     const STRUCTURE: &'static Structure = &DELETE_RETENTION_POLICY_REQUEST;
 }
+
+impl Input for PutDataProtectionPolicyRequest {
+    const STRUCTURE: &'static Structure = &PUT_DATA_PROTECTION_POLICY_REQUEST;
+}
+
+impl Output for PutDataProtectionPolicyResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetDataProtectionPolicyRequest {
+    const STRUCTURE: &'static Structure = &GET_DATA_PROTECTION_POLICY_REQUEST;
+}
+
+impl Output for GetDataProtectionPolicyResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DeleteDataProtectionPolicyRequest {
+    const STRUCTURE: &'static Structure = &DELETE_DATA_PROTECTION_POLICY_REQUEST;
+}
 static ACCOUNT_ID_REGEX: Pattern = Pattern::new(r"^\d{12}$");
 static ACCOUNT_ID: Shape = Shape::Text(Text {
     length: Length::new(Some(12), Some(12)),
@@ -356,6 +420,10 @@ static CREATE_LOG_GROUP_REQUEST: Structure = Structure {
         Member::new("logGroupClass", At::Body, &LOG_GROUP_CLASS),
         Member::new("deletionProtectionEnabled", At::Body, &shape::BOOLEAN),
     ],
+};
+
+static DELETE_DATA_PROTECTION_POLICY_REQUEST: Structure = Structure {
+    members: &[Member::new("logGroupIdentifier", At::Body, &LOG_GROUP_IDENTIFIER).required()],
 };
 
 static DELETE_LOG_GROUP_REQUEST: Structure = Structure {
@@ -427,6 +495,10 @@ static FILTER_PATTERN: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static GET_DATA_PROTECTION_POLICY_REQUEST: Structure = Structure {
+    members: &[Member::new("logGroupIdentifier", At::Body, &LOG_GROUP_IDENTIFIER).required()],
+};
+
 static GET_LOG_EVENTS_REQUEST: Structure = Structure {
     members: &[
         Member::new("logGroupName", At::Body, &LOG_GROUP_NAME),
@@ -494,6 +566,13 @@ static ORDER_BY: Shape = Shape::Text(Text {
     values: &["LogStreamName", "LastEventTime"],
     ..Text::ANY
 });
+
+static PUT_DATA_PROTECTION_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("logGroupIdentifier", At::Body, &LOG_GROUP_IDENTIFIER).required(),
+        Member::new("policyDocument", At::Body, &shape::TEXT).required(),
+    ],
+};
 
 static PUT_RETENTION_POLICY_REQUEST: Structure = Structure {
     members: &[

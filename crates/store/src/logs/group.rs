@@ -17,6 +17,8 @@ pub struct LogGroup {
     pub created: Timestamp,
     /// Days for which events are kept, if the group says so itself.
     pub retention_days: Option<u32>,
+    /// Whether it has a data protection policy.
+    pub is_protected: bool,
     /// Its events' bytes, each with 26 bytes more, as CloudWatch Logs counts.
     pub stored_bytes: u64,
 }
@@ -88,7 +90,8 @@ pub(super) fn list(
 ) -> rusqlite::Result<Paged<LogGroup>> {
     // The last code point ends the range of names with the prefix: text is compared bytewise.
     let select = "SELECT name, created, retention_days,
-            coalesce((SELECT sum(stored_bytes) FROM log_stream WHERE group_id = log_group.id), 0)
+            coalesce((SELECT sum(stored_bytes) FROM log_stream WHERE group_id = log_group.id), 0),
+            protection IS NOT NULL
         FROM log_group
         WHERE account = ?1 AND name BETWEEN ?2 AND ?2 || char(1114111) AND name > ?3
         ORDER BY name LIMIT ?4";
@@ -106,6 +109,7 @@ pub(super) fn list(
             created: Timestamp::from_millis(row.get(1)?),
             retention_days: row.get(2)?,
             stored_bytes: row.get::<_, i64>(3)?.cast_unsigned(),
+            is_protected: row.get(4)?,
         })
     })?;
     let groups = rows.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -1,15 +1,17 @@
 //! Records waiting to be written, and their writing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use kiln_types::Timestamp;
 use kiln_types::log::{LogRecord, LogStream};
+use kiln_types::{AccountId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::event::OVERHEAD_BYTES;
 use super::group;
+use super::protection::{DataProtection, Protections, Spent};
 use crate::error::{Doing, Error};
 
 /// Waiting records, in bytes. Beyond it new records are dropped and counted.
@@ -24,6 +26,7 @@ pub(super) struct Queue {
     /// Those that were taken to be written last.
     written: AtomicU64,
     dropped: AtomicU64,
+    spent: Mutex<Spent>,
 }
 
 #[derive(Default)]
@@ -76,11 +79,16 @@ impl Queue {
         self.dropped.fetch_add(lost as u64, Ordering::Relaxed);
     }
 
-    /// Writes all that waits.
-    pub(super) fn write(&self, connection: &Connection) -> Result<(), Error> {
+    /// Writes all that waits, masked as their groups say.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        protections: &Protections,
+    ) -> Result<(), Error> {
         let records = self.take();
         self.written.store(records.len() as u64, Ordering::Relaxed);
-        write(connection, records)
+        let mut spent = self.spent.lock().expect("no holder panics");
+        write(connection, records, protections, &mut spent)
     }
 
     /// What was written last was not committed.
@@ -97,7 +105,12 @@ impl Queue {
     }
 }
 
-fn write(connection: &Connection, records: Vec<(Timestamp, LogRecord)>) -> Result<(), Error> {
+fn write(
+    connection: &Connection,
+    records: Vec<(Timestamp, LogRecord)>,
+    protections: &Protections,
+    spent: &mut Spent,
+) -> Result<(), Error> {
     let mut streams: HashMap<Arc<LogStream>, Batch> = HashMap::new();
     for (ingested, record) in records {
         match streams.get_mut(&record.stream) {
@@ -114,7 +127,10 @@ fn write(connection: &Connection, records: Vec<(Timestamp, LogRecord)>) -> Resul
         }
     }
     let mut seq = read_count(connection).doing("count log events")?;
-    for (stream, batch) in streams {
+    for (stream, mut batch) in streams {
+        if let Some(protection) = protections.of(&stream.account, &stream.group) {
+            batch.mask(&stream.account, &protection, spent);
+        }
         let created = batch.records[0].0;
         group::create(connection, &stream.account, &stream.group, created)?;
         batch
@@ -133,6 +149,14 @@ fn read_count(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 impl Batch {
+    fn mask(&mut self, account: &AccountId, protection: &DataProtection, spent: &mut Spent) {
+        for (_, record) in &mut self.records {
+            if let Cow::Owned(masked) = spent.mask(account, protection, &record.message) {
+                record.message = masked;
+            }
+        }
+    }
+
     fn write(
         self,
         connection: &Connection,

@@ -12,7 +12,8 @@ pub(super) const LOGS: Spec = Spec {
     linger: LINGER,
     checkpoint: Checkpoint::Inline,
     wipes: false,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE log_group (
             id INTEGER PRIMARY KEY,
             account TEXT NOT NULL,
@@ -48,5 +49,7 @@ pub(super) const LOGS: Spec = Spec {
             seq INTEGER NOT NULL
         ) STRICT;
         INSERT INTO event_count (id, seq) VALUES (1, 0);
-    "],
+    ",
+        super::protection::COLUMNS,
+    ],
 };

@@ -1,6 +1,7 @@
 """Logs: the tail with the answer, and the same lines in CloudWatch Logs' API."""
 
 import base64
+import json
 import time
 
 import boto3
@@ -53,6 +54,29 @@ found = logs.filter_log_events(logGroupName=GROUP, filterPattern='"hello from" -
 assert [event["message"].strip() for event in found] == ["hello from anna", "hello from c"], found
 paged = logs.get_paginator("filter_log_events").paginate(logGroupName=GROUP, PaginationConfig={"PageSize": 2})
 assert sum(len(page["events"]) for page in paged) >= 12
+
+# What a policy names is masked before anybody can read it.
+email = "arn:aws:dataprotection::aws:data-identifier/EmailAddress"
+statements = [
+    {"DataIdentifier": [email], "Operation": {"Audit": {"FindingsDestination": {}}}},
+    {"DataIdentifier": [email], "Operation": {"Deidentify": {"MaskConfig": {}}}},
+]
+policy = json.dumps({"Name": "p", "Version": "2021-06-01", "Statement": statements})
+assert "policyDocument" not in logs.get_data_protection_policy(logGroupIdentifier=GROUP)
+put = logs.put_data_protection_policy(logGroupIdentifier=GROUP, policyDocument=policy)
+assert put["policyDocument"] == policy and abs(put["lastUpdatedTime"] - time.time() * 1000) < 60_000, put
+assert logs.get_data_protection_policy(logGroupIdentifier=GROUP)["policyDocument"] == policy
+assert logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"][0]["dataProtectionStatus"] == "ACTIVATED"
+with raises("InvalidParameterException", 400):
+    logs.put_data_protection_policy(logGroupIdentifier=GROUP, policyDocument="{}")
+client.invoke(FunctionName="talker", Payload=b'{"who": "carol@example.org"}')
+deadline = time.monotonic() + 10
+while not (found := logs.filter_log_events(logGroupName=GROUP, filterPattern='"hello from *"')["events"]):
+    assert time.monotonic() < deadline, "the log did not arrive"
+    time.sleep(0.05)
+assert found[0]["message"].strip() == "hello from *****************", found
+logs.delete_data_protection_policy(logGroupIdentifier=GROUP)
+assert "dataProtectionStatus" not in logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"][0]
 
 # How long a group is kept is its owner's choice, and so is its end.
 logs.put_retention_policy(logGroupName=GROUP, retentionInDays=30)
