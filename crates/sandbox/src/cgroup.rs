@@ -27,6 +27,9 @@ use mounts::Mounted;
 /// How often to look whether processes stand still: at first soon, since most do at once.
 const FROZEN_PAUSE_MIN: Duration = Duration::from_micros(50);
 const FROZEN_PAUSE_MAX: Duration = Duration::from_millis(5);
+/// The part of the machine's memory that all sandboxes together leave, and what that is at least.
+const RESERVE: u64 = 16;
+const RESERVE_MIN: u64 = 256 << 20;
 
 /// Which interface a directory speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +179,18 @@ impl Tree {
                 v2::enable(&place.mount, name)?;
             }
         }
-        Ok(())
+        self.limit_all()
+    }
+
+    /// Leaves the machine some memory that is no sandbox's, however many of them there are.
+    fn limit_all(&self) -> io::Result<()> {
+        let machine = machine_memory()?;
+        let most = machine - (machine / RESERVE).max(RESERVE_MIN).min(machine / 2);
+        let file = match self.memory.version {
+            Version::V1 => "memory.limit_in_bytes",
+            Version::V2 => "memory.max",
+        };
+        fs::write(self.memory.mount.join(file), most.to_string())
     }
 
     /// Kills what an earlier server of this name left running and removes its directories.
@@ -192,6 +206,17 @@ impl Tree {
             id,
         }
     }
+}
+
+/// The machine's memory, in bytes.
+fn machine_memory() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo")?;
+    let kib = text.lines().find_map(|line| {
+        let kib = line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?;
+        kib.parse::<u64>().ok()
+    });
+    kib.map(|kib| kib << 10)
+        .ok_or_else(|| io::Error::other("/proc/meminfo does not tell MemTotal"))
 }
 
 impl Group {

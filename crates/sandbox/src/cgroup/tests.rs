@@ -111,6 +111,20 @@ fn v2_group(directory: &Path) -> Group {
 }
 
 #[test]
+fn all_sandboxes_together_leave_the_machine_some_memory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let group = v2_group(directory.path());
+    group.tree.limit_all().expect("the file is there");
+    let written = fs::read_to_string(directory.path().join("kiln-test/memory.max"));
+    let most: u64 = written.expect("it is there").parse().expect("a number");
+    let machine = machine_memory().expect("a machine has memory");
+    assert!(
+        (machine / 2..machine).contains(&most),
+        "{most} of {machine}"
+    );
+}
+
+#[test]
 fn v2_limits_are_written_in_the_kernels_words() {
     let directory = tempfile::tempdir().expect("a directory");
     let group = v2_group(directory.path());

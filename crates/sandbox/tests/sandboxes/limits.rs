@@ -29,6 +29,14 @@ async fn memory_beyond_the_limit_kills_and_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_kernel_ends_functions_before_anything_else() {
+    let rig = Rig::start().await;
+    let ran = rig.sh("cat /proc/self/oom_score_adj").await;
+    assert_eq!(ran.output.trim(), "500");
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn full_tmp_says_so() {
     let rig = Rig::start().await;
     let ran = rig
