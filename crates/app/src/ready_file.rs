@@ -1,8 +1,12 @@
 //! The file that tells scripts, tests and the command line where a server is and how to sign for it.
+//!
+//! It has a key that may everything. So that no backup of a data directory has it, the file there is a link to one in memory: in
+//! systemd's directory for the service, the user's, or `/run/kiln`.
 
-use std::fs::{self, OpenOptions};
+use std::env;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -24,7 +28,7 @@ pub(crate) struct Ready {
 /// A written file; removed when dropped, so that nobody talks to a server that is gone.
 #[derive(Debug)]
 pub(crate) struct ReadyFile {
-    path: PathBuf,
+    paths: Vec<PathBuf>,
 }
 
 impl Ready {
@@ -44,35 +48,85 @@ impl Ready {
         file.write_all(b"\n").with_context(context)?;
         fs::rename(&partial, path).with_context(context)?;
         Ok(ReadyFile {
-            path: path.to_owned(),
+            paths: vec![path.to_owned()],
         })
     }
+
+    /// The same, the file being in `memory` and a link to it at `path`; without such a directory it is at `path` itself.
+    pub(crate) fn write_beside(
+        &self,
+        path: &Path,
+        memory: Option<&Path>,
+    ) -> anyhow::Result<ReadyFile> {
+        let Some(memory) = memory else {
+            return self.write(path);
+        };
+        let mut written = self.write(&memory.join(format!("{}.json", std::process::id())))?;
+        let context = || format!("write the ready file {}", path.display());
+        let partial = path.with_extension("partial");
+        let _ = fs::remove_file(&partial);
+        symlink(&written.paths[0], &partial).with_context(context)?;
+        fs::rename(&partial, path).with_context(context)?;
+        written.paths.push(path.to_owned());
+        Ok(written)
+    }
+}
+
+/// A directory in memory that is this user's alone, if the machine has one.
+pub(crate) fn memory_dir() -> Option<PathBuf> {
+    let named = |name| env::var_os(name).filter(|value| !value.is_empty());
+    // Systemd's may be several, with colons between.
+    let of_service = named("RUNTIME_DIRECTORY").and_then(|dirs| {
+        let dirs = dirs.into_string().ok()?;
+        dirs.split(':').next().map(PathBuf::from)
+    });
+    let of_user = || named("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("kiln"));
+    let dir = of_service
+        .or_else(of_user)
+        .unwrap_or_else(|| PathBuf::from("/run/kiln"));
+    let _ = DirBuilder::new().mode(0o700).create(&dir);
+    let about = fs::symlink_metadata(&dir).ok()?;
+    let own = fs::metadata("/proc/self").ok()?.uid();
+    let is_private =
+        about.is_dir() && about.uid() == own && about.permissions().mode() & 0o022 == 0;
+    is_private.then_some(dir)
+}
+
+/// Removes what a server left that was ended before it could. Nobody may have the data directory open.
+pub(crate) fn remove_left_over(path: &Path) {
+    if let Ok(target) = fs::read_link(path) {
+        let _ = fs::remove_file(target);
+    }
+    let _ = fs::remove_file(path);
 }
 
 impl Drop for ReadyFile {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        for path in &self.paths {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
-    #[test]
-    fn file_is_private_and_gone_with_its_guard() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ready.json");
-        let ready = Ready {
+    fn ready() -> Ready {
+        Ready {
             endpoint: "http://127.0.0.1:4566".into(),
             admin_endpoint: None,
             region: "us-east-1".into(),
             access_key_id: "AKIA".into(),
             secret_access_key: "secret".into(),
-        };
-        let guard = ready.write(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn file_is_private_and_gone_with_its_guard() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ready.json");
+        let guard = ready().write(&path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["accessKeyId"], "AKIA");
@@ -82,5 +136,21 @@ mod tests {
         );
         drop(guard);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_copy_of_the_directory_with_the_link_has_no_key() {
+        let (dir, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = dir.path().join("server.json");
+        let guard = ready().write_beside(&path, Some(memory.path())).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().contains("secret"));
+        let target = fs::read_link(&path).unwrap();
+        assert_eq!(target.parent(), Some(memory.path()));
+        drop(guard);
+        assert!(fs::symlink_metadata(&path).is_err() && !target.exists());
+        // Of a server that was killed.
+        std::mem::forget(ready().write_beside(&path, Some(memory.path())).unwrap());
+        remove_left_over(&path);
+        assert!(fs::symlink_metadata(&path).is_err() && !target.exists());
     }
 }

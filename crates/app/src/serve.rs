@@ -26,7 +26,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::aws::{Aws, FunctionAccess};
 use crate::packs::{self, Pack};
-use crate::ready_file::Ready;
+use crate::ready_file::{self, Ready};
 use crate::settings::{LogFormat, Settings, is_loopback};
 use crate::wasm::{self, Wasm};
 use crate::{housekeeping, listening, machine, recheck, status, wiring};
@@ -90,6 +90,8 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let tls = listening::tls(&settings, clock.clone())?;
     let parts = Parts::open(&settings, mode, &packs, clock).await?;
+    let server_file = settings.places.data_dir.join(kiln_cli::READY_FILE_NAME);
+    ready_file::remove_left_over(&server_file);
     let listening = listening::open(&settings, tls).await?;
     listening.follow_certificate(&parts.tracker, &stop)?;
     parts.host.set_own_ports(listening.ports());
@@ -117,8 +119,8 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         access_key_id: key.id.clone(),
         secret_access_key: key.secret.clone(),
     };
-    let server_file = settings.places.data_dir.join(kiln_cli::READY_FILE_NAME);
-    let mut ready_files = vec![ready.write(&server_file)?];
+    let memory = ready_file::memory_dir();
+    let mut ready_files = vec![ready.write_beside(&server_file, memory.as_deref())?];
     if let Some(path) = &settings.ready_file {
         ready_files.push(ready.write(path)?);
     }
