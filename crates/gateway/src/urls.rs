@@ -254,7 +254,7 @@ fn render(found: &Found, report: Option<kiln_types::InvocationReport>) -> Respon
         .render(&report.payload)
         .unwrap_or_else(|unusable| {
             let function = &found.function.id;
-            tracing::info!(%function, %unusable, "a function's result is no HTTP response");
+            tracing::info!(%function, unusable = ?unusable.to_string(), "a function's result is no HTTP response");
             internal_server_error()
         })
 }

@@ -142,6 +142,11 @@ fn presigned_requests_hold_until_they_expire() {
     let wrong = server.request("GET", &path).presigned("lambda", minute);
     let wrong = wrong.keys(&server.keys().access_key_id, "other").send();
     assert_eq!(wrong.status, 403, "{}", wrong.text());
+    // Who has the URL adds nothing to what it is for.
+    let more = server.request("GET", &path).presigned("lambda", minute);
+    let more = more.send_with("x-amz-log-type", "Tail");
+    assert_eq!(more.status, 400, "{}", more.text());
+    assert!(more.text().contains("not signed"), "{}", more.text());
 }
 
 #[test]

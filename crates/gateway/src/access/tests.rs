@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::auth::Narrowing;
 use crate::lambda::fixture::{Fixture, ROLE};
-use crate::{apigatewayv2, events, iam, lambda, logs, scheduler, sns, sqs, sts};
+use crate::{
+    apigatewayv2, events, iam, lambda, logs, scheduler, secretsmanager, sns, sqs, ssm, sts,
+};
 
 mod around;
 mod needs;

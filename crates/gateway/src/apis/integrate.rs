@@ -139,7 +139,7 @@ fn rendered(
         return answer::internal_server_error();
     };
     dialect.render(&report.payload).unwrap_or_else(|unusable| {
-        tracing::info!(%function, %unusable, "a function's result is no HTTP response");
+        tracing::info!(%function, unusable = ?unusable.to_string(), "a function's result is no HTTP response");
         answer::internal_server_error()
     })
 }

@@ -73,6 +73,21 @@ impl Claim {
             .collect()
     }
 
+    /// Refuses such headers beside a URL that was signed for somebody else: who has it may do that and nothing more.
+    pub(crate) fn refuse_added_settings(&self, headers: &HeaderMap) -> Result<()> {
+        let added = match self.is_presigned() {
+            true => self.unsigned_settings(headers),
+            false => Vec::new(),
+        };
+        match added.is_empty() {
+            true => Ok(()),
+            false => Err(refusal::incomplete(format!(
+                "There were headers present in the request which were not signed: {}.",
+                added.join(", ")
+            ))),
+        }
+    }
+
     fn from_header(authorization: &str, headers: &HeaderMap) -> Result<Self> {
         let Some(parameters) = authorization.strip_prefix(ALGORITHM) else {
             return Err(refusal::incomplete(format!(

@@ -148,7 +148,21 @@ fn made_of(of: &Members<'_>) -> Vec<Need> {
     let mounted = of.list("FileSystemConfigs").iter();
     let mounted = mounted.filter_map(|mount| mount.get("Arn")?.as_str());
     needs.extend(mounted.map(|arn| Need::new(MOUNT, arn).or_role(acts.as_deref())));
+    needs.extend(logged(of).map(|need| need.or_role(acts.as_deref())));
     needs
+}
+
+/// That a group is written which is not the function's own.
+fn logged(of: &Members<'_>) -> Option<Need> {
+    let group = of.text_in("LoggingConfig", "LogGroup")?;
+    let own = found(of).map(|(_, function)| function.id.name.to_string());
+    let own = own.or_else(|| of.text("FunctionName").map(str::to_owned));
+    if own.is_some_and(|own| group.strip_prefix("/aws/lambda/") == Some(&own)) {
+        return None;
+    }
+    let (region, account) = (&of.context.config.region, &of.context.caller.account);
+    let arn = format!("arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:");
+    Some(Need::new("logs:PutLogEvents", arn))
 }
 
 /// Code that comes from a bucket is read there in the caller's name.
@@ -202,7 +216,8 @@ fn destination(of: &Members<'_>, outcome: &str, role: Option<&str>) -> Option<Ne
     Some(need.or_role(role))
 }
 
-/// A mapping reads its source as the role of its function may, or the caller; so it does with the secrets of that.
+/// A mapping reads its source as the role of its function may, or the caller. Its secrets the caller itself must be allowed to
+/// read: it says to which server they are sent.
 fn listening(operation: Operation, of: &Members<'_>) -> Vec<Need> {
     let role = role_of(of);
     let new = of.text("FunctionName").map(|_| function(of, true));
@@ -231,8 +246,7 @@ fn listening(operation: Operation, of: &Members<'_>) -> Vec<Need> {
     }
     let access = of.list("SourceAccessConfigurations").iter();
     let secrets = access.filter_map(|access| access.get("URI")?.as_str());
-    let may_read = |arn| secretsmanager::to_read(of.context, arn).or_role(role.as_deref());
-    needs.extend(secrets.map(may_read));
+    needs.extend(secrets.map(|arn| secretsmanager::to_read(of.context, arn)));
     needs.extend(destination(of, "OnFailure", role.as_deref()));
     needs
 }

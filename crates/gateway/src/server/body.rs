@@ -83,6 +83,7 @@ impl Budget {
 pub(crate) struct Stream {
     body: Incoming,
     pause_max: Duration,
+    time_max: Duration,
     budget: Budget,
     room: Room,
 }
@@ -101,6 +102,7 @@ impl Stream {
         Ok(Self {
             body,
             pause_max: shared.config.limits.body_pause_timeout,
+            time_max: shared.config.limits.body_timeout,
             budget: shared.bodies.clone(),
             room,
         })
@@ -121,9 +123,11 @@ impl Stream {
         self.budget.extend(&mut self.room, bytes)
     }
 
-    /// Reads what is left of a body that nobody wants, so that its sender gets to see why.
+    /// Reads what is left of a body that nobody wants, so that its sender gets to see why. Its room is others' meanwhile.
     pub(crate) async fn drain(self) {
-        drain(self.body, self.pause_max, DRAINED_BYTES_MAX).await;
+        drop(self.room);
+        let drained = drain(self.body, self.pause_max, DRAINED_BYTES_MAX);
+        let _ = tokio::time::timeout(self.time_max, drained).await;
     }
 }
 
@@ -193,7 +197,9 @@ async fn fill(
             continue;
         }
         if rest.is_empty() {
-            rest.reserve(told.unwrap_or_default().max(first.len() + chunk.len()));
+            // No more than twice what has come: an announcement must not cost memory either.
+            let told = told.unwrap_or_default().min(2 * room.bytes);
+            rest.reserve(told.max(first.len() + chunk.len()));
             rest.extend_from_slice(&first);
         }
         rest.extend_from_slice(&chunk);

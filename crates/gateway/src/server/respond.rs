@@ -234,6 +234,9 @@ async fn call(
         peer,
     } = asked;
     shared.refuse_web_pages(&head)?;
+    if let Ok(claim) = &claim {
+        claim.refuse_added_settings(&head.headers)?;
+    }
     let now = shared.deps.clock.timestamp();
     let authenticator = &shared.authenticator;
     let admitted = authenticator.admit(claim, service.name(), peer.function(), now)?;

@@ -201,3 +201,64 @@ async fn a_role_that_trusts_others_than_lambda_is_no_functions() {
     let updated = update_function_configuration::handle(&scene.fixture.context, update);
     assert!(updated.await.is_err());
 }
+
+#[tokio::test]
+async fn a_parameter_and_a_path_are_the_same_however_they_are_written() {
+    use ssm::generated::Operation::*;
+    let below = "arn:aws:ssm:us-east-1:000000000000:parameter/prod/*";
+    let path = below.trim_end_matches("/*");
+    let statements = json!([allow("*", "*"), deny("ssm:*", below), deny("ssm:*", path)]);
+    let scene = Scene::user("ada", statements).await;
+    let arn = below.replace('*', "db");
+    for name in [
+        "/prod/db",
+        "prod/db",
+        "//prod/db",
+        "/prod/db:3",
+        &arn,
+        &format!("{arn}:live"),
+        &arn.replace("arn:aws:", "arn:aws-cn:"),
+    ] {
+        scene.may_not(GetParameter, json!({"Name": name}));
+        scene.may_not(GetParameters, json!({"Names": ["/a", name]}));
+    }
+    for path in ["/prod", "/prod/", "/prod//", "/prod/a", "/prod/a/"] {
+        scene.may_not(GetParametersByPath, json!({"Path": path}));
+    }
+    // Names nothing, also to the operation.
+    let twice = arn.replace("parameter/", "parameter//");
+    let input = ssm::generated::GetParameterRequest {
+        name: twice,
+        with_decryption: None,
+    };
+    let refused = ssm::get_parameter::handle(&scene.fixture.context, input).await;
+    assert_eq!(refused.unwrap_err().exception, Exception::ParameterNotFound);
+}
+
+#[tokio::test]
+async fn each_secret_of_a_batch_that_is_refused_is_written_down() {
+    let statements = json!([allow("secretsmanager:BatchGetSecretValue", "*")]);
+    let scene = Scene::user("ada", statements).await;
+    let context = &scene.fixture.context;
+    let input = secretsmanager::generated::BatchGetSecretValueRequest {
+        secret_id_list: Some(vec!["db".to_owned(), "mail".to_owned()]),
+        ..Default::default()
+    };
+    let read = secretsmanager::batch_get_secret_value::handle(context, input).await;
+    assert_eq!(read.unwrap().errors.unwrap().len(), 2);
+    let query = kiln_store::audit::AuditQuery {
+        account: context.caller.account.clone(),
+        before: None,
+        since: Timestamp::from_millis(0),
+        until: Timestamp::from_millis(i64::MAX),
+        count_max: 9,
+    };
+    let records = context.deps.store.audit().list(query).await.unwrap();
+    let told = records.iter().map(|record| {
+        let record: Value = serde_json::from_str(&record.record).unwrap();
+        assert_eq!(record["errorCode"], "AccessDeniedException");
+        assert_eq!(record["eventName"], "GetSecretValue");
+        record["requestParameters"]["secretId"].clone()
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["mail", "db"]);
+}

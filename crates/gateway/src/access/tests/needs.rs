@@ -24,8 +24,14 @@ async fn every_operation_needs_something_but_those_that_say_why_not() {
     assert!(open(context, iam::HANDLED).is_empty());
     assert!(open(context, logs::HANDLED).is_empty());
     assert!(open(context, scheduler::HANDLED).is_empty());
+    assert!(open(context, secretsmanager::HANDLED).is_empty());
     assert!(open(context, sns::HANDLED).is_empty());
     assert!(open(context, sqs::HANDLED).is_empty());
+    // Nothing is read or deleted where there are no names.
+    assert_eq!(
+        open(context, ssm::HANDLED),
+        ["DeleteParameters", "GetParameters"]
+    );
     // Nothing is put where there are no entries.
     assert_eq!(open(context, events::HANDLED), ["PutEvents"]);
     let of_sts = ["AssumeRole", "GetCallerIdentity", "GetSessionToken"];
@@ -204,6 +210,41 @@ async fn what_is_sent_in_somebody_s_name_that_one_may_send_or_the_role_that_acts
         listen(),
     );
     scene.may(scheduler::generated::Operation::CreateSchedule, schedule());
+}
+
+#[tokio::test]
+async fn the_log_of_another_is_written_by_whom_that_is_allowed() {
+    use lambda::generated::Operation::UpdateFunctionConfiguration;
+    let into = |group: &str| json!({"FunctionName": "sum", "LoggingConfig": {"LogGroup": group}});
+    let scene = Scene::user("ada", json!([allow("lambda:*", "*")])).await;
+    scene.fixture.create("sum").await;
+    scene.may(UpdateFunctionConfiguration, into("/aws/lambda/sum"));
+    let told = scene.may_not(UpdateFunctionConfiguration, into("/aws/lambda/other"));
+    assert!(told.contains("logs:PutLogEvents"), "{told}");
+    let acts = grants(&json!([allow("logs:*", "*")]));
+    let acts = role("r", &json!([]), acts);
+    scene.change(|to| to.add_role(acts).map(|_| ())).await;
+    scene.may(UpdateFunctionConfiguration, into("/shared"));
+}
+
+#[tokio::test]
+async fn a_secret_is_sent_where_somebody_says_who_may_read_it() {
+    let secret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:db";
+    let listen = json!({
+        "FunctionName": "sum",
+        "SelfManagedEventSource": {"Endpoints": {"POSTGRES": ["db.example:5432"]}},
+        "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": secret}],
+    });
+    let scene = Scene::user("ada", json!([allow("lambda:*", "*")])).await;
+    scene.fixture.create("sum").await;
+    let acts = role("r", &json!([]), grants(&json!([allow("*", "*")])));
+    scene.change(|to| to.add_role(acts).map(|_| ())).await;
+    use lambda::generated::Operation::CreateEventSourceMapping;
+    let told = scene.may_not(CreateEventSourceMapping, listen.clone());
+    assert!(told.contains("secretsmanager:GetSecretValue"), "{told}");
+    let both = json!([allow("lambda:*", "*"), allow("secretsmanager:*", "*")]);
+    let scene = Scene::user("ada", both).await;
+    scene.may(CreateEventSourceMapping, listen);
 }
 
 #[tokio::test]
