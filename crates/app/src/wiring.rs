@@ -133,6 +133,7 @@ pub(crate) fn invoke(
 /// What topics may reach over HTTP.
 pub(crate) fn reach(settings: &Settings, mode: Mode) -> kiln_invoke::Reach {
     kiln_invoke::Reach {
+        is_own: Some(kiln_network::is_own),
         ranges: settings.network.network_egress.clone(),
         loopback: mode == Mode::Development,
     }

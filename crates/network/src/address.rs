@@ -6,7 +6,7 @@ pub(crate) use kiln_types::network::{Kind, carried, kind};
 
 /// Whether an address is one of this machine's own, whatever its interfaces are at the moment: then
 /// what is sent to it comes from it.
-pub(crate) fn is_own(address: IpAddr) -> bool {
+pub fn is_own(address: IpAddr) -> bool {
     let address = carried(address);
     address.is_loopback() || source_of(address) == Some(address)
 }

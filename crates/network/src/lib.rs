@@ -24,6 +24,7 @@ mod policy;
 mod relay;
 mod resolver;
 
+pub use address::is_own;
 pub use config::Config;
 pub use line::{Line, Networks};
 pub use resolver::host_nameservers;

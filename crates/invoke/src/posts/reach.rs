@@ -7,8 +7,10 @@ use kiln_types::HttpEndpoint;
 use kiln_types::network::{Cidr, Kind, carried, kind};
 
 /// What may be reached besides public addresses.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Reach {
+    /// Tells the machine's own addresses, which are not reached though they are public.
+    pub is_own: Option<fn(IpAddr) -> bool>,
     /// Ranges that count as public.
     pub ranges: Vec<Cidr>,
     /// Whether the machine's loopback may be reached: for development.
@@ -36,7 +38,8 @@ impl Reach {
     /// Whether an address may be reached.
     pub(super) fn allows(&self, address: IpAddr) -> bool {
         let address = carried(address);
-        kind(address) == Kind::Public
+        let is_own = || self.is_own.is_some_and(|is_own| is_own(address));
+        (kind(address) == Kind::Public && !is_own())
             || self.ranges.iter().any(|range| range.contains(address))
             || (self.loopback && address.is_loopback())
     }
@@ -63,7 +66,7 @@ mod tests {
         assert!(may(&plain, "https://a.example:443/") && may(&plain, "http://1.1.1.1"));
         let development = Reach {
             loopback: true,
-            ranges: Vec::new(),
+            ..Reach::default()
         };
         assert!(may(&development, "http://localhost:8080/in"));
     }
@@ -95,9 +98,17 @@ mod tests {
         assert!(!allows(&development, "10.1.2.3"));
         let listed = Reach {
             ranges: vec!["10.1.0.0/16".parse().unwrap()],
-            loopback: false,
+            ..Reach::default()
         };
         assert!(allows(&listed, "10.1.2.3") && allows(&listed, "::ffff:10.1.2.3"));
         assert!(!allows(&listed, "10.2.2.3") && !allows(&listed, "127.0.0.1"));
+        let is_own = |address: IpAddr| address.to_string() == "1.1.1.1";
+        let mut on_public = Reach {
+            is_own: Some(is_own),
+            ..Reach::default()
+        };
+        assert!(!allows(&on_public, "1.1.1.1") && allows(&on_public, "1.0.0.1"));
+        on_public.ranges = vec!["1.1.1.0/24".parse().unwrap()];
+        assert!(allows(&on_public, "1.1.1.1"));
     }
 }
