@@ -249,7 +249,7 @@ async fn take_wanted(context: Weak<Context>, mut wanted: mpsc::UnboundedReceiver
         };
         let taken = take_snapshot(&context, &spec, &key).await;
         if let Err(why) = &taken {
-            tracing::info!(function = %spec.arn, %why, "a version has no snapshot");
+            tracing::info!(function = %spec.arn, why = ?why.to_string(), "a version has no snapshot");
         }
         if !matches!(taken, Err(NoSnapshot::Other(_) | NoSnapshot::Gone)) {
             context.snapshots.tell(key, taken.is_ok());

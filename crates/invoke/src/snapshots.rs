@@ -164,9 +164,11 @@ fn has_version(function: &Function, version: Version, revision: RevisionId) -> b
 fn logged(spec: &Spec, taken: Result<(), NoSnapshot>) -> Result<(), NoSnapshot> {
     match &taken {
         Err(why @ NoSnapshot::Other(_)) => {
-            tracing::warn!(function = %spec.arn, %why, "a version starts without a snapshot");
+            tracing::warn!(function = %spec.arn, why = ?why.to_string(), "a version starts without a snapshot");
         }
-        Err(why) => tracing::info!(function = %spec.arn, %why, "a version has no snapshot"),
+        Err(why) => {
+            tracing::info!(function = %spec.arn, why = ?why.to_string(), "a version has no snapshot")
+        }
         Ok(()) => {}
     }
     taken
