@@ -84,6 +84,9 @@ pub struct Args {
         default_missing_value = "on"
     )]
     snap_start: Option<Switch>,
+    /// Have each invocation name a tenant, and no instance serve two of them: for a new function, once and for all
+    #[arg(long)]
+    per_tenant: bool,
     /// The role the function runs as
     #[arg(long, value_name = "ARN")]
     role: Option<String>,

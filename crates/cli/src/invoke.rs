@@ -43,6 +43,9 @@ pub struct Args {
     /// Run this version or alias
     #[arg(long, value_name = "VERSION|ALIAS")]
     qualifier: Option<String>,
+    /// Run it for this tenant, if the function tells its tenants apart
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
     /// Show the last 4 KB of the invocation's log on stderr
     #[arg(long)]
     tail: bool,
@@ -63,6 +66,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
         .invoke(InvokeCall {
             name: &args.name,
             qualifier: args.qualifier.as_deref(),
+            tenant: args.tenant.as_deref(),
             event,
             tail: args.tail,
             kind: match (args.is_async, args.dry_run) {
@@ -178,6 +182,7 @@ mod tests {
             payload: payload.map(str::to_owned),
             event,
             qualifier: None,
+            tenant: None,
             tail: false,
             is_async: false,
             dry_run: false,

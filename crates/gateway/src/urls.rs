@@ -207,6 +207,7 @@ async fn invoke(
             payload: event.into(),
             kind: Kind::RequestResponse,
             client_context: None,
+            tenant: None,
             trace: Some(trace.clone()),
             wants_log_tail: false,
             request_id,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_sandbox::Point;
-use kiln_types::{RequestId, Timestamp};
+use kiln_types::{RequestId, TenantId, Timestamp};
 
 use crate::isolation::Future;
 use crate::spec::Spec;
@@ -88,6 +88,7 @@ pub(crate) struct Invoke {
     pub(crate) invoked_arn: String,
     pub(crate) trace: Option<String>,
     pub(crate) client_context: Option<String>,
+    pub(crate) tenant: Option<TenantId>,
     pub(crate) event: Bytes,
 }
 

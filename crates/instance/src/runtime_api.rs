@@ -92,6 +92,7 @@ impl Runtime for RuntimeApi {
             invoked_arn: invoke.invoked_arn,
             trace: invoke.trace,
             client_context: invoke.client_context,
+            tenant: invoke.tenant,
             body: invoke.event,
         };
         let time = invoke.time;

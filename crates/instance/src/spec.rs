@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kiln_types::function::StartMode;
 use kiln_types::{
     Configuration, FileSystem, FunctionArn, FunctionId, Language, LogFormat, Network, RevisionId,
-    Slots, Version,
+    Slots, TenantId, Version,
 };
 
 /// One version of a function, ready to run.
@@ -18,6 +18,8 @@ pub struct Spec {
     pub arn: FunctionArn,
     /// Whose it is and its name.
     pub id: FunctionId,
+    /// For which tenant, of a function that tells them apart.
+    pub tenant: Option<TenantId>,
     /// Its settings.
     pub configuration: Arc<Configuration>,
     /// The unpacked code, mounted read-only at `/var/task`.

@@ -62,12 +62,14 @@ pub(crate) fn spec(runtime: &str) -> Spec {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        is_per_tenant: false,
         dead_letters: None,
         kept: BTreeMap::new(),
     };
     Spec {
         arn: FunctionArn::new(Region::default(), &id),
         id,
+        tenant: None,
         configuration: Arc::new(configuration),
         // A directory with a `bootstrap`, unless a test names another.
         code_dir: PathBuf::new(),
@@ -88,6 +90,7 @@ pub(crate) fn invocation(event: &str) -> Invocation {
         payload: bytes::Bytes::copy_from_slice(event.as_bytes()),
         invoked_arn: spec("python3.11").arn,
         client_context: None,
+        tenant: None,
         trace: None,
         wants_log_tail: false,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kiln_store::Store;
 use kiln_types::limits::SYNC_PAYLOAD_BYTES_MAX;
-use kiln_types::{Configuration, State, Trace};
+use kiln_types::{Configuration, State, TenantId, Trace};
 
 use crate::error::Error;
 use crate::request::{Kind, Request};
@@ -15,6 +15,15 @@ pub(crate) struct Admitted {
     pub(crate) configuration: Arc<Configuration>,
     /// The tracing header, with this invocation in its lineage.
     pub(crate) trace: Option<String>,
+}
+
+/// Refuses an invocation for nobody of a function that tells its tenants apart, and one for somebody of any other.
+pub(crate) fn check_tenant(of: &Configuration, tenant: Option<&TenantId>) -> Result<(), Error> {
+    match (of.is_per_tenant, tenant) {
+        (true, None) => Err(Error::TenantMissing),
+        (false, Some(_)) => Err(Error::TenantUnexpected),
+        _ => Ok(()),
+    }
 }
 
 /// What runs, if it may. Checks in AWS's order: the function first, its state next, the event last.
@@ -31,6 +40,7 @@ pub(crate) fn admit(store: &Store, request: &Request) -> Result<Admitted, Error>
         State::Pending if configuration.awaits_snapshot() => return Err(Error::AwaitsSnapshot),
         state @ (State::Pending | State::Failed) => return Err(Error::NotReady(state)),
     }
+    check_tenant(&configuration, request.tenant.as_ref())?;
     let mut trace = request.trace.as_deref().map(Trace::read);
     let hops = trace
         .as_mut()

@@ -30,6 +30,12 @@ pub enum Error {
     /// run; a retry is safe.
     #[error("the function's snapshot could not be restored in time")]
     RestoreTimedOut,
+    /// The function tells its tenants apart, and the invocation is for none.
+    #[error("the function has tenants of its own: name the one that it is to run for")]
+    TenantMissing,
+    /// The function does not, and the invocation is for one.
+    #[error("the function has no tenants of its own: name none")]
+    TenantUnexpected,
     /// The event is too large.
     #[error("the event has {bytes} bytes, and {bytes_max} are allowed")]
     TooLarge {

@@ -32,7 +32,10 @@ impl<H: Host<Spec = Spec>> Shared<H> {
             if count == 0 || configuration.state != State::Active {
                 continue;
             }
-            match self.specs.get(&self.store, &function.id, configuration) {
+            let spec = self
+                .specs
+                .get(&self.store, &function.id, configuration, None);
+            match spec {
                 Ok(spec) => wanted.push((spec, count)),
                 Err(error) => tracing::warn!(
                     function = %function.id.name, version = %configuration.version, %error,

@@ -72,6 +72,7 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
             id: function.clone(),
             version: configuration.version,
             revision: configuration.revision,
+            tenant: None,
         })
     }
 
@@ -98,14 +99,18 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
             store: shared.store.clone(),
             scheduler: shared.scheduler.clone(),
             meter: shared.meter.clone(),
-            spec: shared
-                .specs
-                .get(&shared.store, &request.function, &configuration)?,
+            spec: shared.specs.get(
+                &shared.store,
+                &request.function,
+                &configuration,
+                request.tenant.as_ref(),
+            )?,
             invocation: Invocation {
                 request_id: request.request_id,
                 payload: request.payload,
                 invoked_arn: request.invoked_arn,
                 client_context: request.client_context,
+                tenant: request.tenant.clone(),
                 trace,
                 wants_log_tail: request.wants_log_tail,
             },

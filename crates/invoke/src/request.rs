@@ -1,7 +1,7 @@
 //! What is to be invoked, how, and with what.
 
 use bytes::Bytes;
-use kiln_types::{FunctionArn, FunctionId, Qualifier, RequestId};
+use kiln_types::{FunctionArn, FunctionId, Qualifier, RequestId, TenantId};
 
 /// One invocation.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Request {
     pub kind: Kind,
     /// The caller's client context: JSON, already decoded from base64.
     pub client_context: Option<String>,
+    /// For whom, of a function that tells its tenants apart.
+    pub tenant: Option<TenantId>,
     /// The tracing header.
     pub trace: Option<String>,
     /// Whether the end of the log is wanted.

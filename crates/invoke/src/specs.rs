@@ -10,7 +10,7 @@ use kiln_store::Store;
 use kiln_types::function::Code;
 use kiln_types::{
     Configuration, FileSystem, FileSystemMount, FunctionArn, FunctionId, Language, Qualifier,
-    Version,
+    TenantId, Version,
 };
 
 use crate::config::Config;
@@ -34,8 +34,26 @@ impl Specs {
         }
     }
 
-    /// The spec of this very configuration.
+    /// The spec of this very configuration for a tenant, if the function tells them apart.
     pub(crate) fn get(
+        &self,
+        store: &Store,
+        id: &FunctionId,
+        configuration: &Arc<Configuration>,
+        tenant: Option<&TenantId>,
+    ) -> Result<Arc<Spec>, Error> {
+        let spec = self.of_all(store, id, configuration)?;
+        // Tenants may be many, and come and go: nothing is kept of them here.
+        Ok(match tenant {
+            None => spec,
+            Some(tenant) => Arc::new(Spec {
+                tenant: Some(tenant.clone()),
+                ..(*spec).clone()
+            }),
+        })
+    }
+
+    fn of_all(
         &self,
         store: &Store,
         id: &FunctionId,
@@ -85,6 +103,7 @@ impl Specs {
             guard: guard(store, &arn, id, configuration),
             arn,
             id: id.clone(),
+            tenant: None,
             configuration: configuration.clone(),
             code_dir: dir(&configuration.code),
             compiled_dir: self.compiled_dir(store, configuration),

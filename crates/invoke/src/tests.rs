@@ -152,6 +152,7 @@ pub(crate) fn function(name: &str) -> Function {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        is_per_tenant: false,
         dead_letters: None,
         kept: Default::default(),
     };
@@ -165,6 +166,7 @@ fn request(name: &str) -> Request {
         payload: Bytes::from_static(br#"{"a": 1}"#),
         kind: Kind::RequestResponse,
         client_context: None,
+        tenant: None,
         trace: None,
         wants_log_tail: false,
         request_id: RequestId::random(),

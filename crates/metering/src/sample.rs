@@ -71,6 +71,7 @@ pub(crate) fn configuration(id: &FunctionId) -> Configuration {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        is_per_tenant: false,
         dead_letters: None,
         kept: Default::default(),
     }

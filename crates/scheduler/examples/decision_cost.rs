@@ -29,6 +29,7 @@ impl Bench {
             ..Config::default()
         };
         let key = |no| FunctionKey {
+            tenant: None,
             id: FunctionId {
                 account: Default::default(),
                 name: format!("function-{no}").parse().expect("a valid name"),

@@ -79,6 +79,7 @@ impl Demand for Spec {
             id: self.id.clone(),
             version: self.configuration.version,
             revision: self.configuration.revision,
+            tenant: self.tenant.clone(),
         }
     }
 

@@ -77,6 +77,7 @@ impl Fixture {
             };
             let revision = RevisionId::random();
             let key = FunctionKey {
+                tenant: None,
                 id,
                 version: Version::Latest,
                 revision,
@@ -102,6 +103,7 @@ impl Fixture {
             payload: Bytes::from_static(b"{}"),
             invoked_arn: FunctionArn::new(Default::default(), &self.specs[function].0.id),
             client_context: None,
+            tenant: None,
             trace: None,
             wants_log_tail: false,
         }

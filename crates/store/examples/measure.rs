@@ -213,6 +213,7 @@ fn event(function: usize) -> NewEvent {
         function,
         qualifier: None,
         client_context: None,
+        tenant: None,
         trace: Some("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0".to_owned()),
         payload: vec![b'1'; 1_024].into(),
     }
@@ -288,6 +289,7 @@ fn function(number: usize) -> Function {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        is_per_tenant: false,
         dead_letters: None,
         kept: BTreeMap::new(),
     };

@@ -65,6 +65,7 @@ async fn events(store: &Store, clock: SystemClock, tasks: usize) {
                     function,
                     qualifier: None,
                     client_context: None,
+                    tenant: None,
                     trace: None,
                     payload: vec![b'1'; 1_000].into(),
                 };

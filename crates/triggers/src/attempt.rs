@@ -110,6 +110,7 @@ pub(crate) async fn run(
         payload,
         kind: Kind::RequestResponse,
         client_context: None,
+        tenant: None,
         trace,
         wants_log_tail: false,
         request_id: RequestId::random(),

@@ -120,6 +120,9 @@ pub struct Configuration {
     /// How many invocations an instance may be given at a time.
     #[serde(default)]
     pub slots: Slots,
+    /// Whether each invocation names a tenant, and no instance serves two of them. Is so from the function's creation on.
+    #[serde(default)]
+    pub is_per_tenant: bool,
     /// The message queue or the topic that gets asynchronous events that were given up.
     #[serde(default)]
     pub dead_letters: Option<Destination>,

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::id::RequestId;
 use crate::name::Version;
 use crate::network::Traffic;
+use crate::tenant::TenantId;
 
 /// For whom an instance is initialised, and so how long that may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -45,6 +46,8 @@ pub struct Invocation {
     pub invoked_arn: FunctionArn,
     /// The caller's client context: JSON, already decoded from base64.
     pub client_context: Option<String>,
+    /// For whom, of a function that tells its tenants apart.
+    pub tenant: Option<TenantId>,
     /// The tracing header.
     pub trace: Option<String>,
     /// Whether the caller wants the end of the log.

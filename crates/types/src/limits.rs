@@ -47,6 +47,8 @@ pub const EVENT_AGE_SECS_MAX: u32 = 21_600;
 pub const RECURSION_HOPS_MAX: u32 = 16;
 /// Largest client context, in base64 (service model, `Invoke`).
 pub const CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
+/// Longest tenant id (service model, `TenantId`).
+pub const TENANT_ID_LENGTH_MAX: usize = 256;
 /// How much of the log `LogType: Tail` returns (service model, `Invoke`).
 pub const LOG_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// Largest zip in a request body (quotas page).

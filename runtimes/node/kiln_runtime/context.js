@@ -17,7 +17,7 @@ function contextOf(header, members = {}) {
     identity: undefined,
     invokedFunctionArn: header.invoked_arn,
     awsRequestId: header.request_id,
-    tenantId: undefined,
+    tenantId: header.tenant_id,
     getRemainingTimeInMillis: () => deadline - Date.now(),
   });
 }

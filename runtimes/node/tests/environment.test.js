@@ -25,16 +25,18 @@ test('the context tells of the invocation', () =>
     'exports.handler = async (e, c) => ({ ...c, left: c.getRemainingTimeInMillis(), trace: process.env._X_AMZN_TRACE_ID });',
     {},
     async (runtime) => {
-      const header = { trace: 'Root=1-2-3', client_context: '{"custom":{"a":1}}', deadline_ms: Date.now() + 5000 };
+      const header = { trace: 'Root=1-2-3', client_context: '{"custom":{"a":1}}', deadline_ms: Date.now() + 5000, tenant_id: 'Shop 7' };
       const context = (await runtime.invoke({}, header)).json;
       assert.equal(context.awsRequestId, REQUEST);
       assert.equal(context.functionName, 'greet');
       assert.equal(context.memoryLimitInMB, '128');
       assert.deepEqual(context.clientContext, { custom: { a: 1 } });
+      assert.equal(context.tenantId, 'Shop 7');
       assert.equal(context.trace, 'Root=1-2-3');
       assert.ok(context.left > 4000 && context.left <= 5000, `${context.left}`);
       const next = (await runtime.invoke({}, { deadline_ms: undefined, timeout_ms: 900 })).json;
       assert.equal(next.trace, undefined);
+      assert.equal(next.tenantId, undefined);
       assert.ok(next.left > 500 && next.left <= 900, `${next.left}`);
     },
   ));

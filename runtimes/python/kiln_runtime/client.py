@@ -74,7 +74,7 @@ class Client(BaseLambdaRuntimeClient):
         event.deadline_time_in_ms = deadline
         event.client_context = header.get("client_context")
         event.cognito_identity = None
-        event.tenant_id = None
+        event.tenant_id = header.get("tenant_id")
         event.content_type = _JSON
         event.event_body = body
         event.invocation_id = None

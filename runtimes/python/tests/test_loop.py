@@ -73,16 +73,16 @@ class Invocations(unittest.TestCase):
                 return [
                     context.aws_request_id, context.function_name, context.function_version,
                     context.memory_limit_in_mb, context.invoked_function_arn,
-                    context.log_group_name, context.client_context.custom, event,
+                    context.log_group_name, context.client_context.custom, event, context.tenant_id,
                 ]
         """
         with Runtime(code) as runtime:
             runtime.init()
-            _, _, body = runtime.invoke({"a": 1}, client_context='{"custom": {"k": "v"}}')
+            _, _, body = runtime.invoke({"a": 1}, client_context='{"custom": {"k": "v"}}', tenant_id="Shop 7")
             self.assertEqual(json.loads(body), [
                 REQUEST, "sum", "$LATEST", "128",
                 "arn:aws:lambda:us-east-1:000000000000:function:sum", "/aws/lambda/sum",
-                {"k": "v"}, {"a": 1},
+                {"k": "v"}, {"a": 1}, "Shop 7",
             ])
 
     def test_a_raised_exception_is_an_error_document_without_our_frames(self):

@@ -35,6 +35,12 @@ fn permissions_tags_concurrency_and_identity_are_kept() {
 }
 
 #[test]
+fn no_instance_serves_two_tenants_of_a_function() {
+    let server = Server::start();
+    client::python(&server, "boto3_tenancy.py", &[]);
+}
+
+#[test]
 fn logs_are_read_as_from_cloudwatch() {
     let server = Server::start();
     client::python(&server, "boto3_logs.py", &[]);

@@ -20,6 +20,7 @@ const INVOKE_TIMEOUT: Duration = Duration::from_secs(limits::TIMEOUT_SECS_MAX as
 pub(crate) struct InvokeCall<'a> {
     pub(crate) name: &'a str,
     pub(crate) qualifier: Option<&'a str>,
+    pub(crate) tenant: Option<&'a str>,
     pub(crate) event: Bytes,
     pub(crate) tail: bool,
     pub(crate) kind: Kind,
@@ -210,6 +211,9 @@ impl Client {
         let mut call = call("Invoke", Method::POST, path)
             .header("content-type", "application/json")
             .header("x-amz-invocation-type", kind);
+        if let Some(tenant) = invoke.tenant {
+            call = call.header("x-amz-tenant-id", tenant);
+        }
         if invoke.tail {
             call = call.header("x-amz-log-type", "Tail");
         }

@@ -40,6 +40,10 @@ pub(super) fn creation(name: &str, wanted: &Wanted) -> Value {
     if let Some(architecture) = &wanted.args.architecture {
         document.insert("Architectures".to_owned(), json!([architecture]));
     }
+    if wanted.args.per_tenant {
+        let tenancy = json!({"TenantIsolationMode": "PER_TENANT"});
+        document.insert("TenancyConfig".to_owned(), tenancy);
+    }
     Value::Object(document)
 }
 

@@ -109,6 +109,7 @@ pub(super) fn request(
         payload: event.into(),
         kind: Kind::RequestResponse,
         client_context: None,
+        tenant: None,
         trace: Some(trace.to_owned()),
         wants_log_tail: false,
         request_id: RequestId::random(),

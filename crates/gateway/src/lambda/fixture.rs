@@ -275,6 +275,7 @@ impl Fixture {
             snap_start: Default::default(),
             network: None,
             slots: Default::default(),
+            is_per_tenant: false,
             dead_letters: None,
             kept: BTreeMap::new(),
         };

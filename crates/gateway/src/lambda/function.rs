@@ -23,4 +23,5 @@ mod runtime;
 mod settings;
 mod snap_start;
 mod stored;
+pub(crate) mod tenancy;
 mod wasm;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_invoke::{Error, Kind, Request, queued};
-use kiln_types::{FunctionId, Outcome, State, Timestamp, limits};
+use kiln_types::{FunctionId, Outcome, State, TenantId, Timestamp, limits};
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::function::memory::over_budget;
-use super::refusal::{conflict, function_not_found};
+use super::refusal::{conflict, function_not_found, invalid};
 use super::target::{Named, Target};
 use crate::config::Deps;
 use crate::context::Context;
@@ -54,6 +54,7 @@ async fn accept(
     named: Named,
     payload: Bytes,
     client_context: Option<String>,
+    tenant: Option<TenantId>,
 ) -> Result<()> {
     let request = Request {
         function: target.id(),
@@ -61,6 +62,7 @@ async fn accept(
         payload,
         kind: Kind::RequestResponse,
         client_context,
+        tenant,
         trace: Some(trace(context)),
         wants_log_tail: false,
         request_id: context.request_id,
@@ -156,6 +158,12 @@ pub(super) fn refusal(error: Error, arn: &str) -> ApiError {
                 "The Lambda function couldn't mount the configured file system due to a permission or configuration issue.",
             )
         }
+        Error::TenantMissing => invalid(
+            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again.",
+        ),
+        Error::TenantUnexpected => invalid(
+            "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again.",
+        ),
         Error::Recursive => ApiError::new(
             Exception::RecursiveInvocation,
             "Lambda has detected this function being invoked in a recursive loop and stopped its invocation; PutFunctionRecursionConfig can allow such loops.",

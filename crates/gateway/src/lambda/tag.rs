@@ -18,6 +18,7 @@ use kiln_types::{
 
 use super::event_source::find;
 use super::function::prepare::is_unfinished;
+use super::function::tenancy;
 use super::refusal::{invalid, resource_not_found, update_in_progress};
 use super::signing;
 use super::target::Target;
@@ -139,6 +140,7 @@ pub(crate) fn settle(latest: &mut Configuration, tags: &BTreeMap<String, String>
 /// Whether the version's runtime can take as many invocations at a time as its tags say: those that
 /// Kiln brings take one.
 pub(crate) fn check_slots(latest: &Configuration) -> Result<()> {
+    tenancy::check(latest)?;
     let built_in = latest.runtime.as_ref();
     let built_in = built_in.filter(|runtime| runtime.language() != Language::Provided);
     match built_in {

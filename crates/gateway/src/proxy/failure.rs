@@ -58,6 +58,10 @@ impl Failure {
                 tracing::info!(%function, "a loop of invocations over HTTP was stopped");
                 Self::Internal
             }
+            Error::TenantMissing | Error::TenantUnexpected => {
+                tracing::info!(%function, "a request over HTTP names no tenant");
+                Self::Internal
+            }
             // The last two are of events that are kept, which nobody does here.
             Error::RestoreFailed
             | Error::RestoreTimedOut

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_sandbox::Point;
-use kiln_types::RequestId;
+use kiln_types::{RequestId, TenantId};
 use serde::{Deserialize, Serialize};
 
 use super::BODY_BYTES_MAX;
@@ -57,6 +57,8 @@ pub(super) struct InvokeHeader<'a> {
     invoked_arn: &'a str,
     trace: Option<&'a str>,
     client_context: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant_id: Option<&'a str>,
 }
 
 impl<'a> From<&'a Init<'a>> for InitHeader<'a> {
@@ -84,6 +86,7 @@ impl<'a> From<&'a Invoke> for InvokeHeader<'a> {
             invoked_arn: &invoke.invoked_arn,
             trace: invoke.trace.as_deref(),
             client_context: invoke.client_context.as_deref(),
+            tenant_id: invoke.tenant.as_ref().map(TenantId::as_str),
         }
     }
 }

@@ -33,6 +33,7 @@ fn deliver(channel: &mut Channel, event: Bytes) {
         invoked_arn: crate::testing::spec("python3.11").arn.to_string(),
         trace: None,
         client_context: Some("{}".to_owned()),
+        tenant: None,
         event,
     });
 }

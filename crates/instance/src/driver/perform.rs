@@ -158,6 +158,7 @@ impl Driver {
             invoked_arn: invocation.invoked_arn.to_string(),
             trace: invocation.trace.clone(),
             client_context: invocation.client_context.clone(),
+            tenant: invocation.tenant.clone(),
             event: invocation.payload.clone(),
         });
     }

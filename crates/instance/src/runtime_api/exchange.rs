@@ -16,7 +16,7 @@ mod several;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use kiln_types::{RequestId, Slots};
+use kiln_types::{RequestId, Slots, TenantId};
 
 use crate::api::refusal::Refusal;
 use crate::runtime::Reply;
@@ -67,6 +67,7 @@ pub(crate) struct Event {
     pub(crate) invoked_arn: String,
     pub(crate) trace: Option<String>,
     pub(crate) client_context: Option<String>,
+    pub(crate) tenant: Option<TenantId>,
     pub(crate) body: Bytes,
 }
 

@@ -89,6 +89,10 @@ fn event_response(event: Event) -> Answer {
         ),
         ("lambda-runtime-trace-id", event.trace),
         ("lambda-runtime-client-context", event.client_context),
+        (
+            "lambda-runtime-aws-tenant-id",
+            event.tenant.map(String::from),
+        ),
         (NONCE, Some(nonce)),
     ];
     for (name, value) in headers {

@@ -64,6 +64,7 @@ async fn an_event_comes_with_aws_s_headers_and_its_answer_goes_to_the_caller() {
     let mut sent = invocation(r#"{"num1": 1}"#);
     sent.trace = Some("Root=1-2-3".to_owned());
     sent.client_context = Some("{\"custom\":\n{\"ö\":1}}".to_owned());
+    sent.tenant = Some("Shop 7".parse().unwrap());
     let report = world.handle.invoke(sent.clone()).await.unwrap();
     assert_eq!(report.status, InvocationStatus::Success);
     assert_eq!(report.payload, "not JSON, and passed on");
@@ -77,6 +78,7 @@ async fn an_event_comes_with_aws_s_headers_and_its_answer_goes_to_the_caller() {
         ("content-type", "application/json"),
         ("lambda-runtime-invoked-function-arn", arn.as_str()),
         ("lambda-runtime-trace-id", "Root=1-2-3"),
+        ("lambda-runtime-aws-tenant-id", "Shop 7"),
     ];
     for (name, value) in expected {
         assert_eq!(event.header(name), Some(value), "{name}");

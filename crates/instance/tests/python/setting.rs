@@ -158,12 +158,14 @@ pub fn spec(python: &Installed, directory: &Path, code: &str) -> Spec {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        is_per_tenant: false,
         dead_letters: None,
         kept: BTreeMap::new(),
     };
     Spec {
         arn: FunctionArn::new(Region::default(), &id),
         id,
+        tenant: None,
         configuration: Arc::new(configuration),
         code_dir,
         compiled_dir: None,
@@ -184,6 +186,7 @@ pub fn invocation(event: &str) -> Invocation {
         payload: bytes::Bytes::copy_from_slice(event.as_bytes()),
         invoked_arn: arn.parse().expect("an ARN"),
         client_context: None,
+        tenant: None,
         trace: None,
         wants_log_tail: false,
     }

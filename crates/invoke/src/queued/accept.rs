@@ -5,6 +5,7 @@ use kiln_store::queue::{AcceptError, NewEvent};
 use kiln_types::Timestamp;
 use kiln_types::limits::ASYNC_PAYLOAD_BYTES_MAX;
 
+use crate::admit::check_tenant;
 use crate::error::Error;
 use crate::request::Request;
 
@@ -20,12 +21,13 @@ pub async fn accept(store: &Store, request: Request, now: Timestamp) -> Result<(
         let version = function.version_of(request.qualifier.as_ref())?;
         function.version(version)
     });
-    if version.is_none() {
+    let Some(version) = version else {
         return Err(Error::NotFound {
             function: request.function,
             qualifier: request.qualifier,
         });
-    }
+    };
+    check_tenant(version, request.tenant.as_ref())?;
     let bytes = request.payload.len();
     if bytes > ASYNC_PAYLOAD_BYTES_MAX {
         return Err(Error::TooLarge {
@@ -39,6 +41,7 @@ pub async fn accept(store: &Store, request: Request, now: Timestamp) -> Result<(
         qualifier: request.qualifier,
         invoked_arn: request.invoked_arn,
         client_context: request.client_context,
+        tenant: request.tenant,
         trace: request.trace,
         payload: request.payload,
     };

@@ -340,6 +340,7 @@ fn request(event: &Claimed) -> Request {
         payload: asked.payload.clone(),
         kind: Kind::RequestResponse,
         client_context: asked.client_context.clone(),
+        tenant: asked.tenant.clone(),
         trace: asked.trace.clone(),
         wants_log_tail: false,
         request_id: asked.request_id,

@@ -112,7 +112,9 @@ pub(super) fn after_refusal(error: &Error, event: &Event, policy: &Policy, now: 
     match error {
         Error::NotFound { .. } => return Next::GiveUp(Reason::FunctionNotFound),
         Error::Recursive => return Next::GiveUp(Reason::RecursiveInvocation),
-        Error::TooLarge { .. } => return Next::GiveUp(Reason::NotInvocable),
+        Error::TooLarge { .. } | Error::TenantMissing | Error::TenantUnexpected => {
+            return Next::GiveUp(Reason::NotInvocable);
+        }
         Error::Throttled { reason, .. } if is_reserved(reason) && policy.is_switched_off => {
             return Next::GiveUp(Reason::ZeroReservedConcurrency);
         }

@@ -3,7 +3,9 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use kiln_types::{AccountId, FunctionId, InstanceId, MemoryMb, Moment, RevisionId, Slots, Version};
+use kiln_types::{
+    AccountId, FunctionId, InstanceId, MemoryMb, Moment, RevisionId, Slots, TenantId, Version,
+};
 
 /// Names one request for an instance. Tickets are counted up: the smaller asked first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,13 +21,18 @@ pub struct FunctionKey {
     pub version: Version,
     /// Which state of that version.
     pub revision: RevisionId,
+    /// For which tenant, of a function that tells them apart.
+    pub tenant: Option<TenantId>,
 }
 
-/// By the revision alone: it is random and new with every change, so it tells keys apart as well as
+/// By the revision and the tenant alone: a revision is random and new with every change, so it tells keys apart as well as
 /// the whole key does, without reading the names.
 impl Hash for FunctionKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.revision.hash(state);
+        if let Some(tenant) = &self.tenant {
+            tenant.hash(state);
+        }
     }
 }
 

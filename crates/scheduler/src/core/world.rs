@@ -108,6 +108,7 @@ impl World {
         let function = &self.functions[function];
         let (id, revision) = (function.id.clone(), function.revision);
         FunctionKey {
+            tenant: None,
             id,
             version: Version::Latest,
             revision,

@@ -66,6 +66,7 @@ enum Doing {
 impl<'t> Engine<'t> {
     fn new(trace: &'t Trace, config: Config) -> Self {
         let key = |no| FunctionKey {
+            tenant: None,
             id: FunctionId {
                 account: Default::default(),
                 name: format!("f{no}").parse().expect("a valid name"),

@@ -1,7 +1,7 @@
 //! Events as they are kept.
 
 use bytes::Bytes;
-use kiln_types::{FunctionArn, FunctionId, Qualifier, RequestId, Timestamp};
+use kiln_types::{FunctionArn, FunctionId, Qualifier, RequestId, TenantId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,8 @@ pub struct NewEvent {
     pub invoked_arn: FunctionArn,
     /// The caller's client context: JSON.
     pub client_context: Option<String>,
+    /// For whom, of a function that tells its tenants apart.
+    pub tenant: Option<TenantId>,
     /// The tracing header.
     pub trace: Option<String>,
     /// What it says.
@@ -92,6 +94,8 @@ struct Head<'a> {
     arn: std::borrow::Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_context: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tenant: Option<TenantId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
 }
@@ -135,6 +139,7 @@ impl NewEvent {
             qualifier: to.qualifier.clone(),
             invoked_arn: to.clone(),
             client_context: None,
+            tenant: None,
             trace: None,
             payload,
         }
@@ -152,6 +157,7 @@ impl NewEvent {
             qualifier: self.qualifier.clone(),
             arn: self.invoked_arn.to_string().into(),
             client_context: self.client_context.clone(),
+            tenant: self.tenant.clone(),
             trace: self.trace.clone(),
         };
         serde_json::to_string(&head).expect("texts are always JSON")
@@ -174,6 +180,7 @@ impl NewEvent {
             invoked_arn: invoked_arn
                 .map_err(|error: kiln_types::InvalidName| damaged(error.to_string()))?,
             client_context: head.client_context,
+            tenant: head.tenant,
             trace: head.trace,
             payload,
         })
@@ -186,6 +193,7 @@ pub(super) fn head_of(arn: &FunctionArn) -> String {
         qualifier: None,
         arn: arn.to_string().into(),
         client_context: None,
+        tenant: None,
         trace: None,
     };
     serde_json::to_string(&head).expect("texts are always JSON")

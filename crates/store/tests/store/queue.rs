@@ -27,6 +27,7 @@ pub fn event(function: &str, payload: impl Into<Bytes>) -> NewEvent {
         qualifier: Some("live".parse().unwrap()),
         invoked_arn: FunctionArn::new(Region::default(), &id(function)),
         client_context: Some("{}".to_owned()),
+        tenant: Some("Shop 7".parse().unwrap()),
         trace: Some("Root=1".to_owned()),
         payload: payload.into(),
     }

@@ -97,6 +97,7 @@ pub fn function(name: &str) -> Function {
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        is_per_tenant: false,
         dead_letters: None,
         kept: BTreeMap::new(),
     };

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{destination, filters, source};
 use crate::context::Context;
 use crate::error::Result;
+use crate::lambda::function::tenancy;
 use crate::lambda::generated as wire;
 use crate::lambda::refusal::invalid;
 use crate::lambda::target::Target;
@@ -167,7 +168,10 @@ pub(super) fn function(context: &Context, name: &str) -> Result<FunctionArn> {
     let function = function.ok_or_else(missing)?;
     let version = function.version_of(qualifier.as_ref());
     match version.and_then(|version| function.version(version)) {
-        Some(_) => Ok(target.arn.qualified(qualifier)),
+        Some(version) => {
+            tenancy::refuse(version, "An event source mapping")?;
+            Ok(target.arn.qualified(qualifier))
+        }
         None => Err(missing()),
     }
 }

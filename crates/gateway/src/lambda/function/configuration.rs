@@ -10,7 +10,7 @@ use kiln_types::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{dead_letter, file_system, image, snap_start};
+use super::{dead_letter, file_system, image, snap_start, tenancy};
 use crate::lambda::generated as wire;
 use crate::lambda::signing::render_signer;
 
@@ -78,6 +78,7 @@ pub(crate) fn render_in_list(arn: &FunctionArn, of: &Configuration) -> wire::Fun
             mode: Some(text_in(of, kept::TRACING_CONFIG, "Mode").unwrap_or("PassThrough".into())),
         }),
         snap_start: Some(snap_start::render(of)),
+        tenancy_config: tenancy::render(of),
         layers: layers(&of.layers),
         signing_profile_version_arn,
         signing_job_arn,

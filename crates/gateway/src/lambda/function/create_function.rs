@@ -71,6 +71,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     };
     let mut latest = blank(context, &id, package);
     latest.architecture = architecture;
+    latest.is_per_tenant = input.tenancy_config.is_some();
     change.apply(&mut latest);
     tag::settle(&mut latest, &tags)?;
     snap_start::check(&latest)?;
@@ -124,6 +125,7 @@ fn blank(context: &Context, id: &FunctionId, package: Package) -> Configuration 
         snap_start: Default::default(),
         network: None,
         slots: Default::default(),
+        is_per_tenant: false,
         dead_letters: None,
         kept: Default::default(),
     }

@@ -69,7 +69,6 @@ impl Settings {
         refuse(&[
             (has_text(&request.kms_key_arn), "customer managed keys"),
             (request.publish_to.is_some(), "PublishTo"),
-            (request.tenancy_config.is_some(), "tenant isolation"),
             (
                 request.capacity_provider_config.is_some(),
                 "capacity providers",

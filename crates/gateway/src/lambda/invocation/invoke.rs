@@ -7,12 +7,13 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kiln_invoke::{Kind, Request};
-use kiln_types::{Outcome, limits};
+use kiln_types::{InvalidName, Outcome, TenantId, limits};
 
 use super::{accept, or_empty, payload, refusal, run, trace};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated::{InvocationRequest as Input, InvocationResponse as Output};
+use crate::lambda::refusal::invalid;
 use crate::lambda::target::Target;
 use crate::wire::json_text;
 
@@ -22,9 +23,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let kind = kind(&input)?;
     let client_context = input.client_context.as_deref();
     let client_context = client_context.map(read_client_context).transpose()?;
+    let tenant = input.tenant_id.as_deref().map(read_tenant).transpose()?;
     let Some(kind) = kind else {
         let payload = payload(input.payload)?;
-        accept(context, &target, named, payload, client_context).await?;
+        accept(context, &target, named, payload, client_context, tenant).await?;
         return Ok(Output {
             status_code: Some(202),
             ..Default::default()
@@ -45,6 +47,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         payload,
         kind,
         client_context,
+        tenant,
         trace: Some(trace(context)),
         wants_log_tail: input.log_type.as_deref() == Some("Tail"),
         request_id: context.request_id,
@@ -61,14 +64,16 @@ fn kind(input: &Input) -> Result<Option<Kind>> {
     if input.durable_execution_name.is_some() {
         return Err(ApiError::not_implemented("durable executions"));
     }
-    if input.tenant_id.is_some() {
-        return Err(ApiError::not_implemented("tenant isolation"));
-    }
     match input.invocation_type.as_deref() {
         Some("Event") => Ok(None),
         Some("DryRun") => Ok(Some(Kind::DryRun)),
         _ => Ok(Some(Kind::RequestResponse)),
     }
+}
+
+fn read_tenant(text: &str) -> Result<TenantId> {
+    let read = text.parse();
+    read.map_err(|wrong: InvalidName| invalid(format!("{wrong}.")))
 }
 
 fn read_client_context(base64: &str) -> Result<String> {
@@ -120,7 +125,9 @@ mod tests {
 
     use super::*;
     use crate::lambda::fixture::{Fixture, outcome};
-    use crate::lambda::function::prepare;
+    use crate::lambda::function::{create_function, prepare};
+    use crate::lambda::generated::{CreateFunctionUrlConfigRequest, TenancyConfig};
+    use crate::lambda::url::create_function_url_config;
 
     fn invoke(payload: &'static str) -> Input {
         Input {
@@ -240,13 +247,53 @@ mod tests {
             durable_execution_name: Some("e".into()),
             ..invoke("1")
         };
-        let tenant = Input {
-            tenant_id: Some("t".into()),
+        assert_eq!(refused(durable).await.exception, Exception::NotImplemented);
+    }
+
+    #[tokio::test]
+    async fn tenants_are_named_where_a_function_tells_them_apart_and_nowhere_else() {
+        let fixture = Fixture::new().await;
+        fixture.create("plain").await;
+        let mut request = fixture.create_request("sum");
+        request.tenancy_config = Some(TenancyConfig {
+            tenant_isolation_mode: "PER_TENANT".into(),
+        });
+        let made = create_function::handle(&fixture.context, request).await;
+        let shown = made.unwrap().tenancy_config.unwrap();
+        assert_eq!(shown.tenant_isolation_mode, "PER_TENANT");
+        fixture.settle().await;
+        let event = |name: &str, tenant: Option<&str>| Input {
+            function_name: name.into(),
+            invocation_type: Some("Event".into()),
+            tenant_id: tenant.map(str::to_owned),
             ..invoke("1")
         };
-        for input in [durable, tenant] {
-            assert_eq!(refused(input).await.exception, Exception::NotImplemented);
+        for (name, tenant, told) in [
+            ("sum", None, "Add a valid tenant ID"),
+            ("plain", Some("a"), "Remove the tenant ID"),
+            ("sum", Some("a\nb"), "tenant id"),
+        ] {
+            let refused = handle(&fixture.context, event(name, tenant)).await;
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.exception, Exception::InvalidParameterValue);
+            assert!(refused.message.contains(told), "{}", refused.message);
         }
+        handle(&fixture.context, event("sum", Some("Shop 7")))
+            .await
+            .unwrap();
+        let queue = fixture.context.deps.store.queue();
+        let account = &fixture.context.caller.account;
+        let kept = queue.show(account, fixture.context.request_id).await;
+        let tenant = kept.unwrap().unwrap().event.tenant.unwrap();
+        assert_eq!(tenant.as_str(), "Shop 7");
+        let url = CreateFunctionUrlConfigRequest {
+            function_name: "sum".into(),
+            auth_type: "NONE".into(),
+            ..Default::default()
+        };
+        let refused = create_function_url_config::handle(&fixture.context, url).await;
+        let told = refused.unwrap_err().message;
+        assert!(told.contains("tenant isolation"), "{told}");
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, None)?;
     let named = target.version(context)?;
     let event = payload(input.invoke_args)?;
-    accept(context, &target, named, event, None).await?;
+    accept(context, &target, named, event, None, None).await?;
     Ok(Output { status: Some(202) })
 }
 

@@ -10,6 +10,7 @@ use super::{Named, Shown, check};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::concurrency::{reserved, unreserved_min};
+use crate::lambda::function::tenancy;
 use crate::lambda::generated::{
     PutProvisionedConcurrencyConfigRequest as Input,
     PutProvisionedConcurrencyConfigResponse as Output,
@@ -28,6 +29,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let store = &context.deps.store;
     let changed = store.update_function_among(&id, move |function, others| {
         check(function, &of)?;
+        tenancy::refuse(&function.latest, "Provisioned concurrency")?;
         function.provisioned.insert(of, config);
         limits.check(function, others)
     });

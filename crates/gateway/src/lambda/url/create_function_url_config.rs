@@ -9,6 +9,7 @@ use kiln_types::url::UrlConfig;
 use super::{read_auth, read_cors, read_mode, render, target};
 use crate::context::Context;
 use crate::error::Result;
+use crate::lambda::function::tenancy;
 use crate::lambda::generated::{
     CreateFunctionUrlConfigRequest as Input, CreateFunctionUrlConfigResponse as Output,
 };
@@ -32,6 +33,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
                 "Failed to create function url config for [functionArn = {arn}]. Error message:  FunctionUrlConfig exists for this Lambda function"
             )));
         }
+        tenancy::refuse(&function.latest, "A function URL")?;
         function.urls.insert(qualifier, kept);
         Ok(())
     });

@@ -142,6 +142,7 @@ mod tests {
             invoked_arn: String::new(),
             trace: None,
             client_context: None,
+            tenant: None,
             body: Bytes::new(),
         }
     }

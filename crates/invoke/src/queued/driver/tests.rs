@@ -127,6 +127,7 @@ impl Fixture {
             qualifier: None,
             invoked_arn: FunctionArn::new(Region::default(), &id(name)),
             client_context: None,
+            tenant: None,
             trace: Some("Root=1".to_owned()),
             payload: Bytes::from_static(b"{}"),
         };

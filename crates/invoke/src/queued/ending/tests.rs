@@ -35,6 +35,7 @@ fn event(trace: &str) -> Event {
             qualifier: None,
             invoked_arn: arn("f"),
             client_context: None,
+            tenant: None,
             trace: Some(trace.to_owned()),
             payload: Bytes::from_static(b"{\"a\" : 1}"),
         },

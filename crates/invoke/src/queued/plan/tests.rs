@@ -23,6 +23,7 @@ fn event(failures: u32, delays: u32, request_id: RequestId) -> Event {
             function,
             qualifier: None,
             client_context: None,
+            tenant: None,
             trace: None,
             payload: Bytes::new(),
         },
