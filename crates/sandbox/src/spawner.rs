@@ -33,6 +33,8 @@ use crate::sandbox::Exit;
 use crate::sys::Fork;
 use crate::{seccomp, sys, wire};
 
+/// As if half of the machine's memory were a process's own, to the kernel when it looks for one to end.
+const OOM_SCORE: &str = "500";
 /// How long to wait before trying again to remove a control group whose last process is reaped
 /// but not yet gone from it.
 const RETRY_MS: i32 = 2;
@@ -96,6 +98,8 @@ fn take_connection() -> io::Result<OwnedFd> {
 fn run(daemon: OwnedFd) -> io::Result<()> {
     // A session of its own, so that Ctrl-C reaches the daemon only, which then ends us in order.
     let _ = rustix::process::setsid();
+    // Should the machine run out of memory all the same, functions are ended before anything else: all that is forked here has it.
+    std::fs::write("/proc/self/oom_score_adj", OOM_SCORE).map_err(step("raise the OOM score"))?;
     // Children of a zygote that ended become ours to reap.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut buffer = vec![0; wire::MESSAGE_BYTES_MAX];

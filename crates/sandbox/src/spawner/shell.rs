@@ -29,8 +29,6 @@ const NAMESPACES: libc::c_int =
 const KEPT: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP);
-/// As if half of the machine's memory were this process's, to the kernel when it looks for one to end.
-const OOM_SCORE: &str = "500";
 const SHARED_MEMORY_BYTES: &str = "67108864";
 /// Connections that may wait to be accepted at one listener. Beyond it the kernel lets a program in
 /// the sandbox try again, for a second and longer.
@@ -101,8 +99,6 @@ fn child(setting: &Setting, plan: Plan) -> ! {
 
 fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    // Should the machine run out of memory all the same, functions are ended before anything else.
-    std::fs::write("/proc/self/oom_score_adj", OOM_SCORE).map_err(step("raise the OOM score"))?;
     // First, so that all memory from here on is counted.
     join(setting, plan.id).map_err(step("join the control groups"))?;
     let off = setting.layers_off;
