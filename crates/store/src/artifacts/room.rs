@@ -15,7 +15,9 @@ const MIB_MAX: usize = 1_000;
 pub(super) struct Rooms(Arc<Semaphore>);
 
 /// A package's share of it.
-pub struct Room(OwnedSemaphorePermit);
+pub struct Room {
+    _mib: OwnedSemaphorePermit,
+}
 
 struct Kept {
     bytes: Bytes,
@@ -32,7 +34,10 @@ impl Rooms {
         let mib = bytes.div_ceil(1 << 20).max(1);
         let mib = u32::try_from(mib).map_err(|_| ArtifactError::Crowded)?;
         let taken = self.0.clone().try_acquire_many_owned(mib);
-        taken.map(Room).map_err(|_| ArtifactError::Crowded)
+        match taken {
+            Ok(mib) => Ok(Room { _mib: mib }),
+            Err(_) => Err(ArtifactError::Crowded),
+        }
     }
 }
 
