@@ -3,6 +3,7 @@
 //! AWS differs: the publishers are profiles that this server's administrator made known (`kiln signing-profiles`), each with a public
 //! key; AWS Signer is not there. A package carries its signature in itself: see `docs/guide/code-signing.md`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kiln_invoke::trust::{self, Flaw, Happened};
@@ -74,7 +75,8 @@ pub(super) fn find_named(
 /// Checks who may publish.
 fn publishers(allowed: wire::AllowedPublishers) -> Result<Vec<String>> {
     let mut arns = allowed.signing_profile_version_arns;
-    arns.dedup();
+    let mut seen = HashSet::new();
+    arns.retain(|arn| seen.insert(arn.clone()));
     if arns.is_empty() || arns.len() > PUBLISHERS_MAX {
         return Err(invalid(format!(
             "A code signing configuration has 1 to {PUBLISHERS_MAX} signing profiles."

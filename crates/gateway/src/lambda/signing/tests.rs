@@ -425,3 +425,18 @@ async fn a_publisher_is_a_profile() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_publisher_counts_once_wherever_it_is_named() {
+    let fixture = Fixture::new().await;
+    let [ci, other] = [profile("ci"), profile("other")].map(|arn| arn.to_string());
+    let input = wire::CreateCodeSigningConfigRequest {
+        allowed_publishers: wire::AllowedPublishers {
+            signing_profile_version_arns: [&other, &ci].repeat(11).into_iter().cloned().collect(),
+        },
+        ..Default::default()
+    };
+    let created = create_code_signing_config::handle(&fixture.context, input).await;
+    let shown = created.unwrap().code_signing_config.allowed_publishers;
+    assert_eq!(shown.signing_profile_version_arns, [other, ci]);
+}
