@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use kiln_scheduler::Check;
 use kiln_signing::PrivateKey;
-use kiln_store::Config;
 use kiln_store::audit::AuditQuery;
+use kiln_store::Config;
 use kiln_testkit::archive;
 use kiln_types::content::{SIGNATURE_PATH, STATEMENT_PATH};
 use kiln_types::function::Code;
@@ -197,4 +197,28 @@ async fn what_says_that_it_is_signed_and_is_not_does_not_start() {
     code.signer = world.put_signed().await.signer;
     let why = world.guard(&code).check().await.unwrap_err();
     assert!(why.contains("it is not signed"), "{why}");
+}
+
+#[tokio::test]
+async fn nothing_starts_while_the_configuration_that_the_function_has_is_gone() {
+    let world = World::new(SigningPolicy::Warn).await;
+    let code = world.put(FILES).await;
+    let database = rusqlite::Connection::open(world.dir.path().join("meta.db")).unwrap();
+    let delete = "DELETE FROM code_signing_config";
+    database.execute(delete, []).unwrap();
+    drop(database);
+    let world = world.reopened().await;
+    world.store.artifacts().check(&code.sha256).await.unwrap();
+    let guard = world.guard(&code);
+    assert_eq!(guard.known(), None, "it is written down first");
+    let why = guard.check().await.unwrap_err();
+    assert!(why.contains("csc-1 does not exist"), "{why}");
+    assert_eq!(guard.known(), Some(Err(why)));
+    assert_eq!(world.records().await, ["UntrustedArtifactOnStart"]);
+    let taken = world.store.update_function(&world.id, |function| {
+        function.code_signing = None;
+        Ok::<(), kiln_store::Error>(())
+    });
+    taken.await.unwrap();
+    assert_eq!(guard.known(), Some(Ok(())));
 }
