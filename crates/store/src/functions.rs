@@ -67,7 +67,7 @@ pub(crate) const META: Spec = Spec {
         crate::iam::TABLES,
         crate::keys::OWNERS,
         crate::vault::TABLES,
-        crate::keys::SERVER_SECRET,
+        crate::server_secret::TABLE,
         crate::secrets::TABLES,
         crate::parameters::TABLES,
         signing::TABLES,

@@ -35,6 +35,7 @@ use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
+use crate::server_secret::ServerSecrets;
 use crate::signing::Signing;
 use crate::topics::Topics;
 use crate::usage::Usage;
@@ -87,7 +88,12 @@ impl Store {
         let dir = config.dir;
         make_private_dir(&dir)?;
         let lock = take_lock(&dir)?;
-        let (meta, vault) = open_meta(&dir, config.master_key, config.former_master_key)?;
+        let keys = (config.master_key, config.former_master_key);
+        let Meta {
+            meta,
+            vault,
+            secrets,
+        } = open_meta(&dir, keys)?;
         let queue = Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?;
         let parts = Parts {
             functions: Functions::open(meta.clone(), &vault)?,
@@ -96,7 +102,7 @@ impl Store {
             apis: Apis::open(meta.clone(), &vault)?,
             buses: Buses::open(meta.clone(), &vault)?,
             topics: Topics::open(meta.clone(), &vault)?,
-            keys: Keys::open(meta.clone(), &vault, clock.clone())?,
+            keys: Keys::open(meta.clone(), &vault, secrets.functions, clock.clone())?,
             identities: Identities::open(meta.clone(), &vault)?,
             secrets: Secrets::open(meta.clone(), &vault)?,
             parameters: Parameters::open(meta.clone(), &vault)?,
@@ -109,7 +115,7 @@ impl Store {
             posts: Posts::open(queue.clone()),
             archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
-            artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
+            artifacts: Artifacts::open(&dir, Quota::default(), &secrets.packages, clock.clone())?,
             images: Images::open(&dir, clock.clone())?,
             clock,
             buckets: Buckets::open(&dir)?,
@@ -355,27 +361,40 @@ impl Store {
     }
 }
 
-/// Opens `meta.db` with its vault; what an older Kiln wrote in plain is sealed, and nothing is left of it.
+/// `meta.db`, opened.
+struct Meta {
+    meta: Arc<Database>,
+    vault: Vault,
+    secrets: ServerSecrets,
+}
+
+/// Opens `meta.db` with its vault, by the master key that is given and a former one; what an older Kiln wrote in plain is sealed, and
+/// nothing is left of it.
 fn open_meta(
     dir: &Path,
-    given: Option<MasterKey>,
-    former: Option<MasterKey>,
-) -> Result<(Arc<Database>, Vault), Error> {
+    (given, former): (Option<MasterKey>, Option<MasterKey>),
+) -> Result<Meta, Error> {
     let is_given = given.is_some();
     let unlock = |to: &Connection| {
         let masters = MasterKeys::of(dir, given, former, Vault::has_keys(to)?)?;
         let vault = Vault::unlock(to, &masters)?;
         let was_plain = seal_what_is_plain(&vault, to)?;
-        Ok((vault, was_plain))
+        let secrets = ServerSecrets::open(&vault, to)?;
+        Ok((vault, secrets, was_plain))
     };
-    let (meta, (vault, was_plain)) = Database::open_with(dir, &crate::functions::META, unlock)?;
+    let (meta, (vault, secrets, was_plain)) =
+        Database::open_with(dir, &crate::functions::META, unlock)?;
     if was_plain {
         meta.vacuum()?;
     }
     if is_given {
         MasterKeys::forget_kept(dir)?;
     }
-    Ok((Arc::new(meta), vault))
+    Ok(Meta {
+        meta: Arc::new(meta),
+        vault,
+        secrets,
+    })
 }
 
 /// Makes a directory that only the server's own user may enter: it holds keys and users' code.
