@@ -34,6 +34,14 @@ impl Artifacts {
         place.join(DERIVED).join(maker)
     }
 
+    /// Whether there is something that a maker derived from a package and this server kept. Reads its record alone.
+    pub fn has_derived(&self, sha256: &Sha256, maker: &str) -> bool {
+        let dir = self.derived_dir(sha256, maker);
+        let of = recorded_as(sha256, maker);
+        let recorded = self.shared.seal.read(&record_of(&dir), &of);
+        matches!(recorded, Recorded::Content(_)) && dir.is_dir()
+    }
+
     /// A new file to be written, and what becomes of it.
     pub async fn draft_derived(&self) -> Result<(File, DerivedDraft), ArtifactError> {
         let path = self.shared.shelf.draft_path();

@@ -211,12 +211,14 @@ async fn what_was_derived_and_has_no_record_of_this_server_is_removed() {
         file.write_all(b"compiled").unwrap();
         let kept = artifacts.put_derived(&code.sha256, "one", "f", draft);
         kept.await.unwrap();
+        assert!(artifacts.has_derived(&code.sha256, "one"));
         let derived = artifacts.derived_dir(&code.sha256, "one");
         let kept = derived.with_extension("content");
         match record {
             None => fs::remove_file(kept).unwrap(),
             Some(record) => fs::write(kept, record).unwrap(),
         }
+        assert!(!artifacts.has_derived(&code.sha256, "one"));
         artifacts.recheck(&code.sha256).await.unwrap();
         assert!(!derived.exists(), "nobody knows who made it");
     }
