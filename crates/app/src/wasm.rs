@@ -136,7 +136,7 @@ pub(crate) async fn renew(wasm: Wasm, store: Store, sandboxes: Sandboxes, stop: 
                 continue;
             };
             let sha256 = &configuration.code.sha256;
-            if store.artifacts().derived_dir(sha256, &wasm.maker).is_dir() {
+            if store.artifacts().has_derived(sha256, &wasm.maker) {
                 continue;
             }
             let compiled = compile_when_free(&compile, sha256, handler);

@@ -15,7 +15,7 @@ use kiln_types::{
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::trust::CodeGuard;
+use crate::trust::{CodeGuard, LayersGuard};
 
 /// Specs by function and version. At most one each: the latest revision asked for.
 pub(crate) struct Specs {
@@ -150,15 +150,15 @@ impl Specs {
     }
 }
 
-/// What is asked before each start whether the code may run. Images have no packages.
+/// What is asked before each start whether the code may run.
 fn guard(
     store: &Store,
     arn: &FunctionArn,
     id: &FunctionId,
     configuration: &Configuration,
 ) -> Guard {
-    match configuration.container.is_some() {
-        true => Guard::default(),
-        false => Guard::new(Arc::new(CodeGuard::of(store, arn, id, configuration))),
+    match &configuration.container {
+        Some(container) => Guard::new(Arc::new(LayersGuard::of(store, arn, &container.image))),
+        None => Guard::new(Arc::new(CodeGuard::of(store, arn, id, configuration))),
     }
 }

@@ -13,11 +13,13 @@ use kiln_store::{ArtifactError, Checked, Store};
 use kiln_types::{CodeSigningConfig, ProfileArn, Sha256, Signer, SigningProfile, Timestamp};
 
 mod guard;
+mod layers;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use guard::CodeGuard;
+pub(crate) use layers::LayersGuard;
 pub use record::{Happened, note};
 
 /// What is wrong with a package's signature.

@@ -17,6 +17,7 @@ use sha2::Digest;
 use tokio::sync::Semaphore;
 
 use crate::error::Error;
+use crate::server_secret::Secret;
 use crate::shelf::Shelf;
 
 mod check;
@@ -27,6 +28,7 @@ mod index;
 mod integrity;
 mod link;
 mod package;
+mod record;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,8 @@ mod unpack;
 pub use derived::DerivedDraft;
 use index::{Index, Reservation, Trust};
 pub use integrity::Checked;
+use integrity::{Identity, Lock};
+use record::Seal;
 pub use room::Room;
 use room::Rooms;
 
@@ -151,6 +155,7 @@ pub struct Artifacts {
 struct Shared {
     shelf: Shelf,
     quota: Quota,
+    seal: Seal,
     index: Arc<Index>,
     unpacks: Arc<Semaphore>,
     /// Packages that are read whole at once.
@@ -160,7 +165,13 @@ struct Shared {
 }
 
 impl Artifacts {
-    pub(crate) fn open(data: &Path, quota: Quota, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    /// `secret` is what records of packages are sealed by: with another one packages are compared with their zips.
+    pub(crate) fn open(
+        data: &Path,
+        quota: Quota,
+        secret: &Secret,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
         let shelf = Shelf::open(data.join("artifacts"), "package")?;
         let index = Index::default();
         for code in package::scan(&shelf)? {
@@ -169,6 +180,7 @@ impl Artifacts {
         let shared = Shared {
             shelf,
             quota,
+            seal: Seal::new(secret),
             index: Arc::new(index),
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
             checks: Arc::new(Semaphore::new(integrity::CHECKS_MAX)),
@@ -181,8 +193,9 @@ impl Artifacts {
     }
 
     /// Takes a package: checks it, unpacks it and keeps both forms; all is on disk when this
-    /// returns. One that is known already costs its digest only, and several uploads of the same
-    /// do the work once. `zipped_bytes_max` depends on how it was uploaded:
+    /// returns. One that is known already costs its digest only, and its files are read where they were
+    /// not since the start: one that is damaged is replaced. Several uploads of the same do the work
+    /// once. `zipped_bytes_max` depends on how it was uploaded:
     /// [`limits::ZIPPED_BYTES_MAX`] in a request body, [`limits::UNZIPPED_BYTES_MAX`] from a
     /// bucket.
     ///
@@ -204,11 +217,7 @@ impl Artifacts {
         .await?;
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&sha256).await;
-        if let Some(Trust::Damaged(_)) = shared.index.trust(&sha256) {
-            // What is uploaded takes the place of what is damaged.
-            let (shared, sha256) = (shared.clone(), sha256.clone());
-            blocking("remove package", move || Ok(shared.take_away(&sha256)?)).await?;
-        }
+        let lock = self.recover(&sha256, lock).await?;
         if let Some(code) = shared.index.touch(&sha256, shared.clock.now()) {
             return Ok(code);
         }
@@ -224,6 +233,27 @@ impl Artifacts {
             kept
         })
         .await
+    }
+
+    /// Sees to a package that is uploaded again: what is not intact is unpacked anew, or else taken away.
+    async fn recover(&self, sha256: &Sha256, lock: Lock) -> Result<Lock, ArtifactError> {
+        if !self.shared.index.contains(sha256) || self.checked(sha256).is_some() {
+            return Ok(lock);
+        }
+        let (lock, examined) = self.examine_locked(lock, sha256).await?;
+        match examined {
+            Err(
+                error @ ArtifactError::NotIntact {
+                    is_restored: true, ..
+                },
+            ) => tracing::error!(%error, "code on disk is not what was uploaded"),
+            Err(ArtifactError::NotIntact { .. }) => {
+                let (shared, sha256) = (self.shared.clone(), sha256.clone());
+                blocking("remove package", move || Ok(shared.take_away(&sha256)?)).await?;
+            }
+            _ => {}
+        }
+        Ok(lock)
     }
 
     /// The directory with the unpacked files, to be mounted read-only as `/var/task`: nothing may
@@ -301,18 +331,22 @@ impl Shared {
         reservation: Reservation,
     ) -> Result<Code, ArtifactError> {
         let draft = self.shelf.draft()?;
-        let (code, content) = package::fill(&draft, sha256, zip, &self.quota)?;
+        let (code, content) = package::fill(&draft, sha256, zip, &self.quota, &self.seal)?;
+        let files = draft.path().join(package::CODE);
+        let identity = Identity::of(&files)?;
+        let checked = Arc::new(Checked::of(&files, sha256, &content)?);
         self.shelf.publish(draft, sha256)?;
-        let (_, trust) = self.trust_in(sha256, &content)?;
+        let trust = Trust::Checked(checked, identity);
         reservation.fulfil(code.clone(), trust, self.clock.now());
         Ok(code)
     }
 
     /// Forgets a package and removes it; returns how many bytes its zip had.
     fn take_away(&self, sha256: &Sha256) -> Result<u64, Error> {
-        let draft = self.shelf.withdraw(sha256)?;
+        let withdrawn = self.shelf.withdraw(sha256)?;
         let freed = self.index.remove(sha256);
-        fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
+        // Removed here.
+        drop(withdrawn);
         Ok(freed)
     }
 }

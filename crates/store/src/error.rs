@@ -42,6 +42,12 @@ pub enum Error {
     /// Another function has this URL id. Nothing was changed.
     #[error("URL id {0} belongs to another function")]
     UrlTaken(UrlId),
+    /// A function is to have, or has, a code-signing configuration that is not there. Nothing was changed.
+    #[error(
+        "code-signing configuration {0} does not exist; give the function one that does (PutFunctionCodeSigningConfig) \
+         or none (DeleteFunctionCodeSigningConfig)"
+    )]
+    NoCodeSigningConfig(String),
     /// Another process has the data directory open.
     #[error("data directory {dir} is in use by process {pid}; stop it or choose another directory")]
     InUse {

@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::signing;
 use crate::vault::Vault;
 
 mod snapshot;
@@ -66,10 +67,10 @@ pub(crate) const META: Spec = Spec {
         crate::iam::TABLES,
         crate::keys::OWNERS,
         crate::vault::TABLES,
-        crate::keys::SERVER_SECRET,
+        crate::server_secret::TABLE,
         crate::secrets::TABLES,
         crate::parameters::TABLES,
-        crate::signing::TABLES,
+        signing::TABLES,
     ],
 };
 
@@ -83,7 +84,7 @@ pub(crate) struct Functions {
 
 impl Functions {
     pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
-        let documents = Documents::of(vault, "function", "a function");
+        let documents = documents(vault);
         let mut snapshot = Snapshot::default();
         for function in documents.all(&database)? {
             snapshot.put(Arc::new(function));
@@ -103,6 +104,7 @@ impl Functions {
             if read(&documents, connection, &function.id)?.is_some() {
                 return Err(Error::AlreadyExists(function.id));
             }
+            signing::check_config_of(connection, &function)?;
             insert(&documents, connection, &function)?;
             write_urls(connection, &function)?;
             Ok(Arc::new(function))
@@ -148,8 +150,12 @@ impl Functions {
         let work = move |connection: &Connection| {
             let found = read(&documents, connection, &id)?;
             let mut function = found.ok_or_else(|| Error::NotFound(id.clone()))?;
+            let signing_before = function.code_signing.clone();
             change(connection, &mut function)?;
             function.id = id;
+            if function.code_signing != signing_before {
+                signing::check_config_of(connection, &function)?;
+            }
             replace(&documents, connection, &function)?;
             write_urls(connection, &function)?;
             Ok(Arc::new(function))
@@ -217,6 +223,21 @@ impl Functions {
             let _ = changes.send(function.id.clone());
         }
     }
+}
+
+/// Where functions are kept.
+pub(crate) fn documents(vault: &Vault) -> Documents {
+    Documents::of(vault, "function", "a function")
+}
+
+/// The functions of an account, as the changes before this one left them.
+pub(crate) fn read_all(
+    documents: &Documents,
+    connection: &Connection,
+    account: &AccountId,
+) -> Result<Vec<Function>, Error> {
+    let key = [account.as_str()];
+    documents.find_all(connection, "account = ?1", key, "read functions")
 }
 
 fn read(

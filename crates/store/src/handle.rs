@@ -35,6 +35,7 @@ use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
+use crate::server_secret::ServerSecrets;
 use crate::signing::Signing;
 use crate::topics::Topics;
 use crate::usage::Usage;
@@ -88,7 +89,12 @@ impl Store {
         refuse_foreign_dir(&dir)?;
         make_private_dir(&dir)?;
         let lock = take_lock(&dir)?;
-        let (meta, vault) = open_meta(&dir, config.master_key, config.former_master_key)?;
+        let keys = (config.master_key, config.former_master_key);
+        let Meta {
+            meta,
+            vault,
+            secrets,
+        } = open_meta(&dir, keys)?;
         let queue = Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?;
         let parts = Parts {
             functions: Functions::open(meta.clone(), &vault)?,
@@ -97,7 +103,7 @@ impl Store {
             apis: Apis::open(meta.clone(), &vault)?,
             buses: Buses::open(meta.clone(), &vault)?,
             topics: Topics::open(meta.clone(), &vault)?,
-            keys: Keys::open(meta.clone(), &vault, clock.clone())?,
+            keys: Keys::open(meta.clone(), &vault, secrets.functions, clock.clone())?,
             identities: Identities::open(meta.clone(), &vault)?,
             secrets: Secrets::open(meta.clone(), &vault)?,
             parameters: Parameters::open(meta.clone(), &vault)?,
@@ -110,7 +116,7 @@ impl Store {
             posts: Posts::open(queue.clone()),
             archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
-            artifacts: Artifacts::open(&dir, Quota::default(), clock.clone())?,
+            artifacts: Artifacts::open(&dir, Quota::default(), &secrets.packages, clock.clone())?,
             images: Images::open(&dir, clock.clone())?,
             clock,
             buckets: Buckets::open(&dir)?,
@@ -361,21 +367,28 @@ impl Store {
     }
 }
 
-/// Opens `meta.db` with its vault; what an older Kiln wrote in plain is sealed, and nothing is left of it, nor of data keys as a
-/// former master key wrapped them.
+/// `meta.db`, opened.
+struct Meta {
+    meta: Arc<Database>,
+    vault: Vault,
+    secrets: ServerSecrets,
+}
+
+/// Opens `meta.db` with its vault, by the master key that is given and a former one; what an older Kiln wrote in plain is sealed, and
+/// nothing is left of it, nor of data keys as a former master key wrapped them.
 fn open_meta(
     dir: &Path,
-    given: Option<MasterKey>,
-    former: Option<MasterKey>,
-) -> Result<(Arc<Database>, Vault), Error> {
+    (given, former): (Option<MasterKey>, Option<MasterKey>),
+) -> Result<Meta, Error> {
     let is_given = given.is_some();
     let unlock = |to: &Connection| {
         let masters = MasterKeys::of(dir, given, former, Vault::has_keys(to)?)?;
         let (vault, is_wrapped_anew) = Vault::unlock(to, &masters)?;
         let unwiped = seal_what_is_plain(&vault, to)?;
-        Ok((vault, is_wrapped_anew, unwiped))
+        let secrets = ServerSecrets::open(&vault, to)?;
+        Ok((vault, secrets, is_wrapped_anew, unwiped))
     };
-    let (meta, (vault, is_wrapped_anew, unwiped)) =
+    let (meta, (vault, secrets, is_wrapped_anew, unwiped)) =
         Database::open_with(dir, &crate::functions::META, unlock)?;
     if !unwiped.is_empty() {
         meta.write_anew(|to| unwiped.done(to))?;
@@ -385,7 +398,11 @@ fn open_meta(
     if is_given {
         MasterKeys::forget_kept(dir)?;
     }
-    Ok((Arc::new(meta), vault))
+    Ok(Meta {
+        meta: Arc::new(meta),
+        vault,
+        secrets,
+    })
 }
 
 /// Refuses a data directory, or a link to one, that somebody else made: who owns it can read and replace what is in it. Who had

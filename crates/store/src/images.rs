@@ -105,7 +105,8 @@ pub struct LayerSize {
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    size: LayerSize,
+    /// None where that cannot be read: the layer is damaged.
+    size: Option<LayerSize>,
     /// When it was last put or asked for, if since the store was opened.
     used: Option<Moment>,
 }
@@ -126,13 +127,8 @@ struct Shared {
 impl Images {
     pub(crate) fn open(data: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let shelf = Shelf::open(data.join("images"), "layer")?;
-        let known = scan(&shelf)?;
-        let known = known.into_iter().map(|(digest, size)| {
-            let used = None;
-            (digest, Known { size, used })
-        });
         let shared = Shared {
-            known: StdMutex::new(known.collect()),
+            known: StdMutex::new(scan(&shelf)?),
             shelf,
             unpacks: Arc::new(Semaphore::new(UNPACKS_MAX)),
             clock,
@@ -142,14 +138,20 @@ impl Images {
         })
     }
 
-    /// The size of a layer, when it is here. It is safe from [`Images::collect`] for the next twenty
+    /// Whether a layer is here, and not damaged. From memory.
+    pub fn has(&self, diff_id: &Sha256) -> bool {
+        let known = self.shared.known();
+        known.get(diff_id).is_some_and(|layer| layer.size.is_some())
+    }
+
+    /// The size of a layer, when it is here and not damaged. It is safe from [`Images::collect`] for the next twenty
     /// minutes.
     pub fn touch(&self, diff_id: &Sha256) -> Option<LayerSize> {
         let now = self.shared.clock.now();
         let mut known = self.shared.known();
         let layer = known.get_mut(diff_id)?;
         layer.used = Some(now);
-        Some(layer.size)
+        layer.size
     }
 
     /// The directory with a layer's files. From memory; that of a layer that was never put does not
@@ -165,7 +167,7 @@ impl Images {
     }
 
     /// Takes a layer: unpacks it, checks its digests, and has all on disk when this returns its size. One
-    /// that is known already costs nothing. More than `size_max` is refused.
+    /// that is known already costs nothing, and one that is damaged is replaced. More than `size_max` is refused.
     ///
     /// An entry is refused, and the whole layer with it, when its name has `..`, is too long or too deep,
     /// when it lies below a link or a file, or is a hard link to something that the layer has not. Devices and
@@ -217,9 +219,9 @@ impl Images {
                 shared.known().insert(diff_id, layer);
             }
             drop(lock);
-            let draft = withdrawn?;
-            fs::remove_dir_all(&draft).map_err(Error::file("remove", &draft))?;
-            Ok(layer.size.bytes)
+            // Removed here.
+            drop(withdrawn?);
+            Ok(layer.size.unwrap_or_default().bytes)
         };
         tokio::task::spawn_blocking(remove)
             .await
@@ -255,8 +257,11 @@ impl Shared {
         // Most layers have more files than it would be cheaper to sync one by one.
         draft.sync_all()?;
         self.shelf.publish(draft, &diff_id)?;
-        let used = Some(self.clock.now());
-        self.known().insert(diff_id, Known { size, used });
+        let known = Known {
+            size: Some(size),
+            used: Some(self.clock.now()),
+        };
+        self.known().insert(diff_id, known);
         Ok(size)
     }
 }
@@ -298,23 +303,29 @@ impl LayerSize {
     }
 }
 
-/// All layers in their places.
-fn scan(shelf: &Shelf) -> Result<Vec<(Sha256, LayerSize)>, Error> {
-    let read = |path: PathBuf| {
-        let damaged = |why: String| Error::Damaged {
-            what: path.display().to_string(),
-            why: format!("{why}; remove it and update the code of its functions"),
+/// All layers in their places, with their sizes where those can be read.
+fn scan(shelf: &Shelf) -> Result<HashMap<Sha256, Known>, Error> {
+    let found = shelf.list()?.into_iter().map(|diff_id| {
+        let size = size_of(&shelf.place(&diff_id)).inspect_err(|error| {
+            let next = "its functions do not start until their code is updated";
+            tracing::error!(layer = %diff_id, %error, next, "a layer of an image is damaged");
+        });
+        let known = Known {
+            size: size.ok(),
+            used: None,
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let digest = name
-            .parse()
-            .map_err(|_| damaged("is no layer".to_owned()))?;
-        let manifest = path.join(MANIFEST);
-        let json = fs::read(&manifest).map_err(Error::file("read", &manifest))?;
-        let size = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;
-        Ok((digest, size))
-    };
-    shelf.list()?.into_iter().map(read).collect()
+        (diff_id, known)
+    });
+    Ok(found.collect())
+}
+
+fn size_of(place: &Path) -> Result<LayerSize, Error> {
+    let path = place.join(MANIFEST);
+    let json = fs::read(&path).map_err(Error::file("read", &path))?;
+    serde_json::from_slice(&json).map_err(|error| Error::Damaged {
+        what: path.display().to_string(),
+        why: error.to_string(),
+    })
 }
 
 /// A file without a name.

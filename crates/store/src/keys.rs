@@ -18,26 +18,18 @@ use crate::database::Database;
 use crate::error::{Doing, Error};
 use crate::iam;
 use crate::random::fill;
-use crate::vault::{SERVER, Vault};
+use crate::server_secret::Secret;
+use crate::vault::Vault;
 
 mod last_use;
 
 pub use last_use::KeyUse;
 use last_use::Uses;
 
-/// One row, made with the database; [`SERVER_SECRET`] has moved it.
+/// One row, made with the database; it is among the [server's secrets](crate::server_secret) since.
 pub(crate) const TABLES: &str = "
     CREATE TABLE function_secret (bytes BLOB NOT NULL) STRICT;
     INSERT INTO function_secret VALUES (randomblob(32));
-";
-/// What belongs to the server itself, sealed: a migration of `meta.db`. What functions' keys are derived from comes here.
-pub(crate) const SERVER_SECRET: &str = "
-    CREATE TABLE server_secret (
-        name TEXT NOT NULL PRIMARY KEY,
-        value TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    INSERT INTO server_secret SELECT 'functions', lower(hex(bytes)) FROM function_secret;
-    DROP TABLE function_secret;
 ";
 /// Whose keys they are, and when they were last used: a migration of `meta.db`.
 pub(crate) const OWNERS: &str = "
@@ -92,7 +84,7 @@ pub struct Keys {
     vault: Vault,
     keys: Arc<RwLock<HashMap<String, Arc<AccessKey>>>>,
     uses: Arc<Uses>,
-    function_secret: [u8; 32],
+    function_secret: Secret,
     clock: Arc<dyn Clock>,
 }
 
@@ -100,16 +92,13 @@ impl Keys {
     pub(crate) fn open(
         database: Arc<Database>,
         vault: &Vault,
+        function_secret: Secret,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let stored = database.read_now("read access keys", |connection| {
             let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM access_key"))?;
             let rows = statement.query_map([], key_of)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let function_secret = database.read_now("read the secret of functions", |from| {
-            let select = "SELECT value FROM server_secret WHERE name = 'functions'";
-            from.query_row(select, [], |row| row.get::<_, String>(0))
         })?;
         let mut keys = HashMap::new();
         for key in stored {
@@ -122,7 +111,7 @@ impl Keys {
             vault: vault.clone(),
             keys: Arc::new(RwLock::new(keys)),
             uses: Arc::new(uses),
-            function_secret: open_function_secret(vault, &function_secret)?,
+            function_secret,
             clock,
         })
     }
@@ -349,18 +338,6 @@ fn opened(vault: &Vault, key: AccessKey) -> Result<AccessKey, Error> {
     let secret = vault.open(&key.account, &secret_of(&key.id), &key.secret)?;
     let secret = String::from_utf8_lossy(&secret).into_owned();
     Ok(AccessKey { secret, ..key })
-}
-
-fn open_function_secret(vault: &Vault, sealed: &str) -> Result<[u8; 32], Error> {
-    const WHAT: &str = "server secret functions";
-    let digits = vault.open_of(SERVER, WHAT, sealed)?;
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-    let secret = bytes.and_then(|bytes| bytes.try_into().ok());
-    secret.ok_or_else(|| Error::Damaged {
-        what: WHAT.to_owned(),
-        why: "it is not 64 hexadecimal digits".to_owned(),
-    })
 }
 
 /// As it is kept: its secret is sealed.

@@ -56,6 +56,7 @@ pub mod queue;
 mod random;
 pub mod schedules;
 mod secrets;
+mod server_secret;
 mod shelf;
 mod signing;
 pub mod topics;

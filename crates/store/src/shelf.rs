@@ -30,7 +30,8 @@ pub(crate) struct Shelf {
     drafts: AtomicU64,
 }
 
-/// A directory that is not yet in its place.
+/// A directory that is not in its place, or not any more. It is removed on drop; what is left of it then, or by a crash, is removed on
+/// the next start.
 pub(crate) struct Draft {
     path: PathBuf,
     what: &'static str,
@@ -49,7 +50,10 @@ impl Shelf {
         for dir in [&shelf.root, &shelf.places(), &drafts] {
             make_private_dir(dir)?;
         }
-        fs::remove_dir_all(&drafts).map_err(Error::file("empty", &drafts))?;
+        if let Err(error) = fs::remove_dir_all(&drafts) {
+            let path = drafts.display();
+            tracing::warn!(%error, %path, what, "drafts that an earlier run left could not be removed; remove them by hand");
+        }
         make_private_dir(&drafts)?;
         Ok(shelf)
     }
@@ -60,13 +64,30 @@ impl Shelf {
         self.places().join(&hex[..2]).join(hex)
     }
 
-    /// All directories that stand in their places.
-    pub(crate) fn list(&self) -> Result<Vec<PathBuf>, Error> {
+    /// The digests of all directories that stand in their places. What else lies there is not ours, and stays.
+    pub(crate) fn list(&self) -> Result<Vec<Sha256>, Error> {
         let mut found = Vec::new();
         for group in children(&self.places())? {
-            found.extend(children(&group)?);
+            if !group.is_dir() {
+                self.is_not_ours(&group);
+                continue;
+            }
+            for place in children(&group)? {
+                let name = place.file_name().unwrap_or_default().to_string_lossy();
+                match name.parse() {
+                    Ok(digest) if self.place(&digest) == place && place.is_dir() => {
+                        found.push(digest);
+                    }
+                    _ => self.is_not_ours(&place),
+                }
+            }
         }
         Ok(found)
+    }
+
+    fn is_not_ours(&self, path: &Path) {
+        let (path, what) = (path.display(), self.what);
+        tracing::warn!(%path, what, "something else lies where these are kept; it is left alone");
     }
 
     pub(crate) async fn lock(&self, digest: &Sha256) -> OwnedMutexGuard<()> {
@@ -81,39 +102,55 @@ impl Shelf {
 
     /// A path there that nothing else has.
     pub(crate) fn draft_path(&self) -> PathBuf {
-        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
-        self.drafts().join(number.to_string())
+        loop {
+            let number = self.drafts.fetch_add(1, Ordering::Relaxed);
+            let path = self.drafts().join(number.to_string());
+            if is_absent(&path) {
+                return path;
+            }
+        }
     }
 
     pub(crate) fn draft(&self) -> Result<Draft, Error> {
         let path = self.draft_path();
         let made = DirBuilder::new().mode(0o700).create(&path);
         made.map_err(Error::file("make directory", &path))?;
-        Ok(Draft {
+        Ok(self.draft_at(path))
+    }
+
+    fn draft_at(&self, path: PathBuf) -> Draft {
+        Draft {
             path,
             what: self.what,
             published: false,
-        })
+        }
     }
 
-    /// Puts a draft, which was synced, in its place, at once and for good.
+    /// Puts a draft, which was synced, in its place, at once and for good. What stands there, and nobody knew, goes.
     pub(crate) fn publish(&self, mut draft: Draft, digest: &Sha256) -> Result<(), Error> {
         let place = self.place(digest);
         let group = place.parent().expect("a place lies in its group");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(group);
         made.map_err(Error::file("make directory", group))?;
+        if !is_absent(&place) {
+            self.withdraw(digest)?;
+        }
         fs::rename(&draft.path, &place).map_err(Error::file("rename to", &place))?;
         draft.published = true;
         sync(group)?;
         sync(&self.places())
     }
 
-    /// Takes a directory out of sight at once, and says where it is to be removed; what a crash leaves of
-    /// it is removed on the next start.
-    pub(crate) fn withdraw(&self, digest: &Sha256) -> Result<PathBuf, Error> {
-        let (place, draft) = (self.place(digest), self.draft_path());
-        fs::rename(&place, &draft).map_err(Error::file("remove", &place))?;
-        Ok(draft)
+    /// Takes a directory out of its place at once, if it stands there: it is a draft then, and gone when that is dropped.
+    pub(crate) fn withdraw(&self, digest: &Sha256) -> Result<Option<Draft>, Error> {
+        let (place, path) = (self.place(digest), self.draft_path());
+        match fs::rename(&place, &path) {
+            Err(_) if is_absent(&place) => Ok(None),
+            renamed => {
+                renamed.map_err(Error::file("remove", &place))?;
+                Ok(Some(self.draft_at(path)))
+            }
+        }
     }
 
     fn places(&self) -> PathBuf {
@@ -145,7 +182,7 @@ impl Drop for Draft {
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
             let (path, what) = (self.path.display(), self.what);
-            tracing::warn!(%error, %path, what, "could not remove what was half-unpacked");
+            tracing::warn!(%error, %path, what, "could not remove a draft; it is removed on the next start");
         }
     }
 }
@@ -155,6 +192,11 @@ pub(crate) fn sync(path: &Path) -> Result<(), Error> {
     File::open(path)
         .and_then(|file| file.sync_all())
         .map_err(Error::file("sync", path))
+}
+
+fn is_absent(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn children(dir: &Path) -> Result<Vec<PathBuf>, Error> {

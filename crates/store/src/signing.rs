@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use crate::database::Database;
 use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::functions;
 use crate::vault::Vault;
 
 /// The tables, as a migration of `meta.db`.
@@ -33,6 +34,7 @@ pub(crate) const TABLES: &str = "
 pub struct Signing {
     database: Arc<Database>,
     documents: Tables,
+    functions: Documents,
     snapshot: Arc<RwLock<Snapshot>>,
 }
 
@@ -76,6 +78,7 @@ impl Signing {
         Ok(Self {
             database,
             documents,
+            functions: functions::documents(vault),
             snapshot: Arc::new(RwLock::new(snapshot)),
         })
     }
@@ -140,10 +143,18 @@ impl Signing {
         snapshot.configs.get(&key).cloned()
     }
 
-    /// The one that a function has. From memory.
-    pub fn config_of(&self, function: &Function) -> Option<Arc<CodeSigningConfig>> {
-        let id = function.code_signing.as_deref()?;
-        self.config(&function.id.account, id)
+    /// The one that a function has, if it has one. From memory.
+    ///
+    /// # Errors
+    /// [`Error::NoCodeSigningConfig`]: the one that it has is not there, so that nobody knows what it asks. Nothing may be deployed
+    /// to the function or run then.
+    pub fn config_of(&self, function: &Function) -> Result<Option<Arc<CodeSigningConfig>>, Error> {
+        let Some(id) = function.code_signing.as_deref() else {
+            return Ok(None);
+        };
+        let found = self.config(&function.id.account, id);
+        let found = found.ok_or_else(|| Error::NoCodeSigningConfig(id.to_owned()));
+        found.map(Some)
     }
 
     /// All of an account, by id. From memory.
@@ -199,22 +210,23 @@ impl Signing {
         self.database.write_then(doing, work, show).await
     }
 
-    /// Removes one, unless `is_in_use` says that functions have it: asked on the store's writer thread, when no other configuration
-    /// can change.
+    /// Removes one, unless functions have it. Costs a read of all the account's functions.
     pub async fn remove_config(
         &self,
         account: &AccountId,
         id: &str,
-        is_in_use: impl FnOnce() -> bool + Send + 'static,
     ) -> Result<RemovedConfig, Error> {
         let key = (account.clone(), id.to_owned());
         let (account, id) = key.clone();
-        let documents = self.documents.configs.clone();
+        let (documents, functions) = (self.documents.configs.clone(), self.functions.clone());
         let work = move |connection: &Connection| {
             if read_config(&documents, connection, &account, &id)?.is_none() {
                 return Ok(RemovedConfig::Absent);
             }
-            if is_in_use() {
+            // Read where functions get theirs: the copy in memory lacks what is not committed yet.
+            let functions = functions::read_all(&functions, connection, &account)?;
+            let mut theirs = functions.iter().map(|one| one.code_signing.as_ref());
+            if theirs.any(|theirs| theirs == Some(&id)) {
                 return Ok(RemovedConfig::InUse);
             }
             let delete = "DELETE FROM code_signing_config WHERE account = ?1 AND id = ?2";
@@ -286,6 +298,20 @@ fn write_profile(
         .execute(put, row)
         .doing("write signing profile")?;
     Ok(())
+}
+
+/// Refuses a function whose configuration is not there. In the transaction that gives it to the function: none can be removed then.
+pub(crate) fn check_config_of(connection: &Connection, function: &Function) -> Result<(), Error> {
+    let Some(id) = &function.code_signing else {
+        return Ok(());
+    };
+    let select = "SELECT EXISTS (SELECT 1 FROM code_signing_config WHERE account = ?1 AND id = ?2)";
+    let key = [function.id.account.as_str(), id];
+    let found = connection.query_row(select, key, |row| row.get(0));
+    match found.doing("look for a code-signing configuration")? {
+        true => Ok(()),
+        false => Err(Error::NoCodeSigningConfig(id.clone())),
+    }
 }
 
 fn read_config(

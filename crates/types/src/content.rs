@@ -67,6 +67,11 @@ impl Content {
         self.insert(path, entry);
     }
 
+    /// What lies at a path.
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -3,12 +3,15 @@
 //! AWS differs: the publishers are profiles that this server's administrator made known (`kiln signing-profiles`), each with a public
 //! key; AWS Signer is not there. A package carries its signature in itself: see `docs/guide/code-signing.md`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kiln_invoke::trust::{self, Flaw, Happened};
-use kiln_store::ArtifactError;
+use kiln_store::{ArtifactError, Error as StoreError};
 use kiln_types::function::Code;
-use kiln_types::{AttachedLayer, CodeSigningConfig, Configuration, FunctionArn, SigningPolicy};
+use kiln_types::{
+    AttachedLayer, CodeSigningConfig, Configuration, Function, FunctionArn, SigningPolicy,
+};
 
 use super::generated as wire;
 use super::refusal::{invalid, not_found};
@@ -33,9 +36,13 @@ const PUBLISHERS_MAX: usize = 20;
 
 /// The id in a configuration's ARN, when it is one of this account and region.
 fn id_of(context: &Context, arn: &str) -> Option<String> {
+    arn.strip_prefix(&arn_of(context, "")).map(str::to_owned)
+}
+
+/// The ARN of the account's configuration with an id.
+fn arn_of(context: &Context, id: &str) -> String {
     let (region, account) = (&context.config.region, &context.caller.account);
-    let own = format!("arn:aws:lambda:{region}:{account}:code-signing-config:");
-    arn.strip_prefix(&own).map(str::to_owned)
+    format!("arn:aws:lambda:{region}:{account}:code-signing-config:{id}")
 }
 
 /// The configuration of this ARN.
@@ -55,12 +62,34 @@ fn no_config(arn: &str) -> ApiError {
 
 /// The configuration that a function is to have.
 pub(super) fn find_for_function(context: &Context, arn: &str) -> Result<Arc<CodeSigningConfig>> {
-    find(context, arn).map_err(|_| {
-        let message = format!(
-            "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
-        );
-        ApiError::new(Exception::CodeSigningConfigNotFound, message)
+    find(context, arn).map_err(|_| no_config_for_function(arn))
+}
+
+/// The configuration that a function has. One whose configuration is gone is let nothing in: nobody knows what it asked.
+pub(super) fn of_function(
+    context: &Context,
+    function: &Function,
+) -> Result<Option<Arc<CodeSigningConfig>>> {
+    let found = context.deps.store.signing().config_of(function);
+    found.map_err(|error| match error {
+        StoreError::NoCodeSigningConfig(id) => no_config_for_function(&arn_of(context, &id)),
+        other => other.into(),
     })
+}
+
+/// The store's word for a function that was to get a configuration which went meanwhile, and others.
+pub(super) fn not_given(arn: Option<&str>, error: StoreError) -> ApiError {
+    match (error, arn) {
+        (StoreError::NoCodeSigningConfig(_), Some(arn)) => no_config_for_function(arn),
+        (other, _) => other.into(),
+    }
+}
+
+fn no_config_for_function(arn: &str) -> ApiError {
+    let message = format!(
+        "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
+    );
+    ApiError::new(Exception::CodeSigningConfigNotFound, message)
 }
 
 /// The same of one that is to be created, and need not have one.
@@ -74,7 +103,8 @@ pub(super) fn find_named(
 /// Checks who may publish.
 fn publishers(allowed: wire::AllowedPublishers) -> Result<Vec<String>> {
     let mut arns = allowed.signing_profile_version_arns;
-    arns.dedup();
+    let mut seen = HashSet::new();
+    arns.retain(|arn| seen.insert(arn.clone()));
     if arns.is_empty() || arns.len() > PUBLISHERS_MAX {
         return Err(invalid(format!(
             "A code signing configuration has 1 to {PUBLISHERS_MAX} signing profiles."

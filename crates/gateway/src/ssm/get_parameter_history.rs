@@ -13,10 +13,9 @@ const PAGE_MAX: usize = 50;
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let parameter = name::find_by_name(context, &input.name)?;
     let max = size(input.max_results, PAGE_MAX) as u64;
-    // A page ends with a version's number.
     let after = match input.next_token.as_deref() {
         None => 0,
-        Some(token) => token.parse().map_err(|_| bad_token(BadMarker))?,
+        Some(token) => end_of_page(token, parameter.version)?,
     };
     let first = parameter.oldest.max(after + 1);
     let last = parameter.version.min(first + max - 1);
@@ -31,4 +30,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         parameters: Some(shown.collect()),
         next_token: (last < parameter.version).then(|| last.to_string()),
     })
+}
+
+/// A page ends with a version's number, and the last version's ends no page but the last.
+fn end_of_page(token: &str, latest: u64) -> Result<u64> {
+    let number = token.parse().ok().filter(|number| *number < latest);
+    number.ok_or_else(|| bad_token(BadMarker))
 }

@@ -14,13 +14,21 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let id = name::new(context, &input.name)?;
     let settings = settings::read(&input)?;
     let parameters = context.deps.store.parameters();
-    let before = parameters.get(&id);
-    settings::check_pattern(&settings, before.as_deref(), &input.value.0)?;
+    let (value, before) = (input.value.0, parameters.get(&id));
+    let checked = settings.pattern(before.as_deref()).map(str::to_owned);
+    settings::check_pattern(checked.as_deref(), &value)?;
     let mut tags = Default::default();
     tagged::add(&mut tags, input.tags.unwrap_or_default())?;
-    let on = context.clone();
-    let settle = move |before: Option<&Parameter>| settings.version(&on, before);
-    let put = parameters.put(&id, input.value.0, tags, PARAMETERS_MAX, settle);
+    let (on, said) = (context.clone(), value.clone());
+    let settle = move |before: Option<&Parameter>| {
+        // A version with another pattern may have come in between.
+        let pattern = settings.pattern(before);
+        if pattern != checked.as_deref() {
+            settings::check_pattern(pattern, &said)?;
+        }
+        settings.version(&on, before)
+    };
+    let put = parameters.put(&id, value, tags, PARAMETERS_MAX, settle);
     let kept = put.await?;
     Ok(Output {
         version: Some(kept.version as i64),

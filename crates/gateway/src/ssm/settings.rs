@@ -90,14 +90,9 @@ pub(super) fn read(input: &Input) -> Result<Settings> {
     })
 }
 
-/// Refuses a value that the pattern does not let through, that of the request or else that of the version before.
-pub(super) fn check_pattern(
-    settings: &Settings,
-    before: Option<&Parameter>,
-    value: &str,
-) -> Result<()> {
-    let known = before.and_then(|parameter| parameter.latest.allowed_pattern.as_ref());
-    let Some(pattern) = settings.allowed_pattern.as_ref().or(known) else {
+/// Refuses a value that a pattern does not let through.
+pub(super) fn check_pattern(pattern: Option<&str>, value: &str) -> Result<()> {
+    let Some(pattern) = pattern else {
         return Ok(());
     };
     let regex = fancy_regex::RegexBuilder::new(pattern)
@@ -117,6 +112,12 @@ pub(super) fn check_pattern(
 }
 
 impl Settings {
+    /// What the value must match: the pattern of the request, or else that of the version before.
+    pub(super) fn pattern<'a>(&'a self, before: Option<&'a Parameter>) -> Option<&'a str> {
+        let known = before.and_then(|parameter| parameter.latest.allowed_pattern.as_deref());
+        self.allowed_pattern.as_deref().or(known)
+    }
+
     /// The version that this makes after the one before.
     pub(super) fn version(
         self,

@@ -340,3 +340,38 @@ async fn history_is_paged_and_secret_texts_stay_sealed_unless_opened() {
     assert!(text(&get(&fixture, "s", false).await.unwrap()).len() > 20);
     assert_eq!(text(&get(&fixture, "s", true).await.unwrap()), "hunter3");
 }
+
+#[tokio::test]
+async fn a_history_does_not_go_on_from_what_ended_no_page() {
+    let fixture = Fixture::new().await;
+    put(&fixture, asked("n", "1")).await.unwrap();
+    for token in ["x", "-1", "1", "9", "18446744073709551615"] {
+        let input = GetParameterHistoryRequest {
+            name: "n".to_owned(),
+            next_token: Some(token.to_owned()),
+            ..Default::default()
+        };
+        let read = get_parameter_history::handle(&fixture.context, input);
+        let refused = read.await.unwrap_err();
+        assert_eq!(refused.exception, Exception::InvalidNextToken, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_does_not_slip_past_the_pattern_of_a_version_that_came_just_before() {
+    let fixture = Fixture::new().await;
+    put(&fixture, asked("n", "a")).await.unwrap();
+    let over = |value: &str, pattern: Option<&str>| PutParameterRequest {
+        overwrite: Some(true),
+        allowed_pattern: pattern.map(str::to_owned),
+        ..asked("n", value)
+    };
+    let (digits, letters) = tokio::join!(
+        put(&fixture, over("1", Some("^[0-9]+$"))),
+        put(&fixture, over("b", None)),
+    );
+    assert_eq!(digits.unwrap().version, Some(2));
+    let refused = letters.unwrap_err();
+    assert_eq!(refused.exception, Exception::ParameterPatternMismatch);
+    assert_eq!(text(&get(&fixture, "n", false).await.unwrap()), "1");
+}

@@ -55,17 +55,17 @@ impl Check for CodeGuard {
         for code in &shared.codes {
             artifacts.checked(&code.sha256)?;
         }
-        if !shared.is_enforced() {
-            return Some(Ok(()));
-        }
-        let signers = shared.signers.get()?;
-        match shared.revoked(signers) {
+        let refused = match shared.is_enforced() {
+            Ok(false) => None,
+            Ok(true) => shared
+                .revoked(shared.signers.get()?)
+                .map(|flaw| untrusted(&flaw)),
+            Err(unknown) => Some(unknown.to_string()),
+        };
+        match refused {
             None => Some(Ok(())),
-            Some(flaw) => {
-                let why = untrusted(&flaw);
-                // Written down by who looks.
-                shared.is_told(&why).then_some(Err(why))
-            }
+            // Written down by who looks.
+            Some(why) => shared.is_told(&why).then_some(Err(why)),
         }
     }
 
@@ -77,7 +77,10 @@ impl Check for CodeGuard {
 
 impl Shared {
     async fn check(&self) -> Result<(), String> {
-        let is_enforced = self.is_enforced();
+        let is_enforced = match self.is_enforced() {
+            Ok(is_enforced) => is_enforced,
+            Err(unknown) => return self.refuse(unknown.to_string()).await,
+        };
         let (mut signers, mut flaw) = (Vec::new(), None);
         for code in &self.codes {
             let checked = match self.store.artifacts().check(&code.sha256).await {
@@ -98,16 +101,21 @@ impl Shared {
             let _ = self.signers.set(signers);
             return Ok(());
         };
-        let why = untrusted(&flaw);
+        self.refuse(untrusted(&flaw)).await
+    }
+
+    async fn refuse(&self, why: String) -> Result<(), String> {
         self.tell(Happened::Refused, &why).await;
         Err(why)
     }
 
     /// Whether the function has a configuration that says so. Asked each time: it may change.
-    fn is_enforced(&self) -> bool {
-        let function = self.store.function(&self.id);
-        let config = function.and_then(|function| self.store.signing().config_of(&function));
-        config.is_some_and(|config| config.policy == SigningPolicy::Enforce)
+    fn is_enforced(&self) -> Result<bool, kiln_store::Error> {
+        let Some(function) = self.store.function(&self.id) else {
+            return Ok(false);
+        };
+        let config = self.store.signing().config_of(&function)?;
+        Ok(config.is_some_and(|config| config.policy == SigningPolicy::Enforce))
     }
 
     /// That one of these is not trusted any more.

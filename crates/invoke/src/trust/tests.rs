@@ -1,16 +1,17 @@
 //! What is looked at before code runs.
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::sync::Arc;
 
 use kiln_scheduler::Check;
 use kiln_signing::PrivateKey;
-use kiln_store::Config;
 use kiln_store::audit::AuditQuery;
-use kiln_testkit::archive;
-use kiln_types::content::{SIGNATURE_PATH, STATEMENT_PATH};
+use kiln_store::{Config, Layer, LayerSize};
+use kiln_testkit::{archive, image as built};
+use kiln_types::content::{SIGNATURE_PATH, STATEMENT_PATH, sha256_of};
 use kiln_types::function::Code;
-use kiln_types::{Function, FunctionArn, FunctionId, ManualClock, SigningPolicy};
+use kiln_types::{Function, FunctionArn, FunctionId, Image, ManualClock, SigningPolicy};
 use tempfile::TempDir;
 
 use super::guard::CodeGuard;
@@ -197,4 +198,67 @@ async fn what_says_that_it_is_signed_and_is_not_does_not_start() {
     code.signer = world.put_signed().await.signer;
     let why = world.guard(&code).check().await.unwrap_err();
     assert!(why.contains("it is not signed"), "{why}");
+}
+
+#[tokio::test]
+async fn nothing_starts_while_the_configuration_that_the_function_has_is_gone() {
+    let world = World::new(SigningPolicy::Warn).await;
+    let code = world.put(FILES).await;
+    let database = rusqlite::Connection::open(world.dir.path().join("meta.db")).unwrap();
+    let delete = "DELETE FROM code_signing_config";
+    database.execute(delete, []).unwrap();
+    drop(database);
+    let world = world.reopened().await;
+    world.store.artifacts().check(&code.sha256).await.unwrap();
+    let guard = world.guard(&code);
+    assert_eq!(guard.known(), None, "it is written down first");
+    let why = guard.check().await.unwrap_err();
+    assert!(why.contains("csc-1 does not exist"), "{why}");
+    assert_eq!(guard.known(), Some(Err(why)));
+    assert_eq!(world.records().await, ["UntrustedArtifactOnStart"]);
+    let taken = world.store.update_function(&world.id, |function| {
+        function.code_signing = None;
+        Ok::<(), kiln_store::Error>(())
+    });
+    taken.await.unwrap();
+    assert_eq!(guard.known(), Some(Ok(())));
+}
+
+#[tokio::test]
+async fn an_image_starts_when_all_its_layers_are_there() {
+    let world = World::new(SigningPolicy::Warn).await;
+    let archive = built::Layer::default().file("file", b"content").finish();
+    let diff_id = Sha256::from_bytes(sha256_of(&archive));
+    let image = Image {
+        uri: "app:1".into(),
+        resolved_uri: "app@sha256:0".into(),
+        digest: Sha256::from_bytes([0; 32]),
+        layers: vec![diff_id.clone()],
+        entry_point: vec![],
+        command: vec![],
+        working_directory: None,
+        environment: vec![],
+    };
+    let arn = FunctionArn::new("us-east-1".parse().unwrap(), &world.id);
+    let guard = LayersGuard::of(&world.store, &arn, &image);
+    assert_eq!(guard.known(), None, "it is written down first");
+    for _ in 0..2 {
+        let why = guard.check().await.unwrap_err();
+        assert!(why.contains(diff_id.as_str()), "{why}");
+        assert_eq!(guard.known(), Some(Err(why)));
+    }
+    assert_eq!(world.records().await, ["ArtifactNotIntact"]);
+    let images = world.store.images();
+    let mut file = images.scratch().unwrap();
+    file.write_all(&archive).unwrap();
+    file.rewind().unwrap();
+    let layer = Layer {
+        diff_id,
+        digest: None,
+        file,
+        bytes: archive.len() as u64,
+    };
+    images.put(layer, LayerSize::IMAGE_MAX).await.unwrap();
+    assert_eq!(guard.known(), Some(Ok(())));
+    guard.check().await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! What was made of a package, such as compiled code: beside the package, by the name of what made it.
 //!
-//! It is gone with the package, and may be made again at any time. What was kept is recorded beside it, and compared when the package is.
+//! It is gone with the package, and may be made again at any time. What was kept is [recorded](super::record) beside it, and compared when
+//! the package is; what has no record is not believed, and goes.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use kiln_types::Sha256;
 
 use super::integrity::on_disk;
+use super::record::{Recorded, Seal};
 use super::{ArtifactError, Artifacts, Shared, blocking};
 use crate::error::Error;
 use crate::shelf::sync;
@@ -30,6 +32,14 @@ impl Artifacts {
     pub fn derived_dir(&self, sha256: &Sha256, maker: &str) -> PathBuf {
         let place = self.shared.shelf.place(sha256);
         place.join(DERIVED).join(maker)
+    }
+
+    /// Whether there is something that a maker derived from a package and this server kept. Reads its record alone.
+    pub fn has_derived(&self, sha256: &Sha256, maker: &str) -> bool {
+        let dir = self.derived_dir(sha256, maker);
+        let of = recorded_as(sha256, maker);
+        let recorded = self.shared.seal.read(&record_of(&dir), &of);
+        matches!(recorded, Recorded::Content(_)) && dir.is_dir()
     }
 
     /// A new file to be written, and what becomes of it.
@@ -60,9 +70,11 @@ impl Artifacts {
             return Err(ArtifactError::NotFound(sha256.clone()));
         }
         let dir = self.derived_dir(sha256, maker);
-        let path = dir.join(file);
+        let (path, of) = (dir.join(file), recorded_as(sha256, maker));
+        let shared = self.shared.clone();
         blocking("keep what was derived from a package", move || {
             let kept = draft.keep(&dir, &path);
+            let kept = kept.and_then(|()| record(&shared.seal, &dir, &of));
             drop(lock);
             Ok(kept?)
         })
@@ -92,13 +104,12 @@ impl DerivedDraft {
         sync(&self.path)?;
         fs::rename(&self.path, path).map_err(Error::file("rename to", path))?;
         self.published = true;
-        sync(dir)?;
-        record(dir)
+        sync(dir)
     }
 }
 
 impl Shared {
-    /// Removes what was derived from a package and is not what was kept, and says what that was.
+    /// Removes what was derived from a package and is not known to be what was kept, and says what that was where it is told.
     pub(super) fn check_derived(&self, sha256: &Sha256) -> Result<Option<String>, Error> {
         let all = self.shelf.place(sha256).join(DERIVED);
         let mut altered = None;
@@ -107,23 +118,27 @@ impl Shared {
             if !dir.is_dir() {
                 continue;
             }
-            match fs::read_to_string(record_of(&dir)) {
-                // Made by an earlier version.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => record(&dir)?,
-                recorded => {
-                    let recorded = recorded.ok();
-                    if recorded.is_some_and(|text| {
-                        on_disk(&dir).is_ok_and(|found| found.to_text() == text)
-                    }) {
-                        continue;
-                    }
-                    fs::remove_dir_all(&dir).map_err(Error::file("remove", &dir))?;
-                    altered = Some("what was compiled of it was altered".to_owned());
+            let maker = entry.file_name();
+            let of = recorded_as(sha256, &maker.to_string_lossy());
+            match self.seal.read(&record_of(&dir), &of) {
+                Recorded::Content(kept) if on_disk(&dir).is_ok_and(|found| found == kept) => {
+                    continue;
                 }
+                // An earlier version's, or a crash came before its record.
+                Recorded::Nothing => {
+                    tracing::info!(%sha256, ?maker, "what was derived of a package has no record; it is to be made anew");
+                }
+                _ => altered = Some("what was compiled of it was altered".to_owned()),
             }
+            fs::remove_dir_all(&dir).map_err(Error::file("remove", &dir))?;
         }
         Ok(altered)
     }
+}
+
+/// What the record of what a maker derived is of.
+fn recorded_as(sha256: &Sha256, maker: &str) -> String {
+    format!("derived {sha256} {maker}")
 }
 
 /// Where it stands what a maker's directory has.
@@ -131,10 +146,8 @@ fn record_of(dir: &Path) -> PathBuf {
     dir.with_extension("content")
 }
 
-fn record(dir: &Path) -> Result<(), Error> {
-    let (path, text) = (record_of(dir), on_disk(dir)?.to_text());
-    fs::write(&path, text).map_err(Error::file("write", &path))?;
-    sync(&path)
+fn record(seal: &Seal, dir: &Path, of: &str) -> Result<(), Error> {
+    seal.write(&record_of(dir), of, &on_disk(dir)?)
 }
 
 impl Drop for DerivedDraft {

@@ -50,7 +50,7 @@ pub(super) struct Reservation {
 impl Index {
     pub(super) fn add_found(&self, code: Code) {
         let mut state = self.state.lock().expect("no holder panics");
-        state.total_bytes += code.zipped_bytes;
+        state.total_bytes = state.total_bytes.saturating_add(code.zipped_bytes);
         state.packages.insert(
             code.sha256.clone(),
             Package {
@@ -79,6 +79,17 @@ impl Index {
         let mut state = self.state.lock().expect("no holder panics");
         if let Some(package) = state.packages.get_mut(sha256) {
             package.trust = trust;
+        }
+    }
+
+    /// Notes what a package's zip turned out to have.
+    pub(super) fn set_code(&self, code: Code) {
+        let mut state = self.state.lock().expect("no holder panics");
+        let state = &mut *state;
+        if let Some(package) = state.packages.get_mut(&code.sha256) {
+            let others = state.total_bytes.saturating_sub(package.code.zipped_bytes);
+            state.total_bytes = others.saturating_add(code.zipped_bytes);
+            package.code = code;
         }
     }
 
@@ -133,7 +144,7 @@ impl Index {
             .packages
             .remove(sha256)
             .map_or(0, |package| package.code.zipped_bytes);
-        state.total_bytes -= bytes;
+        state.total_bytes = state.total_bytes.saturating_sub(bytes);
         bytes
     }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use kiln_types::content::{self, SIGNATURE_PATH, STATEMENT_PATH, sha256_of};
 use kiln_types::{Content, Sha256};
 use sha2::Digest as _;
+use tokio::sync::OwnedMutexGuard;
 
 use super::index::Trust;
 use super::{ArtifactError, Artifacts, Shared, blocking, package};
@@ -41,6 +42,9 @@ pub struct Checked {
     /// `META-INF/kiln/signature`, if there is one.
     pub signature: Option<Vec<u8>>,
 }
+
+/// What keeps others from a package meanwhile.
+pub(super) type Lock = OwnedMutexGuard<()>;
 
 /// Tells a directory from one that takes its place, and from itself with other names in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,17 +90,27 @@ impl Artifacts {
 
     async fn examine(&self, sha256: &Sha256, anew: bool) -> Result<Arc<Checked>, ArtifactError> {
         let lock = self.shared.shelf.lock(sha256).await;
-        let checks = self.shared.checks.clone().acquire_owned();
-        let permit = checks.await.expect("the semaphore is never closed");
         // Somebody else may have been first.
         if let (false, Some(checked)) = (anew, self.checked(sha256)) {
             return Ok(checked);
         }
+        let (_lock, examined) = self.examine_locked(lock, sha256).await?;
+        examined
+    }
+
+    /// The same under the package's lock, which is given back.
+    pub(super) async fn examine_locked(
+        &self,
+        lock: Lock,
+        sha256: &Sha256,
+    ) -> Result<(Lock, Result<Arc<Checked>, ArtifactError>), ArtifactError> {
+        let checks = self.shared.checks.clone().acquire_owned();
+        let permit = checks.await.expect("the semaphore is never closed");
         let (shared, sha256) = (self.shared.clone(), sha256.clone());
         blocking("check package", move || {
             let examined = shared.examine(&sha256);
-            drop((lock, permit));
-            examined
+            drop(permit);
+            Ok((lock, examined))
         })
         .await
     }
@@ -106,79 +120,71 @@ impl Shared {
     fn examine(&self, sha256: &Sha256) -> Result<Arc<Checked>, ArtifactError> {
         match self.index.trust(sha256) {
             None => return Err(ArtifactError::NotFound(sha256.clone())),
-            Some(Trust::Damaged(what)) => return Err(not_intact(sha256, what, false)),
+            Some(Trust::Damaged(what)) => return Err(not_intact(sha256, what)),
             Some(_) => {}
         }
-        let place = self.shelf.place(sha256);
-        let expected = package::expected(&place, sha256, &self.quota);
-        let compared = expected.and_then(|expected| {
-            let found = on_disk(&place.join(package::CODE))?;
-            Ok(match found.first_difference(&expected) {
-                Some(what) => Err(what),
-                None => Ok(expected),
-            })
-        });
-        let what = match compared {
-            Ok(Ok(expected)) => {
-                let (checked, trust) = self.trust_in(sha256, &expected)?;
-                self.index.set_trust(sha256, trust);
-                return match self.check_derived(sha256)? {
-                    Some(what) => Err(not_intact(sha256, what, true)),
-                    None => Ok(checked),
-                };
-            }
-            Ok(Err(what)) => what,
-            Err(ArtifactError::NotIntact { what, .. }) => what,
-            Err(ArtifactError::Store(Error::File { path, source, .. }))
-                if source.kind() == ErrorKind::NotFound =>
-            {
-                format!("{} is missing", path.display())
-            }
-            Err(error) => return Err(error),
+        let compared = self.compare(sha256);
+        let what = match difference(compared)? {
+            Ok((checked, None)) => return Ok(checked),
+            Ok((_, Some(derived))) => return Err(restored(sha256, derived)),
+            Err(what) => what,
         };
         self.index.set_trust(sha256, Trust::Unknown);
-        let trust = match self.restore(sha256) {
-            Ok(content) => self.trust_in(sha256, &content)?.1,
+        match self.restore(sha256) {
+            Ok(()) => Err(restored(sha256, what)),
             Err(error) => {
                 tracing::error!(%sha256, %error, "a package that was altered could not be unpacked anew");
-                Trust::Damaged(what.clone())
+                self.index.set_trust(sha256, Trust::Damaged(what.clone()));
+                Err(not_intact(sha256, what))
             }
-        };
-        let is_restored = matches!(trust, Trust::Checked(..));
+        }
+    }
+
+    /// Reads a package whole, and trusts it if it is what was uploaded. What was derived of it and altered is gone then, and told.
+    fn compare(&self, sha256: &Sha256) -> Result<(Arc<Checked>, Option<String>), ArtifactError> {
+        let place = self.shelf.place(sha256);
+        let expected = package::expected(&place, sha256, &self.quota, &self.seal)?;
+        let files = place.join(package::CODE);
+        // What is put in its place while it is read has another.
+        let identity = Identity::of(&files)?;
+        if let Some(what) = on_disk(&files)?.first_difference(&expected) {
+            return Err(not_intact(sha256, what));
+        }
+        let checked = Arc::new(Checked::of(&files, sha256, &expected)?);
+        let derived = self.check_derived(sha256)?;
+        let trust = Trust::Checked(Arc::clone(&checked), identity);
         self.index.set_trust(sha256, trust);
-        Err(not_intact(sha256, what, is_restored))
+        Ok((checked, derived))
     }
 
-    /// Unpacks a package anew from its zip.
-    fn restore(&self, sha256: &Sha256) -> Result<Content, ArtifactError> {
-        let zip = package::intact_zip(&self.shelf.place(sha256), sha256)?;
-        let draft = self.shelf.draft()?;
-        let (_, content) = package::fill(&draft, sha256, &zip, &self.quota)?;
-        let altered = self.shelf.withdraw(sha256)?;
-        self.shelf.publish(draft, sha256)?;
-        fs::remove_dir_all(&altered).map_err(Error::file("remove", &altered))?;
-        Ok(content)
+    /// Unpacks a package anew from its zip, and looks at what that made.
+    fn restore(&self, sha256: &Sha256) -> Result<(), ArtifactError> {
+        let (place, draft) = (self.shelf.place(sha256), self.shelf.draft()?);
+        let code = package::restore(&place, &draft, sha256, &self.quota, &self.seal)?;
+        self.index.set_code(code);
+        self.compare(sha256)?;
+        Ok(())
     }
+}
 
-    /// That a package's files are this content.
-    pub(super) fn trust_in(
-        &self,
+impl Checked {
+    /// What these files, which were found to be that content, say of who signed them.
+    pub(super) fn of(
+        files: &Path,
         sha256: &Sha256,
         content: &Content,
-    ) -> Result<(Arc<Checked>, Trust), Error> {
-        let dir = self.shelf.place(sha256).join(package::CODE);
-        let checked = Arc::new(Checked {
+    ) -> Result<Self, ArtifactError> {
+        let read = |path| beginning(files, path, content, sha256);
+        Ok(Self {
             covered: content.covered_digest(),
-            statement: read_short(&dir.join(STATEMENT_PATH))?,
-            signature: read_short(&dir.join(SIGNATURE_PATH))?,
-        });
-        let trust = Trust::Checked(Arc::clone(&checked), Identity::of(&dir)?);
-        Ok((checked, trust))
+            statement: read(STATEMENT_PATH)?,
+            signature: read(SIGNATURE_PATH)?,
+        })
     }
 }
 
 impl Identity {
-    fn of(dir: &Path) -> Result<Self, Error> {
+    pub(super) fn of(dir: &Path) -> Result<Self, Error> {
         let about = fs::symlink_metadata(dir).map_err(Error::file("look at", dir))?;
         Ok(Self {
             device: about.dev(),
@@ -188,11 +194,34 @@ impl Identity {
     }
 }
 
-fn not_intact(sha256: &Sha256, what: String, is_restored: bool) -> ArtifactError {
+/// What is wrong with a package, if something is; fails where that cannot be told.
+fn difference<T>(compared: Result<T, ArtifactError>) -> Result<Result<T, String>, ArtifactError> {
+    match compared {
+        Ok(checked) => Ok(Ok(checked)),
+        Err(ArtifactError::NotIntact { what, .. }) => Ok(Err(what)),
+        Err(ArtifactError::Store(Error::File { path, source, .. }))
+            if source.kind() == ErrorKind::NotFound =>
+        {
+            Ok(Err(format!("{} is missing", path.display())))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn not_intact(sha256: &Sha256, what: impl Into<String>) -> ArtifactError {
+    ArtifactError::NotIntact {
+        sha256: sha256.clone(),
+        what: what.into(),
+        is_restored: false,
+    }
+}
+
+/// It was not, and is now.
+fn restored(sha256: &Sha256, what: String) -> ArtifactError {
     ArtifactError::NotIntact {
         sha256: sha256.clone(),
         what,
-        is_restored,
+        is_restored: true,
     }
 }
 
@@ -228,7 +257,9 @@ fn look_at(path: &Path, buffer: &mut [u8]) -> Result<content::Entry, Error> {
         content::Entry::Link { sha256 }
     } else if kind.is_file() && mode & 0o6000 == 0 {
         content::Entry::File {
-            sha256: hash(path, buffer).map_err(Error::file("read", path))?,
+            sha256: fs::File::open(path)
+                .and_then(|mut file| digest_on(sha2::Sha256::new(), &mut file, buffer))
+                .map_err(Error::file("read", path))?,
             is_executable: mode & 0o111 != 0,
         }
     } else {
@@ -236,9 +267,12 @@ fn look_at(path: &Path, buffer: &mut [u8]) -> Result<content::Entry, Error> {
     })
 }
 
-fn hash(path: &Path, buffer: &mut [u8]) -> std::io::Result<[u8; 32]> {
-    let mut file = fs::File::open(path)?;
-    let mut digest = sha2::Sha256::new();
+/// The digest of what was read of a file already and of what is still to be read.
+fn digest_on(
+    mut digest: sha2::Sha256,
+    file: &mut fs::File,
+    buffer: &mut [u8],
+) -> std::io::Result<[u8; 32]> {
     loop {
         match file.read(buffer) {
             Ok(0) => return Ok(digest.finalize().into()),
@@ -249,17 +283,33 @@ fn hash(path: &Path, buffer: &mut [u8]) -> std::io::Result<[u8; 32]> {
     }
 }
 
-/// A file, if there is one.
-fn read_short(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let is_file = fs::symlink_metadata(path).is_ok_and(|about| about.is_file());
-    if !is_file {
+/// How a file of a package begins, if its content has it.
+fn beginning(
+    files: &Path,
+    name: &str,
+    content: &Content,
+    package: &Sha256,
+) -> Result<Option<Vec<u8>>, ArtifactError> {
+    let Some(content::Entry::File { sha256, .. }) = content.get(name) else {
         return Ok(None);
+    };
+    let path = files.join(name);
+    let read = || {
+        let (mut file, mut bytes) = (fs::File::open(&path)?, Vec::new());
+        (&mut file)
+            .take(SIGNATURE_BYTES_MAX)
+            .read_to_end(&mut bytes)?;
+        let digest = sha2::Sha256::new_with_prefix(&bytes);
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let found = digest_on(digest, &mut file, &mut buffer)?;
+        Ok((bytes, found))
+    };
+    let (bytes, found) = read().map_err(Error::file("read", &path))?;
+    match found == *sha256 {
+        true => Ok(Some(bytes)),
+        // It may have been another file by then than the one that was compared.
+        false => Err(not_intact(package, format!("'{name}' was altered"))),
     }
-    let file = fs::File::open(path).map_err(Error::file("open", path))?;
-    let mut bytes = Vec::new();
-    let read = file.take(SIGNATURE_BYTES_MAX).read_to_end(&mut bytes);
-    read.map_err(Error::file("read", path))?;
-    Ok(Some(bytes))
 }
 
 #[cfg(test)]
@@ -269,6 +319,7 @@ mod tests {
 
     use bytes::Bytes;
     use kiln_types::ManualClock;
+    use rustix::fs::IFlags;
     use zip::write::SimpleFileOptions;
 
     use super::super::Quota;
@@ -292,7 +343,8 @@ mod tests {
     }
 
     fn open(dir: &Path) -> Artifacts {
-        Artifacts::open(dir, Quota::default(), Arc::new(ManualClock::default())).unwrap()
+        let clock = Arc::new(ManualClock::default());
+        Artifacts::open(dir, Quota::default(), &[7; 32], clock).unwrap()
     }
 
     /// A store with a package, and its digest, as after a restart.
@@ -399,15 +451,120 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_that_is_altered_is_no_record() {
+    async fn files_and_a_record_that_fits_them_do_not_pass_for_what_was_uploaded() {
         let dir = tempfile::tempdir().unwrap();
         let (artifacts, sha256) = reopened(dir.path()).await;
-        let place = artifacts.dir(&sha256);
-        fs::write(place.join("index.py"), "other").unwrap();
-        let record = on_disk(&place).unwrap().to_text();
-        fs::write(place.with_file_name("content"), record).unwrap();
+        let files = artifacts.dir(&sha256);
+        let path = files.with_file_name("content");
+        let first = fs::read_to_string(&path).unwrap();
+        let first = first.lines().next().unwrap();
+        for first in ["", &format!("{first}\n"), "sealed x\n"] {
+            fs::write(files.join("index.py"), "other").unwrap();
+            let content = on_disk(&files).unwrap();
+            fs::write(&path, format!("{first}{}", content.to_text())).unwrap();
+            // Where earlier versions had the record's digest.
+            let manifest = files.with_file_name("manifest.json");
+            let text = fs::read(&manifest).unwrap();
+            let mut about: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            about["content"] = content.digest().to_string().into();
+            fs::write(&manifest, about.to_string()).unwrap();
+            let artifacts = open(dir.path());
+            let refused = artifacts.check(&sha256).await.unwrap_err();
+            assert_eq!(what(&refused), ("'index.py' was altered", true));
+            artifacts.check(&sha256).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_restore_leaves_the_zip_where_it_is_and_is_done_again_after_a_crash() {
+        let dir = tempfile::tempdir().unwrap();
+        let (artifacts, sha256) = reopened(dir.path()).await;
+        let files = artifacts.dir(&sha256);
+        let zip = || Identity::of(&files.with_file_name(package::ZIP)).unwrap();
+        let before = zip();
+        fs::write(files.join("index.py"), "other").unwrap();
         let refused = artifacts.check(&sha256).await.unwrap_err();
         assert_eq!(what(&refused), ("'index.py' was altered", true));
+        assert_eq!(zip(), before, "it is not moved, not even for a moment");
+        // As a crash leaves it that comes when it hurts most.
+        let draft = dir.path().join("artifacts/tmp/9");
+        fs::create_dir(&draft).unwrap();
+        fs::rename(&files, draft.join("altered")).unwrap();
+        let artifacts = open(dir.path());
+        assert!(!draft.exists());
+        let refused = artifacts.check(&sha256).await.unwrap_err();
+        assert!(what(&refused).1, "{refused}");
+        artifacts.check(&sha256).await.unwrap();
+        assert_eq!(fs::read(files.join("index.py")).unwrap(), b"index.py");
+    }
+
+    #[tokio::test]
+    async fn a_restore_counts_although_what_was_altered_cannot_be_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (artifacts, sha256) = reopened(dir.path()).await;
+        let files = artifacts.dir(&sha256);
+        fs::write(files.join("index.py"), "other").unwrap();
+        let kept = fs::File::open(files.join("index.py")).unwrap();
+        // Nobody may remove it. Not every file system knows such files, and not everybody may make one.
+        let keep = |flags| rustix::fs::ioctl_setflags(&kept, flags);
+        let Ok(flags) = rustix::fs::ioctl_getflags(&kept) else {
+            return;
+        };
+        if keep(flags | IFlags::IMMUTABLE).is_err() {
+            return;
+        }
+        let refused = artifacts.check(&sha256).await.unwrap_err();
+        let drafts = fs::read_dir(dir.path().join("artifacts/tmp")).unwrap();
+        let left = drafts.count();
+        open(dir.path()).put_zip(zip(), 9_999).await.unwrap();
+        keep(flags).unwrap();
+        assert_eq!(what(&refused), ("'index.py' was altered", true));
+        assert_eq!(left, 1, "it is removed on the next start");
+        artifacts.check(&sha256).await.unwrap();
+        open(dir.path());
+        let mut drafts = fs::read_dir(dir.path().join("artifacts/tmp")).unwrap();
+        assert!(drafts.next().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_added_while_a_package_is_read_is_found_by_the_next_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default();
+        writer.start_file("large", options).unwrap();
+        writer.write_all(&vec![0; 32 << 20]).unwrap();
+        let zip: Bytes = writer.finish().unwrap().into_inner().into();
+        let code = open(dir.path()).put_zip(zip, u64::MAX).await.unwrap();
+        let artifacts = open(dir.path());
+        let added = artifacts.dir(&code.sha256).join("added");
+        let adds = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            fs::write(added, "").unwrap();
+        });
+        let first = artifacts.check(&code.sha256).await;
+        adds.join().unwrap();
+        // The first look may have come too late for it, or too early.
+        let refused = match first {
+            Err(refused) => refused,
+            Ok(_) => artifacts.check(&code.sha256).await.unwrap_err(),
+        };
+        assert_eq!(what(&refused), ("'added' was added", true));
+    }
+
+    #[test]
+    fn the_files_of_a_signature_are_those_that_were_hashed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(STATEMENT_PATH);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "as it was").unwrap();
+        let content = on_disk(dir.path()).unwrap();
+        let sha256 = Sha256::from_bytes([0; 32]);
+        let checked = Checked::of(dir.path(), &sha256, &content).unwrap();
+        assert_eq!(checked.statement.as_deref(), Some(&b"as it was"[..]));
+        fs::write(&path, "as I like").unwrap();
+        let refused = Checked::of(dir.path(), &sha256, &content).unwrap_err();
+        let altered = format!("'{STATEMENT_PATH}' was altered");
+        assert_eq!(what(&refused), (altered.as_str(), false));
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ const ROOMY: Quota = Quota {
 };
 
 fn open(dir: &Path, quota: Quota) -> Artifacts {
-    Artifacts::open(dir, quota, Arc::new(ManualClock::default())).unwrap()
+    Artifacts::open(dir, quota, &[7; 32], Arc::new(ManualClock::default())).unwrap()
 }
 
 fn zip_of(files: &[(&str, usize)]) -> Bytes {
@@ -139,7 +139,7 @@ async fn a_module_is_a_package_with_one_file() {
 async fn what_was_derived_is_there_until_another_maker_or_the_package_goes() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::default());
-    let artifacts = Artifacts::open(dir.path(), ROOMY, clock.clone()).unwrap();
+    let artifacts = Artifacts::open(dir.path(), ROOMY, &[7; 32], clock.clone()).unwrap();
     let code = artifacts.put_zip(zip_of(&[("a", 1)]), 9_999).await.unwrap();
     let put = async |maker: &str, content: &'static [u8]| {
         let (mut file, draft) = artifacts.draft_derived().await.unwrap();
@@ -199,4 +199,98 @@ async fn what_was_derived_and_is_altered_is_removed_and_told() {
     );
     assert!(!derived.exists(), "it can be made anew");
     artifacts.recheck(&code.sha256).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_derived_and_has_no_record_of_this_server_is_removed() {
+    for record in [None, Some("100644 - f\n")] {
+        let dir = tempfile::tempdir().unwrap();
+        let artifacts = open(dir.path(), ROOMY);
+        let code = artifacts.put_zip(zip_of(&[("a", 1)]), 9_999).await.unwrap();
+        let (mut file, draft) = artifacts.draft_derived().await.unwrap();
+        file.write_all(b"compiled").unwrap();
+        let kept = artifacts.put_derived(&code.sha256, "one", "f", draft);
+        kept.await.unwrap();
+        assert!(artifacts.has_derived(&code.sha256, "one"));
+        let derived = artifacts.derived_dir(&code.sha256, "one");
+        let kept = derived.with_extension("content");
+        match record {
+            None => fs::remove_file(kept).unwrap(),
+            Some(record) => fs::write(kept, record).unwrap(),
+        }
+        assert!(!artifacts.has_derived(&code.sha256, "one"));
+        artifacts.recheck(&code.sha256).await.unwrap();
+        assert!(!derived.exists(), "nobody knows who made it");
+    }
+}
+
+/// Whatever happened to a package's directory.
+#[tokio::test]
+async fn a_package_whose_directory_is_gone_can_be_uploaded_again_and_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let artifacts = Artifacts::open(dir.path(), ROOMY, &[7; 32], clock.clone()).unwrap();
+    let [gone, other] = [zip_of(&[("a", 1)]), zip_of(&[("b", 1)])];
+    let bytes = (gone.len() + other.len()) as u64;
+    let code = artifacts.put_zip(gone.clone(), 9_999).await.unwrap();
+    artifacts.put_zip(other, 9_999).await.unwrap();
+    let place = artifacts.dir(&code.sha256).parent().unwrap().to_owned();
+    fs::remove_dir_all(&place).unwrap();
+    let refused = artifacts.check(&code.sha256).await.unwrap_err();
+    assert!(refused.to_string().ends_with("upload the code again"));
+    artifacts.put_zip(gone, 9_999).await.unwrap();
+    artifacts.check(&code.sha256).await.unwrap();
+    assert_eq!(artifacts.total_bytes(), bytes);
+    fs::remove_dir_all(&place).unwrap();
+    clock.advance(COLLECT_GRACE);
+    assert_eq!(artifacts.collect(&HashSet::new()).await.unwrap(), bytes);
+    assert_eq!((artifacts.all(), artifacts.total_bytes()), (vec![], 0));
+}
+
+#[tokio::test]
+async fn a_package_whose_manifest_is_damaged_stops_no_start_and_is_restored() {
+    let zip = zip_of(&[("a", 1)]);
+    for manifest in [None, Some(""), Some("{"), Some("another's")] {
+        let dir = tempfile::tempdir().unwrap();
+        let artifacts = open(dir.path(), ROOMY);
+        let code = artifacts.put_zip(zip.clone(), 9_999).await.unwrap();
+        let path = artifacts.dir(&code.sha256).with_file_name("manifest.json");
+        let other = || {
+            let sound = fs::read_to_string(&path).unwrap();
+            sound.replace(code.sha256.as_str(), &"0".repeat(64))
+        };
+        match manifest {
+            None => fs::remove_file(&path).unwrap(),
+            Some("another's") => fs::write(&path, other()).unwrap(),
+            Some(text) => fs::write(&path, text).unwrap(),
+        }
+        let artifacts = open(dir.path(), ROOMY);
+        assert_eq!(artifacts.total_bytes(), zip.len() as u64);
+        let told = artifacts.check(&code.sha256).await.unwrap_err().to_string();
+        assert!(told.contains("its manifest.json "), "{told}");
+        assert!(told.ends_with("try again"), "{told}");
+        artifacts.check(&code.sha256).await.unwrap();
+        assert_eq!(artifacts.put_zip(zip.clone(), 9_999).await.unwrap(), code);
+        let artifacts = open(dir.path(), ROOMY);
+        artifacts.check(&code.sha256).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_package_of_which_nothing_is_left_but_its_place_is_replaced_by_one_upload() {
+    let zip = zip_of(&[("a", 1)]);
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    let code = artifacts.put_zip(zip.clone(), 9_999).await.unwrap();
+    let place = artifacts.dir(&code.sha256).parent().unwrap().to_owned();
+    fs::remove_dir_all(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    // Neither is ours.
+    fs::write(place.with_file_name("notes"), "").unwrap();
+    fs::write(dir.path().join("artifacts/sha256/notes"), "").unwrap();
+    let artifacts = open(dir.path(), ROOMY);
+    assert_eq!(artifacts.all(), std::slice::from_ref(&code.sha256));
+    assert_eq!(artifacts.put_zip(zip.clone(), 9_999).await.unwrap(), code);
+    artifacts.check(&code.sha256).await.unwrap();
+    assert_eq!(artifacts.total_bytes(), zip.len() as u64);
 }

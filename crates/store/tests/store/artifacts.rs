@@ -260,3 +260,18 @@ async fn what_a_crash_left_half_done_is_removed_on_the_next_start() {
         package().len() as u64
     );
 }
+
+#[tokio::test]
+async fn what_a_package_has_is_known_over_restarts_without_its_zip() {
+    let sample = Sample::new();
+    let code = sample.store.artifacts().put_zip(package(), MAX).await;
+    let sha256 = code.unwrap().sha256;
+    let files = sample.store.artifacts().dir(&sha256);
+    fs::remove_file(files.with_file_name("zip.zip")).unwrap();
+    let sample = sample.reopened().await;
+    sample.store.rotate_data_keys().await.unwrap();
+    let sample = sample.reopened().await;
+    let artifacts = sample.store.artifacts();
+    assert!(artifacts.checked(&sha256).is_none());
+    artifacts.check(&sha256).await.unwrap();
+}

@@ -3,6 +3,7 @@
 
 mod limits;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -26,6 +27,21 @@ impl Rig {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::default());
+        let config = Config::new(dir.path().join("data"));
+        let store = Store::open(config, clock.clone()).unwrap();
+        let images = store.images().clone();
+        Self {
+            images,
+            clock,
+            store,
+            dir,
+        }
+    }
+
+    /// The same directory, opened again.
+    async fn reopened(self) -> Self {
+        self.store.close().await.unwrap();
+        let Self { clock, dir, .. } = self;
         let config = Config::new(dir.path().join("data"));
         let store = Store::open(config, clock.clone()).unwrap();
         let images = store.images().clone();
@@ -474,4 +490,27 @@ async fn layers_are_known_after_a_restart_and_half_of_one_is_not() {
         Some(at_most(archive.len() as u64, 1))
     );
     assert!(!half.exists());
+}
+
+#[tokio::test]
+async fn a_layer_whose_manifest_is_damaged_stops_no_start_and_is_replaced() {
+    let mut rig = Rig::new();
+    let archive = Layer::default().file("file", b"content").finish();
+    let diff_id = sha256(&archive);
+    let root = rig.put(&archive).await.unwrap();
+    assert!(rig.images.has(&diff_id));
+    for manifest in ["", "{", "[]"] {
+        fs::write(root.with_file_name("manifest.json"), manifest).unwrap();
+        fs::remove_file(root.join("file")).unwrap();
+        rig = rig.reopened().await;
+        assert!(!rig.images.has(&diff_id));
+        assert_eq!(rig.images.touch(&diff_id), None);
+        rig.put(&archive).await.unwrap();
+        assert!(rig.images.has(&diff_id));
+        assert_eq!(fs::read(root.join("file")).unwrap(), b"content");
+    }
+    fs::write(root.with_file_name("manifest.json"), "").unwrap();
+    rig = rig.reopened().await;
+    rig.images.collect(&HashSet::new()).await.unwrap();
+    assert!(!root.exists(), "it is collected like others");
 }

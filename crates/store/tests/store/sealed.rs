@@ -164,8 +164,8 @@ async fn rotation_seals_everything_by_keys_that_are_new() {
     let done = store.rotate_data_keys().await.unwrap();
     assert!(!wrapped.iter().any(|key| has_bytes(&dir, key)));
     let (after, _): (Vec<_>, Vec<_>) = data_keys(&dir).into_iter().unzip();
-    // The account's, and the server's own. 20 functions, the key, and what functions' keys are derived from.
-    assert_eq!((done.keys, done.texts), (2, 22));
+    // The account's, and the server's own. 20 functions, the key, and two secrets of the server.
+    assert_eq!((done.keys, done.texts), (2, 23));
     assert_eq!((before.len(), after.len()), (2, 2));
     assert!(after.iter().all(|id| !before.contains(id)));
     // What is written afterwards is sealed by the new one, and all of it is there after a restart.

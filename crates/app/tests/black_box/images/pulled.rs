@@ -2,6 +2,7 @@
 //! does not come.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kiln_testkit::image::{Image, Layer};
@@ -217,4 +218,47 @@ fn machine() -> &'static str {
         true => "arm64",
         false => "amd64",
     }
+}
+
+#[test]
+fn a_layer_that_is_damaged_keeps_its_function_from_starting_until_it_is_fetched_again() {
+    let registry = Registry::start();
+    registry.push("app", "1", &shell());
+    let server = Server::start();
+    let uri = registry.name("app:1");
+    server.function("app", "").image(&uri).create();
+    assert_eq!(run(&server, "app", "ls"), "gone\nhere");
+    let home = server.stop();
+    let children = |dir: PathBuf| {
+        fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    let groups = children(home.data_dir().join("images/sha256"));
+    let layer = groups.flat_map(children).next().unwrap();
+    fs::write(layer.join("manifest.json"), "{").unwrap();
+    let server = Server::builder()
+        .home(home)
+        .expect_log("a layer of an image is damaged")
+        .expect_log("code on disk is not what was uploaded")
+        .start();
+    for _ in 0..2 {
+        let refused = server
+            .lambda("POST", "/2015-03-31/functions/app/invocations")
+            .json(&json!("ls"))
+            .send()
+            .expect_status(400);
+        assert_eq!(
+            refused.header("x-amzn-errortype"),
+            "CodeVerificationFailedException"
+        );
+        let name = layer.file_name().unwrap().to_str().unwrap();
+        let message = refused.message();
+        assert!(message.contains(name), "{message}");
+        assert!(message.contains("update the function's code"), "{message}");
+    }
+    let updated = update_code(&server, "app", json!({"ImageUri": uri}));
+    updated.expect_status(200);
+    server.wait_until_active("app");
+    assert_eq!(run(&server, "app", "ls"), "gone\nhere");
 }

@@ -48,7 +48,8 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
         change.memory.unwrap_or_default(),
         context.config.memory_budget_mb,
     )?;
-    let signing = signing::find_named(context, input.code_signing_config_arn.as_deref())?;
+    let signing_arn = input.code_signing_config_arn.take();
+    let signing = signing::find_named(context, signing_arn.as_deref())?;
     let architectures = input.architectures.as_deref();
     let is_wasm = wasm::is_wasm(change.runtime.as_ref());
     let architecture = match is_wasm {
@@ -89,7 +90,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
             .await
             .map_err(|error| match error {
                 kiln_store::Error::AlreadyExists(id) => already_exists(&id),
-                other => other.into(),
+                other => signing::not_given(signing_arn.as_deref(), other),
             })?;
     prepare::start(&context.deps, &created);
     Ok(match published {

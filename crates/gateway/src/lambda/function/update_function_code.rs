@@ -58,7 +58,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
             code: Some(code),
             layers: None,
         };
-        let config = context.deps.store.signing().config_of(&function);
+        let config = signing::of_function(context, &function)?;
         signing::check(context, config.as_deref(), &target.arn, deployed).await?;
     }
     let change = move |latest: &mut Configuration| {

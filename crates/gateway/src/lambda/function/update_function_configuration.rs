@@ -44,7 +44,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
             code: None,
             layers: change.layers.as_deref(),
         };
-        let config = context.deps.store.signing().config_of(&function);
+        let config = signing::of_function(context, &function)?;
         signing::check(context, config.as_deref(), &target.arn, deployed).await?;
     }
     let changed = change_latest(context, &target, revision, After::Keep, |latest| {

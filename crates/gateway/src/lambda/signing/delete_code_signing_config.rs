@@ -13,18 +13,8 @@ use crate::lambda::refusal::conflict;
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
     let arn = input.code_signing_config_arn;
     let found = find(context, &arn)?;
-    let (store, account, id) = (
-        context.deps.store.clone(),
-        found.account.clone(),
-        found.id.clone(),
-    );
-    let is_in_use = move || {
-        let functions = store.functions(&account);
-        let mut ids = functions.iter().map(|one| one.code_signing.as_deref());
-        ids.any(|other| other == Some(id.as_str()))
-    };
     let signing = context.deps.store.signing();
-    let removed = signing.remove_config(&found.account, &found.id, is_in_use);
+    let removed = signing.remove_config(&found.account, &found.id);
     match removed.await? {
         RemovedConfig::Gone => Ok(()),
         RemovedConfig::Absent => Err(no_config(&arn)),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::of_function;
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::GetFunctionCodeSigningConfigRequest as Input;
@@ -27,8 +28,7 @@ impl wire::Output for Output {
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read_unqualified(context, &input.function_name)?;
     let function = target.function(context)?;
-    let config = context.deps.store.signing().config_of(&function);
-    Ok(match config {
+    Ok(match of_function(context, &function)? {
         Some(config) => Output {
             code_signing_config_arn: Some(config.arn(&context.config.region)),
             function_name: Some(target.arn.name.to_string()),

@@ -2,9 +2,9 @@
 //!
 //! AWS differs: functions of container images may have one, which asks nothing of them.
 
-use super::find_for_function;
+use super::{find_for_function, not_given};
 use crate::context::Context;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
 use crate::lambda::generated::{
     PutFunctionCodeSigningConfigRequest as Input, PutFunctionCodeSigningConfigResponse as Output,
 };
@@ -20,9 +20,10 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let function_id = target.id();
     let changed = store.update_function(&function_id, move |function| {
         function.code_signing = Some(id);
-        Ok::<(), ApiError>(())
+        Ok::<(), kiln_store::Error>(())
     });
-    changed.await?;
+    let changed = changed.await;
+    changed.map_err(|error| not_given(Some(&arn), error))?;
     Ok(Output {
         code_signing_config_arn: arn,
         function_name: target.arn.name.to_string(),

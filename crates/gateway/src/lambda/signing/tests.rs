@@ -425,3 +425,68 @@ async fn a_publisher_is_a_profile() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_publisher_counts_once_wherever_it_is_named() {
+    let fixture = Fixture::new().await;
+    let [ci, other] = [profile("ci"), profile("other")].map(|arn| arn.to_string());
+    let input = wire::CreateCodeSigningConfigRequest {
+        allowed_publishers: wire::AllowedPublishers {
+            signing_profile_version_arns: [&other, &ci].repeat(11).into_iter().cloned().collect(),
+        },
+        ..Default::default()
+    };
+    let created = create_code_signing_config::handle(&fixture.context, input).await;
+    let shown = created.unwrap().code_signing_config.allowed_publishers;
+    assert_eq!(shown.signing_profile_version_arns, [other, ci]);
+}
+
+#[tokio::test]
+async fn a_configuration_that_goes_while_functions_get_it_is_given_to_none() {
+    let fixture = Fixture::new().await;
+    let context = &fixture.context;
+    fixture.create("sum").await;
+    let is_gone = |refused: ApiError, arn: &str| {
+        assert_eq!(refused.exception, Exception::CodeSigningConfigNotFound);
+        assert!(refused.message.ends_with(&format!("{arn}.")));
+    };
+    for _ in 0..5 {
+        let arn = config(&fixture, "Warn").await;
+        let delete = wire::DeleteCodeSigningConfigRequest {
+            code_signing_config_arn: arn.clone(),
+        };
+        let put = wire::PutFunctionCodeSigningConfigRequest {
+            function_name: "sum".into(),
+            code_signing_config_arn: arn.clone(),
+        };
+        let (deleted, given) = tokio::join!(
+            delete_code_signing_config::handle(context, delete),
+            put_function_code_signing_config::handle(context, put),
+        );
+        deleted.unwrap();
+        is_gone(given.unwrap_err(), &arn);
+    }
+    let arn = config(&fixture, "Warn").await;
+    let delete = wire::DeleteCodeSigningConfigRequest {
+        code_signing_config_arn: arn.clone(),
+    };
+    let zip = zip_of(FILES);
+    let (created, deleted) = tokio::join!(
+        create(&fixture, "other", &arn, zip),
+        delete_code_signing_config::handle(context, delete),
+    );
+    deleted.unwrap();
+    is_gone(created.unwrap_err(), &arn);
+}
+
+#[tokio::test]
+async fn nothing_is_known_of_what_a_configuration_asks_that_is_gone() {
+    let fixture = Fixture::new().await;
+    let id = fixture.create("sum").await;
+    let mut function = (*fixture.function(&id)).clone();
+    assert_eq!(of_function(&fixture.context, &function).unwrap(), None);
+    function.code_signing = Some("csc-gone".into());
+    let refused = of_function(&fixture.context, &function).unwrap_err();
+    assert_eq!(refused.exception, Exception::CodeSigningConfigNotFound);
+    assert!(refused.message.ends_with(":code-signing-config:csc-gone."));
+}
