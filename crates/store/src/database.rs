@@ -41,6 +41,8 @@ const GROUP_MAX: usize = 512;
 const STATEMENTS_MAX: usize = 128;
 /// 8 KiB were 1.5 times as fast as 4 KiB for appends.
 const PAGE_BYTES: u32 = 8_192;
+/// How often a file is written anew before readers are told to be in the way.
+const WIPES_MAX: usize = 6;
 /// Idle read connections kept open.
 const READERS_IDLE_MAX: usize = 4;
 
@@ -76,6 +78,8 @@ pub(crate) struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     permits: Arc<Semaphore>,
     readers: Arc<Mutex<Vec<Connection>>>,
+    /// Held while a group is committed, and while the file is written anew.
+    gate: Arc<Mutex<()>>,
 }
 
 impl Database {
@@ -107,7 +111,9 @@ impl Database {
         let checkpointer = Checkpointer::start(spec.checkpoint, &mut connection, &path)?;
         let (sender, receiver) = mpsc::channel();
         let linger = spec.linger;
+        let gate = Arc::new(Mutex::new(()));
         let writer = Writer {
+            gate: gate.clone(),
             connection,
             durability: spec.durability,
             waits_for: spec.durability,
@@ -123,19 +129,37 @@ impl Database {
             writer: Mutex::new(Some(writer)),
             permits: Arc::new(Semaphore::new(JOBS_MAX)),
             readers: Arc::default(),
+            gate,
         };
         Ok((database, made))
     }
 
     /// Writes the file anew, so that nothing is left of what was deleted or replaced in it. While the store is being opened.
     pub(crate) fn vacuum(&self) -> Result<(), Error> {
-        let vacuum = || {
-            let connection = Connection::open(&self.path)?;
-            connection.busy_timeout(Duration::from_secs(5))?;
-            connection.execute_batch("VACUUM")?;
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        };
-        vacuum().doing("write the database anew")
+        vacuum(&self.path)
+            .doing("write the database anew")
+            .map(|_| ())
+    }
+
+    /// The same at any time: nothing is left in the file nor in its log. Changes wait meanwhile, and readers may hold it up.
+    pub(crate) async fn wipe(&self) -> Result<(), Error> {
+        for _ in 0..WIPES_MAX {
+            let (path, gate) = (self.path.clone(), self.gate.clone());
+            let wiped = tokio::task::spawn_blocking(move || {
+                let _held = gate.lock().expect("no holder panics");
+                vacuum(&path)
+            });
+            let wiped = wiped
+                .await
+                .map_err(|_| Error::Panicked("wipe a database"))?;
+            if wiped.doing("write the database anew")? {
+                return Ok(());
+            }
+        }
+        Err(Error::Database {
+            doing: "write the database anew",
+            source: "somebody reads its log without end; try again later".into(),
+        })
     }
 
     /// Runs `work` on the writer thread and waits until its change is committed.
@@ -273,6 +297,17 @@ impl Drop for Database {
     }
 }
 
+/// Whether the log could be emptied: nobody read it.
+fn vacuum(path: &Path) -> rusqlite::Result<bool> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.execute_batch("VACUUM")?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    Ok(busy? == 0)
+}
+
 fn configure(connection: &Connection, spec: &Spec) -> rusqlite::Result<()> {
     // Only a new file takes them.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -306,6 +341,7 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 /// The one connection that writes.
 struct Writer {
+    gate: Arc<Mutex<()>>,
     connection: Connection,
     /// What the database's commits wait for, and what they wait for at the moment.
     durability: Durability,
@@ -362,6 +398,8 @@ fn gather(
 
 impl Writer {
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let gate = self.gate.clone();
+        let held = gate.lock().expect("no holder panics");
         let failure = match self.is_stopped {
             true => Some(Failure::Stopped),
             false => self.run(&mut group).err(),
@@ -374,6 +412,7 @@ impl Writer {
                  see to the disk and start Kiln again"
             );
         }
+        drop(held);
         for job in group {
             job.finish(failure.as_ref());
         }

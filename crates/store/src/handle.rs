@@ -20,6 +20,7 @@ use crate::buckets::Buckets;
 use crate::buses::Buses;
 use crate::config::Config;
 use crate::database::Database;
+use crate::erasure::tables::Of;
 use crate::error::Error;
 use crate::functions::Functions;
 use crate::iam::Identities;
@@ -36,6 +37,7 @@ use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::signing::Signing;
+use crate::tenants::Tenants;
 use crate::topics::Topics;
 use crate::usage::Usage;
 use crate::vault::{MasterKey, MasterKeys, Resealed, Vault, seal_what_is_plain};
@@ -60,6 +62,9 @@ struct Parts {
     secrets: Secrets,
     parameters: Parameters,
     signing: Signing,
+    tenants: Tenants,
+    /// One account is erased at a time.
+    erasing: tokio::sync::Mutex<()>,
     logs: Logs,
     usage: Usage,
     audit: Audit,
@@ -73,6 +78,7 @@ struct Parts {
     buckets: Buckets,
     meta: Arc<Database>,
     vault: Vault,
+    dir: PathBuf,
     clock: Arc<dyn Clock>,
     lock: Mutex<Option<File>>,
 }
@@ -89,9 +95,12 @@ impl Store {
         let lock = take_lock(&dir)?;
         let (meta, vault) = open_meta(&dir, config.master_key, config.former_master_key)?;
         let queue = Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?;
+        let tenants = Tenants::open(meta.clone(), &vault)?;
+        let (quotas, closed) = (tenants.quotas(), tenants.closed());
+        queue.messages().limit_by(quotas);
         let parts = Parts {
-            functions: Functions::open(meta.clone(), &vault)?,
-            layers: Layers::open(meta.clone(), &vault)?,
+            functions: Functions::open(meta.clone(), &vault, quotas)?,
+            layers: Layers::open(meta.clone(), &vault, quotas)?,
             mappings: Mappings::open(meta.clone(), &vault)?,
             apis: Apis::open(meta.clone(), &vault)?,
             buses: Buses::open(meta.clone(), &vault)?,
@@ -101,11 +110,11 @@ impl Store {
             secrets: Secrets::open(meta.clone(), &vault)?,
             parameters: Parameters::open(meta.clone(), &vault)?,
             signing: Signing::open(meta.clone(), &vault)?,
-            logs: Logs::open(&dir, clock.clone())?,
-            usage: Usage::open(&dir)?,
+            logs: Logs::open(&dir, clock.clone(), closed)?,
+            usage: Usage::open(&dir, closed)?,
             audit: Audit::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
-            objects: Objects::open(&dir, queue.clone())?,
+            objects: Objects::open(&dir, queue.clone(), quotas)?,
             posts: Posts::open(queue.clone()),
             archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
@@ -115,6 +124,9 @@ impl Store {
             buckets: Buckets::open(&dir)?,
             meta,
             vault,
+            tenants,
+            erasing: tokio::sync::Mutex::new(()),
+            dir,
             lock: Mutex::new(Some(lock)),
         };
         Ok(Self {
@@ -331,6 +343,42 @@ impl Store {
     /// Who signs code, and which functions ask for whose.
     pub fn signing(&self) -> &Signing {
         &self.parts.signing
+    }
+
+    /// Tenants: accounts that were made or limited, or are being erased.
+    pub fn tenants(&self) -> &Tenants {
+        &self.parts.tenants
+    }
+
+    /// The databases from which accounts can be erased; that of the audit log is none of them.
+    pub(crate) fn databases(&self) -> [(Of, &Database); 4] {
+        let parts = &self.parts;
+        [
+            (Of::Queue, parts.queue.database()),
+            (Of::Logs, parts.logs.database()),
+            (Of::Usage, parts.usage.database()),
+            (Of::Meta, &parts.meta),
+        ]
+    }
+
+    pub(crate) fn meta(&self) -> &Database {
+        &self.parts.meta
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.parts.vault
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.parts.dir
+    }
+
+    pub(crate) fn erasing(&self) -> &tokio::sync::Mutex<()> {
+        &self.parts.erasing
+    }
+
+    pub(crate) fn functions_kept(&self) -> &Functions {
+        &self.parts.functions
     }
 
     /// What tells the time here.
