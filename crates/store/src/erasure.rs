@@ -201,6 +201,21 @@ fn remove(to: &Connection, account: &AccountId) -> Result<(), Error> {
 }
 
 impl Progress {
+    /// What was written down before, with what is known now: of what was removed already, the former knows more.
+    pub(crate) fn with(mut self, now: Self) -> Self {
+        if self.begun == 0 {
+            return now;
+        }
+        for (table, count) in now.removed {
+            let known = self.removed.entry(table).or_default();
+            *known = count.max(*known);
+        }
+        self.packages.extend(now.packages);
+        self.layers.extend(now.layers);
+        self.markers.extend(now.markers);
+        self
+    }
+
     fn destroyed(&mut self, ids: &[String], now: Timestamp) {
         self.data_keys.extend(ids.iter().map(|id| DestroyedKey {
             id: id.clone(),

@@ -215,9 +215,8 @@ impl Tenants {
         let id = account.clone();
         let work = move |to: &Connection| {
             keys::disable_all(to, &id)?;
-            if let Some(begun) = erasure::find(to, &id)? {
-                return Ok(begun);
-            }
+            let begun = erasure::find(to, &id)?;
+            let progress = begun.unwrap_or_default().with(progress);
             erasure::write(to, &id, &progress)?;
             Ok::<_, Error>(progress)
         };
