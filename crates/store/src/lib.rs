@@ -5,7 +5,7 @@
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
 //! <dir>/master.key               what data keys are wrapped by, unless another master key is given
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets, who signs code (every
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets, who signs code, tenants (every
 //!                                commit is synced, what they say is sealed)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)

@@ -3,12 +3,15 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use kiln_testkit::{Home, Server, clients, programs, wait_for};
 use serde_json::Value;
 
 use crate::client;
 
+/// How long something may take to happen.
+const LIMIT: Duration = Duration::from_secs(60);
 const PROGRAM: &str = "boto3_tenants.py";
 
 /// An account that the operator made.
@@ -152,8 +155,9 @@ fn tenants_see_nothing_of_each_other_and_nothing_is_left_of_one_that_is_erased()
     );
     // One is busy while it is erased.
     let sleeping = python_command(&server, "sleep", &both).spawn().unwrap();
-    wait_for("the function runs", || {
-        kiln(&server, &["status"])["instances"]["busy"] == 1
+    wait_for("the function runs", LIMIT, || {
+        let busy = &kiln(&server, &["status"])["instances"]["busy"];
+        (*busy == 1).then_some(())
     });
     let report = kiln(
         &server,
@@ -263,7 +267,9 @@ fn an_erasure_that_a_crash_interrupted_goes_on_at_the_next_start() {
     let home = server.stop();
     begin_erasure(&home, &one.id);
     let server = Server::builder().home(home).start();
-    wait_for("the erasure is done", || !ids(&server).contains(&one.id));
+    wait_for("the erasure is done", LIMIT, || {
+        (!ids(&server).contains(&one.id)).then_some(())
+    });
     let data = server.home().data_dir();
     for text in [&one.mark(), &one.id, &one.key] {
         assert_eq!(holding(&data, text), Vec::<String>::new(), "{text}");
