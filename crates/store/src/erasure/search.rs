@@ -52,7 +52,8 @@ impl Store {
     /// Looks everywhere. When nothing is found that should not be there, the note of the erasure is removed.
     pub(super) async fn prove(&self, progress: &Progress, to: &mut Erased) -> Result<(), Error> {
         self.look_for_rows(progress, to).await?;
-        let needles = || needles(&to.account, progress);
+        let account = to.account.clone();
+        let needles = || needles(&account, progress);
         to.searched.markers = progress.markers.len() as u64;
         let is_meta = |path: &Path| path.to_string_lossy().starts_with(META);
         let (searched, hits) = self.look(needles(), move |path| !is_meta(path)).await?;

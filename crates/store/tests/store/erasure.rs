@@ -185,7 +185,8 @@ async fn fill_objects(store: &Store, id: &str) {
             event: "ObjectCreated:Put",
         };
         let (objects, only_if) = (store.objects(), OnlyIf::default());
-        let put = objects.put(&bucket.id(), new, written, only_if, nobody(), at(0));
+        let place = bucket.id();
+        let put = objects.put(&place, new, written, only_if, nobody(), at(0));
         put.await.unwrap();
     }
 }
@@ -543,7 +544,8 @@ async fn accounts_are_known_by_what_they_have() {
     assert_eq!(known, [account(ONE), account(OTHER)]);
     let taken = store.create_tenant(tenant(OTHER)).await;
     assert!(matches!(taken, Err(TenantError::Exists(_))));
-    let limited = store.limit_tenant(&account(OTHER), "named", |limits| {
+    let id = account(OTHER);
+    let limited = store.limit_tenant(&id, "named", |limits| {
         limits.functions = Some(9)
     });
     assert_eq!(limited.await.unwrap().name, "named");
