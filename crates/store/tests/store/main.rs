@@ -15,6 +15,7 @@ mod crash;
 mod deliver;
 mod deposits;
 mod deposits_crash;
+mod erasure;
 mod functions;
 mod identities;
 mod image_layers;
