@@ -163,6 +163,11 @@ impl Logs {
         found.ok_or_else(|| LogError::NoSuchGroup(group.to_owned()))
     }
 
+    /// Forgets the policies of an account that is erased.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        self.protections.forget(account);
+    }
+
     /// What shows a group's policy once it has been committed.
     fn set_protection_of<T>(
         &self,

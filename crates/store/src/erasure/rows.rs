@@ -117,6 +117,7 @@ impl Store {
         self.secrets().forget(account);
         self.parameters().forget(account);
         self.signing().forget(account);
+        self.logs().forget(account);
         self.tenants().forget(account);
         self.vault().forget(destroyed);
     }
