@@ -172,6 +172,8 @@ async fn fill_objects(store: &Store, id: &str) {
         versioning: Versioning::Enabled,
         tags: BTreeMap::new(),
         notifications: Default::default(),
+        policy: None,
+        public_access_block: None,
     };
     store.objects().create_bucket(bucket.clone()).await.unwrap();
     for _ in 0..2 {
@@ -527,6 +529,8 @@ async fn queues_and_buckets_are_limited() {
             versioning: Versioning::Off,
             tags: BTreeMap::new(),
             notifications: Default::default(),
+            policy: None,
+            public_access_block: None,
         };
         store.objects().create_bucket(bucket).await
     };
