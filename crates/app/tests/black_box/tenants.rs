@@ -179,7 +179,7 @@ fn tenants_see_nothing_of_each_other_and_nothing_is_left_of_one_that_is_erased()
     }
     python(&server, "erased", &both);
     assert_eq!(ids(&server), ["000000000000", &other.id]);
-    let audit = kiln(&server, &["audit"]).to_string();
+    let audit = kiln(&server, &["audit", "show"]).to_string();
     assert!(
         audit.contains("TenantErased") && audit.contains("EraseTenant"),
         "{audit}"
@@ -275,6 +275,6 @@ fn an_erasure_that_a_crash_interrupted_goes_on_at_the_next_start() {
         assert_eq!(holding(&data, text), Vec::<String>::new(), "{text}");
     }
     python(&server, "erased", &both);
-    let audit = kiln(&server, &["audit"]).to_string();
+    let audit = kiln(&server, &["audit", "show"]).to_string();
     assert!(audit.contains("TenantErased"), "{audit}");
 }

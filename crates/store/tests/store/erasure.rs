@@ -545,9 +545,7 @@ async fn accounts_are_known_by_what_they_have() {
     let taken = store.create_tenant(tenant(OTHER)).await;
     assert!(matches!(taken, Err(TenantError::Exists(_))));
     let id = account(OTHER);
-    let limited = store.limit_tenant(&id, "named", |limits| {
-        limits.functions = Some(9)
-    });
+    let limited = store.limit_tenant(&id, "named", |limits| limits.functions = Some(9));
     assert_eq!(limited.await.unwrap().name, "named");
     let unknown = store
         .limit_tenant(&account("999999999999"), "", |_| ())
