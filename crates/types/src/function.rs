@@ -286,12 +286,6 @@ impl Function {
         }
     }
 
-    /// What the zips of all versions have together: what counts as code storage.
-    pub fn code_bytes(&self) -> u64 {
-        let all = self.configurations();
-        all.map(|version| version.code.zipped_bytes).sum()
-    }
-
     /// `$LATEST` and all published versions, the oldest first.
     pub fn configurations(&self) -> impl Iterator<Item = &Arc<Configuration>> {
         std::iter::once(&self.latest).chain(self.versions.values())

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::AccountId;
 use crate::clock::Timestamp;
+use crate::function::Function;
 
 /// Characters of a display name, at most.
 const NAME_CHARS_MAX: usize = 128;
@@ -47,6 +48,14 @@ impl Tenant {
     pub fn is_name(text: &str) -> bool {
         let length = text.chars().count();
         (1..=NAME_CHARS_MAX).contains(&length) && !text.chars().any(char::is_control)
+    }
+}
+
+impl Function {
+    /// What the zips of all versions have together: what counts as code storage.
+    pub fn code_bytes(&self) -> u64 {
+        let all = self.configurations();
+        all.map(|version| version.code.zipped_bytes).sum()
     }
 }
 

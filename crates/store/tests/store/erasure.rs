@@ -12,7 +12,7 @@ use kiln_store::{NewVersion, SecretValue, Store, TenantError};
 use kiln_types::function::Code;
 use kiln_types::secret::Secret;
 use kiln_types::{
-    AccountId, Archive, ArchiveId, Bucket, BusId, FunctionId, QueueId, SecretId, Sha256, Tenant,
+    AccountId, Archive, ArchiveId, Bucket, BusId, FunctionId, QueueId, SecretId, Tenant,
     TenantLimits, Versioning, limits,
 };
 use zeroize::Zeroizing;
@@ -25,14 +25,14 @@ use crate::raw_zip::{build, file};
 use crate::sample::{Sample, function};
 use crate::schedules;
 
-const ONE: &str = "111122223333";
-const OTHER: &str = "444455556666";
+pub const ONE: &str = "111122223333";
+pub const OTHER: &str = "444455556666";
 
-fn account(id: &str) -> AccountId {
+pub fn account(id: &str) -> AccountId {
     id.parse().unwrap()
 }
 
-fn tenant(id: &str) -> Tenant {
+pub fn tenant(id: &str) -> Tenant {
     Tenant {
         id: account(id),
         name: format!("the tenant {id}"),
@@ -240,6 +240,46 @@ const PLAIN: [&str; 6] = [
     "object",
 ];
 
+fn assert_nothing_in_memory(store: &Store, key: &str) {
+    assert!(store.functions(&account(ONE)).is_empty());
+    assert!(store.secrets().list(&account(ONE)).is_empty());
+    assert!(store.messages().list(&account(ONE)).is_empty());
+    assert!(store.objects().buckets(&account(ONE)).is_empty());
+    assert!(store.archives().list(&account(ONE)).is_empty());
+    assert!(store.keys().list(&account(ONE)).is_empty());
+    assert_eq!(store.keys().get(key), None);
+    assert_eq!(store.tenants().get(&account(ONE)), None);
+}
+
+/// The package that both have is still there, and everything of the other opens again.
+async fn assert_whole_after_a_restart(sample: Sample, before: &BTreeMap<String, u64>) {
+    let sample = sample.reopened().await;
+    let other = sample.store.functions(&account(OTHER));
+    assert_eq!(other.len(), 2);
+    for function in other {
+        assert!(
+            sample
+                .store
+                .artifacts()
+                .dir(&function.latest.code.sha256)
+                .is_dir()
+        );
+    }
+    let secrets = sample.store.secrets().list(&account(OTHER));
+    let value = sample
+        .store
+        .secrets()
+        .value(&secrets[0], "v1")
+        .await
+        .unwrap();
+    assert!(value.is_some());
+    assert_eq!(
+        sample.store.inventory(&account(OTHER)).await.unwrap(),
+        *before
+    );
+    assert_eq!(sample.store.tenants().erasing().await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn nothing_is_left_of_an_erased_account_and_all_of_another() {
     let sample = Sample::new();
@@ -297,44 +337,11 @@ async fn nothing_is_left_of_an_erased_account_and_all_of_another() {
         BTreeMap::new()
     );
     assert_eq!(store.inventory(&account(OTHER)).await.unwrap(), before);
-    // In memory, too.
-    assert!(store.functions(&account(ONE)).is_empty());
-    assert!(store.secrets().list(&account(ONE)).is_empty());
-    assert!(store.messages().list(&account(ONE)).is_empty());
-    assert!(store.objects().buckets(&account(ONE)).is_empty());
-    assert!(store.archives().list(&account(ONE)).is_empty());
-    assert!(store.keys().list(&account(ONE)).is_empty());
-    assert_eq!(store.keys().get(&keys[0].id), None);
-    assert_eq!(store.tenants().get(&account(ONE)), None);
+    assert_nothing_in_memory(&store, &keys[0].id);
     assert_conserved(store.queue().totals());
     assert_eq!(store.queue().totals().bytes, bytes_of_other);
-    // The other's shared package is still there, and everything opens again.
     drop(store);
-    let sample = sample.reopened().await;
-    let other = sample.store.functions(&account(OTHER));
-    assert_eq!(other.len(), 2);
-    for function in other {
-        assert!(
-            sample
-                .store
-                .artifacts()
-                .dir(&function.latest.code.sha256)
-                .is_dir()
-        );
-    }
-    let secrets = sample.store.secrets().list(&account(OTHER));
-    let value = sample
-        .store
-        .secrets()
-        .value(&secrets[0], "v1")
-        .await
-        .unwrap();
-    assert!(value.is_some());
-    assert_eq!(
-        sample.store.inventory(&account(OTHER)).await.unwrap(),
-        before
-    );
-    assert_eq!(sample.store.tenants().erasing().await.unwrap(), []);
+    assert_whole_after_a_restart(sample, &before).await;
 }
 
 #[tokio::test]
@@ -435,148 +442,4 @@ async fn a_file_that_nobody_knows_keeps_an_erasure_from_being_done() {
     let erased = sample.store.erase(&account(ONE)).await.unwrap();
     assert_eq!(erased.left, Vec::<String>::new());
     assert_eq!(sample.store.tenants().erasing().await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn functions_and_code_are_limited_for_their_account_alone() {
-    let sample = Sample::new();
-    let store = &sample.store;
-    for id in [ONE, OTHER] {
-        store.create_tenant(tenant(id)).await.unwrap();
-    }
-    let code = |bytes| Code {
-        sha256: Sha256::from_bytes([7; 32]),
-        zipped_bytes: bytes,
-        unzipped_bytes: bytes,
-        signer: None,
-    };
-    let create = async |id: &str, name: &str, bytes: u64| {
-        let mut function = function(name);
-        function.id.account = account(id);
-        std::sync::Arc::make_mut(&mut function.latest).code = code(bytes);
-        store.create_function(function).await
-    };
-    let limit = |limits: &mut TenantLimits| {
-        (limits.functions, limits.code_bytes) = (Some(2), Some(100));
-    };
-    store.limit_tenant(&account(ONE), "", limit).await.unwrap();
-    create(ONE, "a", 60).await.unwrap();
-    let full = create(ONE, "b", 41).await.unwrap_err();
-    assert!(
-        matches!(full, kiln_store::Error::CodeStorageFull(100)),
-        "{full}"
-    );
-    let b = create(ONE, "b", 40).await.unwrap();
-    let many = create(ONE, "c", 0).await.unwrap_err();
-    assert!(
-        matches!(many, kiln_store::Error::TooManyFunctions(2)),
-        "{many}"
-    );
-    let larger = |bytes: u64| {
-        let code = code(bytes);
-        store.update_function(&b.id, move |function| {
-            std::sync::Arc::make_mut(&mut function.latest).code = code;
-            Ok::<_, kiln_store::Error>(())
-        })
-    };
-    assert!(larger(41).await.is_err());
-    assert_eq!(store.function(&b.id).unwrap().latest.code.zipped_bytes, 40);
-    larger(39).await.unwrap();
-    for name in ["a", "b", "c"] {
-        create(OTHER, name, 1_000).await.unwrap();
-    }
-    // Two at once cannot both take the last place.
-    store.delete_function(&b.id).await.unwrap();
-    let (one, two) = tokio::join!(create(ONE, "x", 0), create(ONE, "y", 0));
-    assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
-    // It outlives the server.
-    let sample = sample.reopened().await;
-    let limits = sample.store.tenants().limits(&account(ONE));
-    assert_eq!((limits.functions, limits.code_bytes), (Some(2), Some(100)));
-}
-
-#[tokio::test]
-async fn queues_and_buckets_are_limited() {
-    let sample = Sample::new();
-    let store = &sample.store;
-    store.create_tenant(tenant(ONE)).await.unwrap();
-    let limit = |limits: &mut TenantLimits| (limits.queues, limits.buckets) = (Some(1), Some(1));
-    store.limit_tenant(&account(ONE), "", limit).await.unwrap();
-    let queue = async |name: &str| {
-        let id = QueueId {
-            account: account(ONE),
-            name: name.parse().unwrap(),
-        };
-        store
-            .messages()
-            .create(id, Settings::default(), BTreeMap::new(), at(0))
-            .await
-    };
-    queue("a").await.unwrap();
-    assert!(matches!(
-        queue("b").await,
-        Err(kiln_store::Error::TooManyQueues(1))
-    ));
-    assert!(
-        !queue("a").await.unwrap().is_new,
-        "what is there can be made again"
-    );
-    let bucket = async |name: &str| {
-        let bucket = Bucket {
-            name: name.parse().unwrap(),
-            account: account(ONE),
-            created: at(0),
-            versioning: Versioning::Off,
-            tags: BTreeMap::new(),
-            notifications: Default::default(),
-            policy: None,
-            public_access_block: None,
-        };
-        store.objects().create_bucket(bucket).await
-    };
-    bucket("one-bucket").await.unwrap();
-    assert!(bucket("two-buckets").await.is_err());
-}
-
-#[tokio::test]
-async fn accounts_are_known_by_what_they_have() {
-    let sample = Sample::new();
-    let store = &sample.store;
-    store.keys().create(&account(OTHER), "ci").await.unwrap();
-    store.create_tenant(tenant(ONE)).await.unwrap();
-    let known: Vec<_> = store.accounts().await.unwrap().into_iter().collect();
-    assert_eq!(known, [account(ONE), account(OTHER)]);
-    let taken = store.create_tenant(tenant(OTHER)).await;
-    assert!(matches!(taken, Err(TenantError::Exists(_))));
-    let id = account(OTHER);
-    let limited = store.limit_tenant(&id, "named", |limits| {
-        limits.functions = Some(9)
-    });
-    assert_eq!(limited.await.unwrap().name, "named");
-    let unknown = store
-        .limit_tenant(&account("999999999999"), "", |_| ())
-        .await;
-    assert!(matches!(unknown, Err(TenantError::NoTenant(_))));
-}
-
-#[tokio::test]
-async fn concurrency_is_told_at_once_and_taken_back_by_an_erasure() {
-    let sample = Sample::new();
-    let store = &sample.store;
-    store.create_tenant(tenant(ONE)).await.unwrap();
-    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let heard = told.clone();
-    let listener = move |_: &AccountId, concurrency| heard.lock().unwrap().push(concurrency);
-    store.tenants().follow_concurrency(Box::new(listener));
-    let set = |count| move |limits: &mut TenantLimits| limits.concurrency = count;
-    for count in [Some(3), None, Some(5)] {
-        store
-            .limit_tenant(&account(ONE), "", set(count))
-            .await
-            .unwrap();
-        assert_eq!(told.lock().unwrap().last(), Some(&count));
-    }
-    store.begin_erasure(&account(ONE)).await.unwrap();
-    store.erase(&account(ONE)).await.unwrap();
-    assert_eq!(told.lock().unwrap().last(), Some(&None));
 }

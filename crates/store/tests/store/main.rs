@@ -49,5 +49,6 @@ mod schedules_crash;
 mod sealed;
 mod secrets;
 mod signing;
+mod tenants;
 mod topics;
 mod usage;

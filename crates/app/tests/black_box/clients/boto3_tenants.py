@@ -61,7 +61,7 @@ class Tenant:
             Description=self.mark, Target={"Arn": f"arn:aws:lambda:{REGION}:{self.id}:function:sum", "RoleArn": self.role},
         )
         # The queue is empty of orders for the function: it waits at a queue of its own.
-        source = sqs.create_queue(QueueName="source")["QueueUrl"]
+        source = sqs.create_queue(QueueName="source", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=source, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         self.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName="sum")
 
