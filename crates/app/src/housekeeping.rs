@@ -79,6 +79,9 @@ async fn collect(store: &Store, used_before: &HashSet<Sha256>) -> HashSet<Sha256
         Ok(bytes) => info!(bytes, "code packages out of use were removed"),
         Err(error) => error!(%error, "code packages out of use could not be removed"),
     }
+    if let Err(error) = store.forget_packages().await {
+        error!(%error, "whose code packages were could not be forgotten");
+    }
     used
 }
 

@@ -40,6 +40,7 @@ mod signing_profiles;
 mod size;
 mod status;
 mod target;
+mod tenant;
 mod topics;
 mod triggers;
 mod usage;
@@ -116,6 +117,8 @@ pub enum Verb {
     Audit(audit::Args),
     /// Make a master key; replace the keys under which everything is sealed
     Vault(vault::Args),
+    /// Make, limit and erase accounts: for whoever looks after the server
+    Tenant(tenant::Args),
     /// Run functions at times: create, list, pause, resume and delete schedules
     Schedules(schedules::Args),
     /// Show what functions used and what that cost
@@ -191,6 +194,7 @@ async fn perform(verb: Verb, client: &Client, format: Format) -> Result<ExitCode
         Verb::Iam(args) => iam::run(client, format, &args).await,
         Verb::Audit(args) => audit::run(client, format, &args).await,
         Verb::Vault(args) => vault::run(client, format, &args).await,
+        Verb::Tenant(args) => tenant::run(client, format, &args).await,
         Verb::SigningProfiles(args) => signing_profiles::run(client, format, &args).await,
         Verb::Schedules(args) => schedules::run(client, format, &args).await,
         Verb::Usage(args) => usage::run(client, format, &args).await,

@@ -18,11 +18,19 @@ mod audit_log;
 mod events;
 mod signing_profiles;
 pub mod status;
+pub(crate) mod tenants;
 mod usage;
 mod vault;
 
 /// The actions that concern every account.
-const OF_THE_SERVER: [&str; 1] = ["RotateDataKeys"];
+const OF_THE_SERVER: [&str; 6] = [
+    "CreateTenant",
+    "EraseTenant",
+    "GetTenant",
+    "LimitTenant",
+    "ListTenants",
+    "RotateDataKeys",
+];
 
 /// What the paths begin with.
 pub(crate) const PREFIX: &str = "/_kiln/";
@@ -99,6 +107,9 @@ async fn run(
             artifact::handle(context, &rest[artifact::PREFIX.len()..]).await
         }
         (&Method::POST, "vault/rotate") => vault::rotate(context).await.map(|done| json(&done)),
+        (_, rest) if rest == "tenants" || rest.starts_with(tenants::PREFIX) => {
+            run_tenants(context, method, rest, query).await
+        }
         (&Method::GET, "audit") => audit_log::list(context, query).await.map(|all| json(&all)),
         (&Method::GET, "audit/verify") => {
             let verified = audit_log::verify(context, query).await;
@@ -121,6 +132,34 @@ async fn run(
     }
 }
 
+async fn run_tenants(
+    context: &Context,
+    method: &Method,
+    rest: &str,
+    query: &str,
+) -> Result<Response<Bytes>> {
+    match (method, rest) {
+        (&Method::GET, "tenants") => tenants::list(context).await.map(|all| json(&all)),
+        (&Method::POST, "tenants") => {
+            let created = tenants::create(context, query).await;
+            created.map(|created| json(&created))
+        }
+        (&Method::POST, "tenants/limit") => {
+            let limited = tenants::limit(context, query).await;
+            limited.map(|limited| json(&limited))
+        }
+        (&Method::POST, "tenants/erase") => {
+            let erased = tenants::erase(context, query).await;
+            erased.map(|erased| json(&erased))
+        }
+        (&Method::GET, rest) if rest.starts_with(tenants::PREFIX) => {
+            let shown = tenants::show(context, &rest[tenants::PREFIX.len()..]).await;
+            shown.map(|shown| json(&shown))
+        }
+        _ => Err(unknown(method, &format!("/_kiln/{rest}"))),
+    }
+}
+
 /// The action that a request is. Code is given to whoever may have the function that it is of.
 fn action(method: &Method, rest: &str) -> Option<&'static str> {
     Some(match (method, rest) {
@@ -136,6 +175,11 @@ fn action(method: &Method, rest: &str) -> Option<&'static str> {
         (&Method::GET, "signing-profiles") => "ListSigningProfiles",
         (&Method::POST, "signing-profiles") => "AddSigningProfile",
         (&Method::POST, "signing-profiles/revoke") => "RevokeSigningProfile",
+        (&Method::GET, "tenants") => "ListTenants",
+        (&Method::POST, "tenants") => "CreateTenant",
+        (&Method::POST, "tenants/limit") => "LimitTenant",
+        (&Method::POST, "tenants/erase") => "EraseTenant",
+        (&Method::GET, rest) if rest.starts_with(tenants::PREFIX) => "GetTenant",
         (&Method::GET, rest) if rest.starts_with("events/") => "GetEvent",
         (&Method::GET, rest) if rest.starts_with(signing_profiles::PREFIX) => "GetSigningProfile",
         _ => return None,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use kiln_store::{AccessKey, Identities, Keys, Store};
+use kiln_store::{AccessKey, Identities, Keys, Store, Tenants};
 use kiln_types::iam::EntityId;
 use kiln_types::{AccountId, FunctionCaller, Region, Timestamp};
 
@@ -55,6 +55,7 @@ pub(crate) struct Authenticator {
     functions: FunctionRights,
     keys: Keys,
     identities: Identities,
+    tenants: Tenants,
 }
 
 /// A claim whose key, time and scope are right; its signature is yet to be verified.
@@ -103,6 +104,7 @@ impl Authenticator {
             functions: config.functions,
             keys: store.keys().clone(),
             identities: store.identities().clone(),
+            tenants: store.tenants().clone(),
         }
     }
 
@@ -133,6 +135,10 @@ impl Authenticator {
                 None => self.temporary(&claim, token, now)?,
             },
         };
+        // Temporary credentials and those of functions are kept nowhere, and so cannot be switched off.
+        if self.tenants.is_closed(&caller.account) {
+            return Err(refusal::unrecognized());
+        }
         claim.check_scope(&self.region, service)?;
         claim.check_time(now)?;
         Ok(Some(Admitted {

@@ -105,6 +105,13 @@ pub(crate) struct Origin {
 }
 
 impl Context {
+    /// Invocations that the caller's account may have in flight.
+    pub(crate) fn account_concurrency(&self) -> u32 {
+        let limits = self.deps.store.tenants().limits(&self.caller.account);
+        let every = self.config.account_concurrency;
+        limits.concurrency.unwrap_or(every)
+    }
+
     /// The request, as what its caller may is asked.
     pub(crate) fn asking(&self) -> Asking<'_> {
         Asking {

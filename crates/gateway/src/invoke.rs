@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use kiln_invoke::{Error, Invoker, Readiness, Request};
-use kiln_types::{Configuration, FunctionId, Outcome};
+use kiln_types::{AccountId, Configuration, FunctionId, Outcome};
 
 /// The one road to an instance, as the gateway sees it.
 pub trait Invoke: Send + Sync + 'static {
@@ -12,10 +12,17 @@ pub trait Invoke: Send + Sync + 'static {
     fn invoke(&self, request: Request) -> Invoking<'_>;
     /// See [`Invoker::readiness`].
     fn readiness(&self, function: &FunctionId, of: &Configuration) -> Option<Readiness>;
+    /// See [`Invoker::expel`]. Where nothing runs there is nothing to do.
+    fn expel<'a>(&'a self, _: &'a AccountId) -> Expelling<'a> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// An invocation in flight.
 pub type Invoking<'a> = Pin<Box<dyn Future<Output = Result<Outcome, Error>> + Send + 'a>>;
+
+/// Everything of an account is being ended.
+pub type Expelling<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Invoke for Invoker {
     fn invoke(&self, request: Request) -> Invoking<'_> {
@@ -24,5 +31,8 @@ impl Invoke for Invoker {
 
     fn readiness(&self, function: &FunctionId, of: &Configuration) -> Option<Readiness> {
         Invoker::readiness(self, function, of)
+    }
+    fn expel<'a>(&'a self, account: &'a AccountId) -> Expelling<'a> {
+        Box::pin(Invoker::expel(self, account))
     }
 }

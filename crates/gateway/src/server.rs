@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::access::Access;
+use crate::admin;
 use crate::apis;
 use crate::auth::Authenticator;
 use crate::config::{Config, Deps};
@@ -105,6 +106,8 @@ impl Gateway {
         let shared = self.shared;
         // Functions that a crash left half made.
         prepare::resume(&shared.deps);
+        // And accounts that it left half erased.
+        admin::tenants::resume(&shared.config, &shared.deps);
         let limits = shared.config.limits;
         let Listeners { public, admin, tls } = listeners;
         let accepting = Accepting {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kiln_metering::Meter;
 use kiln_scheduler::{FunctionKey, Host, LocalHost, Readiness, Scheduler, Spec};
 use kiln_store::Store;
-use kiln_types::{Configuration, FunctionId, Invocation, Outcome};
+use kiln_types::{AccountId, Configuration, FunctionId, Invocation, Outcome};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -55,6 +55,14 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
             _following: gone.clone().drop_guard(),
         });
         shared.follow_all();
+        // In the change itself, so that a limit is in force when its setting is answered.
+        let limited = Arc::downgrade(&shared);
+        let limit = move |account: &AccountId, concurrency| {
+            if let Some(shared) = limited.upgrade() {
+                shared.scheduler.set_account_limit(account, concurrency);
+            }
+        };
+        shared.store.tenants().follow_concurrency(Box::new(limit));
         let following = follow(Arc::downgrade(&shared), changes);
         shared
             .tracker
@@ -74,6 +82,14 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
             revision: configuration.revision,
             tenant: None,
         })
+    }
+
+    /// Ends everything that runs of an account, which is erased; its functions must be gone from the store. See
+    /// [`Scheduler::expel`].
+    pub async fn expel(&self, account: &AccountId) {
+        // What was deleted just now may not have been heard of yet.
+        self.shared.follow_all();
+        self.shared.scheduler.expel(account).await;
     }
 
     /// Invokes a function and waits for its outcome. A function that fails is an outcome, not

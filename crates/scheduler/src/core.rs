@@ -180,8 +180,10 @@ impl Core {
                 concurrency,
             } => {
                 let no = self.account_no(&account);
-                self.accounts[no].concurrency = concurrency;
+                let every = self.config.account_concurrency;
+                self.accounts[no].concurrency = concurrency.unwrap_or(every);
             }
+            Event::Expelled { account } => self.expel(&account, now),
             Event::MemoryPressure { bytes } => self.relieve(bytes),
             Event::Drain => self.drain(now),
             Event::Halt => self.halt(now),

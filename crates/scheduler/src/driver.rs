@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use kiln_types::{Clock, FunctionId, Initialization, InstanceId, Moment};
+use kiln_types::{AccountId, Clock, FunctionId, Initialization, InstanceId, Moment};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
@@ -262,6 +262,11 @@ impl<H: Host> Driver<H> {
     /// How far the promise to a version is kept.
     pub(crate) fn readiness(&self, key: &FunctionKey) -> Option<Readiness> {
         self.lock().core.readiness(key)
+    }
+
+    /// How many instances of an account there are.
+    pub(crate) fn instances_of(&self, account: &AccountId) -> usize {
+        self.lock().core.instances_of(account)
     }
 
     pub(crate) fn statistics(&self) -> Statistics {

@@ -15,6 +15,9 @@ use crate::local::LocalHost;
 use crate::refusal::{Refused, ThrottleReason};
 use crate::statistics::Statistics;
 
+/// How long what was told to end may take before it is killed.
+const EXPEL_EVERY: Duration = Duration::from_millis(200);
+
 /// Hands out instances. Clones mean the same scheduler.
 pub struct Scheduler<H: Host = LocalHost> {
     driver: Arc<Driver<H>>,
@@ -90,8 +93,8 @@ impl<H: Host> Scheduler<H> {
         self.driver.readiness(key)
     }
 
-    /// Sets an account's concurrency.
-    pub fn set_account_limit(&self, account: &AccountId, concurrency: u32) {
+    /// Sets an account's concurrency; none is what every account has ([`Config::account_concurrency`]).
+    pub fn set_account_limit(&self, account: &AccountId, concurrency: Option<u32>) {
         self.driver.tell(Event::AccountLimit {
             account: account.clone(),
             concurrency,
@@ -121,6 +124,21 @@ impl<H: Host> Scheduler<H> {
     /// first: for a machine that runs short.
     pub fn relieve(&self, bytes: u64) {
         self.driver.tell(Event::MemoryPressure { bytes });
+    }
+
+    /// Ends everything that runs of an account, which is erased: gently, and what has not ended a moment later by force. Returns
+    /// when no instance of it is left. Nothing of it may be asked for any more.
+    pub async fn expel(&self, account: &AccountId) {
+        loop {
+            self.driver.tell(Event::Expelled {
+                account: account.clone(),
+            });
+            // What is idle takes a few milliseconds to end; what is busy is not waited for.
+            tokio::time::sleep(EXPEL_EVERY).await;
+            if self.driver.instances_of(account) == 0 {
+                return;
+            }
+        }
     }
 
     /// How things stand.

@@ -147,6 +147,12 @@ impl Apis {
             .write_then("delete HTTP API", work, forget)
             .await
     }
+
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut snapshot = self.snapshot.write().expect("no holder panics");
+        snapshot.retain(|_, api| api.account != *account);
+    }
 }
 
 fn put(snapshot: &RwLock<Snapshot>, api: Arc<Api>) {

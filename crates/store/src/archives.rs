@@ -308,6 +308,20 @@ impl Archives {
         removed.await.map(|_| ())
     }
 
+    /// Removes the archives of an account that is erased, with their events.
+    pub(crate) async fn erase(&self, account: &AccountId, now: Timestamp) -> Result<(), Error> {
+        for archive in self.list(account) {
+            match self.remove(&archive.id).await {
+                Ok(()) | Err(ArchiveError::NoArchive(_)) => {}
+                Err(ArchiveError::Store(error)) => return Err(error),
+                Err(ArchiveError::Exists(_) | ArchiveError::TooMany(_)) => {
+                    unreachable!("nothing is made")
+                }
+            }
+        }
+        self.expire(now).await.map(|_| ())
+    }
+
     /// Waits until an archive is removed that may have had events.
     pub async fn something_is_over(&self) {
         self.shared.waste.notified().await;

@@ -305,6 +305,28 @@ impl Artifacts {
         Ok(freed)
     }
 
+    /// Whether there is such a package. From memory.
+    pub(crate) fn has(&self, sha256: &Sha256) -> bool {
+        self.shared.index.contains(sha256)
+    }
+
+    /// Removes a package that nobody may have any more, however new it is.
+    pub(crate) async fn discard(&self, sha256: Sha256) -> Result<(), Error> {
+        let shared = self.shared.clone();
+        let lock = shared.shelf.lock(&sha256).await;
+        if !shared.index.contains(&sha256) {
+            return Ok(());
+        }
+        let remove = move || {
+            let freed = shared.take_away(&sha256);
+            drop(lock);
+            freed.map(|_| ())
+        };
+        tokio::task::spawn_blocking(remove)
+            .await
+            .map_err(|_| Error::Panicked("remove package"))?
+    }
+
     async fn remove(&self, sha256: Sha256) -> Result<u64, Error> {
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&sha256).await;

@@ -250,6 +250,14 @@ impl Buses {
         self.database.write_then("change rule", work, publish).await
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut snapshot = self.snapshot.write().expect("no holder panics");
+        snapshot.retain(|id, _| id.account != *account);
+        drop(snapshot);
+        self.rule_changed.notify_one();
+    }
+
     fn publish_bus(&self) -> impl FnOnce(&Arc<Bus>) + Send + 'static {
         let snapshot = self.snapshot.clone();
         move |bus| {

@@ -43,6 +43,8 @@ const STATEMENTS_MAX: usize = 128;
 const PAGE_BYTES: u32 = 8_192;
 /// How long a connection waits for another one's lock.
 const BUSY: Duration = Duration::from_secs(5);
+/// How often a file is written anew before readers are told to be in the way.
+const WIPES_MAX: usize = 6;
 /// Idle read connections kept open.
 const READERS_IDLE_MAX: usize = 4;
 
@@ -78,6 +80,8 @@ pub(crate) struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     permits: Arc<Semaphore>,
     readers: Arc<Mutex<Vec<Connection>>>,
+    /// Held while a group is committed, and while the file is written anew.
+    gate: Arc<Mutex<()>>,
 }
 
 impl Database {
@@ -109,7 +113,9 @@ impl Database {
         let checkpointer = Checkpointer::start(spec.checkpoint, &mut connection, &path)?;
         let (sender, receiver) = mpsc::channel();
         let linger = spec.linger;
+        let gate = Arc::new(Mutex::new(()));
         let writer = Writer {
+            gate: gate.clone(),
             connection,
             durability: spec.durability,
             waits_for: spec.durability,
@@ -125,6 +131,7 @@ impl Database {
             writer: Mutex::new(Some(writer)),
             permits: Arc::new(Semaphore::new(JOBS_MAX)),
             readers: Arc::default(),
+            gate,
         };
         Ok((database, made))
     }
@@ -136,25 +143,45 @@ impl Database {
         then: impl FnOnce(&Connection) -> Result<(), Error>,
     ) -> Result<(), Error> {
         const DOING: &str = "write the database anew";
-        let connection = open_apart(&self.path).doing(DOING)?;
-        connection.execute_batch("VACUUM").doing(DOING)?;
-        empty_log(&connection).doing(DOING)?;
-        then(&connection)
+        vacuum(&self.path).doing(DOING)?;
+        then(&open_apart(&self.path).doing(DOING)?)
     }
 
-    /// Copies the log into the file and empties it, so that nothing is left of what was deleted or replaced, if the file wipes that.
+    /// The same at any time: nothing is left in the file nor in its log. Changes wait meanwhile, and readers may hold it up.
     pub(crate) async fn wipe(&self) -> Result<(), Error> {
+        for _ in 0..WIPES_MAX {
+            let (path, gate) = (self.path.clone(), self.gate.clone());
+            let wiped = tokio::task::spawn_blocking(move || {
+                let _held = gate.lock().expect("no holder panics");
+                vacuum(&path)
+            });
+            let wiped = wiped
+                .await
+                .map_err(|_| Error::Panicked("wipe a database"))?;
+            if wiped.doing("write the database anew")? {
+                return Ok(());
+            }
+        }
+        Err(Error::Database {
+            doing: "write the database anew",
+            source: "somebody reads its log without end; try again later".into(),
+        })
+    }
+
+    /// Copies the log into the file and empties it, so that nothing is left of what was deleted or replaced, if the file wipes
+    /// that. Says whether nobody was in the way.
+    pub(crate) async fn empty_log(&self) -> Result<bool, Error> {
         const DOING: &str = "empty a database's log";
         let path = self.path.clone();
-        let wipe = move || empty_log(&open_apart(&path)?);
-        let task = tokio::task::spawn_blocking(wipe);
+        let empty = move || empty_log(&open_apart(&path)?);
+        let task = tokio::task::spawn_blocking(empty);
         task.await.map_err(|_| Error::Panicked(DOING))?.doing(DOING)
     }
 
     /// The same while the store is being opened.
-    pub(crate) fn wipe_now(&self) -> Result<(), Error> {
-        let wiped = open_apart(&self.path).and_then(|connection| empty_log(&connection));
-        wiped.doing("empty a database's log")
+    pub(crate) fn empty_log_now(&self) -> Result<bool, Error> {
+        let emptied = open_apart(&self.path).and_then(|connection| empty_log(&connection));
+        emptied.doing("empty a database's log")
     }
 
     /// Runs `work` on the writer thread and waits until its change is committed.
@@ -292,6 +319,13 @@ impl Drop for Database {
     }
 }
 
+/// Whether the log could be emptied: nobody read it.
+fn vacuum(path: &Path) -> rusqlite::Result<bool> {
+    let connection = open_apart(path)?;
+    connection.execute_batch("VACUUM")?;
+    empty_log(&connection)
+}
+
 fn configure(connection: &Connection, spec: &Spec) -> rusqlite::Result<()> {
     // Only a new file takes them.
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -323,16 +357,10 @@ fn open_apart(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Fails while somebody reads what is in the log for longer than [`BUSY`].
-fn empty_log(connection: &Connection) -> rusqlite::Result<()> {
-    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    match is_busy {
-        false => Ok(()),
-        true => Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
-            Some("somebody reads the log".to_owned()),
-        )),
-    }
+/// Whether it could be: nobody read what is in it for longer than [`BUSY`].
+fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(!is_busy)
 }
 
 fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
@@ -344,6 +372,7 @@ fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 /// The one connection that writes.
 struct Writer {
+    gate: Arc<Mutex<()>>,
     connection: Connection,
     /// What the database's commits wait for, and what they wait for at the moment.
     durability: Durability,
@@ -400,6 +429,8 @@ fn gather(
 
 impl Writer {
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let gate = self.gate.clone();
+        let held = gate.lock().expect("no holder panics");
         let failure = match self.is_stopped {
             true => Some(Failure::Stopped),
             false => self.run(&mut group).err(),
@@ -412,6 +443,7 @@ impl Writer {
                  see to the disk and start Kiln again"
             );
         }
+        drop(held);
         for job in group {
             job.finish(failure.as_ref());
         }

@@ -39,6 +39,15 @@ pub enum Error {
     /// The account has as many HTTP APIs as it may have. Nothing was changed.
     #[error("there are {0} HTTP APIs, which is all an account may have")]
     TooManyApis(usize),
+    /// The account has as many functions as it may have. Nothing was changed.
+    #[error("there are {0} functions, which is all the account may have")]
+    TooManyFunctions(u32),
+    /// The account's code would take more than it may. Nothing was changed.
+    #[error("the account's code may take {0} bytes")]
+    CodeStorageFull(u64),
+    /// The account has as many message queues as it may have. Nothing was changed.
+    #[error("there are {0} message queues, which is all the account may have")]
+    TooManyQueues(u32),
     /// Another function has this URL id. Nothing was changed.
     #[error("URL id {0} belongs to another function")]
     UrlTaken(UrlId),

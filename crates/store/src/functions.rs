@@ -15,6 +15,7 @@ use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::document::Documents;
 use crate::error::{Doing, Error};
 use crate::signing;
+use crate::tenants::{Quotas, check_code};
 use crate::vault::Vault;
 
 mod snapshot;
@@ -71,6 +72,7 @@ pub(crate) const META: Spec = Spec {
         crate::secrets::TABLES,
         crate::parameters::TABLES,
         signing::TABLES,
+        crate::tenants::TABLES,
     ],
 };
 
@@ -78,12 +80,19 @@ pub(crate) const META: Spec = Spec {
 pub(crate) struct Functions {
     database: Arc<Database>,
     documents: Documents,
+    /// Those of layers, which count as code too.
+    layers: Documents,
+    quotas: Quotas,
     snapshot: Arc<RwLock<Snapshot>>,
     changes: broadcast::Sender<FunctionId>,
 }
 
 impl Functions {
-    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+    pub(crate) fn open(
+        database: Arc<Database>,
+        vault: &Vault,
+        quotas: &Quotas,
+    ) -> Result<Self, Error> {
         let documents = documents(vault);
         let mut snapshot = Snapshot::default();
         for function in documents.all(&database)? {
@@ -93,20 +102,26 @@ impl Functions {
         Ok(Self {
             database,
             documents,
+            layers: Documents::of(vault, "layer_version", "a layer"),
+            quotas: quotas.clone(),
             snapshot: Arc::new(RwLock::new(snapshot)),
             changes,
         })
     }
 
     pub(crate) async fn create(&self, function: Function) -> Result<Arc<Function>, Error> {
-        let documents = self.documents.clone();
+        let (documents, layers) = (self.documents.clone(), self.layers.clone());
+        let quotas = self.quotas.clone();
         let work = move |connection: &Connection| {
             if read(&documents, connection, &function.id)?.is_some() {
                 return Err(Error::AlreadyExists(function.id));
             }
             signing::check_config_of(connection, &function)?;
+            quotas.check_functions(connection, &function.id.account)?;
             insert(&documents, connection, &function)?;
             write_urls(connection, &function)?;
+            let account = &function.id.account;
+            check_code(&quotas, (&documents, &layers), connection, account)?;
             Ok(Arc::new(function))
         };
         self.database
@@ -147,10 +162,12 @@ impl Functions {
         E: From<Error> + Send + 'static,
     {
         let (documents, id) = (self.documents.clone(), id.clone());
+        let (layers, quotas) = (self.layers.clone(), self.quotas.clone());
         let work = move |connection: &Connection| {
             let found = read(&documents, connection, &id)?;
             let mut function = found.ok_or_else(|| Error::NotFound(id.clone()))?;
             let signing_before = function.code_signing.clone();
+            let bytes = function.code_bytes();
             change(connection, &mut function)?;
             function.id = id;
             if function.code_signing != signing_before {
@@ -158,6 +175,10 @@ impl Functions {
             }
             replace(&documents, connection, &function)?;
             write_urls(connection, &function)?;
+            if function.code_bytes() > bytes {
+                let account = &function.id.account;
+                check_code(&quotas, (&documents, &layers), connection, account)?;
+            }
             Ok(Arc::new(function))
         };
         self.database
@@ -209,6 +230,16 @@ impl Functions {
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<FunctionId> {
         self.changes.subscribe()
+    }
+
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        for function in self.list(account) {
+            let mut snapshot = self.snapshot.write().expect("no holder panics");
+            snapshot.remove(&function.id);
+            drop(snapshot);
+            let _ = self.changes.send(function.id.clone());
+        }
     }
 
     fn publish(&self) -> impl FnOnce(&Arc<Function>) + Send + 'static {

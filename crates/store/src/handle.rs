@@ -20,6 +20,7 @@ use crate::buckets::Buckets;
 use crate::buses::Buses;
 use crate::config::Config;
 use crate::database::Database;
+use crate::erasure::tables::Of;
 use crate::error::Error;
 use crate::functions::Functions;
 use crate::iam::Identities;
@@ -37,6 +38,7 @@ use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 use crate::server_secret::ServerSecrets;
 use crate::signing::Signing;
+use crate::tenants::Tenants;
 use crate::topics::Topics;
 use crate::usage::Usage;
 use crate::vault::{MasterKey, MasterKeys, Resealed, Vault, seal_what_is_plain};
@@ -61,6 +63,9 @@ struct Parts {
     secrets: Secrets,
     parameters: Parameters,
     signing: Signing,
+    tenants: Tenants,
+    /// One account is erased at a time.
+    erasing: tokio::sync::Mutex<()>,
     logs: Logs,
     usage: Usage,
     audit: Audit,
@@ -74,6 +79,7 @@ struct Parts {
     buckets: Buckets,
     meta: Arc<Database>,
     vault: Vault,
+    dir: PathBuf,
     clock: Arc<dyn Clock>,
     lock: Mutex<Option<File>>,
 }
@@ -96,9 +102,12 @@ impl Store {
             secrets,
         } = open_meta(&dir, keys)?;
         let queue = Queue::open(&dir, config.queue_bytes_max, clock.timestamp())?;
+        let tenants = Tenants::open(meta.clone(), &vault)?;
+        let (quotas, closed) = (tenants.quotas(), tenants.closed());
+        queue.messages().limit_by(quotas);
         let parts = Parts {
-            functions: Functions::open(meta.clone(), &vault)?,
-            layers: Layers::open(meta.clone(), &vault)?,
+            functions: Functions::open(meta.clone(), &vault, quotas)?,
+            layers: Layers::open(meta.clone(), &vault, quotas)?,
             mappings: Mappings::open(meta.clone(), &vault)?,
             apis: Apis::open(meta.clone(), &vault)?,
             buses: Buses::open(meta.clone(), &vault)?,
@@ -108,11 +117,11 @@ impl Store {
             secrets: Secrets::open(meta.clone(), &vault)?,
             parameters: Parameters::open(meta.clone(), &vault)?,
             signing: Signing::open(meta.clone(), &vault)?,
-            logs: Logs::open(&dir, clock.clone())?,
-            usage: Usage::open(&dir)?,
+            logs: Logs::open(&dir, clock.clone(), closed)?,
+            usage: Usage::open(&dir, closed)?,
             audit: Audit::open(&dir)?,
             schedules: Schedules::open(queue.clone())?,
-            objects: Objects::open(&dir, queue.clone())?,
+            objects: Objects::open(&dir, queue.clone(), quotas)?,
             posts: Posts::open(queue.clone()),
             archives: Archives::open(queue.clone(), config.archive_bytes_max)?,
             queue,
@@ -122,6 +131,9 @@ impl Store {
             buckets: Buckets::open(&dir)?,
             meta,
             vault,
+            tenants,
+            erasing: tokio::sync::Mutex::new(()),
+            dir,
             lock: Mutex::new(Some(lock)),
         };
         Ok(Self {
@@ -340,6 +352,42 @@ impl Store {
         &self.parts.signing
     }
 
+    /// Tenants: accounts that were made or limited, or are being erased.
+    pub fn tenants(&self) -> &Tenants {
+        &self.parts.tenants
+    }
+
+    /// The databases from which accounts can be erased; that of the audit log is none of them.
+    pub(crate) fn databases(&self) -> [(Of, &Database); 4] {
+        let parts = &self.parts;
+        [
+            (Of::Queue, parts.queue.database()),
+            (Of::Logs, parts.logs.database()),
+            (Of::Usage, parts.usage.database()),
+            (Of::Meta, &parts.meta),
+        ]
+    }
+
+    pub(crate) fn meta(&self) -> &Database {
+        &self.parts.meta
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.parts.vault
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.parts.dir
+    }
+
+    pub(crate) fn erasing(&self) -> &tokio::sync::Mutex<()> {
+        &self.parts.erasing
+    }
+
+    pub(crate) fn functions_kept(&self) -> &Functions {
+        &self.parts.functions
+    }
+
     /// What tells the time here.
     pub fn clock(&self) -> &dyn Clock {
         &*self.parts.clock
@@ -360,8 +408,8 @@ impl Store {
         let forget = move |(_, destroyed): &(Resealed, Vec<String>)| vault.forget(destroyed);
         let made = self.parts.meta.write_then("rotate data keys", work, forget);
         let (resealed, _) = made.await?;
-        if let Err(error) = self.parts.meta.wipe().await {
-            tracing::warn!(%error, "data keys that were destroyed are on the disk until the server stops");
+        if !self.parts.meta.empty_log().await? {
+            tracing::warn!("somebody reads the log: data keys that were destroyed are in it until the server stops");
         }
         Ok(resealed)
     }
@@ -393,7 +441,7 @@ fn open_meta(
     if !unwiped.is_empty() {
         meta.write_anew(|to| unwiped.done(to))?;
     } else if is_wrapped_anew {
-        meta.wipe_now()?;
+        meta.empty_log_now()?;
     }
     if is_given {
         MasterKeys::forget_kept(dir)?;

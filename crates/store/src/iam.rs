@@ -110,6 +110,18 @@ impl Identities {
         self.change_with(account, remove).await
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        self.working
+            .lock()
+            .expect("no holder panics")
+            .remove(account);
+        self.shown
+            .write()
+            .expect("no holder panics")
+            .remove(account);
+    }
+
     async fn change_with<T, E, F>(&self, account: &AccountId, change: F) -> Result<T, E>
     where
         F: FnOnce(&Connection, &mut Directory) -> Result<T, E> + Send + 'static,

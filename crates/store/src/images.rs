@@ -206,11 +206,20 @@ impl Images {
         Ok(freed)
     }
 
+    /// Removes a layer that nobody may have any more, however new it is.
+    pub(crate) async fn discard(&self, diff_id: Sha256) -> Result<(), Error> {
+        self.remove_older(diff_id, Duration::ZERO).await.map(|_| ())
+    }
+
     async fn remove(&self, diff_id: Sha256) -> Result<u64, Error> {
+        self.remove_older(diff_id, COLLECT_GRACE).await
+    }
+
+    async fn remove_older(&self, diff_id: Sha256, grace: Duration) -> Result<u64, Error> {
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&diff_id).await;
         let remove = move || {
-            let Some(layer) = shared.forget_old(&diff_id) else {
+            let Some(layer) = shared.forget_old(&diff_id, grace) else {
                 return Ok(0);
             };
             let withdrawn = shared.shelf.withdraw(&diff_id);
@@ -236,11 +245,11 @@ impl Shared {
 
     /// Forgets a layer that was not used for a while, so that from here on nobody is told that it is
     /// here; what is known of it.
-    fn forget_old(&self, diff_id: &Sha256) -> Option<Known> {
+    fn forget_old(&self, diff_id: &Sha256, grace: Duration) -> Option<Known> {
         let now = self.clock.now();
         let mut known = self.known();
         let used = known.get(diff_id)?.used;
-        let is_old = used.is_none_or(|used| now.since(used) >= COLLECT_GRACE);
+        let is_old = used.is_none_or(|used| now.since(used) >= grace);
         is_old.then(|| known.remove(diff_id)).flatten()
     }
 

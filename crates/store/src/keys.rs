@@ -151,6 +151,35 @@ impl Keys {
             .await
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        for key in self.list(account) {
+            self.keys.write().expect("no holder panics").remove(&key.id);
+            self.uses.forget(&key.id);
+        }
+    }
+
+    /// Has all keys of an account be refused that [`disable_all`] has switched off.
+    pub(crate) fn show_disabled(&self, account: &AccountId) {
+        let mut keys = self.keys.write().expect("no holder panics");
+        for key in keys.values_mut().filter(|key| key.account == *account) {
+            Arc::make_mut(key).active = false;
+        }
+    }
+
+    /// What makes a key of an account within another change, and what shows it then.
+    pub(crate) fn first(
+        &self,
+        account: &AccountId,
+    ) -> Result<(Insertion, impl FnOnce(&Arc<AccessKey>) + Send + 'static), Error> {
+        let key = self.draft(account, None, ADMINISTRATOR)?;
+        let vault = self.vault.clone();
+        Ok((
+            Box::new(move |to: &Connection| insert(&vault, to, key)),
+            self.show(),
+        ))
+    }
+
     fn draft(
         &self,
         account: &AccountId,
@@ -294,6 +323,16 @@ impl fmt::Debug for AccessKey {
             .field("active", &self.active)
             .finish_non_exhaustive()
     }
+}
+
+/// Makes a key, in the transaction of something else.
+pub(crate) type Insertion = Box<dyn FnOnce(&Connection) -> Result<Arc<AccessKey>, Error> + Send>;
+
+/// Switches all keys of an account off.
+pub(crate) fn disable_all(to: &Connection, account: &AccountId) -> Result<(), Error> {
+    let update = "UPDATE access_key SET active = 0 WHERE account = ?1";
+    let updated = to.execute(update, [account.as_str()]);
+    updated.doing("disable access keys").map(|_| ())
 }
 
 fn insert(vault: &Vault, connection: &Connection, key: AccessKey) -> Result<Arc<AccessKey>, Error> {

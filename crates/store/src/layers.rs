@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 use crate::database::Database;
 use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::tenants::{Quotas, check_code};
 use crate::vault::Vault;
 
 /// The tables, as a migration of `meta.db`.
@@ -37,6 +38,9 @@ pub(crate) const TABLES: &str = "
 pub struct Layers {
     database: Arc<Database>,
     documents: Documents,
+    /// Those of functions, whose code counts too.
+    functions: Documents,
+    quotas: Quotas,
     snapshot: Arc<RwLock<Snapshot>>,
 }
 
@@ -44,7 +48,11 @@ type Versions = BTreeMap<u64, Arc<LayerVersion>>;
 type Snapshot = BTreeMap<AccountId, BTreeMap<LayerName, Versions>>;
 
 impl Layers {
-    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+    pub(crate) fn open(
+        database: Arc<Database>,
+        vault: &Vault,
+        quotas: &Quotas,
+    ) -> Result<Self, Error> {
         let documents = Documents::of(vault, "layer_version", "a layer");
         let mut snapshot = Snapshot::new();
         for layer in documents.all(&database)? {
@@ -53,6 +61,8 @@ impl Layers {
         Ok(Self {
             database,
             documents,
+            functions: Documents::of(vault, "function", "a function"),
+            quotas: quotas.clone(),
             snapshot: Arc::new(RwLock::new(snapshot)),
         })
     }
@@ -69,11 +79,13 @@ impl Layers {
         F: FnOnce(u64) -> LayerVersion + Send + 'static,
     {
         let (account, name) = (account.clone(), name.clone());
-        let documents = self.documents.clone();
+        let (documents, functions) = (self.documents.clone(), self.functions.clone());
+        let quotas = self.quotas.clone();
         let work = move |connection: &Connection| {
             let number = next_number(connection, &account, &name).doing("number a layer")?;
             let layer = version(number);
             write(&documents, connection, &layer)?;
+            check_code(&quotas, (&functions, &documents), connection, &account)?;
             Ok(Arc::new(layer))
         };
         self.database
@@ -173,6 +185,12 @@ impl Layers {
             }
         };
         self.database.write_then("delete layer", work, forget).await
+    }
+
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut snapshot = self.snapshot.write().expect("no holder panics");
+        snapshot.remove(account);
     }
 
     fn publisher(&self) -> impl FnOnce(&Arc<LayerVersion>) + Send + 'static {

@@ -5,7 +5,7 @@
 //! ```text
 //! <dir>/lock                     held for as long as the store is open, names the holder's pid
 //! <dir>/master.key               what data keys are wrapped by, unless another master key is given
-//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets, who signs code (every
+//! <dir>/meta.db                  functions, layers, mappings, HTTP APIs, buses, topics, identities, access keys, secrets, who signs code, tenants (every
 //!                                commit is synced, what they say is sealed)
 //! <dir>/logs.db                  log groups, streams and events        (a power cut may cost the last ones)
 //! <dir>/queue.db                  events, dead letters, message queues, posts, archives, schedules, buckets (every commit is synced)
@@ -36,6 +36,7 @@ mod buses;
 mod config;
 mod database;
 mod document;
+pub mod erasure;
 mod error;
 mod functions;
 #[cfg(feature = "fuzzing")]
@@ -59,6 +60,7 @@ mod secrets;
 mod server_secret;
 mod shelf;
 mod signing;
+mod tenants;
 pub mod topics;
 mod usage;
 mod vault;
@@ -90,6 +92,7 @@ pub use queue::Queue;
 pub use schedules::Schedules;
 pub use secrets::{NewVersion, SecretError, SecretValue, Secrets};
 pub use signing::{RemovedConfig, Signing};
+pub use tenants::{TenantError, Tenants};
 pub use topics::{LiveTopic, TopicError, Topics};
 pub use usage::{Usage, UsageSummary};
 pub use vault::{InvalidMasterKey, MasterKey, Resealed};

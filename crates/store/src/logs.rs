@@ -14,6 +14,7 @@ use rusqlite::Connection;
 
 use crate::database::Database;
 use crate::error::Error;
+use crate::tenants::Closed;
 
 mod event;
 mod filter;
@@ -65,10 +66,11 @@ pub struct Logs {
     queue: Arc<Queue>,
     protections: Protections,
     clock: Arc<dyn Clock>,
+    closed: Closed,
 }
 
 impl Logs {
-    pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>, closed: &Closed) -> Result<Self, Error> {
         let database = Arc::new(Database::open(dir, &schema::LOGS)?);
         let protections = database.read_now("read data protection policies", Protections::load)?;
         Ok(Self {
@@ -76,12 +78,16 @@ impl Logs {
             queue: Arc::default(),
             protections,
             clock,
+            closed: closed.clone(),
         })
     }
 
     /// Queues records; groups and streams are made with their first record. Never blocks: beyond
-    /// 32 MiB of waiting records further ones are dropped and counted.
-    pub fn append(&self, records: Vec<LogRecord>) {
+    /// 32 MiB of waiting records further ones are dropped and counted. Of an account that is being erased nothing is kept.
+    pub fn append(&self, mut records: Vec<LogRecord>) {
+        if !self.closed.is_empty() {
+            records.retain(|record| !self.closed.has(&record.stream.account));
+        }
         if !self.queue.push(records, self.clock.timestamp()) {
             return;
         }
@@ -157,6 +163,11 @@ impl Logs {
         found.ok_or_else(|| LogError::NoSuchGroup(group.to_owned()))
     }
 
+    /// Forgets the policies of an account that is erased.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        self.protections.forget(account);
+    }
+
     /// What shows a group's policy once it has been committed.
     fn set_protection_of<T>(
         &self,
@@ -220,6 +231,10 @@ impl Logs {
         matches: impl Fn(&str) -> bool + Send + 'static,
     ) -> Result<Filtered, LogError> {
         filter::filter(&self.database, query, matches).await
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     pub(crate) async fn close(&self) -> Result<(), Error> {

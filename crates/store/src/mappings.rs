@@ -190,6 +190,16 @@ impl Mappings {
         self.changes.subscribe()
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        for mapping in self.list(account) {
+            let mut snapshot = self.snapshot.write().expect("no holder panics");
+            snapshot.remove(&mapping.id);
+            drop(snapshot);
+            let _ = self.changes.send(mapping.id);
+        }
+    }
+
     fn publisher(&self) -> impl FnOnce(&Arc<Mapping>) + Send + 'static {
         let (snapshot, changes) = (self.snapshot.clone(), self.changes.clone());
         move |mapping| {

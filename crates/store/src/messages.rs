@@ -22,8 +22,8 @@
 //! A purge, and a queue's end, begin a new epoch; what is of an epoch that is over is removed bit by bit.
 //! Start reading at `send.rs`, `receive.rs` and `remove.rs`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use kiln_types::{BucketName, QueueId, Timestamp};
 use rusqlite::{Connection, params};
@@ -32,6 +32,7 @@ use tokio::sync::Notify;
 use crate::database::Database;
 use crate::error::{Doing, Error};
 use crate::queue::{Change, Full, Held};
+use crate::tenants::Quotas;
 
 mod counts;
 mod dead_letter;
@@ -57,6 +58,7 @@ mod visibility;
 
 pub use counts::Count;
 pub(crate) use effects::Effects;
+pub(crate) use key::NUMBER_BITS;
 pub use message::{Message, NewMessage};
 pub use moves::{MOVES_RUNNING_MAX, Move, MoveError, MoveFailure, MoveState, MovedPart};
 pub use queues::{Made, QueueError};
@@ -83,6 +85,8 @@ pub struct Messages {
     moves: Arc<Notify>,
     /// Up to which time messages may be too old, in milliseconds.
     age_until: Arc<AtomicI64>,
+    /// What accounts may have, once that is known.
+    quotas: Arc<OnceLock<Quotas>>,
 }
 
 /// Why a receiver does not take what it is sent. It is nowhere.
@@ -133,6 +137,11 @@ impl Messages {
         now.min(until)
     }
 
+    /// Says what accounts may have.
+    pub(crate) fn limit_by(&self, quotas: &Quotas) {
+        let _ = self.quotas.set(quotas.clone());
+    }
+
     /// What is held together with other things.
     pub(crate) fn held(&self) -> &Held {
         &self.held
@@ -148,6 +157,7 @@ impl Messages {
             over: Arc::default(),
             moves: Arc::default(),
             age_until: Arc::new(AtomicI64::new(i64::MAX)),
+            quotas: Arc::default(),
         })
     }
 

@@ -26,6 +26,7 @@ use rusqlite::Connection;
 use crate::error::Error;
 use crate::messages::Refusal;
 use crate::queue::{Full, Queue};
+use crate::tenants::Quotas;
 
 mod bucket;
 mod content;
@@ -59,6 +60,7 @@ pub const BUCKETS_MAX: usize = 10_000;
 #[derive(Clone)]
 pub struct Objects {
     queue: Queue,
+    quotas: Quotas,
     contents: Contents,
     buckets: Arc<RwLock<HashMap<BucketName, Arc<Bucket>>>>,
 }
@@ -81,7 +83,7 @@ pub enum ObjectError {
     #[error("bucket {0} is not empty")]
     NotEmpty(BucketName),
     /// The account has as many as it may.
-    #[error("the account has {BUCKETS_MAX} buckets, the most that it may have")]
+    #[error("the account has as many buckets as it may have")]
     TooManyBuckets,
     /// There is no such object.
     #[error("object {0} does not exist")]
@@ -111,7 +113,7 @@ pub enum ObjectError {
 
 impl Objects {
     /// Opens what is in a data directory, and removes files that nobody names.
-    pub(crate) fn open(dir: &Path, queue: Queue) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, queue: Queue, quotas: &Quotas) -> Result<Self, Error> {
         let database = queue.database();
         let buckets = database.read_now("read buckets", bucket::all)?;
         let named = buckets
@@ -125,6 +127,7 @@ impl Objects {
         })??;
         Ok(Self {
             queue,
+            quotas: quotas.clone(),
             contents,
             buckets,
         })

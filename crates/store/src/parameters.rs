@@ -233,6 +233,12 @@ impl Parameters {
         opened.collect()
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut shown = self.shown.write().expect("no holder panics");
+        shown.retain(|id, _| id.account != *account);
+    }
+
     fn publish(&self) -> impl FnOnce(&Arc<Parameter>) + Send + 'static {
         let shown = self.shown.clone();
         move |parameter| {

@@ -42,6 +42,7 @@ mod arrivals;
 mod claim;
 mod dead;
 mod deliver;
+mod erase;
 mod event;
 mod hasten;
 mod key;

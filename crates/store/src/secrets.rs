@@ -326,6 +326,12 @@ impl Secrets {
         self.database.write_then(doing, work, self.publish()).await
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut shown = self.shown.write().expect("no holder panics");
+        shown.retain(|id, _| id.account != *account);
+    }
+
     fn publish(&self) -> impl FnOnce(&Arc<Secret>) + Send + 'static {
         let shown = self.shown.clone();
         move |secret| {

@@ -245,6 +245,13 @@ impl Signing {
         self.database.write_then(doing, work, forget).await
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut snapshot = self.snapshot.write().expect("no holder panics");
+        snapshot.profiles.retain(|arn, _| arn.account != *account);
+        snapshot.configs.retain(|(owner, _), _| owner != account);
+    }
+
     /// Shows what was made durable, if anything was.
     fn shower<T: Send + Sync + 'static>(
         &self,

@@ -195,6 +195,12 @@ impl Topics {
         self.database.write_then("remove topic", work, forget).await
     }
 
+    /// Forgets all of an account, which is on disk no more.
+    pub(crate) fn forget(&self, account: &AccountId) {
+        let mut snapshot = self.snapshot.write().expect("no holder panics");
+        snapshot.retain(|id, _| id.account != *account);
+    }
+
     /// Lets `change` say what becomes of the subscriptions of a topic: it is given them all, and returns the one that it
     /// adds or alters. What `change` refuses is not kept.
     ///

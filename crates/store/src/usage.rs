@@ -14,6 +14,7 @@ use kiln_types::{Architecture, FunctionId, ProvisionedRecord, Timestamp, Traffic
 
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::error::Error;
+use crate::tenants::Closed;
 
 mod provisioned;
 mod record;
@@ -80,6 +81,7 @@ const USAGE: Spec = Spec {
 #[derive(Clone)]
 pub struct Usage {
     database: Arc<Database>,
+    closed: Closed,
 }
 
 /// What a function used on one architecture: prices differ by architecture, so one that changed
@@ -149,14 +151,18 @@ impl UsageSummary {
 }
 
 impl Usage {
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, closed: &Closed) -> Result<Self, Error> {
         Ok(Self {
             database: Arc::new(Database::open(dir, &USAGE)?),
+            closed: closed.clone(),
         })
     }
 
-    /// Remembers records; they are on disk when this returns.
-    pub async fn append(&self, records: Vec<UsageRecord>) -> Result<(), Error> {
+    /// Remembers records; they are on disk when this returns. Of an account that is being erased nothing is kept.
+    pub async fn append(&self, mut records: Vec<UsageRecord>) -> Result<(), Error> {
+        if !self.closed.is_empty() {
+            records.retain(|record| !self.closed.has(&record.function.account));
+        }
         self.database
             .write("append usage", move |to| record::insert(to, &records))
             .await
@@ -164,7 +170,11 @@ impl Usage {
 
     /// Remembers what was kept ready; on disk when this returns. Of records of one moment the longest is
     /// kept: what goes on is written down as it grows, and one whose fate is unknown can be appended again.
-    pub async fn append_provisioned(&self, records: Vec<ProvisionedRecord>) -> Result<(), Error> {
+    pub async fn append_provisioned(
+        &self,
+        mut records: Vec<ProvisionedRecord>,
+    ) -> Result<(), Error> {
+        records.retain(|record| !self.closed.has(&record.function.account));
         let write = move |to: &rusqlite::Connection| provisioned::insert(to, &records);
         self.database.write("append provisioned usage", write).await
     }
@@ -202,6 +212,10 @@ impl Usage {
     /// lets other writers in between.
     pub async fn expire(&self, cutoff: Timestamp) -> Result<u64, Error> {
         retention::expire(&self.database, cutoff).await
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     pub(crate) async fn close(&self) -> Result<(), Error> {

@@ -184,6 +184,20 @@ impl Vault {
         Ok((Resealed { keys, texts }, destroyed))
     }
 
+    /// Destroys the data keys of an account; tells their ids, to be [forgotten](Vault::forget).
+    pub(crate) fn destroy(
+        &self,
+        to: &Connection,
+        account: &AccountId,
+    ) -> Result<Vec<String>, Error> {
+        let delete = "DELETE FROM data_key WHERE owner = ?1 RETURNING id";
+        let destroyed = to.prepare(delete).and_then(|mut delete| {
+            let ids = delete.query_map([account.as_str()], |row| row.get(0))?;
+            ids.collect::<rusqlite::Result<Vec<String>>>()
+        });
+        destroyed.doing("destroy data keys")
+    }
+
     /// Forgets keys that were destroyed, once that has been committed. Keys that others made in the same commit stay.
     pub(crate) fn forget(&self, destroyed: &[String]) {
         let mut keys = self.keys.write().expect("no holder panics");

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::id::RequestId;
 use crate::name::Version;
 use crate::network::Traffic;
-use crate::tenant::TenantId;
+use crate::tenancy::TenantId;
 
 /// For whom an instance is initialised, and so how long that may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

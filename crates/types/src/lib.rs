@@ -36,6 +36,7 @@ pub mod runtime;
 pub mod schedule;
 pub mod secret;
 pub mod signing;
+pub mod tenancy;
 pub mod tenant;
 pub mod topic;
 pub mod trace;
@@ -86,7 +87,8 @@ pub use runtime::{Architecture, Language, Runtime};
 pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
 pub use secret::{Secret, SecretArn, SecretId, SecretName};
 pub use signing::{CodeSigningConfig, ProfileArn, Signer, SigningPolicy, SigningProfile};
-pub use tenant::TenantId;
+pub use tenancy::TenantId;
+pub use tenant::{Tenant, TenantLimits};
 pub use topic::{
     Confirmation, HttpEndpoint, Subscriber, Subscription, SubscriptionArn, Topic, TopicArn,
     TopicFifo, TopicId, TopicName,

@@ -1,5 +1,7 @@
 //! Calls that only Kiln has, under `/_kiln`.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use http::Method;
 use serde_json::Value;
@@ -8,6 +10,9 @@ use super::{Call, Client, Service, encode, is_unsupported};
 
 /// What everybody who deploys is told, and so not only where a server is administered.
 pub(super) const RUNTIMES: &str = "/_kiln/runtimes";
+
+/// How long an account's erasure may take before nobody waits for it here any more; it goes on.
+const ERASE_TIMEOUT: Duration = Duration::from_secs(4 * 3600);
 
 impl Client {
     /// What every function used since then, with its cost.
@@ -53,6 +58,48 @@ impl Client {
         ))
         .await?
         .json()
+    }
+
+    /// Makes an account and its first key.
+    pub(crate) async fn create_tenant(&self, name: &str, id: Option<&str>) -> Result<Value> {
+        let id = id.map_or_else(String::new, |id| format!("&id={}", encode(id)));
+        let path = format!("/_kiln/tenants?name={}{id}", encode(name));
+        let call = Call::new("CreateTenant", Service::Kiln, Method::POST, path);
+        self.send(call).await?.json()
+    }
+
+    /// All accounts.
+    pub(crate) async fn tenants(&self) -> Result<Value> {
+        let path = "/_kiln/tenants";
+        let call = Call::new("ListTenants", Service::Kiln, Method::GET, path);
+        self.send(call).await?.json()
+    }
+
+    /// An account with what it has.
+    pub(crate) async fn tenant(&self, id: &str) -> Result<Value> {
+        let path = format!("/_kiln/tenants/{}", encode(id));
+        let call = Call::new("GetTenant", Service::Kiln, Method::GET, path);
+        self.send(call).await?.json()
+    }
+
+    /// Says what an account may have at most.
+    pub(crate) async fn limit_tenant(&self, id: &str, limits: &[(&str, &str)]) -> Result<Value> {
+        let limits = limits
+            .iter()
+            .map(|(name, value)| format!("&{name}={}", encode(value)));
+        let limits: String = limits.collect();
+        let path = format!("/_kiln/tenants/limit?id={}{limits}", encode(id));
+        let call = Call::new("LimitTenant", Service::Kiln, Method::POST, path);
+        self.send(call).await?.json()
+    }
+
+    /// Erases an account, which takes as long as it takes to write all databases anew and to read all files.
+    pub(crate) async fn erase_tenant(&self, id: &str) -> Result<Value> {
+        let id = encode(id);
+        let path = format!("/_kiln/tenants/erase?id={id}&confirm={id}");
+        let mut call = Call::new("EraseTenant", Service::Kiln, Method::POST, path);
+        call.timeout = ERASE_TIMEOUT;
+        self.send(call).await?.json()
     }
 
     /// What one function used within a period.

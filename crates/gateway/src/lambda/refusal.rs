@@ -54,13 +54,41 @@ pub(crate) fn stale_revision(operation: &str) -> ApiError {
 }
 
 /// Nothing a caller can do about: the whole story goes to the server's log, once.
+/// The account's code may not take more. In AWS's words.
+pub(crate) fn code_storage_full() -> ApiError {
+    let message = "Code storage limit exceeded.";
+    ApiError::new(Exception::CodeStorageExceeded, message)
+}
+
+/// AWS differs: it has no limit of functions, and this exception is the one that creating one has for what is full.
+fn too_many_functions(max: u32) -> ApiError {
+    let message = format!(
+        "The account may have {max} functions and has them. Delete one, or ask who looks after the server for more."
+    );
+    ApiError::new(Exception::CodeStorageExceeded, message)
+}
+
+/// AWS differs: it has no limit of queues.
+fn too_many_queues(max: u32) -> ApiError {
+    let message = format!(
+        "The account may have {max} queues and has them. Delete one, or ask who looks after the server for more."
+    );
+    ApiError::new(Exception::OverLimit, message)
+}
+
 impl From<kiln_store::Error> for ApiError {
     fn from(error: kiln_store::Error) -> Self {
         // Handlers look first, so this one was deleted in between.
-        use kiln_store::Error::{NoApi, NoLayer, NoMapping, NotFound, TooManyApis};
+        use kiln_store::Error::{
+            CodeStorageFull, NoApi, NoLayer, NoMapping, NotFound, TooManyApis, TooManyFunctions,
+            TooManyQueues,
+        };
         match error {
             NotFound(_) | NoLayer { .. } | NoMapping(_) => return resource_not_found(),
             NoApi { account, id } => return apigatewayv2::refusal::no_api(&account, id),
+            TooManyFunctions(max) => return too_many_functions(max),
+            CodeStorageFull(_) => return code_storage_full(),
+            TooManyQueues(max) => return too_many_queues(max),
             TooManyApis(max) => return apigatewayv2::refusal::too_many_apis(max),
             _ => {}
         }

@@ -1,9 +1,10 @@
 //! Ends of instances that nobody chose to end: outdated ones, and all of them when the server stops.
 
-use kiln_types::{FunctionId, InstanceId, Moment, RevisionId, Version};
+use kiln_types::{AccountId, FunctionId, InstanceId, Moment, RevisionId, Version};
 
+use super::arena::No;
 use super::event::Ticket;
-use super::state::State;
+use super::state::{Pool, State};
 use super::{Action, Core, Phase};
 use crate::refusal::{Refused, ThrottleReason};
 
@@ -70,6 +71,41 @@ impl Core {
         }
     }
 
+    /// Ends everything of an account that is erased: who waits is refused, what was told to stop before and still runs is killed.
+    pub(super) fn expel(&mut self, account: &AccountId, now: Moment) {
+        let is_own = |core: &Self, no: No<Pool>| core.pools[no].key.id.account == *account;
+        let waits = self.tickets.iter();
+        let waits = waits.filter(|(_, waiter)| is_own(self, waiter.pool));
+        let mut waiting: Vec<Ticket> = waits.map(|(ticket, _)| *ticket).collect();
+        waiting.sort_unstable();
+        let refused = Refused {
+            reason: ThrottleReason::Draining,
+            retry_after: self.config.wait_max,
+        };
+        for ticket in waiting {
+            self.refuse_waiter(ticket, refused, now);
+        }
+        let mut ids = self.instances_that(|_| true);
+        ids.retain(|id| is_own(self, self.instances[id].pool));
+        let is_stopping =
+            |core: &Self, id: &InstanceId| core.instances[id].state == State::Stopping;
+        let (doomed, live): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|id| is_stopping(self, id));
+        for instance in doomed {
+            self.actions.push(Action::Kill { instance });
+        }
+        self.end_each(live, now);
+        self.serve_waiting(now);
+    }
+
+    /// How many instances of an account there are.
+    pub fn instances_of(&self, account: &AccountId) -> usize {
+        let pools = self.instances.iter().map(|(_, instance)| instance.pool);
+        pools
+            .filter(|no| self.pools[*no].key.id.account == *account)
+            .count()
+    }
+
     fn instances_that(&self, are: impl Fn(State) -> bool) -> Vec<InstanceId> {
         let mut ids: Vec<InstanceId> = self
             .instances
@@ -82,7 +118,12 @@ impl Core {
     }
 
     fn end_all(&mut self, which: impl Fn(State) -> bool, now: Moment) {
-        for id in self.instances_that(which) {
+        let ids = self.instances_that(which);
+        self.end_each(ids, now);
+    }
+
+    fn end_each(&mut self, ids: Vec<InstanceId>, now: Moment) {
+        for id in ids {
             let instance = &self.instances[&id];
             let (no, state, provisioned) = (instance.pool, instance.state, instance.provisioned);
             let pool = &mut self.pools[no];

@@ -132,8 +132,13 @@ pub enum Event {
     AccountLimit {
         /// Whose.
         account: AccountId,
-        /// How much.
-        concurrency: u32,
+        /// How much; none is what every account has.
+        concurrency: Option<u32>,
+    },
+    /// An account is erased: end everything of it, and what was told so before and still runs at once.
+    Expelled {
+        /// Which.
+        account: AccountId,
     },
     /// The machine runs short of memory: end idle instances, those that are worth least first, until
     /// they were promised this much together.

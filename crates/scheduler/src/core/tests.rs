@@ -1,6 +1,7 @@
 //! Each rule alone. That they hold together, in any order, is for [`super::properties`].
 
 mod ahead;
+mod expelled;
 mod late_binding;
 mod policies;
 mod provisioned;

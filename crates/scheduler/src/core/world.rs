@@ -385,7 +385,7 @@ impl World {
         self.account_limit = concurrency;
         self.tell(Event::AccountLimit {
             account: AccountId::default(),
-            concurrency,
+            concurrency: Some(concurrency),
         });
     }
 

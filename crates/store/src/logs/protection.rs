@@ -180,6 +180,11 @@ impl Protections {
         all.get(&(account.clone(), group.to_owned())).cloned()
     }
 
+    pub(super) fn forget(&self, account: &AccountId) {
+        let mut all = self.0.write().expect("no holder panics");
+        all.retain(|(of, _), _| of != account);
+    }
+
     pub(super) fn set(
         &self,
         account: AccountId,

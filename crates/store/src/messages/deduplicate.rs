@@ -115,6 +115,13 @@ pub(super) fn remember(
     Ok(())
 }
 
+/// Forgets all that was sent to queues that are gone; tells how much.
+pub(super) fn forget_orphans(to: &Connection) -> Result<i64, Error> {
+    let delete = "DELETE FROM message_sent WHERE queue NOT IN (SELECT id FROM message_queue)";
+    let deleted = to.execute(delete, []).map(|count| count as i64);
+    deleted.doing("forget messages sent before")
+}
+
 /// Forgets a part of what nobody can ask for any more; tells how much.
 pub(super) fn forget(to: &Connection, now: Timestamp) -> Result<i64, Error> {
     let delete = "DELETE FROM message_sent WHERE (span, queue, digest) IN

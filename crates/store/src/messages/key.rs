@@ -11,7 +11,8 @@
 //! together. Numbers are a queue's own and never used again: 20,000 a second last for three years and a
 //! half.
 
-const NUMBER_BITS: u32 = 41;
+/// Bits of a message's number in its key; those before are its lane's.
+pub(crate) const NUMBER_BITS: u32 = 41;
 const LANE_BITS: u32 = 22;
 
 /// The lanes there are.

@@ -45,9 +45,15 @@ impl Messages {
         tags: BTreeMap<String, String>,
         now: Timestamp,
     ) -> Result<Made, Error> {
+        let quotas = self.quotas.clone();
         let work = move |to: &Connection| match definition::find(to, &id)? {
             Some(found) => Ok((found, false)),
-            None => Ok((definition::insert(to, id, settings, tags, now)?, true)),
+            None => {
+                if let Some(quotas) = quotas.get() {
+                    quotas.check_queues(to, &id.account)?;
+                }
+                Ok((definition::insert(to, id, settings, tags, now)?, true))
+            }
         };
         let registry = self.registry.clone();
         let publish = move |(queue, is_new): &(MessageQueue, bool)| {

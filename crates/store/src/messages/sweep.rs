@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use kiln_types::Timestamp;
+use kiln_types::account::AccountId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Messages;
 use super::effects::Effects;
 use super::key::{Key, Lane, NUMBER_MAX};
+use super::queues::QueueError;
 use super::receive::Candidate;
 use super::registry::MessageQueue;
 use super::{deduplicate, lane, remove};
@@ -108,6 +110,25 @@ impl Messages {
                 return Ok(count);
             }
         }
+    }
+
+    /// Removes the queues of an account that is erased, with all that is in them and was known of it.
+    pub(crate) async fn erase(&self, account: &AccountId) -> Result<(), Error> {
+        for queue in self.registry.list(account) {
+            match self.remove(&queue.id).await {
+                Ok(()) | Err(QueueError::NoQueue(_)) => {}
+                Err(QueueError::Store(error)) => return Err(error),
+            }
+        }
+        self.clear().await?;
+        let work = move |to: &Connection| {
+            Change::bytes(-deduplicate::BYTES * deduplicate::forget_orphans(to)?).count(to)
+        };
+        let held = self.held.clone();
+        let publish = move |change: &Change| held.apply(*change);
+        let doing = "forget what was sent to queues that are gone";
+        let forgotten = self.database.write_then::<_, Error>(doing, work, publish);
+        forgotten.await.map(|_| ())
     }
 
     /// Waits until a queue was purged or deleted.

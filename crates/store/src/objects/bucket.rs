@@ -12,6 +12,9 @@ use crate::document;
 use crate::error::{Doing, Error};
 use crate::queue::Delivery;
 
+/// Objects that are erased in one transaction.
+const ERASED_MAX: i64 = 512;
+
 /// All there are.
 pub(super) fn all(from: &Connection) -> rusqlite::Result<Vec<Bucket>> {
     let read = |document: String| {
@@ -42,17 +45,30 @@ impl Objects {
         own
     }
 
+    /// Everybody who has buckets. From memory.
+    pub(crate) fn owners(&self) -> Vec<AccountId> {
+        let buckets = self.buckets.read().expect("no holder panics");
+        buckets
+            .values()
+            .map(|bucket| bucket.account.clone())
+            .collect()
+    }
+
     /// Makes a bucket.
     pub async fn create_bucket(&self, bucket: Bucket) -> Result<(), ObjectError> {
         if self.buckets(&bucket.account).len() >= BUCKETS_MAX {
             return Err(ObjectError::TooManyBuckets);
         }
+        let quotas = self.quotas.clone();
         let work = move |to: &Connection| {
             if let Some((_, present)) = rows::bucket_named(to, &bucket.name)? {
                 return Err(ObjectError::BucketExists {
                     name: present.name,
                     owner: present.account,
                 });
+            }
+            if quotas.has_all_buckets(to, &bucket.account)? {
+                return Err(ObjectError::TooManyBuckets);
             }
             let document = encode(&bucket)?;
             to.prepare_cached("INSERT INTO bucket (name, document) VALUES (?1, ?2)")
@@ -152,10 +168,53 @@ impl Objects {
         set.await.map(|_| ())
     }
 
+    /// Removes the buckets of an account that is erased, with all that is in them. Nobody is told.
+    pub(crate) async fn erase(&self, account: &AccountId) -> Result<(), Error> {
+        for bucket in self.buckets(account) {
+            loop {
+                let name = bucket.name.clone();
+                let work = move |to: &Connection| erase_part(to, &name);
+                let (buckets, name) = (self.buckets.clone(), bucket.name.clone());
+                let publish = move |(_, is_all): &(Vec<ContentId>, bool)| {
+                    if *is_all {
+                        buckets.write().expect("no holder panics").remove(&name);
+                    }
+                };
+                let database = self.queue.database();
+                let erased = database.write_then::<_, Error>("erase bucket", work, publish);
+                let (doomed, is_all) = erased.await?;
+                self.drop_contents(doomed).await;
+                if is_all {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn show(&self, bucket: Bucket) {
         let mut buckets = self.buckets.write().expect("no holder panics");
         buckets.insert(bucket.name.clone(), Arc::new(bucket));
     }
+}
+
+/// Removes some objects of a bucket, and the bucket when there are none; tells whether that is so.
+fn erase_part(to: &Connection, name: &BucketName) -> Result<(Vec<ContentId>, bool), Error> {
+    let Some((number, _)) = rows::bucket_named(to, name)? else {
+        return Ok((Vec::new(), true));
+    };
+    let objects = rows::some(to, number, ERASED_MAX).doing("read objects")?;
+    let mut doomed = Vec::new();
+    for object in &objects {
+        doomed.extend(rows::remove(to, number, object)?);
+    }
+    if !objects.is_empty() {
+        return Ok((doomed, false));
+    }
+    doomed.extend(upload::remove_all(to, number)?);
+    to.execute("DELETE FROM bucket WHERE id = ?1", [number])
+        .doing("erase bucket")?;
+    Ok((doomed, true))
 }
 
 fn update(to: &Connection, number: i64, bucket: &Bucket) -> Result<(), Error> {

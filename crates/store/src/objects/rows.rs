@@ -59,6 +59,18 @@ pub(super) fn object(
     }
 }
 
+/// Some versions of objects of a bucket.
+pub(super) fn some(
+    from: &Connection,
+    bucket: i64,
+    count_max: i64,
+) -> rusqlite::Result<Vec<Object>> {
+    let select = format!("SELECT {COLUMNS} FROM object WHERE bucket = ?1 LIMIT ?2");
+    let mut select = from.prepare_cached(&select)?;
+    let rows = select.query_map(params![bucket, count_max], read)?;
+    rows.collect()
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Object> {
     let document: String = row.get(8)?;
     let about = serde_json::from_str(&document).map_err(|error| {

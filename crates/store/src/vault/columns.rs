@@ -61,6 +61,7 @@ const COLUMNS: &[Column] = &[
         "'code_signing_config'",
         &["account", "id"],
     ),
+    documents("tenant", "'tenant'", &["account"]),
     documents("identity", "'identity'", &["account", "id"]),
     documents("secret", "'secret'", &["account", "name"]),
     Column {

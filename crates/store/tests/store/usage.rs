@@ -7,7 +7,7 @@ use kiln_types::{
 
 use crate::sample::{Sample, account, id};
 
-fn record(name: &str, started_ms: i64) -> UsageRecord {
+pub fn record(name: &str, started_ms: i64) -> UsageRecord {
     UsageRecord {
         request_id: RequestId::random(),
         function: id(name),

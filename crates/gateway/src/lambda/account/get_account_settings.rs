@@ -1,6 +1,6 @@
 //! `GetAccountSettings`: the account's limits, and how much of them is used.
 
-use kiln_types::limits;
+use kiln_types::{AccountId, limits};
 
 use crate::context::Context;
 use crate::error::Result;
@@ -13,16 +13,14 @@ use crate::lambda::generated::{
 pub(crate) async fn handle(context: &Context, _input: Input) -> Result<Output> {
     let account = &context.caller.account;
     let functions = context.deps.store.functions(account);
-    let total = context.config.account_concurrency;
+    let total = context.account_concurrency();
     let reserved = reserved(&functions);
-    let code: u64 = functions
-        .iter()
-        .flat_map(|function| function.configurations())
-        .map(|version| version.code.zipped_bytes)
-        .sum();
+    let code = code_bytes(context, account);
+    let own = context.deps.store.tenants().limits(account);
+    let code_max = own.code_bytes.unwrap_or(limits::CODE_STORAGE_BYTES_MAX);
     Ok(Output {
         account_limit: Some(AccountLimit {
-            total_code_size: Some(limits::CODE_STORAGE_BYTES_MAX as i64),
+            total_code_size: Some(i64::try_from(code_max).unwrap_or(i64::MAX)),
             code_size_unzipped: Some(limits::UNZIPPED_BYTES_MAX as i64),
             code_size_zipped: Some(limits::ZIPPED_BYTES_MAX as i64),
             concurrent_executions: Some(total.into()),
@@ -33,6 +31,16 @@ pub(crate) async fn handle(context: &Context, _input: Input) -> Result<Output> {
             function_count: Some(functions.len() as i64),
         }),
     })
+}
+
+/// What counts as code storage of an account: the zips of all versions of its functions and layers.
+pub(crate) fn code_bytes(context: &Context, account: &AccountId) -> u64 {
+    let store = &context.deps.store;
+    let functions = store.functions(account);
+    let of_functions = functions.iter().map(|function| function.code_bytes());
+    let layers = store.layers().list(account);
+    let of_layers = layers.iter().map(|layer| layer.code.zipped_bytes);
+    of_functions.chain(of_layers).sum()
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read_unqualified(context, &input.function_name)?;
     target.function(context)?;
     let wanted = input.reserved_concurrent_executions;
-    let total = i64::from(context.config.account_concurrency);
-    let unreserved_min = unreserved_min(context.config.account_concurrency);
+    let total = i64::from(context.account_concurrency());
+    let unreserved_min = unreserved_min(context.account_concurrency());
     // Checked among changes that run one after the other, so that two callers cannot both take
     // the last of the pool.
     let id = target.id();

@@ -9,7 +9,7 @@ use super::{image, stored};
 use crate::context::Context;
 use crate::error::{ApiError, Exception, Result};
 use crate::lambda::generated as wire;
-use crate::lambda::refusal::invalid;
+use crate::lambda::refusal::{code_storage_full, invalid};
 use crate::lambda::signing;
 
 /// What a function is made of.
@@ -152,7 +152,10 @@ impl Source {
             return Err(not_a_zip());
         }
         let code = store.artifacts().put_zip(zip, zipped_bytes_max).await;
-        signing::with_signer(context, code.map_err(unusable)?).await
+        let code = code.map_err(unusable)?;
+        let account = &context.caller.account;
+        store.note_package(account, &code.sha256).await?;
+        signing::with_signer(context, code).await
     }
 
     fn refuse_two_sources(&self) -> Result<()> {
@@ -187,10 +190,7 @@ fn unusable(error: ArtifactError) -> ApiError {
         ArtifactError::TooManyEntries { .. } | ArtifactError::Unsafe { .. } => {
             invalid(format!("The uploaded file cannot be used: {error}."))
         }
-        ArtifactError::StorageFull { .. } => ApiError::new(
-            Exception::CodeStorageExceeded,
-            "Code storage limit exceeded.",
-        ),
+        ArtifactError::StorageFull { .. } => code_storage_full(),
         ArtifactError::Crowded => crowded(),
         ArtifactError::NotFound(_) | ArtifactError::NotIntact { .. } => ApiError::internal(),
         ArtifactError::Store(error) => error.into(),

@@ -54,7 +54,7 @@ struct Limits {
 impl Limits {
     fn of(context: &Context) -> Self {
         Self {
-            account_concurrency: context.config.account_concurrency,
+            account_concurrency: context.account_concurrency(),
             memory_budget_mb: context.config.memory_budget_mb,
         }
     }
