@@ -11,8 +11,8 @@ use bytes::Bytes;
 use kiln_types::limits;
 use rustix::io::Errno;
 
+use crate::directory::make_private_dir;
 use crate::error::Error;
-use crate::handle::make_private_dir;
 
 /// The largest object read: no package may be larger, even unpacked. A larger one is refused.
 const OBJECT_BYTES_MAX: u64 = limits::UNZIPPED_BYTES_MAX;

@@ -359,7 +359,8 @@ fn open_apart(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Whether it could be: nobody read what is in it for longer than [`BUSY`].
 fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
-    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let is_busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(!is_busy)
 }
 

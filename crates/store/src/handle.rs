@@ -1,9 +1,7 @@
 //! [`Store`]: the one handle through which everything is remembered.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +18,7 @@ use crate::buckets::Buckets;
 use crate::buses::Buses;
 use crate::config::Config;
 use crate::database::Database;
+use crate::directory::{make_private_dir, refuse_foreign_dir, take_lock};
 use crate::erasure::tables::Of;
 use crate::error::Error;
 use crate::functions::Functions;
@@ -409,7 +408,9 @@ impl Store {
         let made = self.parts.meta.write_then("rotate data keys", work, forget);
         let (resealed, _) = made.await?;
         if !self.parts.meta.empty_log().await? {
-            tracing::warn!("somebody reads the log: data keys that were destroyed are in it until the server stops");
+            tracing::warn!(
+                "somebody reads the log: data keys that were destroyed are in it until the server stops"
+            );
         }
         Ok(resealed)
     }
@@ -451,72 +452,4 @@ fn open_meta(
         vault,
         secrets,
     })
-}
-
-/// Refuses a data directory, or a link to one, that somebody else made: who owns it can read and replace what is in it. Who had
-/// this server started by `sudo` may have made it.
-fn refuse_foreign_dir(dir: &Path) -> Result<(), Error> {
-    let own =
-        fs::metadata("/proc/self").map_err(Error::file("look at", Path::new("/proc/self")))?;
-    let by_sudo = std::env::var("SUDO_UID")
-        .ok()
-        .and_then(|uid| uid.parse().ok());
-    for about in [fs::symlink_metadata(dir), fs::metadata(dir)] {
-        let owner = match about {
-            Ok(about) => about.uid(),
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(Error::file("look at", dir)(error)),
-        };
-        let is_trusted = owner == own.uid() || owner == 0 || by_sudo == Some(owner);
-        if !is_trusted {
-            return Err(Error::Foreign {
-                dir: dir.to_owned(),
-                owner,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Makes a directory that only the server's own user may enter: it holds keys and users' code.
-pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Error> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(Error::file("make directory", dir))?;
-    let owner_only = Permissions::from_mode(0o700);
-    fs::set_permissions(dir, owner_only).map_err(Error::file("set permissions of", dir))
-}
-
-/// The kernel gives the lock up when the process ends, however it ends, so that the file may stay.
-fn take_lock(dir: &Path) -> Result<File, Error> {
-    let path: PathBuf = dir.join("lock");
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path);
-    let mut file = opened.map_err(Error::file("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let known = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
-            let pid = if known {
-                pid.trim().to_owned()
-            } else {
-                "unknown".to_owned()
-            };
-            return Err(Error::InUse {
-                dir: dir.to_owned(),
-                pid,
-            });
-        }
-        Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
-    }
-    let written = file
-        .set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(Error::file("write", &path))?;
-    Ok(file)
 }

@@ -35,6 +35,7 @@ mod buckets;
 mod buses;
 mod config;
 mod database;
+mod directory;
 mod document;
 pub mod erasure;
 mod error;

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use kiln_types::Sha256;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::directory::make_private_dir;
 use crate::error::Error;
-use crate::handle::make_private_dir;
 
 /// What has a digest is put and removed under one of so many locks, chosen by it.
 const LOCKS: usize = 64;

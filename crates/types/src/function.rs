@@ -18,6 +18,7 @@ use crate::network::Network;
 use crate::policy::ResourcePolicy;
 use crate::runtime::{Architecture, Runtime};
 use crate::signing::Signer;
+use crate::snap_start::SnapStart;
 use crate::units::{EphemeralMb, MemoryMb, Slots, TimeoutSecs};
 use crate::url::UrlConfig;
 
@@ -128,26 +129,6 @@ pub struct Configuration {
     pub dead_letters: Option<Destination>,
     /// Settings that are kept and given back but not acted on, by the API's own names.
     pub kept: BTreeMap<String, serde_json::Value>,
-}
-
-/// Whether instances start from a snapshot of one that was initialised.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapStart {
-    /// Whether versions are published so.
-    pub on_publish: bool,
-    /// Whether a snapshot could be taken of this version.
-    pub is_taken: bool,
-    /// Why this version could not be initialised.
-    pub failure: Option<NotReady>,
-}
-
-/// Why a version could not be made ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotReady {
-    /// AWS's code, such as `InvalidImage`.
-    pub code: String,
-    /// The sentence.
-    pub reason: String,
 }
 
 /// Instances that are kept ready for a version or an alias.

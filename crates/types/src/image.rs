@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::function::NotReady;
 use crate::limits;
+use crate::snap_start::NotReady;
 
 /// An image as a function has it: named once, pinned by its digest from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

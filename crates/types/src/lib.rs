@@ -36,6 +36,7 @@ pub mod runtime;
 pub mod schedule;
 pub mod secret;
 pub mod signing;
+pub mod snap_start;
 pub mod tenancy;
 pub mod tenant;
 pub mod topic;
@@ -64,8 +65,7 @@ pub use environment::RESERVED_VARIABLES;
 pub use event_invoke::{Destination, EventInvokeConfig, RecursiveLoop};
 pub use file_system::{AccessPoint, AccessPointArn, FileSystem, FileSystemMount, FileSystems};
 pub use function::{
-    Configuration, Function, LogFormat, LogLevel, LoggingConfig, NotReady, SnapStart, State,
-    UpdateStatus,
+    Configuration, Function, LogFormat, LogLevel, LoggingConfig, State, UpdateStatus,
 };
 pub use id::{InstanceId, MappingId, MessageId, RequestId, RevisionId, SubscriptionId, UrlId};
 pub use image::{Container, Image, ImageConfig};
@@ -87,6 +87,7 @@ pub use runtime::{Architecture, Language, Runtime};
 pub use schedule::{Receiver, ScheduleId, ScheduleSettings, ScheduleSpace, ScheduleTarget};
 pub use secret::{Secret, SecretArn, SecretId, SecretName};
 pub use signing::{CodeSigningConfig, ProfileArn, Signer, SigningPolicy, SigningProfile};
+pub use snap_start::{NotReady, SnapStart};
 pub use tenancy::TenantId;
 pub use tenant::{Tenant, TenantLimits};
 pub use topic::{

@@ -16,8 +16,8 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::object::Piece;
+use crate::directory::make_private_dir;
 use crate::error::{Doing, Error};
-use crate::handle::make_private_dir;
 use crate::random;
 
 /// Names a file: 32 digits of hexadecimal.

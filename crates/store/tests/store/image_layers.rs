@@ -1,9 +1,9 @@
 //! Layers of container images: unpacked in the form of overlayfs, and every attack of umoci's tests
 //! refused or made harmless.
 
+mod damaged;
 mod limits;
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -490,27 +490,4 @@ async fn layers_are_known_after_a_restart_and_half_of_one_is_not() {
         Some(at_most(archive.len() as u64, 1))
     );
     assert!(!half.exists());
-}
-
-#[tokio::test]
-async fn a_layer_whose_manifest_is_damaged_stops_no_start_and_is_replaced() {
-    let mut rig = Rig::new();
-    let archive = Layer::default().file("file", b"content").finish();
-    let diff_id = sha256(&archive);
-    let root = rig.put(&archive).await.unwrap();
-    assert!(rig.images.has(&diff_id));
-    for manifest in ["", "{", "[]"] {
-        fs::write(root.with_file_name("manifest.json"), manifest).unwrap();
-        fs::remove_file(root.join("file")).unwrap();
-        rig = rig.reopened().await;
-        assert!(!rig.images.has(&diff_id));
-        assert_eq!(rig.images.touch(&diff_id), None);
-        rig.put(&archive).await.unwrap();
-        assert!(rig.images.has(&diff_id));
-        assert_eq!(fs::read(root.join("file")).unwrap(), b"content");
-    }
-    fs::write(root.with_file_name("manifest.json"), "").unwrap();
-    rig = rig.reopened().await;
-    rig.images.collect(&HashSet::new()).await.unwrap();
-    assert!(!root.exists(), "it is collected like others");
 }

@@ -1,3 +1,5 @@
+//! What the operator asks of accounts, and what is refused.
+
 use http::Method;
 use serde_json::Value;
 
