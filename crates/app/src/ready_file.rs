@@ -61,7 +61,7 @@ impl Ready {
         let Some(memory) = memory else {
             return self.write(path);
         };
-        let mut written = self.write(&memory.join(format!("{}.json", std::process::id())))?;
+        let mut written = self.write(&in_memory(path, memory)?)?;
         let context = || format!("write the ready file {}", path.display());
         let partial = path.with_extension("partial");
         let _ = fs::remove_file(&partial);
@@ -70,6 +70,13 @@ impl Ready {
         written.paths.push(path.to_owned());
         Ok(written)
     }
+}
+
+/// What the file is called in memory: by the directory in which the link to it is, of which no copy is the same.
+fn in_memory(path: &Path, memory: &Path) -> anyhow::Result<PathBuf> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let about = fs::metadata(dir).with_context(|| format!("look at {}", dir.display()))?;
+    Ok(memory.join(format!("{:x}-{:x}.json", about.dev(), about.ino())))
 }
 
 /// A directory in memory that is this user's alone, if the machine has one.
@@ -92,10 +99,11 @@ pub(crate) fn memory_dir() -> Option<PathBuf> {
     is_private.then_some(dir)
 }
 
-/// Removes what a server left that was ended before it could. Nobody may have the data directory open.
-pub(crate) fn remove_left_over(path: &Path) {
-    if let Ok(target) = fs::read_link(path) {
-        let _ = fs::remove_file(target);
+/// Removes what a server left that was ended before it could, and nothing of another's, to which a copied link may lead. Nobody may
+/// have the data directory open.
+pub(crate) fn remove_left_over(path: &Path, memory: Option<&Path>) {
+    if let Some(Ok(file)) = memory.map(|memory| in_memory(path, memory)) {
+        let _ = fs::remove_file(file);
     }
     let _ = fs::remove_file(path);
 }
@@ -150,7 +158,12 @@ mod tests {
         assert!(fs::symlink_metadata(&path).is_err() && !target.exists());
         // Of a server that was killed.
         std::mem::forget(ready().write_beside(&path, Some(memory.path())).unwrap());
-        remove_left_over(&path);
+        let copy = tempfile::tempdir().unwrap();
+        let copied = copy.path().join("server.json");
+        symlink(&target, &copied).unwrap();
+        remove_left_over(&copied, Some(memory.path()));
+        assert!(fs::symlink_metadata(&copied).is_err() && target.exists());
+        remove_left_over(&path, Some(memory.path()));
         assert!(fs::symlink_metadata(&path).is_err() && !target.exists());
     }
 }

@@ -91,7 +91,8 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
     let tls = listening::tls(&settings, clock.clone())?;
     let parts = Parts::open(&settings, mode, &packs, clock).await?;
     let server_file = settings.places.data_dir.join(kiln_cli::READY_FILE_NAME);
-    ready_file::remove_left_over(&server_file);
+    let memory = ready_file::memory_dir();
+    ready_file::remove_left_over(&server_file, memory.as_deref());
     let listening = listening::open(&settings, tls).await?;
     listening.follow_certificate(&parts.tracker, &stop)?;
     parts.host.set_own_ports(listening.ports());
@@ -119,7 +120,9 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         access_key_id: key.id.clone(),
         secret_access_key: key.secret.clone(),
     };
-    let memory = ready_file::memory_dir();
+    if memory.is_none() {
+        tracing::warn!(file = %server_file.display(), "there is no directory in memory for the administrator's key: it is in the data directory while the server runs");
+    }
     let mut ready_files = vec![ready.write_beside(&server_file, memory.as_deref())?];
     if let Some(path) = &settings.ready_file {
         ready_files.push(ready.write(path)?);

@@ -251,6 +251,10 @@ impl Authenticator {
         };
         let checked = check(&admitted.claim, &admitted.secret, head, body);
         let body = checked.inspect_err(|refused| admitted.log(refused))?;
+        // A body may take minutes, in which the account was erased.
+        if self.tenants.is_closed(&admitted.caller.account) {
+            return Err(refusal::unrecognized());
+        }
         self.note(&admitted);
         Ok(Verified {
             caller: admitted.caller,

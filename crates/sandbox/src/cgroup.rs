@@ -29,7 +29,7 @@ const FROZEN_PAUSE_MIN: Duration = Duration::from_micros(50);
 const FROZEN_PAUSE_MAX: Duration = Duration::from_millis(5);
 /// The part of the machine's memory that all sandboxes together leave, and what that is at least.
 const RESERVE: u64 = 16;
-const RESERVE_MIN: u64 = 256 << 20;
+const RESERVE_BYTES_MIN: u64 = 256 << 20;
 
 /// Which interface a directory speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,7 +185,7 @@ impl Tree {
     /// Leaves the machine some memory that is no sandbox's, however many of them there are.
     fn limit_all(&self) -> io::Result<()> {
         let machine = machine_memory()?;
-        let most = machine - (machine / RESERVE).max(RESERVE_MIN).min(machine / 2);
+        let most = machine - (machine / RESERVE).max(RESERVE_BYTES_MIN).min(machine / 2);
         let file = match self.memory.version {
             Version::V1 => "memory.limit_in_bytes",
             Version::V2 => "memory.max",

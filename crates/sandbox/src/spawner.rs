@@ -33,8 +33,8 @@ use crate::sandbox::Exit;
 use crate::sys::Fork;
 use crate::{seccomp, sys, wire};
 
-/// As if half of the machine's memory were a process's own, to the kernel when it looks for one to end.
-const OOM_SCORE: &str = "500";
+/// As if all of the machine's memory were a process's own, to the kernel when it looks for one to end.
+const OOM_SCORE: &str = "1000";
 /// How long to wait before trying again to remove a control group whose last process is reaped
 /// but not yet gone from it.
 const RETRY_MS: i32 = 2;

@@ -310,11 +310,12 @@ impl Artifacts {
         self.shared.index.contains(sha256)
     }
 
-    /// Removes a package that nobody may have any more, however new it is.
-    pub(crate) async fn discard(&self, sha256: Sha256) -> Result<(), Error> {
+    /// Removes a package that nobody may have any more, unless somebody put it within this time.
+    pub(crate) async fn discard(&self, sha256: Sha256, within: Duration) -> Result<(), Error> {
         let shared = self.shared.clone();
         let lock = shared.shelf.lock(&sha256).await;
-        if !shared.index.contains(&sha256) {
+        let now = shared.clock.now();
+        if !shared.index.is_untouched_for(&sha256, within, now) {
             return Ok(());
         }
         let remove = move || {

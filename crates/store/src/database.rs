@@ -43,8 +43,8 @@ const STATEMENTS_MAX: usize = 128;
 const PAGE_BYTES: u32 = 8_192;
 /// How long a connection waits for another one's lock.
 const BUSY: Duration = Duration::from_secs(5);
-/// How often a file is written anew before readers are told to be in the way.
-const WIPES_MAX: usize = 6;
+/// How often a log is tried to be emptied before readers are told to be in the way.
+const TRIES_MAX: usize = 6;
 /// Idle read connections kept open.
 const READERS_IDLE_MAX: usize = 4;
 
@@ -136,34 +136,43 @@ impl Database {
         Ok((database, made))
     }
 
-    /// Writes the file anew, so that nothing is left of what was deleted or replaced in it, and then makes a change. While the
-    /// store is being opened.
+    /// Writes the file anew, so that nothing is left of what was deleted or replaced in it, and then makes a change, unless somebody
+    /// reads the log. While the store is being opened.
     pub(crate) fn write_anew(
         &self,
         then: impl FnOnce(&Connection) -> Result<(), Error>,
     ) -> Result<(), Error> {
         const DOING: &str = "write the database anew";
-        vacuum(&self.path).doing(DOING)?;
+        if !vacuum(&self.path).doing(DOING)? {
+            tracing::warn!(
+                file = %self.path.display(),
+                "somebody reads the log: what was deleted is in it until the next start"
+            );
+            return Ok(());
+        }
         then(&open_apart(&self.path).doing(DOING)?)
     }
 
     /// The same at any time: nothing is left in the file nor in its log. Changes wait meanwhile, and readers may hold it up.
     pub(crate) async fn wipe(&self) -> Result<(), Error> {
-        for _ in 0..WIPES_MAX {
-            let (path, gate) = (self.path.clone(), self.gate.clone());
-            let wiped = tokio::task::spawn_blocking(move || {
-                let _held = gate.lock().expect("no holder panics");
-                vacuum(&path)
-            });
-            let wiped = wiped
-                .await
-                .map_err(|_| Error::Panicked("wipe a database"))?;
-            if wiped.doing("write the database anew")? {
+        const DOING: &str = "write the database anew";
+        let (path, gate) = (self.path.clone(), self.gate.clone());
+        let wiped = tokio::task::spawn_blocking(move || {
+            let _held = gate.lock().expect("no holder panics");
+            vacuum(&path)
+        });
+        let mut is_done = wiped
+            .await
+            .map_err(|_| Error::Panicked(DOING))?
+            .doing(DOING)?;
+        for _ in 0..TRIES_MAX {
+            if is_done {
                 return Ok(());
             }
+            is_done = self.empty_log().await?;
         }
         Err(Error::Database {
-            doing: "write the database anew",
+            doing: DOING,
             source: "somebody reads its log without end; try again later".into(),
         })
     }

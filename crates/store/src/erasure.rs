@@ -125,17 +125,24 @@ impl Store {
     }
 
     /// Removes all that is left of an account whose erasure was begun, and looks for it. What runs of it must have been ended. One
-    /// erasure at a time; further ones wait.
-    pub async fn erase(&self, account: &AccountId) -> Result<Erased, Error> {
+    /// erasure at a time; further ones wait. None: it was not begun, or who was first is done with it.
+    ///
+    /// `witness` is told what was removed when nothing is found any more, before the note of the erasure is removed: a crash in
+    /// between has it done, and told, again.
+    pub async fn erase(
+        &self,
+        account: &AccountId,
+        witness: impl AsyncFnOnce(&Erased) -> Result<(), Error>,
+    ) -> Result<Option<Erased>, Error> {
         let _one = self.erasing().lock().await;
+        // Whoever waited for another must not go on: the account may be a new one by then.
+        if self.progress(account).await?.is_none() {
+            return Ok(None);
+        }
         self.remove_rows(account).await?;
-        let id = account.clone();
-        let read = move |from: &Connection| Ok(find(from, &id));
-        let progress = self.meta().read("read erasure", read).await??;
-        let progress = progress.ok_or_else(|| Error::Damaged {
-            what: format!("the erasure of {account}"),
-            why: "it was not begun".to_owned(),
-        })?;
+        let Some(progress) = self.progress(account).await? else {
+            return Ok(None);
+        };
         self.remove_files(&progress).await?;
         for (_, database) in self.databases() {
             database.wipe().await?;
@@ -150,9 +157,19 @@ impl Store {
             kept: Vec::new(),
             left: Vec::new(),
         };
-        self.prove(&progress, &mut erased).await?;
+        self.search(&progress, &mut erased).await?;
         erased.finished = self.clock().timestamp().as_millis();
-        Ok(erased)
+        if erased.left.is_empty() {
+            witness(&erased).await?;
+            self.finish(&progress, &mut erased).await?;
+        }
+        Ok(Some(erased))
+    }
+
+    async fn progress(&self, account: &AccountId) -> Result<Option<Progress>, Error> {
+        let id = account.clone();
+        let read = move |from: &Connection| Ok(find(from, &id));
+        self.meta().read("read erasure", read).await?
     }
 }
 

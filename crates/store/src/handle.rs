@@ -93,6 +93,8 @@ impl Store {
         let dir = config.dir;
         refuse_foreign_dir(&dir)?;
         make_private_dir(&dir)?;
+        // Again: it may have been made in between.
+        refuse_foreign_dir(&dir)?;
         let lock = take_lock(&dir)?;
         let keys = (config.master_key, config.former_master_key);
         let Meta {
@@ -441,8 +443,10 @@ fn open_meta(
         Database::open_with(dir, &crate::functions::META, unlock)?;
     if !unwiped.is_empty() {
         meta.write_anew(|to| unwiped.done(to))?;
-    } else if is_wrapped_anew {
-        meta.empty_log_now()?;
+    } else if is_wrapped_anew && !meta.empty_log_now()? {
+        tracing::warn!(
+            "somebody reads the log: data keys as the former master key wrapped them are in it until the server stops"
+        );
     }
     if is_given {
         MasterKeys::forget_kept(dir)?;

@@ -206,9 +206,9 @@ impl Images {
         Ok(freed)
     }
 
-    /// Removes a layer that nobody may have any more, however new it is.
-    pub(crate) async fn discard(&self, diff_id: Sha256) -> Result<(), Error> {
-        self.remove_older(diff_id, Duration::ZERO).await.map(|_| ())
+    /// Removes a layer that nobody may have any more, unless somebody put it within this time.
+    pub(crate) async fn discard(&self, diff_id: Sha256, within: Duration) -> Result<(), Error> {
+        self.remove_older(diff_id, within).await.map(|_| ())
     }
 
     async fn remove(&self, diff_id: Sha256) -> Result<u64, Error> {

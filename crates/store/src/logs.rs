@@ -92,8 +92,8 @@ impl Logs {
             return;
         }
         let (queue, failed) = (self.queue.clone(), self.queue.clone());
-        let protections = self.protections.clone();
-        let write = move |to: &Connection| queue.write(to, &protections);
+        let (protections, clock) = (self.protections.clone(), self.clock.clone());
+        let write = move |to: &Connection| queue.write(to, &protections, &*clock);
         let lose = move || failed.drop_written();
         let written = self.database.write_later("write logs", write, lose);
         if written.is_err() {

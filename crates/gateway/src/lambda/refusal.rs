@@ -53,7 +53,6 @@ pub(crate) fn stale_revision(operation: &str) -> ApiError {
     ApiError::new(Exception::PreconditionFailed, message)
 }
 
-/// Nothing a caller can do about: the whole story goes to the server's log, once.
 /// The account's code may not take more. In AWS's words.
 pub(crate) fn code_storage_full() -> ApiError {
     let message = "Code storage limit exceeded.";
@@ -76,6 +75,7 @@ fn too_many_queues(max: u32) -> ApiError {
     ApiError::new(Exception::OverLimit, message)
 }
 
+/// Nothing a caller can do about: the whole story goes to the server's log, once.
 impl From<kiln_store::Error> for ApiError {
     fn from(error: kiln_store::Error) -> Self {
         // Handlers look first, so this one was deleted in between.

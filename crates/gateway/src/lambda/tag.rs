@@ -134,13 +134,13 @@ pub(crate) fn settle(latest: &mut Configuration, tags: &BTreeMap<String, String>
     latest.start = start_mode(tags)?;
     latest.network = network(tags)?;
     latest.slots = slots(tags)?;
+    tenancy::check(latest)?;
     check_slots(latest)
 }
 
 /// Whether the version's runtime can take as many invocations at a time as its tags say: those that
 /// Kiln brings take one.
 pub(crate) fn check_slots(latest: &Configuration) -> Result<()> {
-    tenancy::check(latest)?;
     let built_in = latest.runtime.as_ref();
     let built_in = built_in.filter(|runtime| runtime.language() != Language::Provided);
     match built_in {

@@ -32,7 +32,7 @@ async fn memory_beyond_the_limit_kills_and_is_counted() {
 async fn the_kernel_ends_functions_before_anything_else() {
     let rig = Rig::start().await;
     let ran = rig.sh("cat /proc/self/oom_score_adj").await;
-    assert_eq!(ran.output.trim(), "500");
+    assert_eq!(ran.output.trim(), "1000");
     rig.end().await;
 }
 

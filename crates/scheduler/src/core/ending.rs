@@ -100,7 +100,7 @@ impl Core {
 
     /// How many instances of an account there are.
     pub fn instances_of(&self, account: &AccountId) -> usize {
-        let pools = self.instances.iter().map(|(_, instance)| instance.pool);
+        let pools = self.instances.values().map(|instance| instance.pool);
         pools
             .filter(|no| self.pools[*no].key.id.account == *account)
             .count()

@@ -1,6 +1,7 @@
 //! Removes the files of an account: packages of code and layers of images that nobody else has. Those of objects go with their rows.
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
 
 use kiln_types::{AccountId, Sha256};
 use rusqlite::Connection;
@@ -34,13 +35,15 @@ impl Store {
         images.flat_map(|image| image.layers.clone()).collect()
     }
 
-    /// Removes those that no other account has.
+    /// Removes those that no other account has. What was put since the erasure was begun is another's, who is about to use it.
     pub(super) async fn remove_files(&self, progress: &Progress) -> Result<(), Error> {
+        let begun = self.clock().timestamp().as_millis() - progress.begun;
+        let begun = Duration::from_millis(begun.max(0).unsigned_abs());
         for sha256 in self.doomed_packages(progress).await? {
-            self.artifacts().discard(sha256).await?;
+            self.artifacts().discard(sha256, begun).await?;
         }
         for digest in self.doomed_layers(progress) {
-            self.images().discard(digest).await?;
+            self.images().discard(digest, begun).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use kiln_types::{AccountId, Timestamp};
 use rusqlite::Connection;
 
 use super::tables::{Of, TABLES, Whose};
-use super::{Progress, find, write};
+use super::{find, write};
 use crate::database::Database;
 use crate::error::{Doing, Error};
 use crate::handle::Store;
@@ -92,9 +92,10 @@ impl Store {
                 to.execute(&delete, [id.as_str()]).doing("erase rows")?;
             }
             let destroyed = vault.destroy(to, &id)?;
-            let mut progress: Progress = find(to, &id)?.unwrap_or_default();
-            progress.destroyed(&destroyed, now);
-            write(to, &id, &progress)?;
+            if let Some(mut progress) = find(to, &id)? {
+                progress.destroyed(&destroyed, now);
+                write(to, &id, &progress)?;
+            }
             Ok::<_, Error>(destroyed)
         };
         let (store, id) = (self.clone(), account.clone());

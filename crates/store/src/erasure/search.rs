@@ -48,28 +48,32 @@ struct Hit {
     is_in_name: bool,
 }
 
+fn is_meta(path: &Path) -> bool {
+    path.to_string_lossy().starts_with(META)
+}
+
 impl Store {
-    /// Looks everywhere. When nothing is found that should not be there, the note of the erasure is removed.
-    pub(super) async fn prove(&self, progress: &Progress, to: &mut Erased) -> Result<(), Error> {
+    /// Looks everywhere but where the note of the erasure is.
+    pub(super) async fn search(&self, progress: &Progress, to: &mut Erased) -> Result<(), Error> {
         self.look_for_rows(progress, to).await?;
-        let account = to.account.clone();
-        let needles = || needles(&account, progress);
         to.searched.markers = progress.markers.len() as u64;
-        let is_meta = |path: &Path| path.to_string_lossy().starts_with(META);
-        let (searched, hits) = self.look(needles(), move |path| !is_meta(path)).await?;
+        let needles = needles(&to.account, progress);
+        let (searched, hits) = self.look(needles, |path| !is_meta(path)).await?;
         to.searched.add(&searched);
-        self.judge(&hits, progress, to).await?;
-        if !to.left.is_empty() {
-            return Ok(());
-        }
-        // What says where to go on after a crash says it in the file that must be searched last.
+        self.judge(&hits, progress, to).await
+    }
+
+    /// Removes the note, which says where to go on after a crash, and looks into the file that it was in. When something is found
+    /// there the note is written again.
+    pub(super) async fn finish(&self, progress: &Progress, to: &mut Erased) -> Result<(), Error> {
         let id = to.account.clone();
         let work = move |connection: &Connection| remove(connection, &id);
         self.meta()
             .write::<_, Error>("finish erasure", work)
             .await?;
         self.meta().wipe().await?;
-        let (searched, hits) = self.look(needles(), is_meta).await?;
+        let needles = needles(&to.account, progress);
+        let (searched, hits) = self.look(needles, is_meta).await?;
         to.searched.add(&searched);
         self.judge(&hits, progress, to).await?;
         if !to.left.is_empty() {

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use kiln_types::Timestamp;
 use kiln_types::account::AccountId;
+use kiln_types::{Clock, Moment, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::LogError;
@@ -53,7 +53,9 @@ pub struct KeptProtection {
 
 /// The policies of all groups that have one, ready for use. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Protections(Arc<RwLock<HashMap<(AccountId, String), Arc<DataProtection>>>>);
+pub(super) struct Protections(Arc<RwLock<ByGroup>>);
+
+type ByGroup = HashMap<(AccountId, String), Arc<DataProtection>>;
 
 impl DataProtection {
     /// What a policy's document says.
@@ -72,9 +74,9 @@ impl DataProtection {
         }
     }
 
-    /// A message with `*` for each character of what is masked; after some time, of all of it.
-    pub fn mask<'t>(&self, message: &'t str, time_max: Duration) -> Cow<'t, str> {
-        let search = AssertUnwindSafe(|| self.find(message, time_max));
+    /// A message with `*` for each character of what is masked; of all of it, when the time `is_over` before that is known.
+    pub fn mask<'t>(&self, message: &'t str, is_over: impl Fn() -> bool) -> Cow<'t, str> {
+        let search = AssertUnwindSafe(|| self.find(message, is_over));
         match catch_unwind(search) {
             Ok(Some(found)) if found.is_empty() => Cow::Borrowed(message),
             Ok(Some(found)) => Cow::Owned(masked(message, found)),
@@ -83,16 +85,15 @@ impl DataProtection {
     }
 
     /// Where there is something to mask; none when there was not the time to know.
-    fn find(&self, message: &str, time_max: Duration) -> Option<Vec<Range<usize>>> {
-        let begun = Instant::now();
+    fn find(&self, message: &str, is_over: impl Fn() -> bool) -> Option<Vec<Range<usize>>> {
         let mut found = Vec::new();
         for identifier in &self.identifiers {
-            if begun.elapsed() > time_max {
+            if is_over() {
                 return None;
             }
             for (count, (range, is_meant)) in identifier.find(message).enumerate() {
                 // Matches that are near are many.
-                if count % 16 == 15 && begun.elapsed() > time_max {
+                if count % 16 == 15 && is_over() {
                     return None;
                 }
                 if is_meant {
@@ -124,26 +125,40 @@ fn masked(message: &str, mut found: Vec<Range<usize>>) -> String {
 /// How long the messages of accounts have been searched since a moment.
 #[derive(Default)]
 pub(super) struct Spent {
-    since: Option<Instant>,
+    since: Moment,
     of: HashMap<AccountId, Duration>,
 }
 
 impl Spent {
+    /// Gives each account its time for each period that has gone by; who spent more still owes it.
+    fn forgive(&mut self, now: Moment) {
+        let periods = now.since(self.since).as_millis() / PERIOD.as_millis();
+        let periods = u32::try_from(periods).unwrap_or(u32::MAX);
+        if periods == 0 {
+            return;
+        }
+        self.since = self.since + PERIOD.saturating_mul(periods);
+        let given = TIME_MAX.saturating_mul(periods);
+        for spent in self.of.values_mut() {
+            *spent = spent.saturating_sub(given);
+        }
+        self.of.retain(|_, spent| !spent.is_zero());
+    }
+
     /// Masks a message of an account's, in the time that it has left.
     pub(super) fn mask<'t>(
         &mut self,
+        clock: &dyn Clock,
         account: &AccountId,
         protection: &DataProtection,
         message: &'t str,
     ) -> Cow<'t, str> {
-        let begun = Instant::now();
-        if self.since.is_none_or(|since| begun - since > PERIOD) {
-            self.since = Some(begun);
-            self.of.clear();
-        }
+        let begun = clock.now();
+        self.forgive(begun);
         let spent = self.of.entry(account.clone()).or_default();
-        let masked = protection.mask(message, TIME_MAX.saturating_sub(*spent));
-        *spent += begun.elapsed();
+        let left = TIME_MAX.saturating_sub(*spent);
+        let masked = protection.mask(message, || clock.now().since(begun) >= left);
+        *spent += clock.now().since(begun);
         masked
     }
 }
@@ -240,6 +255,7 @@ pub(super) fn read(
 
 #[cfg(test)]
 mod tests {
+    use kiln_types::ManualClock;
     use serde_json::json;
 
     use super::*;
@@ -271,7 +287,7 @@ mod tests {
             ("ädä@example.org", "ä************"),
             ("", ""),
         ] {
-            assert_eq!(both.mask(message, TIME_MAX), masked);
+            assert_eq!(both.mask(message, || false), masked);
         }
     }
 
@@ -281,7 +297,7 @@ mod tests {
         let email = "arn:aws:dataprotection::aws:data-identifier/EmailAddress";
         let both = protection(&[ip, email]);
         assert_eq!(
-            both.mask("x 10.0.0.1@a.org y", TIME_MAX),
+            both.mask("x 10.0.0.1@a.org y", || false),
             "x ************** y"
         );
     }
@@ -289,21 +305,27 @@ mod tests {
     #[test]
     fn a_policy_that_cannot_be_read_lets_nothing_through() {
         let all = DataProtection::of_everything("{".to_owned());
-        assert_eq!(all.mask("a\nbü", TIME_MAX), "****");
+        assert_eq!(all.mask("a\nbü", || false), "****");
     }
 
     #[test]
     fn who_has_no_time_left_has_everything_masked_and_nobody_else_has() {
-        let order = protection(&["Order"]);
+        let (order, clock) = (protection(&["Order"]), ManualClock::default());
         let (one, two): (AccountId, AccountId) = (
             "111111111111".parse().unwrap(),
             "222222222222".parse().unwrap(),
         );
         let mut spent = Spent {
-            since: Some(Instant::now()),
+            since: clock.now(),
             of: [(one.clone(), TIME_MAX)].into(),
         };
-        assert_eq!(spent.mask(&one, &order, "ab"), "**");
-        assert_eq!(spent.mask(&two, &order, "ab"), "ab");
+        assert_eq!(spent.mask(&clock, &one, &order, "ab"), "**");
+        assert_eq!(spent.mask(&clock, &two, &order, "ab"), "ab");
+        // Who took three periods' time waits for three.
+        spent.of.insert(one.clone(), TIME_MAX * 3);
+        spent.forgive(clock.now() + PERIOD * 2);
+        assert_eq!(spent.of[&one], TIME_MAX);
+        spent.forgive(clock.now() + PERIOD * 3);
+        assert!(!spent.of.contains_key(&one));
     }
 }

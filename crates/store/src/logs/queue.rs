@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kiln_types::log::{LogRecord, LogStream};
-use kiln_types::{AccountId, Timestamp};
+use kiln_types::{AccountId, Clock, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::event::OVERHEAD_BYTES;
@@ -35,6 +35,13 @@ struct Waiting {
     bytes: usize,
     /// Whether records were lost since what waited was taken last.
     is_losing: bool,
+}
+
+/// What records are masked by.
+struct Masking<'a> {
+    protections: &'a Protections,
+    spent: &'a mut Spent,
+    clock: &'a dyn Clock,
 }
 
 /// The records of one stream in one batch, in the order in which they came.
@@ -84,11 +91,17 @@ impl Queue {
         &self,
         connection: &Connection,
         protections: &Protections,
+        clock: &dyn Clock,
     ) -> Result<(), Error> {
         let records = self.take();
         self.written.store(records.len() as u64, Ordering::Relaxed);
         let mut spent = self.spent.lock().expect("no holder panics");
-        write(connection, records, protections, &mut spent)
+        let mut masking = Masking {
+            protections,
+            spent: &mut spent,
+            clock,
+        };
+        write(connection, records, &mut masking)
     }
 
     /// What was written last was not committed.
@@ -108,8 +121,7 @@ impl Queue {
 fn write(
     connection: &Connection,
     records: Vec<(Timestamp, LogRecord)>,
-    protections: &Protections,
-    spent: &mut Spent,
+    masking: &mut Masking<'_>,
 ) -> Result<(), Error> {
     let mut streams: HashMap<Arc<LogStream>, Batch> = HashMap::new();
     for (ingested, record) in records {
@@ -128,8 +140,8 @@ fn write(
     }
     let mut seq = read_count(connection).doing("count log events")?;
     for (stream, mut batch) in streams {
-        if let Some(protection) = protections.of(&stream.account, &stream.group) {
-            batch.mask(&stream.account, &protection, spent);
+        if let Some(protection) = masking.protections.of(&stream.account, &stream.group) {
+            batch.mask(&stream.account, &protection, masking);
         }
         let created = batch.records[0].0;
         group::create(connection, &stream.account, &stream.group, created)?;
@@ -149,9 +161,15 @@ fn read_count(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 impl Batch {
-    fn mask(&mut self, account: &AccountId, protection: &DataProtection, spent: &mut Spent) {
+    fn mask(
+        &mut self,
+        account: &AccountId,
+        protection: &DataProtection,
+        masking: &mut Masking<'_>,
+    ) {
         for (_, record) in &mut self.records {
-            if let Cow::Owned(masked) = spent.mask(account, protection, &record.message) {
+            let Masking { spent, clock, .. } = masking;
+            if let Cow::Owned(masked) = spent.mask(*clock, account, protection, &record.message) {
                 record.message = masked;
             }
         }

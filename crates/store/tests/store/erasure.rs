@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
+use kiln_store::erasure::Erased;
 use kiln_store::messages::Settings;
 use kiln_store::objects::{About, NewObject, OnlyIf};
 use kiln_store::queue::Delivery;
@@ -48,6 +49,13 @@ fn says(id: &str, place: &str) -> String {
         if id == ONE { "one" } else { "other" },
         "x".repeat(24)
     )
+}
+
+/// Erases the account, to the end.
+pub(crate) async fn erase(store: &Store) -> Erased {
+    let witness = async |_: &Erased| Ok(());
+    let erased = store.erase(&account(ONE), witness).await.unwrap();
+    erased.expect("it was begun")
 }
 
 async fn put_package(store: &Store, account: &AccountId, text: &str) -> Code {
@@ -301,7 +309,7 @@ async fn nothing_is_left_of_an_erased_account_and_all_of_another() {
     let keys = store.keys().list(&account(ONE));
     store.begin_erasure(&account(ONE)).await.unwrap();
     assert!(!store.keys().get(&keys[0].id).unwrap().active);
-    let erased = store.erase(&account(ONE)).await.unwrap();
+    let erased = erase(&store).await;
     assert_eq!(erased.left, Vec::<String>::new());
     assert_eq!(erased.kept, []);
     for (table, count) in [
@@ -370,7 +378,7 @@ async fn an_erasure_goes_on_after_a_crash_and_says_what_there_was_at_its_beginni
     ));
     // Once more is the same.
     store.begin_erasure(&account(ONE)).await.unwrap();
-    let erased = store.erase(&account(ONE)).await.unwrap();
+    let erased = erase(store).await;
     assert_eq!(erased.left, Vec::<String>::new());
     assert_eq!(erased.removed["function"], 2);
     assert_eq!(holding(sample.dir.path(), ONE), Vec::<String>::new());
@@ -385,7 +393,7 @@ async fn nothing_is_kept_of_an_account_that_is_being_erased() {
     let sample = Sample::new();
     fill(&sample.store, ONE).await;
     sample.store.begin_erasure(&account(ONE)).await.unwrap();
-    let erased = sample.store.erase(&account(ONE)).await.unwrap();
+    let erased = erase(&sample.store).await;
     assert_eq!(erased.left, Vec::<String>::new());
     // What ran may say so afterwards.
     let sum = FunctionId {
@@ -419,7 +427,7 @@ async fn what_another_account_says_of_an_erased_one_is_told_and_stays() {
     sent.queue = queue;
     messages.send(vec![sent], at(0)).await.unwrap();
     sample.store.begin_erasure(&account(ONE)).await.unwrap();
-    let erased = sample.store.erase(&account(ONE)).await.unwrap();
+    let erased = erase(&sample.store).await;
     assert_eq!(erased.left, Vec::<String>::new());
     let kept: Vec<_> = erased.kept.iter().map(|kept| kept.why.as_str()).collect();
     assert_eq!(kept, ["rows of other accounts mention it"]);
@@ -432,14 +440,20 @@ async fn a_file_that_nobody_knows_keeps_an_erasure_from_being_done() {
     let stray = sample.dir.path().join("stray");
     fs::write(&stray, format!("account {ONE}")).unwrap();
     sample.store.begin_erasure(&account(ONE)).await.unwrap();
-    let erased = sample.store.erase(&account(ONE)).await.unwrap();
+    let erased = erase(&sample.store).await;
     assert_eq!(erased.left, ["the id in stray"]);
     assert_eq!(
         sample.store.tenants().erasing().await.unwrap(),
         [account(ONE)]
     );
     fs::remove_file(stray).unwrap();
-    let erased = sample.store.erase(&account(ONE)).await.unwrap();
+    let erased = erase(&sample.store).await;
     assert_eq!(erased.left, Vec::<String>::new());
     assert_eq!(sample.store.tenants().erasing().await.unwrap(), []);
+    // Who waited for that one to end has nothing to do, and does nothing to an account that is made anew.
+    let made = sample.store.create_tenant(tenant(ONE)).await.unwrap();
+    let witness = async |_: &Erased| panic!("there is nothing to tell");
+    let again = sample.store.erase(&account(ONE), witness).await;
+    assert_eq!(again.unwrap(), None);
+    assert!(sample.store.keys().get(&made.1.id).is_some());
 }

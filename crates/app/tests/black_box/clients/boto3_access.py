@@ -117,19 +117,19 @@ assert "X-Amz-Signature" in location, location
 # A bucket's policy lets in whom nothing else allows it, and keeps out whom everything is allowed.
 s3.create_bucket(Bucket="shared")
 s3.put_object(Bucket="shared", Key="k", Body=b"1")
-reader, admin = user("reader"), user("admin", allow("*"))
+guest, chief = user("guest"), user("chief", allow("*"))
 with raises("AccessDenied", 403):
-    reader.client("s3").get_object(Bucket="shared", Key="k")
-principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/reader"}
+    guest.client("s3").get_object(Bucket="shared", Key="k")
+principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/guest"}
 let_in = allow("s3:GetObject", "arn:aws:s3:::shared/*", Principal=principal)
-keep_out = {**deny("s3:GetObject", "arn:aws:s3:::shared/*"), "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/admin"}}
+keep_out = {**deny("s3:GetObject", "arn:aws:s3:::shared/*"), "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/chief"}}
 s3.put_bucket_policy(Bucket="shared", Policy=document(let_in, keep_out))
-assert reader.client("s3").get_object(Bucket="shared", Key="k")["Body"].read() == b"1"
-for client, call in [(reader.client("s3"), "delete_object"), (admin.client("s3"), "get_object")]:
+assert guest.client("s3").get_object(Bucket="shared", Key="k")["Body"].read() == b"1"
+for client, call in [(guest.client("s3"), "delete_object"), (chief.client("s3"), "get_object")]:
     with raises("AccessDenied", 403):
         getattr(client, call)(Bucket="shared", Key="k")
 s3.delete_bucket_policy(Bucket="shared")
-assert admin.client("s3").get_object(Bucket="shared", Key="k")["Body"].read() == b"1"
+assert chief.client("s3").get_object(Bucket="shared", Key="k")["Body"].read() == b"1"
 
 
 # Inside, a function may what its role allows and nothing else; a change holds at once.

@@ -252,9 +252,10 @@ functions.get_waiter("function_active_v2").wait(FunctionName="till")
 answer = functions.invoke(FunctionName="till", Payload=json.dumps(["shop/db", "mail/1"]))
 assert json.load(answer["Payload"]) == ["hunter4", "AccessDeniedException"], answer
 
-# A mapping listens with a secret that its function's role, or whoever makes it, may read; partial ARNs are whole ones then.
-mapper = user("mapper", allow("lambda:*")).client("lambda")
+# A mapping listens with a secret that whoever makes it may read, and its function's role need not; partial ARNs are whole ones then.
 partial = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+readable = allow("secretsmanager:GetSecretValue", f"{partial}shop/db-??????")
+mapper = user("mapper", allow("lambda:*"), readable).client("lambda")
 
 
 def mapping(secret):

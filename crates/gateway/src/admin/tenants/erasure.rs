@@ -13,6 +13,7 @@ use tracing::{error, info};
 use super::{incomplete, of_tables};
 use crate::config::{Config, Deps};
 use crate::error::{ApiError, Result};
+use crate::lambda::refusal::not_found;
 
 /// How long event source mappings may take to remove what they made at their sources. After that it stays there.
 const SOURCES_WITHIN: Duration = Duration::from_secs(15);
@@ -58,8 +59,9 @@ pub(crate) fn resume(config: &Arc<Config>, deps: &Arc<Deps>) {
 
 /// Erases an account, from wherever that was interrupted.
 pub(super) async fn run(deps: &Arc<Deps>, config: &Config, account: &AccountId) -> Result<Report> {
-    let erased = match erase(deps, account).await {
-        Ok(erased) => erased,
+    let erased = match erase(deps, config, account).await {
+        Ok(Some(erased)) => erased,
+        Ok(None) => return Err(not_found(format!("Account {account} is erased already."))),
         // It goes on at the next start.
         Err(kiln_store::Error::Closed) => return Err(ApiError::internal()),
         Err(failure) => {
@@ -67,8 +69,10 @@ pub(super) async fn run(deps: &Arc<Deps>, config: &Config, account: &AccountId) 
             return Err(ApiError::internal());
         }
     };
-    note(deps, config, &erased).await?;
     if !erased.left.is_empty() {
+        note(deps, config, &erased)
+            .await
+            .map_err(|_| ApiError::internal())?;
         error!(%account, left = ?erased.left, "an account is not erased: something is left of it");
         return Err(incomplete(account, &erased.left));
     }
@@ -84,7 +88,12 @@ pub(super) async fn run(deps: &Arc<Deps>, config: &Config, account: &AccountId) 
     })
 }
 
-async fn erase(deps: &Deps, account: &AccountId) -> std::result::Result<Erased, kiln_store::Error> {
+/// None: who asked first is done with it.
+async fn erase(
+    deps: &Deps,
+    config: &Config,
+    account: &AccountId,
+) -> std::result::Result<Option<Erased>, kiln_store::Error> {
     let store = &deps.store;
     store.begin_erasure(account).await?;
     remove_mappings(deps, account).await?;
@@ -99,8 +108,10 @@ async fn erase(deps: &Deps, account: &AccountId) -> std::result::Result<Erased, 
     loop {
         // What was ended says so a moment later: to the queue of events, to logs, of its snapshot's files.
         tokio::time::sleep(TRY_EVERY).await;
-        let erased = store.erase(account).await?;
-        if erased.left.is_empty() || tries == TRIES_MAX {
+        let witness = async |erased: &Erased| note(deps, config, erased).await;
+        let erased = store.erase(account, witness).await?;
+        let is_done = |erased: &Erased| erased.left.is_empty();
+        if erased.as_ref().is_none_or(is_done) || tries == TRIES_MAX {
             return Ok(erased);
         }
         tries += 1;
@@ -136,7 +147,11 @@ async fn remove_mappings(
 }
 
 /// Writes down what was removed and found, whoever asked for it.
-async fn note(deps: &Deps, config: &Config, erased: &Erased) -> Result<()> {
+async fn note(
+    deps: &Deps,
+    config: &Config,
+    erased: &Erased,
+) -> std::result::Result<(), kiln_store::Error> {
     let now = deps.clock.timestamp();
     let record = json!({
         "eventVersion": "1.11",
@@ -165,9 +180,5 @@ async fn note(deps: &Deps, config: &Config, erased: &Erased) -> Result<()> {
         },
     });
     let audit = deps.store.audit();
-    let written = audit.append(&config.account, now, record.to_string()).await;
-    written.map_err(|failure| {
-        error!(%failure, "an erasure could not be written into the audit log");
-        ApiError::internal()
-    })
+    audit.append(&config.account, now, record.to_string()).await
 }

@@ -12,7 +12,7 @@ use super::package::{Package, Source};
 use super::role::check_role;
 use super::runtime::check_architecture;
 use super::settings::Settings;
-use super::{dead_letter, file_system, image, prepare, snap_start, wasm};
+use super::{dead_letter, file_system, image, prepare, snap_start, tenancy, wasm};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated::{CreateFunctionRequest as Input, FunctionConfiguration as Output};
@@ -75,6 +75,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     latest.is_per_tenant = input.tenancy_config.is_some();
     change.apply(&mut latest);
     tag::settle(&mut latest, &tags)?;
+    tenancy::check(&latest)?;
     snap_start::check(&latest)?;
     attach::check_size(&latest)?;
     signing::check_new(context, signing.as_deref(), &target.arn, &latest).await?;

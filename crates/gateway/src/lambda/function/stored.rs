@@ -40,9 +40,10 @@ pub(super) async fn read(
     }
     let room = context.deps.store.artifacts().room_for(object.size);
     let room = room.map_err(|_| super::package::crowded())?;
+    let size = usize::try_from(object.size).map_err(|_| ApiError::internal())?;
     let mut reader = objects.read(&object, 0, object.size).ok_or_else(missing)?;
     let reading = context.deps.tracker.spawn_blocking(move || {
-        let mut whole = BytesMut::new();
+        let mut whole = BytesMut::with_capacity(size);
         loop {
             let bytes = reader.read(READ_BYTES)?;
             if bytes.is_empty() {
@@ -66,8 +67,12 @@ async fn in_directory(
             "The specified version does not exist.",
         ));
     }
+    // How large it is shows when it is read.
+    let room = context.deps.store.artifacts();
+    let room = room.room_for(limits::UNZIPPED_BYTES_MAX);
+    let room = room.map_err(|_| super::package::crowded())?;
     let read = context.deps.store.buckets().get_object(bucket, key).await;
-    read.map_err(|error| match error {
+    read.map(|zip| room.keep(zip)).map_err(|error| match error {
         BucketError::NoSuchBucket(_) => refused(
             "NoSuchBucket",
             "The specified bucket does not exist. On this Kiln server it is one of the object store's, or a directory \

@@ -5,7 +5,7 @@ use super::configuration::render;
 use super::memory::check_memory;
 use super::role::check_role;
 use super::settings::Settings;
-use super::{dead_letter, file_system, image, snap_start};
+use super::{dead_letter, file_system, image, snap_start, tenancy};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{
@@ -50,6 +50,7 @@ pub(crate) async fn handle(context: &Context, mut input: Input) -> Result<Output
     let changed = change_latest(context, &target, revision, After::Keep, |latest| {
         change.apply(latest);
         tag::check_slots(latest)?;
+        tenancy::check(latest)?;
         snap_start::check(latest)?;
         attach::check_size(latest)
     });

@@ -10,6 +10,8 @@ use regex::{Regex, RegexBuilder};
 
 use super::document::{InvalidProtection, invalid};
 
+/// Digits of a card's number.
+const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 /// Bytes that a compiled pattern may take, and as many for what is learned while it is used.
 const REGEX_BYTES_MAX: usize = 256 * 1024;
 
@@ -104,7 +106,7 @@ const KNOWN: [Managed; 16] = [
     ),
 ];
 
-const IP: &str = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}";
+const IP: &str = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.[0-9]{1,3}){0,3}";
 // A key that a message breaks off is masked to its end.
 const OPENSSH: &str =
     r"(?s)-----BEGIN OPENSSH PRIVATE KEY-----.*?(?:-----END OPENSSH PRIVATE KEY-----|\z)";
@@ -178,9 +180,24 @@ impl Identifier {
     ) -> impl Iterator<Item = (Range<usize>, bool)> + 't {
         let is_possible = self.beside.as_ref().is_none_or(|it| it.is_match(message));
         let message = if is_possible { message } else { "" };
-        let found = self.pattern.find_iter(message).map(|found| found.range());
-        found.map(|range| (range.clone(), (self.is_meant)(message, range)))
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let range = self.pattern.find_at(message, at)?.range();
+            let is_meant = (self.is_meant)(message, range.clone());
+            // What is not meant may begin with something that is: patterns take as much as they can.
+            at = match is_meant && !range.is_empty() {
+                true => range.end,
+                false => next_char(message, range.start)?,
+            };
+            Some((range, is_meant))
+        })
     }
+}
+
+/// Where the character after this one begins; none at the end.
+fn next_char(text: &str, at: usize) -> Option<usize> {
+    let length = text[at..].chars().next()?.len_utf8();
+    Some(at + length)
 }
 
 fn compile(name: &str, pattern: &str) -> Result<Regex, InvalidProtection> {
@@ -228,9 +245,18 @@ fn is_ssn(text: &str, range: Range<usize>) -> bool {
     is_area && parts.next() != Some("00") && parts.next() != Some("0000")
 }
 
-/// By Luhn's check digit.
+/// Whether some of its groups together are a card's number, by Luhn's check digit: other numbers may stand beside it.
 fn is_card(text: &str, range: Range<usize>) -> bool {
-    let digits = digits(&text[range]);
+    let groups: Vec<&str> = text[range].split([' ', '-']).collect();
+    (0..groups.len()).any(|first| {
+        (first + 1..=groups.len()).any(|end| {
+            let digits = groups[first..end].concat();
+            CARD_DIGITS.contains(&digits.len()) && has_check_digit(&digits)
+        })
+    })
+}
+
+fn has_check_digit(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()
         .rev()
@@ -243,7 +269,7 @@ fn is_card(text: &str, range: Range<usize>) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 /// By its check digits: 97 leaves 1.
@@ -280,10 +306,6 @@ fn is_vin(text: &str, range: Range<usize>) -> bool {
     number.chars().nth(8) == Some(expected) && number.contains(|c: char| c.is_ascii_alphabetic())
 }
 
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +331,22 @@ mod tests {
                 "IpAddress",
                 "std::io at 12:30:45, [2001:db8::1]:80",
                 &["2001:db8::1"],
+            ),
+            (
+                "CreditCardNumber",
+                "4111 1111 1111 1111 12/27, order 35 4111-1111-1111-1111",
+                &["4111 1111 1111 1111 12", "35 4111-1111-1111-1111"],
+            ),
+            (
+                "CreditCardNumber",
+                "4111111111111111 123",
+                &["4111111111111111 123"],
+            ),
+            ("IpAddress", "12:30:45:10.0.0.1", &["10.0.0.1"]),
+            (
+                "IpAddress",
+                "at ::ffff:192.168.1.20,",
+                &["::ffff:192.168.1.20"],
             ),
             (
                 "CreditCardNumber",
