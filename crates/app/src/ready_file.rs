@@ -87,13 +87,15 @@ pub(crate) fn memory_dir() -> Option<PathBuf> {
         let dirs = dirs.into_string().ok()?;
         dirs.split(':').next().map(PathBuf::from)
     });
-    let of_user = || named("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("kiln"));
-    let dir = of_service
-        .or_else(of_user)
-        .unwrap_or_else(|| PathBuf::from("/run/kiln"));
+    let own = fs::metadata("/proc/self").ok()?.uid();
+    // Root's environment may be somebody else's, by `su`.
+    let of_user = || match own {
+        0 => Some(PathBuf::from("/run/kiln")),
+        _ => named("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("kiln")),
+    };
+    let dir = of_service.or_else(of_user)?;
     let _ = DirBuilder::new().mode(0o700).create(&dir);
     let about = fs::symlink_metadata(&dir).ok()?;
-    let own = fs::metadata("/proc/self").ok()?.uid();
     let is_private =
         about.is_dir() && about.uid() == own && about.permissions().mode() & 0o022 == 0;
     is_private.then_some(dir)

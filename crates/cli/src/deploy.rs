@@ -184,9 +184,21 @@ async fn deploy(client: &Client, name: &str, attached: &Attached, args: &Args) -
         None => create(client, name, &package, attached, args).await,
         Some(existing) => {
             let existing = &existing["Configuration"];
+            check_tenancy(name, existing, args)?;
             update(client, name, existing, &package, attached, args).await
         }
     }
+}
+
+/// Refuses to let its owner believe that a function which is there tells its tenants apart.
+fn check_tenancy(name: &str, existing: &Value, args: &Args) -> Result<()> {
+    if args.per_tenant && existing["TenancyConfig"].is_null() {
+        bail!(
+            "the function {name} is there, and whether it tells its tenants apart is said when it is made\n  next: \
+             `kiln delete {name}` and deploy it again, or give it another --name"
+        );
+    }
+    Ok(())
 }
 
 /// The role given, or one that every account has.

@@ -18,6 +18,7 @@ pub(super) async fn deploy(
         None => create(client, name, uri, attached, args).await,
         Some(existing) => {
             let existing = &existing["Configuration"];
+            super::check_tenancy(name, existing, args)?;
             update(client, name, uri, existing, attached, args).await
         }
     }

@@ -255,3 +255,16 @@ fn name_given_must_be_one() {
     };
     assert!(function_name(&args).is_err());
 }
+
+#[test]
+fn a_function_that_is_there_is_not_said_to_tell_its_tenants_apart() {
+    let args = Args {
+        per_tenant: true,
+        ..Args::default()
+    };
+    let refused = check_tenancy("shop", &json!({}), &args).unwrap_err();
+    assert!(refused.to_string().contains("kiln delete shop"));
+    let existing = json!({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}});
+    check_tenancy("shop", &existing, &args).unwrap();
+    check_tenancy("shop", &json!({}), &Args::default()).unwrap();
+}

@@ -80,6 +80,9 @@ pub(super) fn identifiers(text: &str) -> Result<Vec<Identifier>, InvalidProtecti
             "the policy has more than {DOCUMENT_LENGTH_MAX} characters"
         )));
     }
+    if !text.trim_start().starts_with('{') {
+        return Err(invalid("the policy is no JSON object"));
+    }
     let document: Document = serde_json::from_str(text)
         .map_err(|error| invalid(format!("the policy cannot be read: {error}")))?;
     if document.version != VERSION {
