@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 use crate::database::{Checkpoint, Database, Durability, Spec};
 use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::layers;
 use crate::signing;
 use crate::tenants::{Quotas, check_code};
 use crate::vault::Vault;
@@ -57,7 +58,7 @@ pub(crate) const META: Spec = Spec {
             active INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
     ",
-        crate::layers::TABLES,
+        layers::TABLES,
         crate::keys::TABLES,
         crate::mappings::TABLE,
         crate::apis::TABLES,
@@ -102,7 +103,7 @@ impl Functions {
         Ok(Self {
             database,
             documents,
-            layers: Documents::of(vault, "layer_version", "a layer"),
+            layers: layers::documents(vault),
             quotas: quotas.clone(),
             snapshot: Arc::new(RwLock::new(snapshot)),
             changes,

@@ -13,6 +13,7 @@ use rusqlite::{Connection, params};
 use crate::database::Database;
 use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::functions;
 use crate::tenants::{Quotas, check_code};
 use crate::vault::Vault;
 
@@ -53,7 +54,7 @@ impl Layers {
         vault: &Vault,
         quotas: &Quotas,
     ) -> Result<Self, Error> {
-        let documents = Documents::of(vault, "layer_version", "a layer");
+        let documents = documents(vault);
         let mut snapshot = Snapshot::new();
         for layer in documents.all(&database)? {
             put(&mut snapshot, Arc::new(layer));
@@ -61,7 +62,7 @@ impl Layers {
         Ok(Self {
             database,
             documents,
-            functions: Documents::of(vault, "function", "a function"),
+            functions: functions::documents(vault),
             quotas: quotas.clone(),
             snapshot: Arc::new(RwLock::new(snapshot)),
         })
@@ -202,6 +203,11 @@ impl Layers {
             )
         }
     }
+}
+
+/// Where layers are kept.
+pub(crate) fn documents(vault: &Vault) -> Documents {
+    Documents::of(vault, "layer_version", "a layer")
 }
 
 fn put(snapshot: &mut Snapshot, layer: Arc<LayerVersion>) {

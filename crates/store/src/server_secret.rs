@@ -46,8 +46,7 @@ fn find_or_make(vault: &Vault, to: &Connection, name: &str) -> Result<Secret, Er
     }
     let mut secret = Secret::default();
     fill(&mut secret)?;
-    let digits = secret.map(|byte| format!("{byte:02x}")).concat();
-    let digits = Zeroizing::new(digits);
+    let digits = Zeroizing::new(hex::encode(secret));
     let sealed = vault.seal_of(to, SERVER, &what(name), digits.as_bytes())?;
     let insert = "INSERT INTO server_secret (name, value) VALUES (?1, ?2)";
     let inserted = to.execute(insert, [name, &sealed]);
@@ -58,13 +57,13 @@ fn find_or_make(vault: &Vault, to: &Connection, name: &str) -> Result<Secret, Er
 fn opened(vault: &Vault, name: &str, sealed: &str) -> Result<Secret, Error> {
     let what = what(name);
     let digits = vault.open_of(SERVER, &what, sealed)?;
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-    let secret = bytes.and_then(|bytes| bytes.try_into().ok());
-    secret.ok_or_else(|| Error::Damaged {
+    let mut secret = Secret::default();
+    let read = hex::decode_to_slice(&*digits, &mut secret);
+    read.map_err(|_| Error::Damaged {
         what,
         why: "it is not 64 hexadecimal digits".to_owned(),
-    })
+    })?;
+    Ok(secret)
 }
 
 /// What one is sealed as; the vault's list of columns says the same in SQL.

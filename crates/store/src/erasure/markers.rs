@@ -81,19 +81,13 @@ fn sample(from: &Connection, select: &str, account: &AccountId) -> rusqlite::Res
     };
     let long = rows.into_iter().filter(|bytes| bytes.len() >= BYTES_MIN);
     Ok(long
-        .map(|bytes| to_hex(&bytes[..bytes.len().min(BYTES_MAX)]))
+        .map(|bytes| hex::encode(&bytes[..bytes.len().min(BYTES_MAX)]))
         .collect())
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The bytes of a sample.
 pub(super) fn of_hex(text: &str) -> Vec<u8> {
-    let pairs = text.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    pairs.filter_map(byte).collect()
+    hex::decode(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -103,7 +97,7 @@ mod tests {
     #[test]
     fn samples_are_written_down_and_read_back() {
         let bytes = [0, 1, 0x7f, 0xff];
-        assert_eq!(to_hex(&bytes), "00017fff");
+        assert_eq!(hex::encode(bytes), "00017fff");
         assert_eq!(of_hex("00017fff"), bytes);
     }
 }
