@@ -44,7 +44,21 @@ impl Core {
     /// Refuses who waits and ends what is not in use.
     pub(super) fn drain(&mut self, now: Moment) {
         self.phase = Phase::Draining;
-        let mut waiting: Vec<Ticket> = self.tickets.keys().copied().collect();
+        self.refuse_waiting(|_, _| true, now);
+        self.serve_waiting(now);
+        self.forget_promises(now);
+        self.forget_all_plans();
+        self.end_all(
+            |state| matches!(state, State::Idle { .. } | State::Starting),
+            now,
+        );
+    }
+
+    /// Refuses those who wait for pools that are meant, the first to ask first.
+    fn refuse_waiting(&mut self, is_meant: impl Fn(&Self, No<Pool>) -> bool, now: Moment) {
+        let waits = self.tickets.iter();
+        let waits = waits.filter(|(_, waiter)| is_meant(self, waiter.pool));
+        let mut waiting: Vec<Ticket> = waits.map(|(ticket, _)| *ticket).collect();
         waiting.sort_unstable();
         let refused = Refused {
             reason: ThrottleReason::Draining,
@@ -53,13 +67,6 @@ impl Core {
         for ticket in waiting {
             self.refuse_waiter(ticket, refused, now);
         }
-        self.serve_waiting(now);
-        self.forget_promises(now);
-        self.forget_all_plans();
-        self.end_all(
-            |state| matches!(state, State::Idle { .. } | State::Starting),
-            now,
-        );
     }
 
     /// Ends everything. One that was told to stop before may still run an invocation that was
@@ -74,17 +81,7 @@ impl Core {
     /// Ends everything of an account that is erased: who waits is refused, what was told to stop before and still runs is killed.
     pub(super) fn expel(&mut self, account: &AccountId, now: Moment) {
         let is_own = |core: &Self, no: No<Pool>| core.pools[no].key.id.account == *account;
-        let waits = self.tickets.iter();
-        let waits = waits.filter(|(_, waiter)| is_own(self, waiter.pool));
-        let mut waiting: Vec<Ticket> = waits.map(|(ticket, _)| *ticket).collect();
-        waiting.sort_unstable();
-        let refused = Refused {
-            reason: ThrottleReason::Draining,
-            retry_after: self.config.wait_max,
-        };
-        for ticket in waiting {
-            self.refuse_waiter(ticket, refused, now);
-        }
+        self.refuse_waiting(is_own, now);
         let mut ids = self.instances_that(|_| true);
         ids.retain(|id| is_own(self, self.instances[id].pool));
         let is_stopping =
