@@ -36,7 +36,7 @@ mod trust;
 pub(crate) use held::{Named, Unreadable};
 use kept::Kept;
 pub(crate) use need::{Guarded, Members, Need, canonical};
-pub(crate) use public::is_public;
+pub(crate) use public::{is_public, one_or_several};
 pub(crate) use subject::{Holder, NoSubject, Subject};
 pub(crate) use trust::lets_service;
 

@@ -32,17 +32,22 @@ const NETWORK_BITS_MIN: u8 = 8;
 /// Whether a policy lets everybody in: anybody, and no condition says by fixed values whom of them.
 pub(crate) fn is_public(text: &str) -> bool {
     let policy: Value = serde_json::from_str(text).unwrap_or_default();
-    match &policy["Statement"] {
-        Value::Array(statements) => statements.iter().any(lets_everybody_in),
-        one => lets_everybody_in(one),
+    let mut statements = one_or_several(&policy["Statement"]).iter();
+    statements.any(lets_everybody_in)
+}
+
+/// What policies write as one value or as a list of them.
+pub(crate) fn one_or_several(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(several) => several,
+        one => std::slice::from_ref(one),
     }
 }
 
 fn lets_everybody_in(statement: &Value) -> bool {
-    let is_everybody = |principal: &Value| match principal {
-        Value::String(one) => one == "*",
-        Value::Array(several) => several.iter().any(|one| one == "*"),
-        _ => false,
+    let is_everybody = |principal: &Value| {
+        let mut named = one_or_several(principal).iter();
+        named.any(|one| one == "*")
     };
     let principal = &statement["Principal"];
     let mut principals = principal
@@ -56,11 +61,7 @@ fn lets_everybody_in(statement: &Value) -> bool {
     let tests = tests.filter(|(operator, _)| SAYING.contains(&&*operator.to_lowercase()));
     let mut tests = tests.flat_map(|(_, tests)| tests.as_object().into_iter().flatten());
     let is_narrow = tests.any(|(key, values)| {
-        NARROWING.contains(&&*key.to_lowercase())
-            && match values {
-                Value::Array(several) => several.iter().all(is_fixed),
-                one => is_fixed(one),
-            }
+        NARROWING.contains(&&*key.to_lowercase()) && one_or_several(values).iter().all(is_fixed)
     });
     statement["Effect"] == "Allow" && (is_for_everybody || is_for_others) && !is_narrow
 }

@@ -4,6 +4,7 @@ use kiln_policy::{Policy, PolicyKind};
 use serde_json::Value;
 
 use super::super::fault::{Fault, Result};
+use crate::access::one_or_several;
 
 /// Bytes of a policy, at most.
 const POLICY_BYTES_MAX: usize = 20 * 1024;
@@ -41,16 +42,9 @@ fn is_of(text: &str, bucket: &str) -> bool {
     };
     let is_of = |statement: &Value| {
         let named = statement.get("Resource").or(statement.get("NotResource"));
-        match named {
-            Some(Value::Array(several)) => several.iter().all(is_own),
-            Some(one) => is_own(one),
-            None => false,
-        }
+        named.is_some_and(|named| one_or_several(named).iter().all(is_own))
     };
-    match &policy["Statement"] {
-        Value::Array(statements) => statements.iter().all(is_of),
-        one => is_of(one),
-    }
+    one_or_several(&policy["Statement"]).iter().all(is_of)
 }
 
 fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
