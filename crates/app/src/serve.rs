@@ -269,7 +269,11 @@ impl Parts {
         };
         Ok(Triggers::start(
             deps,
-            settings.sources.config(settings.region()?)?,
+            settings.sources.config(
+                settings.region()?,
+                settings.account.clone(),
+                self.fan_out.reach().clone(),
+            )?,
         ))
     }
 

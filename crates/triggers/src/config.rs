@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
-use kiln_types::Region;
+use kiln_invoke::Reach;
+use kiln_types::{AccountId, Region};
 
 /// Settings of all triggers.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The region in what events say of themselves.
     pub region: Region,
+    /// The operator's own account, whose sources may be anywhere.
+    pub account: AccountId,
+    /// Where those of other accounts may be.
+    pub reach: Reach,
     /// Where the operator's secrets of sources are: a JSON file each. Those that accounts keep come first.
     pub secrets_dir: Option<PathBuf>,
     /// How much of its log a source may hold back for a mapping before that counts as a problem.
@@ -24,6 +29,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             region: Region::default(),
+            account: AccountId::default(),
+            reach: Reach::default(),
             secrets_dir: None,
             lag_bytes_max: Self::LAG_BYTES_MAX,
         }

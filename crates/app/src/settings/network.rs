@@ -24,9 +24,9 @@ pub(crate) struct NetworkSettings {
         default_value = "egress"
     )]
     pub(crate) network: Network,
-    /// Addresses that count as public although they are not, such as a company's own network, for functions and for
-    /// topics that post to HTTP endpoints; repeat it
-    /// for more, or in the configuration file give a list.
+    /// Addresses that count as public although they are not, such as a company's own network, for functions, for
+    /// topics that post to HTTP endpoints, and for event sources of tenants; repeat it for more, or in the
+    /// configuration file give a list.
     #[arg(long, value_name = "CIDR")]
     pub(crate) network_egress: Vec<Cidr>,
     /// A service of this machine that functions may name, as `NAME=HOST:PORT`: inside it is

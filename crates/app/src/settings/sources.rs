@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::{Args, value_parser};
-use kiln_types::Region;
+use kiln_invoke::Reach;
+use kiln_types::{AccountId, Region};
 
 /// What event source mappings need of the server.
 #[derive(Debug, Clone, Args)]
@@ -27,8 +28,14 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Fails where the directory is not there: a name that is wrong today would fail mappings tomorrow.
-    pub(crate) fn config(&self, region: Region) -> anyhow::Result<kiln_triggers::Config> {
+    /// For the operator's account, and within this reach for others. Fails where the directory is not there: a name that is wrong
+    /// today would fail mappings tomorrow.
+    pub(crate) fn config(
+        &self,
+        region: Region,
+        account: AccountId,
+        reach: Reach,
+    ) -> anyhow::Result<kiln_triggers::Config> {
         if let Some(dir) = &self.secrets_dir {
             let shown = dir.display();
             ensure!(
@@ -38,6 +45,8 @@ impl Sources {
         }
         Ok(kiln_triggers::Config {
             region,
+            account,
+            reach,
             secrets_dir: self.secrets_dir.clone(),
             lag_bytes_max: self.source_lag_max_mb << 20,
         })

@@ -1,4 +1,4 @@
-//! Which addresses may be reached: endpoints are named by callers, who must not reach the machine and its network through
+//! Which addresses may be reached: endpoints and event sources are named by callers, who must not reach the machine and its network through
 //! the server.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -36,7 +36,7 @@ impl Reach {
     }
 
     /// Whether an address may be reached.
-    pub(super) fn allows(&self, address: IpAddr) -> bool {
+    pub fn allows(&self, address: IpAddr) -> bool {
         let address = carried(address);
         let is_own = || self.is_own.is_some_and(|is_own| is_own(address));
         (kind(address) == Kind::Public && !is_own())

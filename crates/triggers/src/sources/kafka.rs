@@ -30,10 +30,12 @@ use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::kafka::{KafkaServer, KafkaSource};
 use kiln_types::{Clock, Mapping};
 
+use crate::config::Config;
 use crate::envelope::Shape;
 use crate::place_kept::PlaceKept;
 use crate::secrets::{Secret, Secrets};
 use crate::source::{Feed, Source, Task, Trouble};
+use crate::sources::dial::Dialer;
 use crate::sources::tls;
 
 mod api;
@@ -75,6 +77,7 @@ pub(crate) struct Kafka {
     group: String,
     identity: Identity,
     secrets: Secrets,
+    dialer: Dialer,
     clock: Arc<dyn Clock>,
     look_every: Duration,
 }
@@ -84,6 +87,7 @@ impl Kafka {
         mapping: &Mapping,
         source: KafkaSource,
         secrets: Secrets,
+        config: &Config,
         store: Store,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -93,6 +97,7 @@ impl Kafka {
             identity: Identity::new(PlaceKept::new(store, mapping.id)),
             source,
             secrets,
+            dialer: Dialer::of(&mapping.account, config),
             clock,
             look_every: LOOK_EVERY,
         }
@@ -118,7 +123,8 @@ impl Kafka {
         };
         let roots = source.root_certificates.as_ref();
         let tls = tls::read(&self.secrets, mode, roots).await?;
-        let way = Way { tls, login };
+        let dialer = self.dialer.clone();
+        let way = Way { dialer, tls, login };
         Ok(Cluster::new(way, &source.servers, source.topic.as_str()))
     }
 

@@ -21,6 +21,7 @@ use crate::place_kept::PlaceKept;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Source, Task, Trouble};
 use crate::sources::arrivals::Arrivals;
+use crate::sources::dial::Dialer;
 use crate::sources::published::Origin;
 use crate::sources::tls;
 
@@ -47,6 +48,7 @@ pub(crate) struct Mqtt {
     /// Of the client, and so of its session.
     name: String,
     secrets: Secrets,
+    dialer: Dialer,
     region: Region,
     arn: String,
     arrivals: Arrivals,
@@ -71,6 +73,7 @@ impl Mqtt {
             arn: mapping.arn(&region),
             source,
             secrets,
+            dialer: Dialer::of(&mapping.account, config),
             region,
             arrivals: Arrivals::new(clock),
             open_max: open_max(&mapping.settings),
@@ -98,6 +101,7 @@ impl Mqtt {
         let roots = self.source.root_certificates.as_ref();
         let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         let target = Target {
+            dialer: &self.dialer,
             host: &endpoint.host,
             port: endpoint.port,
             tls,

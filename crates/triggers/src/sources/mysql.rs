@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::place_kept::PlaceKept;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Source, Task, Trouble};
+use crate::sources::dial::Dialer;
 use crate::sources::tls;
 
 mod cell;
@@ -64,6 +65,7 @@ pub(crate) struct Mysql {
     /// The number by which the server knows its replicas: each has another.
     server_id: u32,
     secrets: Secrets,
+    dialer: Dialer,
     region: Region,
     arn: String,
     lag_bytes_max: u64,
@@ -88,6 +90,7 @@ impl Mysql {
             arn: mapping.arn(&region),
             source,
             secrets,
+            dialer: Dialer::of(&mapping.account, config),
             region,
             lag_bytes_max: config.lag_bytes_max,
             kept: PlaceKept::new(store, mapping.id),
@@ -101,6 +104,7 @@ impl Mysql {
         let roots = self.source.root_certificates.as_ref();
         let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
+            dialer: &self.dialer,
             host: &endpoint.host,
             port: endpoint.port,
             user: credentials.get("username")?,

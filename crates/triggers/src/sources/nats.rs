@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Source, Task, Trouble};
 use crate::sources::arrivals::Arrivals;
+use crate::sources::dial::Dialer;
 use crate::sources::published::Origin;
 use crate::sources::tls;
 
@@ -42,6 +43,7 @@ pub(crate) struct Nats {
     /// Of the consumer.
     name: String,
     secrets: Secrets,
+    dialer: Dialer,
     region: Region,
     arn: String,
     arrivals: Arrivals,
@@ -61,6 +63,7 @@ impl Nats {
             arn: mapping.arn(&region),
             source,
             secrets,
+            dialer: Dialer::of(&mapping.account, config),
             region,
             arrivals: Arrivals::new(clock),
         }
@@ -92,6 +95,7 @@ impl Nats {
         let roots = self.source.root_certificates.as_ref();
         let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
+            dialer: &self.dialer,
             host: &endpoint.host,
             port: endpoint.port,
             name: &self.name,

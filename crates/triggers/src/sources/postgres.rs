@@ -25,6 +25,7 @@ use kiln_types::{Clock, Mapping, Region};
 use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Item, Source, Task, Trouble};
+use crate::sources::dial::Dialer;
 use crate::sources::tls;
 
 mod array;
@@ -54,6 +55,7 @@ pub(crate) struct Postgres {
     /// Of the slot and the publication.
     name: String,
     secrets: Secrets,
+    dialer: Dialer,
     region: Region,
     arn: String,
     lag_bytes_max: u64,
@@ -76,6 +78,7 @@ impl Postgres {
             arn: mapping.arn(&region),
             source,
             secrets,
+            dialer: Dialer::of(&mapping.account, config),
             region,
             lag_bytes_max: config.lag_bytes_max,
             clock,
@@ -90,6 +93,7 @@ impl Postgres {
         let roots = self.source.root_certificates.as_ref();
         let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
+            dialer: &self.dialer,
             host: &endpoint.host,
             port: endpoint.port,
             database: &endpoint.database,

@@ -22,9 +22,11 @@ use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::rabbitmq::RabbitMqSource;
 use kiln_types::{Clock, Mapping};
 
+use crate::config::Config;
 use crate::envelope::Shape;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Source, Task, Trouble};
+use crate::sources::dial::Dialer;
 use crate::sources::tls;
 
 mod connection;
@@ -52,6 +54,7 @@ const BATCHES_AHEAD: u32 = 2;
 pub(crate) struct RabbitMq {
     source: RabbitMqSource,
     secrets: Secrets,
+    dialer: Dialer,
     clock: Arc<dyn Clock>,
     /// Messages that are on their way at a time.
     count: u16,
@@ -64,6 +67,7 @@ impl RabbitMq {
         mapping: &Mapping,
         source: RabbitMqSource,
         secrets: Secrets,
+        config: &Config,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let settings = &mapping.settings;
@@ -72,6 +76,7 @@ impl RabbitMq {
         Self {
             source,
             secrets,
+            dialer: Dialer::of(&mapping.account, config),
             clock,
             count: u16::try_from(count).unwrap_or(u16::MAX),
             sessions: AtomicU64::new(0),
@@ -90,6 +95,7 @@ impl RabbitMq {
         let roots = self.source.root_certificates.as_ref();
         let tls = tls::read(&self.secrets, mode, roots).await?;
         Connection::open(Target {
+            dialer: &self.dialer,
             host: &endpoint.host,
             port: endpoint.port,
             virtual_host: self.source.virtual_host(),

@@ -25,6 +25,7 @@ use crate::place_kept::PlaceKept;
 use crate::secrets::Secrets;
 use crate::source::{Feed, Source, Task, Trouble};
 use crate::sources::arrivals::Arrivals;
+use crate::sources::dial::Dialer;
 use crate::sources::tls;
 
 mod connection;
@@ -51,6 +52,7 @@ pub(crate) struct Redis {
     /// Of the consumer group.
     name: String,
     secrets: Secrets,
+    dialer: Dialer,
     region: Region,
     arn: String,
     arrivals: Arrivals,
@@ -75,6 +77,7 @@ impl Redis {
             arn: mapping.arn(&region),
             source,
             secrets,
+            dialer: Dialer::of(&mapping.account, config),
             region,
             arrivals: Arrivals::new(clock),
             kept: PlaceKept::new(store, mapping.id),
@@ -103,6 +106,7 @@ impl Redis {
         let roots = self.source.root_certificates.as_ref();
         let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
+            dialer: &self.dialer,
             host: &endpoint.host,
             port: endpoint.port,
             database: endpoint.database,

@@ -15,7 +15,7 @@ use super::login;
 use super::wire::{Reader, Writer};
 use crate::source::Trouble;
 pub(super) use crate::sources::dial::lost;
-use crate::sources::dial::{Stream, dial};
+use crate::sources::dial::{Dialer, Stream};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -33,6 +33,7 @@ const CLIENT: &str = "kiln";
 /// As whom brokers are spoken to, and how that is protected.
 #[derive(Clone)]
 pub(super) struct Way {
+    pub(super) dialer: Dialer,
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) login: Option<Arc<Login>>,
 }
@@ -70,7 +71,7 @@ impl Connection {
             )));
         }
         let mut connection = Self {
-            stream: dial(host, port, way.tls.as_ref()).await?,
+            stream: way.dialer.dial(host, port, way.tls.as_ref()).await?,
             inbox: BytesMut::new(),
             known: vec![(ApiVersions::KEY, 0, 0)],
             asked: 0,

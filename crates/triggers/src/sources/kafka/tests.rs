@@ -49,7 +49,7 @@ async fn kafka(source: KafkaSource, secrets: &Path) -> (Kafka, TempDir) {
     let clock = Arc::new(SystemClock::start());
     let kafka = Kafka {
         look_every: Duration::from_millis(200),
-        ..Kafka::new(&mapping, source, secrets, store, clock)
+        ..Kafka::new(&mapping, source, secrets, &Config::default(), store, clock)
     };
     (kafka, dir)
 }

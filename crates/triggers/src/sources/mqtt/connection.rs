@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::source::Trouble;
 pub(super) use crate::sources::dial::lost;
-use crate::sources::dial::{Stream, dial};
+use crate::sources::dial::{Dialer, Stream};
 
 /// How long TLS may take, and a login.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ const FOR_EVER: u32 = u32::MAX;
 
 /// Whom to connect to.
 pub(super) struct Target<'a> {
+    pub(super) dialer: &'a Dialer,
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) tls: Option<Arc<ClientConfig>>,
@@ -66,7 +67,9 @@ impl Login {
 
 impl Connection {
     pub(super) async fn open(target: Target<'_>) -> Result<Self, Trouble> {
-        let dialed = dial(target.host, target.port, target.tls.as_ref());
+        let dialed = target
+            .dialer
+            .dial(target.host, target.port, target.tls.as_ref());
         let late = |_| Err(lost("the server did not answer in time"));
         let dialed = tokio::time::timeout(CONNECT_WITHIN, dialed).await;
         Ok(Self {

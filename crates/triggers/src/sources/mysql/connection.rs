@@ -12,7 +12,7 @@ use super::login;
 use super::reader::Reader;
 use crate::source::Trouble;
 pub(super) use crate::sources::dial::lost;
-use crate::sources::dial::{self, Stream};
+use crate::sources::dial::{self, Dialer, Stream};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -39,6 +39,7 @@ const END_BYTES_MAX: usize = 9;
 
 /// Whom to connect to, and as whom.
 pub(super) struct Target<'a> {
+    pub(super) dialer: &'a Dialer,
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) user: &'a str,
@@ -95,7 +96,7 @@ impl Connection {
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
         let mut connection = Self {
-            stream: Box::new(dial::connect(target.host, target.port).await?),
+            stream: Box::new(target.dialer.connect(target.host, target.port).await?),
             inbox: BytesMut::new(),
             partial: BytesMut::new(),
             sequence: 0,

@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::source::Trouble;
+use crate::sources::dial::Dialer;
 pub(super) use crate::sources::dial::lost;
 
 /// How long TLS and login may take.
@@ -23,6 +24,7 @@ const HELD_MAX: usize = 1_024;
 
 /// Where and who.
 pub(super) struct Target<'a> {
+    pub(super) dialer: &'a Dialer,
     pub(super) host: &'a str,
     pub(super) port: u16,
     /// What the server shows its operator.
@@ -89,6 +91,7 @@ impl Connection {
         let address: ServerAddr = format!("nats://{host}:{}", target.port)
             .parse()
             .map_err(lost)?;
+        target.dialer.check(target.host, target.port).await?;
         let client = options.connect(address).await;
         let refused = |error| lost(format!("{}:{}: {error}", target.host, target.port));
         Ok(Self {

@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use super::login;
 use crate::source::Trouble;
 pub(super) use crate::sources::dial::lost;
-use crate::sources::dial::{self, Stream};
+use crate::sources::dial::{self, Dialer, Stream};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -46,6 +46,7 @@ const SESSION: [(&str, &str); 9] = [
 
 /// Whom to connect to, and as whom.
 pub(super) struct Target<'a> {
+    pub(super) dialer: &'a Dialer,
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) database: &'a str,
@@ -95,7 +96,7 @@ impl Connection {
     }
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
-        let tcp = dial::connect(target.host, target.port).await?;
+        let tcp = target.dialer.connect(target.host, target.port).await?;
         let stream: Box<dyn Stream> = match &target.tls {
             None => Box::new(tcp),
             Some(tls) => Box::new(encrypt(tcp, target.host, tls).await?),

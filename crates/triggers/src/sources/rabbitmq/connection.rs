@@ -11,7 +11,7 @@ use super::frame::{self, FRAME_BYTES_MAX, Frame, Kind};
 use super::method::{self, Asked, Method};
 use super::table::Writer;
 use crate::source::Trouble;
-use crate::sources::dial::{Stream, dial, lost};
+use crate::sources::dial::{Dialer, Stream, lost};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -26,6 +26,7 @@ const NOT_FOUND: u16 = 404;
 
 /// Whom to connect to, and as whom.
 pub(super) struct Target<'a> {
+    pub(super) dialer: &'a Dialer,
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) virtual_host: &'a str,
@@ -51,7 +52,10 @@ impl Connection {
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
         let mut connection = Self {
-            stream: dial(target.host, target.port, target.tls.as_ref()).await?,
+            stream: target
+                .dialer
+                .dial(target.host, target.port, target.tls.as_ref())
+                .await?,
             inbox: BytesMut::new(),
         };
         connection.log_in(target).await?;

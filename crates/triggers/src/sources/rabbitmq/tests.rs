@@ -43,7 +43,14 @@ fn source(endpoint: &str, queue: &str, virtual_host: Option<&str>, secrets: &Pat
         ..mapping
     };
     let secrets = Secrets::new(Some(secrets.to_owned()));
-    RabbitMq::new(&mapping, source, secrets, Arc::new(SystemClock::start()))
+    let config = Config::default();
+    RabbitMq::new(
+        &mapping,
+        source,
+        secrets,
+        &config,
+        Arc::new(SystemClock::start()),
+    )
 }
 
 impl Rig {

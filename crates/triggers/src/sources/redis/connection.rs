@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::resp::{self, Unread, Value};
 use crate::source::Trouble;
 pub(super) use crate::sources::dial::lost;
-use crate::sources::dial::{Stream, dial};
+use crate::sources::dial::{Dialer, Stream};
 
 /// How long a connection may take, login included.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -21,6 +21,7 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Whom to connect to, and as whom.
 pub(super) struct Target<'a> {
+    pub(super) dialer: &'a Dialer,
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) database: u32,
@@ -56,7 +57,10 @@ impl Connection {
 
     async fn open_slowly(target: &Target<'_>) -> Result<Self, Trouble> {
         let mut connection = Self {
-            stream: dial(target.host, target.port, target.tls.as_ref()).await?,
+            stream: target
+                .dialer
+                .dial(target.host, target.port, target.tls.as_ref())
+                .await?,
             inbox: BytesMut::new(),
         };
         if let Some((user, password)) = target.login {
