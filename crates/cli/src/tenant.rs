@@ -76,6 +76,9 @@ struct Limit {
     /// Buckets
     #[arg(long, value_name = "N")]
     buckets: Option<String>,
+    /// Event source mappings
+    #[arg(long, value_name = "N")]
+    event_sources: Option<String>,
 }
 
 pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
@@ -118,6 +121,7 @@ impl Limit {
             ("codeBytes", &self.code_bytes),
             ("queues", &self.queues),
             ("buckets", &self.buckets),
+            ("eventSources", &self.event_sources),
         ];
         let given = all.into_iter();
         given

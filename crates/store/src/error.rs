@@ -48,6 +48,9 @@ pub enum Error {
     /// The account has as many message queues as it may have. Nothing was changed.
     #[error("there are {0} message queues, which is all the account may have")]
     TooManyQueues(u32),
+    /// The account has as many event source mappings as it may have. Nothing was changed.
+    #[error("there are {0} event source mappings, which is all the account may have")]
+    TooManyEventSources(u32),
     /// Another function has this URL id. Nothing was changed.
     #[error("URL id {0} belongs to another function")]
     UrlTaken(UrlId),

@@ -109,7 +109,7 @@ impl Store {
         let parts = Parts {
             functions: Functions::open(meta.clone(), &vault, quotas)?,
             layers: Layers::open(meta.clone(), &vault, quotas)?,
-            mappings: Mappings::open(meta.clone(), &vault)?,
+            mappings: Mappings::open(meta.clone(), &vault, quotas)?,
             apis: Apis::open(meta.clone(), &vault)?,
             buses: Buses::open(meta.clone(), &vault)?,
             topics: Topics::open(meta.clone(), &vault)?,

@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use crate::database::Database;
 use crate::document::Documents;
 use crate::error::{Doing, Error};
+use crate::tenants::Quotas;
 use crate::vault::Vault;
 
 /// The table, as a migration of `meta.db`.
@@ -40,6 +41,7 @@ const CHANGES_MAX: usize = 1_024;
 pub struct Mappings {
     database: Arc<Database>,
     documents: Documents,
+    quotas: Quotas,
     snapshot: Arc<RwLock<Snapshot>>,
     changes: broadcast::Sender<MappingId>,
 }
@@ -47,7 +49,11 @@ pub struct Mappings {
 type Snapshot = BTreeMap<MappingId, Arc<Mapping>>;
 
 impl Mappings {
-    pub(crate) fn open(database: Arc<Database>, vault: &Vault) -> Result<Self, Error> {
+    pub(crate) fn open(
+        database: Arc<Database>,
+        vault: &Vault,
+        quotas: &Quotas,
+    ) -> Result<Self, Error> {
         let documents = Documents::of(vault, "event_source_mapping", "an event source mapping");
         let mut snapshot = Snapshot::new();
         for mapping in documents.all::<Mapping>(&database)? {
@@ -57,17 +63,19 @@ impl Mappings {
         Ok(Self {
             database,
             documents,
+            quotas: quotas.clone(),
             snapshot: Arc::new(RwLock::new(snapshot)),
             changes,
         })
     }
 
     /// Keeps a new mapping. Fails with [`Error::MappingExists`] when another brings the same events to the
-    /// same function.
+    /// same function, and with [`Error::TooManyEventSources`] when its account may have no more.
     pub async fn create(&self, mapping: Mapping) -> Result<Arc<Mapping>, Error> {
-        let documents = self.documents.clone();
+        let (documents, quotas) = (self.documents.clone(), self.quotas.clone());
         let work = move |connection: &Connection| {
             refuse_repeats(&documents, connection, &mapping)?;
+            quotas.check_event_sources(connection, &mapping.account)?;
             write(&documents, connection, &mapping)?;
             Ok(Arc::new(mapping))
         };

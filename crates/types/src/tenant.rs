@@ -41,6 +41,9 @@ pub struct TenantLimits {
     /// Buckets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<u32>,
+    /// Event source mappings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_sources: Option<u32>,
 }
 
 impl Tenant {

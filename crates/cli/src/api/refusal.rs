@@ -69,6 +69,12 @@ impl Refusal {
             "ResourceNotFoundException" if self.operation.contains("Schedule") => {
                 "`kiln schedules list` shows what exists, with --group those of a group"
             }
+            "ResourceNotFoundException" if self.operation.ends_with("Tenant") => {
+                "`kiln tenant list` shows what exists"
+            }
+            "ResourceConflictException" if self.operation.ends_with("Tenant") => {
+                "`kiln tenant list` shows which accounts there are, and their states"
+            }
             "ResourceNotFoundException" if self.operation.contains("EventSourceMapping") => {
                 "`kiln triggers list` shows what exists"
             }
@@ -202,6 +208,12 @@ mod tests {
     fn message_says_what_to_do_next() {
         let text = refusal(404, Some("ResourceNotFoundException"), "{}").to_string();
         assert!(text.contains("kiln list"), "{text}");
+        let of_tenant = Refusal {
+            operation: "LimitTenant",
+            ..refusal(404, Some("ResourceNotFoundException"), "{}")
+        };
+        let text = of_tenant.to_string();
+        assert!(text.contains("kiln tenant list"), "{text}");
         let text = refusal(501, Some("NotImplemented"), "{}").to_string();
         assert!(
             text.contains("this version of Kiln does not have it"),

@@ -57,6 +57,7 @@ struct Limits {
     code_bytes: Option<u64>,
     queues: Option<u32>,
     buckets: Option<u32>,
+    event_sources: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -169,7 +170,7 @@ pub(super) async fn create(context: &Context, query: &str) -> Result<Created> {
     ))
 }
 
-/// `POST /_kiln/tenants/limit?id=ID&concurrency=N&functions=N&codeBytes=N&queues=N&buckets=N`.
+/// `POST /_kiln/tenants/limit?id=ID&concurrency=N&functions=N&codeBytes=N&queues=N&buckets=N&eventSources=N`.
 pub(super) async fn limit(context: &Context, query: &str) -> Result<Shown> {
     let id = account(&wanted(query, "id")?)?;
     let concurrency = number::<u32>(query, "concurrency")?;
@@ -177,10 +178,11 @@ pub(super) async fn limit(context: &Context, query: &str) -> Result<Shown> {
     let code_bytes = number::<u64>(query, "codeBytes")?;
     let queues = number::<u32>(query, "queues")?;
     let buckets = number::<u32>(query, "buckets")?;
-    let small = [concurrency, functions, queues, buckets];
+    let event_sources = number::<u32>(query, "eventSources")?;
+    let small = [concurrency, functions, queues, buckets, event_sources];
     if small.iter().all(Option::is_none) && code_bytes.is_none() {
         return Err(invalid(
-            "Say what to limit: concurrency, functions, codeBytes, queues or buckets, each a number or none.",
+            "Say what to limit: concurrency, functions, codeBytes, queues, buckets or eventSources, each a number or none.",
         ));
     }
     let change = move |limits: &mut TenantLimits| {
@@ -189,6 +191,7 @@ pub(super) async fn limit(context: &Context, query: &str) -> Result<Shown> {
         set(&mut limits.code_bytes, code_bytes);
         set(&mut limits.queues, queues);
         set(&mut limits.buckets, buckets);
+        set(&mut limits.event_sources, event_sources);
     };
     let is_own = id == context.config.account;
     let name = if is_own { "the server's own" } else { UNNAMED };
@@ -241,6 +244,7 @@ impl Shown {
                 code_bytes: limits.code_bytes,
                 queues: limits.queues,
                 buckets: limits.buckets,
+                event_sources: limits.event_sources,
             },
         }
     }
@@ -292,7 +296,7 @@ fn number<T: std::str::FromStr>(query: &str, name: &str) -> Result<Option<Option
         Some(text) => match text.parse() {
             Ok(number) => Ok(Some(Some(number))),
             Err(_) => Err(invalid(format!(
-                "{name} must be a number or none, not '{text}'."
+                "{name} must be {NO_LIMIT} or a number that is not too large to count, not '{text}'."
             ))),
         },
     }

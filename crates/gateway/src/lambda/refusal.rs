@@ -75,13 +75,21 @@ fn too_many_queues(max: u32) -> ApiError {
     ApiError::new(Exception::OverLimit, message)
 }
 
+/// AWS differs: it has no limit of mappings.
+fn too_many_event_sources(max: u32) -> ApiError {
+    let message = format!(
+        "The account may have {max} event source mappings and has them. Delete one, or ask who looks after the server for more."
+    );
+    invalid(message)
+}
+
 /// Nothing a caller can do about: the whole story goes to the server's log, once.
 impl From<kiln_store::Error> for ApiError {
     fn from(error: kiln_store::Error) -> Self {
         // Handlers look first, so this one was deleted in between.
         use kiln_store::Error::{
-            CodeStorageFull, NoApi, NoLayer, NoMapping, NotFound, TooManyApis, TooManyFunctions,
-            TooManyQueues,
+            CodeStorageFull, NoApi, NoLayer, NoMapping, NotFound, TooManyApis, TooManyEventSources,
+            TooManyFunctions, TooManyQueues,
         };
         match error {
             NotFound(_) | NoLayer { .. } | NoMapping(_) => return resource_not_found(),
@@ -89,6 +97,7 @@ impl From<kiln_store::Error> for ApiError {
             TooManyFunctions(max) => return too_many_functions(max),
             CodeStorageFull(_) => return code_storage_full(),
             TooManyQueues(max) => return too_many_queues(max),
+            TooManyEventSources(max) => return too_many_event_sources(max),
             TooManyApis(max) => return apigatewayv2::refusal::too_many_apis(max),
             _ => {}
         }

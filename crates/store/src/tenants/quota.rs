@@ -68,6 +68,22 @@ impl Quotas {
         }
     }
 
+    /// Refuses one event source mapping more than the account may have.
+    pub(crate) fn check_event_sources(
+        &self,
+        to: &Connection,
+        account: &AccountId,
+    ) -> Result<(), Error> {
+        let Some(max) = self.limits(account).event_sources else {
+            return Ok(());
+        };
+        let select = "SELECT count(*) FROM event_source_mapping WHERE account = ?1";
+        match count(to, select, account)? >= u64::from(max) {
+            true => Err(Error::TooManyEventSources(max)),
+            false => Ok(()),
+        }
+    }
+
     /// Whether the account has as many buckets as it may.
     pub(crate) fn has_all_buckets(
         &self,

@@ -4,9 +4,11 @@ use kiln_store::Error;
 use kiln_types::mapping::NOTHING_PROCESSED;
 use kiln_types::mapping::postgres::PostgresSource;
 use kiln_types::{
-    EventSource, FunctionArn, Mapping, MappingId, MappingSettings, MappingState, Region, Timestamp,
+    AccountId, EventSource, FunctionArn, Mapping, MappingId, MappingSettings, MappingState, Region,
+    TenantLimits, Timestamp,
 };
 
+use crate::erasure::{ONE, tenant};
 use crate::sample::{Sample, account, id};
 
 fn arn(function: &str) -> FunctionArn {
@@ -47,6 +49,29 @@ fn mapping(function: &str, table: &str) -> Mapping {
         tags: Default::default(),
         kept: Default::default(),
     }
+}
+
+#[tokio::test]
+async fn an_account_has_no_more_mappings_than_it_may() {
+    let sample = Sample::new();
+    let store = &sample.store;
+    store.create_tenant(tenant(ONE)).await.unwrap();
+    let limit = |limits: &mut TenantLimits| limits.event_sources = Some(1);
+    let id = crate::erasure::account(ONE);
+    store.limit_tenant(&id, "", limit).await.unwrap();
+    let create = async |table: &str, of: &AccountId| {
+        let mapping = Mapping {
+            account: of.clone(),
+            ..mapping("sum", table)
+        };
+        store.mappings().create(mapping).await
+    };
+    let first = create("orders", &id).await.unwrap();
+    let more = create("customers", &id).await.unwrap_err();
+    assert!(matches!(more, Error::TooManyEventSources(1)), "{more}");
+    create("customers", &account()).await.unwrap();
+    store.mappings().remove(first.id).await.unwrap();
+    create("customers", &id).await.unwrap();
 }
 
 #[tokio::test]
