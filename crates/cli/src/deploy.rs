@@ -85,7 +85,7 @@ pub struct Args {
     )]
     snap_start: Option<Switch>,
     /// Have each invocation name a tenant, and no instance serve two of them: for a new function, once and for all
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["url", "api"])]
     per_tenant: bool,
     /// The role the function runs as
     #[arg(long, value_name = "ARN")]
@@ -161,7 +161,8 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
     output::tell(format, &summary(&configuration, action, &reached), || {
         table(&configuration, &reached)
     })?;
-    suggest(name.as_str(), args.path(), &reached);
+    let is_per_tenant = !configuration["TenancyConfig"].is_null();
+    suggest(name.as_str(), args.path(), is_per_tenant, &reached);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -380,13 +381,14 @@ fn table(configuration: &Value, reached: &Reached) -> String {
     rows.render()
 }
 
-fn suggest(name: &str, path: &Path, reached: &Reached) {
+fn suggest(name: &str, path: &Path, is_per_tenant: bool, reached: &Reached) {
     let event = path.join("test.json");
     let event = match event.is_file() {
         true => format!("--event {}", event.display()),
         false => "--payload '{}'".to_owned(),
     };
-    eprintln!("next: kiln invoke {name} {event}");
+    let tenant = if is_per_tenant { " --tenant ID" } else { "" };
+    eprintln!("next: kiln invoke {name}{tenant} {event}");
     eprintln!("      kiln logs {name} -f");
     for address in reached.url.iter().chain(&reached.api) {
         eprintln!("      curl {address}");

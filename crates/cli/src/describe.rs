@@ -92,6 +92,9 @@ fn table(function: &Value, url: Option<&Value>) -> String {
             show(&snap_start["OptimizationStatus"])
         ),
     ]);
+    if let Some(mode) = configuration["TenancyConfig"]["TenantIsolationMode"].as_str() {
+        rows.push(["Tenant isolation".to_owned(), mode.to_owned()]);
+    }
     rows.push(["State".to_owned(), state(configuration)]);
     rows.push(["Modified".to_owned(), show(&configuration["LastModified"])]);
     rows.push([
@@ -172,6 +175,7 @@ mod tests {
                 "StateReason": "no interpreter", "LastUpdateStatus": "Failed",
                 "Layers": [{ "Arn": "arn:l:1" }, { "Arn": "arn:m:2" }],
                 "Environment": { "Variables": { "STAGE": "test" } },
+                "TenancyConfig": { "TenantIsolationMode": "PER_TENANT" },
             },
             "Concurrency": { "ReservedConcurrentExecutions": 7 },
         });
@@ -182,6 +186,7 @@ mod tests {
             "arn:l:1",
             "arn:m:2",
             "STAGE=test",
+            "PER_TENANT",
             "http://x/ (NONE)",
             " 7\n",
         ] {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::api::{Answer, Client, InvokeCall, Kind};
-use crate::{Format, output};
+use crate::{Format, output, samples};
 
 /// The status when the function reported an error.
 const STATUS_FUNCTION_ERROR: u8 = 1;
@@ -23,6 +23,7 @@ const AFTER_HELP: &str = "\
 Examples:
   kiln invoke sum --payload '{\"num1\": 1, \"num2\": 2}'
   kiln invoke sum --event test.json --tail
+  kiln invoke thumbnails --event sample:s3-put      an event as the source sends it
   kiln invoke sum --event test.json --async
   echo '{\"num1\": 1, \"num2\": 2}' | kiln invoke sum --event -
 
@@ -37,8 +38,8 @@ pub struct Args {
     /// The event, as JSON [default: {}]
     #[arg(long, short, value_name = "JSON", conflicts_with = "event")]
     payload: Option<String>,
-    /// Read the event from a file, or from stdin with -
-    #[arg(long, short, value_name = "FILE")]
+    /// Read the event from a file, from stdin with -, or take a source's sample: s3-put, sqs, url ...
+    #[arg(long, short, value_name = "FILE|sample:NAME")]
     event: Option<PathBuf>,
     /// Run this version or alias
     #[arg(long, value_name = "VERSION|ALIAS")]
@@ -124,10 +125,13 @@ fn event(args: &Args) -> Result<Bytes> {
         }
         (None, Some(path)) => {
             let origin = path.display().to_string();
-            (
-                std::fs::read(path).with_context(|| format!("read the event from {origin}"))?,
-                origin,
-            )
+            let bytes = match samples::find(&origin)? {
+                Some(sample) => sample.as_bytes().to_vec(),
+                None => {
+                    std::fs::read(path).with_context(|| format!("read the event from {origin}"))?
+                }
+            };
+            (bytes, origin)
         }
         (None, None) => (b"{}".to_vec(), String::new()),
     };

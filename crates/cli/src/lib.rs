@@ -31,6 +31,7 @@ mod queues;
 mod redact;
 #[cfg(test)]
 mod reference;
+mod samples;
 mod schedules;
 #[cfg(test)]
 mod scripted;
