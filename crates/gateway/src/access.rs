@@ -23,6 +23,7 @@ use crate::context::{Caller, Context, Identity, Origin, Session};
 use crate::error::{ApiError, Exception, Result};
 use crate::server::Shared;
 
+mod guest;
 mod held;
 mod kept;
 mod need;
@@ -33,6 +34,7 @@ mod subject;
 mod tests;
 mod trust;
 
+pub(crate) use guest::{Guest, lets_in};
 pub(crate) use held::{Named, Unreadable};
 use kept::Kept;
 pub(crate) use need::{Guarded, Members, Need, canonical};
@@ -127,14 +129,18 @@ pub(crate) fn check_trust(asking: Asking<'_>, needs: &[Need]) -> Result<()> {
 
 /// Whether the role with this ARN may, in whose name Kiln acts.
 pub(crate) fn role_may(asking: Asking<'_>, role: &str, need: &Need) -> bool {
+    let subject = acting_as(asking, role);
+    subject.is_some_and(|subject| decide(asking, &subject, need, None).is_ok())
+}
+
+/// The role of the caller's account with this ARN, in whose name Kiln acts.
+fn acting_as(asking: Asking<'_>, role: &str) -> Option<Subject> {
     let directory = asking.store.identities().of(&asking.caller.account);
-    let Some(found) = role_of(&directory, role) else {
-        return false;
-    };
+    let found = role_of(&directory, role)?;
     let session = Arc::new(Session::of(&directory, role, SERVICE_SESSION));
     let holder = Holder::Role(&found.id);
     let subject = asking.access.subject(&directory, holder, Some(&session));
-    subject.is_ok_and(|subject| decide(asking, &subject, need, None).is_ok())
+    subject.ok()
 }
 
 /// The role with an ARN.

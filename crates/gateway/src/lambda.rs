@@ -17,6 +17,7 @@ pub(crate) mod layer;
 pub(crate) mod permission;
 pub(crate) mod provisioned;
 pub(crate) mod recursion;
+pub(crate) mod runtime_management;
 pub(crate) mod signing;
 pub(crate) mod tag;
 pub(crate) mod url;
@@ -49,6 +50,7 @@ crate::wire::dispatch! {
     DeleteFunctionUrlConfig => url::delete_function_url_config::handle,
     DeleteLayerVersion => layer::delete_layer_version::handle,
     DeleteProvisionedConcurrencyConfig => provisioned::delete_provisioned_concurrency_config::handle,
+    DeleteResourcePolicy => permission::delete_resource_policy::handle,
     GetAccountSettings => account::get_account_settings::handle,
     GetAlias => alias::get_alias::handle,
     GetCodeSigningConfig => signing::get_code_signing_config::handle,
@@ -65,6 +67,8 @@ crate::wire::dispatch! {
     GetLayerVersionPolicy => layer::get_layer_version_policy::handle,
     GetPolicy => permission::get_policy::handle,
     GetProvisionedConcurrencyConfig => provisioned::get_provisioned_concurrency_config::handle,
+    GetResourcePolicy => permission::get_resource_policy::handle,
+    GetRuntimeManagementConfig => runtime_management::get_runtime_management_config::handle,
     Invoke => invocation::invoke::handle,
     InvokeAsync => invocation::invoke_async::handle,
     ListAliases => alias::list_aliases::handle,
@@ -86,6 +90,8 @@ crate::wire::dispatch! {
     PutFunctionEventInvokeConfig => event_invoke::put_function_event_invoke_config::handle,
     PutFunctionRecursionConfig => recursion::put_function_recursion_config::handle,
     PutProvisionedConcurrencyConfig => provisioned::put_provisioned_concurrency_config::handle,
+    PutResourcePolicy => permission::put_resource_policy::handle,
+    PutRuntimeManagementConfig => runtime_management::put_runtime_management_config::handle,
     RemoveLayerVersionPermission => layer::remove_layer_version_permission::handle,
     RemovePermission => permission::remove_permission::handle,
     TagResource => tag::tag_resource::handle,

@@ -9,11 +9,14 @@ use crate::id::RevisionId;
 pub struct ResourcePolicy {
     /// Changes with every change of the policy.
     pub revision: RevisionId,
-    /// In the order in which they were added.
+    /// What was put as a whole, in its own words: JSON with statements of every kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Grants that were added one by one, after it, in the order in which they were.
     pub statements: Vec<Statement>,
 }
 
-/// One grant.
+/// One grant, as `AddPermission` makes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
     /// Names the statement within its policy.
@@ -50,10 +53,18 @@ pub struct Condition {
     pub value: String,
 }
 
+impl ResourcePolicy {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.document.is_none() && self.statements.is_empty()
+    }
+}
+
 impl Default for ResourcePolicy {
     fn default() -> Self {
         Self {
             revision: RevisionId::random(),
+            document: None,
             statements: Vec::new(),
         }
     }

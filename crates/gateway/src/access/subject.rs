@@ -90,6 +90,16 @@ impl Subject {
         })
     }
 
+    /// Nobody that is known.
+    pub(super) fn anonymous() -> Self {
+        Self {
+            principal: Principal::anonymous(),
+            held: Arc::default(),
+            narrowed: None,
+            session: None,
+        }
+    }
+
     /// A service of AWS's, which Kiln acts as.
     pub(super) fn of_service(name: &str) -> Self {
         Self {

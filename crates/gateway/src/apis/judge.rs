@@ -21,6 +21,7 @@ mod judgement;
 mod kept;
 mod policy;
 mod token;
+mod wildcard;
 
 pub(super) use kept::Judgements;
 

@@ -2,15 +2,15 @@
 //!
 //! As on AWS, the function's policy must let `apigateway.amazonaws.com` invoke it, usually for a source such
 //! as `arn:aws:execute-api:<region>:<account>:<api-id>/*`: an API that its owner's function does not know of
-//! must not reach it. Where the integration has a role, that must be allowed to invoke it; functions of other accounts let the role
-//! in themselves.
+//! must not reach it. Where the integration has a role, that must be allowed to invoke it; functions of other accounts must let the role
+//! in besides.
 
 use http::{Method, Uri};
+use kiln_policy::keys;
 use kiln_types::{Api, Function, FunctionArn};
 
-use crate::access::{self, Asking, Need};
+use crate::access::{self, Asking, Guest, Need};
 use crate::context::{Caller, Origin};
-use crate::lambda::permission::evaluate::{Question, Who, allows};
 use crate::server::Shared;
 
 /// Who API Gateway is in policies.
@@ -25,34 +25,6 @@ pub(super) fn is_granted(
     role: Option<&str>,
     source: &str,
 ) -> bool {
-    let who = match role {
-        Some(role) if function.id.account == api.account => {
-            return role_may(gateway, api, role, arn);
-        }
-        Some(role) => Who::Signer {
-            account: &api.account,
-            arn: role,
-        },
-        None => Who::Service(SERVICE),
-    };
-    let facts = [
-        ("aws:SourceArn", source),
-        ("aws:SourceAccount", api.account.as_str()),
-    ];
-    let Some(policy) = function.policy_of(arn.qualifier.as_ref()) else {
-        return false;
-    };
-    let question = Question {
-        who,
-        action: "lambda:InvokeFunction",
-        resource: &arn.to_string(),
-        facts: &facts,
-    };
-    allows(policy, question)
-}
-
-/// Whether a role of the API's account may invoke a function of it.
-fn role_may(gateway: &Shared, api: &Api, role: &str, arn: &FunctionArn) -> bool {
     let origin = Origin {
         method: Method::POST,
         uri: Uri::default(),
@@ -63,5 +35,17 @@ fn role_may(gateway: &Shared, api: &Api, role: &str, arn: &FunctionArn) -> bool 
     let caller = Caller::nobody(api.account.clone());
     let asking = Asking::of(gateway, &caller, &origin);
     let need = Need::new("lambda:InvokeFunction", arn.to_string());
-    access::role_may(asking, role, &need)
+    let guest = match role {
+        Some(role) if function.id.account == api.account => {
+            return access::role_may(asking, role, &need);
+        }
+        Some(role) => Guest::Role(role),
+        None => Guest::Service(SERVICE),
+    };
+    let need = need
+        .with(keys::SOURCE_ARN, Some(source))
+        .with(keys::SOURCE_ACCOUNT, Some(api.account.as_str()));
+    let policy = function.policy_of(arn.qualifier.as_ref());
+    policy
+        .is_some_and(|policy| access::lets_in(asking, guest, &need, (policy, &function.id.account)))
 }

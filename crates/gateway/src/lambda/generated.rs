@@ -486,6 +486,14 @@ pub(crate) struct DeleteProvisionedConcurrencyConfigRequest {
     pub(crate) qualifier: String,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct DeleteResourcePolicyRequest {
+    #[serde(rename = "ResourceArn")]
+    pub(crate) resource_arn: String,
+    #[serde(rename = "RevisionId")]
+    pub(crate) revision_id: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct DestinationConfig {
     #[serde(rename = "OnSuccess", skip_serializing_if = "Option::is_none")]
@@ -1154,6 +1162,38 @@ pub(crate) struct GetProvisionedConcurrencyConfigResponse {
     pub(crate) last_modified: Option<String>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetResourcePolicyRequest {
+    #[serde(rename = "ResourceArn")]
+    pub(crate) resource_arn: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetResourcePolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct GetRuntimeManagementConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct GetRuntimeManagementConfigResponse {
+    #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
+    pub(crate) update_runtime_on: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) function_arn: Option<String>,
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_version_arn: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct ImageConfig {
     #[serde(rename = "EntryPoint", skip_serializing_if = "Option::is_none")]
@@ -1793,6 +1833,46 @@ pub(crate) struct PutProvisionedConcurrencyConfigResponse {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutResourcePolicyRequest {
+    #[serde(rename = "ResourceArn")]
+    pub(crate) resource_arn: String,
+    #[serde(rename = "Policy")]
+    pub(crate) policy: String,
+    #[serde(rename = "RevisionId")]
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PutResourcePolicyResponse {
+    #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub(crate) revision_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct PutRuntimeManagementConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(rename = "UpdateRuntimeOn")]
+    pub(crate) update_runtime_on: String,
+    #[serde(rename = "RuntimeVersionArn")]
+    pub(crate) runtime_version_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct PutRuntimeManagementConfigResponse {
+    #[serde(rename = "UpdateRuntimeOn")]
+    pub(crate) update_runtime_on: String,
+    #[serde(rename = "FunctionArn")]
+    pub(crate) function_arn: String,
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub(crate) runtime_version_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(crate) struct RemoveLayerVersionPermissionRequest {
     #[serde(rename = "LayerName")]
     pub(crate) layer_name: String,
@@ -2420,6 +2500,50 @@ impl Input for GetPolicyRequest {
 }
 
 impl Output for GetPolicyResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for PutResourcePolicyRequest {
+    const STRUCTURE: &'static Structure = &PUT_RESOURCE_POLICY_REQUEST;
+}
+
+impl Output for PutResourcePolicyResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetResourcePolicyRequest {
+    const STRUCTURE: &'static Structure = &GET_RESOURCE_POLICY_REQUEST;
+}
+
+impl Output for GetResourcePolicyResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for DeleteResourcePolicyRequest {
+    const STRUCTURE: &'static Structure = &DELETE_RESOURCE_POLICY_REQUEST;
+}
+
+impl Input for PutRuntimeManagementConfigRequest {
+    const STRUCTURE: &'static Structure = &PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST;
+}
+
+impl Output for PutRuntimeManagementConfigResponse {
+    fn render(self, reply: &mut Reply) {
+        reply.body(&self);
+    }
+}
+
+impl Input for GetRuntimeManagementConfigRequest {
+    const STRUCTURE: &'static Structure = &GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST;
+}
+
+impl Output for GetRuntimeManagementConfigResponse {
     fn render(self, reply: &mut Reply) {
         reply.body(&self);
     }
@@ -3184,6 +3308,13 @@ static DELETE_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Structure = Structure {
     ],
 };
 
+static DELETE_RESOURCE_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("ResourceArn", At::Path("ResourceArn"), &POLICY_RESOURCE_ARN).required(),
+        Member::new("RevisionId", At::Query("RevisionId"), &REVISION_ID),
+    ],
+};
+
 static DESCRIPTION: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(256)),
     ..Text::ANY
@@ -3631,6 +3762,28 @@ static GET_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Structure = Structure {
     members: &[
         Member::new("FunctionName", At::Path("FunctionName"), &FUNCTION_NAME).required(),
         Member::new("Qualifier", At::Query("Qualifier"), &QUALIFIER).required(),
+    ],
+};
+
+static GET_RESOURCE_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("ResourceArn", At::Path("ResourceArn"), &POLICY_RESOURCE_ARN).required(),
+    ],
+};
+
+static GET_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new(
+            "Qualifier",
+            At::Query("Qualifier"),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        ),
     ],
 };
 
@@ -4174,6 +4327,15 @@ static PATTERN: Shape = Shape::Text(Text {
 static PER_EXECUTION_ENVIRONMENT_MAX_CONCURRENCY: Shape =
     Shape::Integer(Range::new(Some(1), Some(1600)));
 
+static POLICY_RESOURCE_ARN_REGEX: Pattern = Pattern::new(
+    r"arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:(function:[a-zA-Z0-9-_]+(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_])+)?|runtime/[a-zA-Z0-9-_./]+)",
+);
+static POLICY_RESOURCE_ARN: Shape = Shape::Text(Text {
+    length: Length::new(Some(0), Some(512)),
+    pattern: Some(&POLICY_RESOURCE_ARN_REGEX),
+    ..Text::ANY
+});
+
 static POSITIVE_INTEGER: Shape = Shape::Integer(Range::new(Some(1), None));
 
 static PRINCIPAL_REGEX: Pattern = Pattern::new(r"[^\s]+");
@@ -4303,6 +4465,32 @@ static PUT_PROVISIONED_CONCURRENCY_CONFIG_REQUEST: Structure = Structure {
     ],
 };
 
+static PUT_RESOURCE_POLICY_REQUEST: Structure = Structure {
+    members: &[
+        Member::new("ResourceArn", At::Path("ResourceArn"), &POLICY_RESOURCE_ARN).required(),
+        Member::new("Policy", At::Body, &RESOURCE_POLICY).required(),
+        Member::new("RevisionId", At::Body, &REVISION_ID),
+    ],
+};
+
+static PUT_RUNTIME_MANAGEMENT_CONFIG_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new(
+            "Qualifier",
+            At::Query("Qualifier"),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        ),
+        Member::new("UpdateRuntimeOn", At::Body, &UPDATE_RUNTIME_ON).required(),
+        Member::new("RuntimeVersionArn", At::Body, &RUNTIME_VERSION_ARN),
+    ],
+};
+
 static QUALIFIER_REGEX: Pattern = Pattern::new(r"(|[a-zA-Z0-9$_-]+)");
 static QUALIFIER: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(128)),
@@ -4369,13 +4557,37 @@ static RESOURCE_ARN: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static RESOURCE_POLICY_REGEX: Pattern = Pattern::new(r"[\s\S]+");
+static RESOURCE_POLICY: Shape = Shape::Text(Text {
+    length: Length::new(Some(1), Some(20480)),
+    pattern: Some(&RESOURCE_POLICY_REGEX),
+    ..Text::ANY
+});
+
 static RETENTION_PERIOD_IN_DAYS: Shape = Shape::Integer(Range::new(Some(1), Some(90)));
+
+static REVISION_ID_REGEX: Pattern =
+    Pattern::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+static REVISION_ID: Shape = Shape::Text(Text {
+    length: Length::new(Some(36), Some(36)),
+    pattern: Some(&REVISION_ID_REGEX),
+    ..Text::ANY
+});
 
 static ROLE_ARN_REGEX: Pattern =
     Pattern::new(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+");
 static ROLE_ARN: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(10000)),
     pattern: Some(&ROLE_ARN_REGEX),
+    ..Text::ANY
+});
+
+static RUNTIME_VERSION_ARN_REGEX: Pattern = Pattern::new(
+    r"((arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}::runtime:.+)|(arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:runtime/[A-Za-z0-9_.-]{1,128}/version/[A-Za-z0-9_.-]{1,128}))",
+);
+static RUNTIME_VERSION_ARN: Shape = Shape::Text(Text {
+    length: Length::new(Some(26), Some(2048)),
+    pattern: Some(&RUNTIME_VERSION_ARN_REGEX),
     ..Text::ANY
 });
 
@@ -4866,6 +5078,11 @@ static UPDATE_FUNCTION_URL_CONFIG_REQUEST: Structure = Structure {
         Member::new("InvokeMode", At::Body, &INVOKE_MODE),
     ],
 };
+
+static UPDATE_RUNTIME_ON: Shape = Shape::Text(Text {
+    values: &["Auto", "Manual", "FunctionUpdate"],
+    ..Text::ANY
+});
 
 static VERSION_WITH_LATEST_PUBLISHED_REGEX: Pattern =
     Pattern::new(r"(\$LATEST(\.PUBLISHED)?|[0-9]+)");

@@ -49,6 +49,9 @@ impl Guarded for Operation {
             InvokeAsync => vec![of.need(function(of, true))],
             CreateFunction | UpdateFunctionConfiguration => made_of(of),
             AddPermission | RemovePermission => vec![permission(of)],
+            PutResourcePolicy | GetResourcePolicy | DeleteResourcePolicy => {
+                vec![of.need(of.text_or_empty("ResourceArn"))]
+            }
             PutProvisionedConcurrencyConfig
             | GetProvisionedConcurrencyConfig
             | DeleteProvisionedConcurrencyConfig => vec![of.need(function(of, true))],

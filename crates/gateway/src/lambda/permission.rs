@@ -1,23 +1,27 @@
-//! Operations on resource policies, and their evaluation.
+//! Operations on resource policies. Whom one lets in is asked in [`access`](crate::access).
 //!
 //! AWS differs: a policy has a revision of its own here, and the function's revision does not
 //! change with it, because instances belong to a revision and need not be replaced when only the
 //! policy changes. A caller who has not seen a policy yet may state the function's revision.
 
+use kiln_types::limits::POLICY_BYTES_MAX;
 use kiln_types::policy::ResourcePolicy;
 use kiln_types::{Function, Qualifier, Version};
 
 use super::refusal::{invalid, not_found, stale_revision};
 use super::target::{Named, Target};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{ApiError, Exception, Result};
 
 pub(crate) mod add_permission;
+pub(crate) mod delete_resource_policy;
 pub(crate) mod get_policy;
+pub(crate) mod get_resource_policy;
+pub(crate) mod put_resource_policy;
 pub(crate) mod remove_permission;
 
 pub(crate) mod document;
-pub(crate) mod evaluate;
+mod resource;
 mod statement;
 
 /// The function, version or alias that a policy is for.
@@ -45,10 +49,23 @@ fn check_revision(
     let Some(revision) = revision else {
         return Ok(());
     };
-    let policy = policy.filter(|policy| !policy.statements.is_empty());
+    let policy = policy.filter(|policy| !policy.is_empty());
     let latest = policy.map_or(function.latest.revision, |policy| policy.revision);
     match revision == latest.to_string() {
         true => Ok(()),
         false => Err(stale_revision("GetPolicy")),
+    }
+}
+
+/// Refuses a policy that is too long.
+fn check_length(policy: &ResourcePolicy) -> Result<()> {
+    match document::policy_text(policy).len() {
+        size if size > POLICY_BYTES_MAX => Err(ApiError::new(
+            Exception::PolicyLengthExceeded,
+            format!(
+                "The final policy size ({size}) is bigger than the limit ({POLICY_BYTES_MAX})."
+            ),
+        )),
+        _ => Ok(()),
     }
 }

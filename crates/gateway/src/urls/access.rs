@@ -3,7 +3,7 @@
 //! Anybody's URL needs two grants to everybody in the resource policy: `lambda:InvokeFunctionUrl`
 //! with the URL's auth type, and `lambda:InvokeFunction` with `lambda:InvokedViaFunctionUrl`
 //! (required of functions since October 2025). With `AWS_IAM` the caller must sign: one of the function's own account needs
-//! both by its own policies or the function's, others need the two grants.
+//! both by its own policies or the function's, others need the two grants, and to be allowed both by their own account.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,9 @@ use kiln_types::FunctionArn;
 use kiln_types::url::UrlAuth;
 
 use super::{Door, Found};
-use crate::access::{self, Asking, Need};
+use crate::access::{self, Asking, Guest, Need};
 use crate::auth::{Admitted, Claim};
 use crate::context::{Caller, Origin};
-use crate::lambda::permission::evaluate::{Question, Who, allows};
 use crate::lambda::url::auth_name;
 
 /// Both are needed.
@@ -43,7 +42,7 @@ pub(super) enum Entry {
 /// Checks what can be checked before the body is there.
 pub(super) fn admit(door: Door<'_>, found: &Found, head: &Parts) -> Result<Entry, Refused> {
     if found.url.auth == UrlAuth::None {
-        return match is_granted(door, found, None) {
+        return match is_granted(door, found, head, None) {
             true => Ok(Entry::Anybody),
             false => Err(Refused::NotGranted),
         };
@@ -76,47 +75,18 @@ pub(super) fn verify(
         .authenticator
         .verify(admitted.map(|admitted| *admitted), head, body);
     let verified = verified.map_err(|error| Refused::Signature(error.message))?;
-    match is_granted(door, found, Some((&verified.caller, head))) {
+    match is_granted(door, found, head, Some(&verified.caller)) {
         true => Ok((Some(verified.caller), verified.body)),
         false => Err(Refused::NotGranted),
     }
 }
 
-fn is_granted(door: Door<'_>, found: &Found, signed: Option<(&Caller, &Parts)>) -> bool {
+fn is_granted(door: Door<'_>, found: &Found, head: &Parts, signer: Option<&Caller>) -> bool {
     let arn = FunctionArn::new(door.config.region.clone(), &found.function.id);
     let arn = arn.qualified(found.qualifier.clone()).to_string();
-    let who = match signed {
-        Some((caller, head)) if caller.account == found.function.id.account => {
-            return may(door, found, caller, head, &arn);
-        }
-        Some((caller, _)) => Who::Signer {
-            account: &caller.account,
-            arn: &caller.arn,
-        },
-        None => Who::Anonymous,
-    };
-    let facts = [
-        ("lambda:FunctionUrlAuthType", auth_name(found.url.auth)),
-        ("lambda:InvokedViaFunctionUrl", "true"),
-    ];
-    let Some(policy) = found.function.policy_of(found.qualifier.as_ref()) else {
-        return false;
-    };
-    ACTIONS.into_iter().all(|action| {
-        allows(
-            policy,
-            Question {
-                who,
-                action,
-                resource: &arn,
-                facts: &facts,
-            },
-        )
-    })
-}
-
-/// Whether a caller of the function's own account may.
-fn may(door: Door<'_>, found: &Found, caller: &Caller, head: &Parts, arn: &str) -> bool {
+    let owner = &found.function.id.account;
+    let nobody = Caller::nobody(owner.clone());
+    let caller = signer.unwrap_or(&nobody);
     let origin = Origin::of(head, door.address);
     let asking = Asking {
         config: door.config,
@@ -127,12 +97,21 @@ fn may(door: Door<'_>, found: &Found, caller: &Caller, head: &Parts, arn: &str) 
         now: door.deps.clock.timestamp(),
     };
     let needs = ACTIONS.map(|action| {
-        Need::new(action, arn)
+        Need::new(action, arn.as_str())
             .with(
                 keys::LAMBDA_FUNCTION_URL_AUTH_TYPE,
                 Some(auth_name(found.url.auth)),
             )
             .with(keys::LAMBDA_INVOKED_VIA_FUNCTION_URL, Some("true"))
     });
-    access::check(asking, &needs).is_ok()
+    let guest = match signer {
+        Some(signer) if signer.account == *owner => return access::check(asking, &needs).is_ok(),
+        Some(_) => Guest::Caller,
+        None => Guest::Anonymous,
+    };
+    let policy = found.function.policy_of(found.qualifier.as_ref());
+    policy.is_some_and(|policy| {
+        let lets_in = |need| access::lets_in(asking, guest, need, (policy, owner));
+        needs.iter().all(lets_in)
+    })
 }

@@ -131,6 +131,35 @@ for client, call in [(guest.client("s3"), "delete_object"), (chief.client("s3"),
 s3.delete_bucket_policy(Bucket="shared")
 assert chief.client("s3").get_object(Bucket="shared", Key="k")["Body"].read() == b"1"
 
+# So does a function's, put as a whole: it says all that policies can, and statements are added to it and taken from it.
+lambdas = boto3.client("lambda")
+orders_arn = arn("lambda", "function:shop-orders")
+with raises("ResourceNotFoundException", 404):
+    lambdas.get_resource_policy(ResourceArn=orders_arn)
+with raises("AccessDeniedException", 403):
+    guest.client("lambda").get_function(FunctionName="shop-orders")
+let_in = {"Sid": "in", **allow("lambda:GetFunction*", orders_arn, Principal=principal)}
+keep_out = {**deny("lambda:*", orders_arn), "Principal": "*", "Condition": {"StringLike": {"aws:username": "chi*"}}}
+put = lambdas.put_resource_policy(ResourceArn=orders_arn, Policy=document(let_in, keep_out))
+assert lambdas.get_resource_policy(ResourceArn=orders_arn)["RevisionId"] == put["RevisionId"]
+guest.client("lambda").get_function(FunctionName="shop-orders")
+with raises("AccessDeniedException", 403):
+    guest.client("lambda").invoke(FunctionName="shop-orders")
+with raises("AccessDeniedException", 403):
+    chief.client("lambda").get_function(FunctionName="shop-orders")
+lambdas.add_permission(
+    FunctionName="shop-orders", StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
+)
+lambdas.remove_permission(FunctionName="shop-orders", StatementId="in")
+whole = json.loads(lambdas.get_policy(FunctionName="shop-orders")["Policy"])
+assert [statement.get("Sid") for statement in whole["Statement"]] == [None, "s3"], whole
+with raises("PreconditionFailedException", 412):
+    lambdas.delete_resource_policy(ResourceArn=orders_arn, RevisionId=put["RevisionId"])
+lambdas.delete_resource_policy(ResourceArn=orders_arn)
+chief.client("lambda").get_function(FunctionName="shop-orders")
+with raises("AccessDeniedException", 403):
+    guest.client("lambda").get_function(FunctionName="shop-orders")
+
 
 # Inside, a function may what its role allows and nothing else; a change holds at once.
 def run():

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::lambda::permission::evaluate::matches;
+use super::wildcard::matches;
 
 /// The one thing that callers do with routes.
 const ACTION: &str = "execute-api:invoke";

@@ -1,12 +1,11 @@
 //! `AddPermission`: adds a statement to a function's resource policy.
 
 use kiln_types::RevisionId;
-use kiln_types::limits::POLICY_BYTES_MAX;
 
-use super::document::{policy_text, statement_text};
-use super::{check_revision, statement, with_policy};
+use super::document::{has_statement, statement_text};
+use super::{check_length, check_revision, statement, with_policy};
 use crate::context::Context;
-use crate::error::{ApiError, Exception, Result};
+use crate::error::Result;
 use crate::lambda::generated::{AddPermissionRequest as Input, AddPermissionResponse as Output};
 use crate::lambda::refusal::conflict;
 use crate::lambda::target::Target;
@@ -22,7 +21,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         let present = function.policy_of(qualifier);
         check_revision(function, present, input.revision_id.as_deref())?;
         let policy = function.policy_of_mut(qualifier);
-        if policy.statements.iter().any(|present| present.sid == statement.sid) {
+        if has_statement(policy, &statement.sid) {
             return Err(conflict(format!(
                 "The statement id ({}) provided already exists. Please provide a new statement id, or remove the existing statement.",
                 statement.sid
@@ -30,13 +29,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         }
         policy.statements.push(statement);
         policy.revision = RevisionId::random();
-        match policy_text(policy).len() {
-            size if size > POLICY_BYTES_MAX => Err(ApiError::new(
-                Exception::PolicyLengthExceeded,
-                format!("The final policy size ({size}) is bigger than the limit ({POLICY_BYTES_MAX})."),
-            )),
-            _ => Ok(()),
-        }
+        check_length(policy)
     });
     changed.await?;
     Ok(Output {
@@ -46,8 +39,12 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
 
 #[cfg(test)]
 mod tests {
+    use kiln_types::limits::POLICY_BYTES_MAX;
+
     use super::*;
+    use crate::error::{ApiError, Exception};
     use crate::lambda::fixture::Fixture;
+    use crate::lambda::permission::document::policy_text;
 
     fn add(sid: &str) -> Input {
         Input {

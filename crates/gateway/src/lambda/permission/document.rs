@@ -3,14 +3,72 @@
 use kiln_types::policy::{Condition, Principal, ResourcePolicy, Statement};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::access::one_or_several;
 
 /// One statement, as `AddPermission` returns it.
 pub(crate) fn statement_text(statement: &Statement) -> String {
     to_text(&StatementDocument::of(statement))
 }
 
-/// The whole policy, as `GetPolicy` returns it.
+/// The whole policy, as `GetPolicy` returns it: in the words in which it was put, with the statements that were added since.
 pub(crate) fn policy_text(policy: &ResourcePolicy) -> String {
+    let Some(document) = &policy.document else {
+        return added_text(policy);
+    };
+    if policy.statements.is_empty() {
+        return document.clone();
+    }
+    let mut document = read(document);
+    let added = policy.statements.iter().map(StatementDocument::of);
+    let added = added.map(|statement| serde_json::to_value(statement).expect("texts are JSON"));
+    let mut statements = take_statements(&mut document);
+    statements.extend(added);
+    document["Statement"] = Value::Array(statements);
+    to_text(&document)
+}
+
+/// Whether a statement of the policy has this id.
+pub(crate) fn has_statement(policy: &ResourcePolicy, sid: &str) -> bool {
+    let is_added = policy.statements.iter().any(|added| added.sid == sid);
+    is_added || {
+        let document = policy.document.as_deref().map(read);
+        let put = document
+            .as_ref()
+            .map(|put| one_or_several(&put["Statement"]));
+        put.unwrap_or_default().iter().any(|put| put["Sid"] == sid)
+    }
+}
+
+/// Takes the statement with this id out of the policy. What is left with no statement at all is no policy.
+pub(crate) fn remove_statement(policy: &mut ResourcePolicy, sid: &str) {
+    policy.statements.retain(|added| added.sid != sid);
+    let Some(mut document) = policy.document.as_deref().map(read) else {
+        return;
+    };
+    let mut statements = take_statements(&mut document);
+    statements.retain(|put| put["Sid"] != sid);
+    policy.document = (!statements.is_empty()).then(|| {
+        document["Statement"] = Value::Array(statements);
+        to_text(&document)
+    });
+}
+
+/// It was read when it was put.
+fn read(document: &str) -> Value {
+    serde_json::from_str(document).unwrap_or_default()
+}
+
+/// Its statements, of which one may stand without brackets.
+fn take_statements(document: &mut Value) -> Vec<Value> {
+    match document["Statement"].take() {
+        Value::Array(several) => several,
+        one => vec![one],
+    }
+}
+
+fn added_text(policy: &ResourcePolicy) -> String {
     to_text(&PolicyDocument {
         version: "2012-10-17",
         id: "default",
@@ -152,6 +210,28 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_policy_that_was_put_keeps_its_words_until_it_is_added_to() {
+        let put = r#"{ "Version": "2012-10-17", "Id": "own", "Statement": {"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "lambda:*", "Resource": "*"} }"#;
+        let mut policy = ResourcePolicy {
+            document: Some(put.to_owned()),
+            ..Default::default()
+        };
+        assert_eq!(policy_text(&policy), put);
+        assert!(has_statement(&policy, "a") && !has_statement(&policy, "s1"));
+        policy.statements.push(statement(Principal::Any, &[]));
+        let both: Value = serde_json::from_str(&policy_text(&policy)).unwrap();
+        assert_eq!(both["Id"], "own");
+        assert_eq!(both["Statement"][0]["Effect"], "Deny");
+        assert_eq!(both["Statement"][1]["Sid"], "s1");
+        assert!(has_statement(&policy, "s1"));
+        remove_statement(&mut policy, "a");
+        assert_eq!(policy.document, None);
+        assert!(policy_text(&policy).contains("s1") && !policy.is_empty());
+        remove_statement(&mut policy, "s1");
+        assert!(policy.is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use kiln_types::RevisionId;
 
+use super::document::{has_statement, remove_statement};
 use super::{check_revision, with_policy};
 use crate::context::Context;
 use crate::error::Result;
@@ -19,22 +20,18 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
     let changed = context.deps.store.update_function(&id, move |function| {
         let qualifier = qualifier.as_ref();
         let policy = function.policy_of(qualifier);
-        let policy = policy.filter(|policy| !policy.statements.is_empty());
+        let policy = policy.filter(|policy| !policy.is_empty());
         let policy =
             policy.ok_or_else(|| not_found("No policy is associated with the given resource."))?;
         let sid = &input.statement_id;
-        let found = policy
-            .statements
-            .iter()
-            .position(|present| present.sid == *sid);
-        let Some(index) = found else {
+        if !has_statement(policy, sid) {
             return Err(not_found(format!(
                 "Statement {sid} is not found in resource policy."
             )));
-        };
+        }
         check_revision(function, Some(policy), input.revision_id.as_deref())?;
         let policy = function.policy_of_mut(qualifier);
-        policy.statements.remove(index);
+        remove_statement(policy, sid);
         policy.revision = RevisionId::random();
         Ok(())
     });

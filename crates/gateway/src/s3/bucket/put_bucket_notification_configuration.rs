@@ -7,13 +7,14 @@
 //! `x-amz-skip-destination-validation` a destination need not be there yet and is sent no `s3:TestEvent`; whose it
 //! is, and what its policy says if it is there, counts all the same.
 
+use kiln_policy::keys;
 use kiln_store::objects::ObjectError;
 use kiln_types::{Bucket, FunctionArn, QueueArn, Recipient, TopicArn};
 
 use super::super::needs;
 use super::super::request::{Answer, Request, empty};
 use super::notification;
-use crate::lambda::permission::evaluate::{Question, Who, allows};
+use crate::access::{self, Guest, Need};
 
 /// Who S3 is in policies.
 const SERVICE: &str = "s3.amazonaws.com";
@@ -96,20 +97,21 @@ fn of_function(request: &Request, bucket: &Bucket, arn: &FunctionArn) -> Option<
     if function.version_of(arn.qualifier.as_ref()).is_none() {
         return Some(ABSENT);
     }
-    let source = bucket.name.arn();
-    let facts = [
-        ("aws:SourceArn", source.as_str()),
-        ("aws:SourceAccount", bucket.account.as_str()),
-    ];
-    let resource = arn.to_string();
-    let question = Question {
-        who: Who::Service(SERVICE),
-        action: "lambda:InvokeFunction",
-        resource: &resource,
-        facts: &facts,
-    };
-    let policy = function.policy_of(arn.qualifier.as_ref());
-    match policy.is_some_and(|policy| allows(policy, question)) {
+    let need = Need::new("lambda:InvokeFunction", arn.to_string())
+        .with(keys::SOURCE_ARN, Some(bucket.name.arn()))
+        .with(keys::SOURCE_ACCOUNT, Some(bucket.account.as_str()));
+    let asking = request.context.asking();
+    let is_granted = function
+        .policy_of(arn.qualifier.as_ref())
+        .is_some_and(|policy| {
+            access::lets_in(
+                asking,
+                Guest::Service(SERVICE),
+                &need,
+                (policy, &bucket.account),
+            )
+        });
+    match is_granted {
         true => None,
         false => Some(Refusal::Denied(format!(
             "Not authorized to invoke function [{arn}]"
