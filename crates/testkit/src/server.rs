@@ -16,7 +16,7 @@ use crate::authority::Authority;
 use crate::http::Client;
 use crate::process::Process;
 use crate::runtimes::{self, Node, Python};
-use crate::{Keys, Request, programs, wait_for};
+use crate::{Keys, OrdinaryUser, Request, programs, wait_for};
 
 /// Until the ready file must be there: zygotes import boto3 first, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -41,6 +41,7 @@ pub struct Builder {
     pythons: Option<Vec<Python>>,
     nodes: Vec<Node>,
     ca_bundle: Option<PathBuf>,
+    user: Option<Arc<OrdinaryUser>>,
 }
 
 /// A running server. Stops when dropped, and then fails the test if its log says something
@@ -55,6 +56,8 @@ pub struct Server {
     ca_bundle: Option<PathBuf>,
     is_stopped: bool,
     client: OnceLock<Client>,
+    /// Whose control groups are removed when the server is gone.
+    _user: Option<Arc<OrdinaryUser>>,
 }
 
 impl Home {
@@ -91,6 +94,40 @@ impl Home {
         }
         own
     }
+
+    /// Makes all of it the user's, who finds packs and programs in it, wherever they are. Gives the folder of packs
+    /// and the command that starts the server.
+    fn for_user(
+        &self,
+        user: &OrdinaryUser,
+        packs: &Path,
+        names: impl Iterator<Item = String>,
+    ) -> (PathBuf, Command) {
+        let folder = self.folder.path();
+        let [all_packs, programs, memory] =
+            ["packs", "programs", "memory"].map(|name| folder.join(name));
+        for directory in [folder, &all_packs, &programs, &memory] {
+            user.own_directory(directory);
+        }
+        let chosen = self.with_packs(&all_packs, names);
+        let kiln = programs::kiln();
+        let built = kiln.parent().expect("a program is in a folder");
+        let mut command = user.command(&[(packs, &all_packs), (built, &programs)]);
+        command
+            .arg(programs.join("kiln"))
+            .env("HOME", folder)
+            .env("XDG_RUNTIME_DIR", memory);
+        (chosen, command)
+    }
+}
+
+/// The command that starts the server.
+fn command(behind: &[String]) -> Command {
+    let mut words = behind.iter().map(OsString::from).collect::<Vec<_>>();
+    words.push(programs::kiln().into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
 }
 
 impl Builder {
@@ -115,6 +152,12 @@ impl Builder {
     /// Behind this command, which must execute what follows it in its own place.
     pub fn behind(mut self, command: &[&str]) -> Self {
         self.behind = command.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Without root, as this user.
+    pub fn as_user(mut self, user: &Arc<OrdinaryUser>) -> Self {
+        self.user = Some(Arc::clone(user));
         self
     }
 
@@ -157,17 +200,17 @@ impl Builder {
         let packs = runtimes::packs(&pythons, &self.nodes);
         let home = self.home.unwrap_or_else(Home::new);
         let names = pythons.iter().map(Python::runtime);
-        let packs = home.with_packs(&packs, names.chain(self.nodes.iter().map(Node::runtime)));
+        let names = names.chain(self.nodes.iter().map(Node::runtime));
+        let (packs, mut command) = match &self.user {
+            Some(user) => home.for_user(user, &packs, names),
+            None => (home.with_packs(&packs, names), command(&self.behind)),
+        };
         let log = File::options()
             .create(true)
             .append(true)
             .open(home.folder.path().join("server.log"))
             .expect("the log can be made");
-        let mut words = self.behind.iter().map(OsString::from).collect::<Vec<_>>();
-        words.push(programs::kiln().into());
-        let mut command = Command::new(&words[0]);
         command
-            .args(&words[1..])
             .arg(self.verb)
             .arg("--data-dir")
             .arg(home.data_dir())
@@ -199,6 +242,7 @@ impl Builder {
             ca_bundle: self.ca_bundle,
             is_stopped: false,
             client: OnceLock::new(),
+            _user: self.user,
         };
         starting.keys = starting.wait_until_ready();
         starting
@@ -223,6 +267,7 @@ impl Server {
             pythons: None,
             nodes: Vec::new(),
             ca_bundle: None,
+            user: None,
         }
     }
 

@@ -19,7 +19,9 @@ use tokio::time::timeout;
 
 use super::Results;
 use super::table::Probe;
-use crate::rig::{LIMITS, LISTENERS, PATIENCE, Rig, finish, host, plain_image, unique_name};
+use crate::rig::{
+    LIMITS, LISTENERS, PATIENCE, Rig, finish, host, plain_image, test_number, unique_name,
+};
 use crate::stem::Stems;
 
 /// Every layer that can be left out.
@@ -274,7 +276,7 @@ fn known(said: &str, name: &str, number: u32) -> Value {
 
 /// A key of System V that no other test of this machine has.
 fn key(number: u32) -> u32 {
-    0x4000_0000 | std::process::id() << 2 | number
+    0x4000_0000 | test_number() << 2 | number
 }
 
 /// Programs that would give rights to whoever executes them.
