@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use kiln_sandbox::{Config, Layer, LayersOff, Mount, PoolConfig, Sandbox, Sandboxes};
+use kiln_sandbox::{Config, Layer, LayersOff, Mount, PoolConfig, Sandbox, Sandboxes, rootless};
 use kiln_types::SystemClock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -138,7 +138,10 @@ impl Stage {
             state_dir: directory.path().join("state"),
             name: self.name.clone(),
             // Of its own: without a pid namespace, sandboxes of other tests with the same user would be seen.
-            uid_base: Config::UID_BASE + 1_000 + std::process::id() % 100_000 * 10,
+            uid_base: match rootless::is_mapped() {
+                true => Config::UID_BASE,
+                false => Config::UID_BASE + 1_000 + std::process::id() % 100_000 * 10,
+            },
             sandboxes_max: 10,
             images: vec![plain_image()],
             pool: PoolConfig {
