@@ -18,6 +18,9 @@ use crate::process::Process;
 use crate::runtimes::{self, Node, Python};
 use crate::{Keys, OrdinaryUser, Request, programs, wait_for};
 
+/// Set, it has every server run as an ordinary user. Tests that give servers directories which are root's alone
+/// fail then.
+const WITHOUT_ROOT: &str = "KILN_TEST_WITHOUT_ROOT";
 /// Until the ready file must be there: zygotes import boto3 first, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
 /// Until a server that was told to stop must be gone.
@@ -27,6 +30,8 @@ const STOP_MAX: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone)]
 pub struct Home {
     folder: Arc<TempDir>,
+    /// Whose it is, where not root's.
+    user: Option<Arc<OrdinaryUser>>,
 }
 
 /// A server about to be started.
@@ -56,15 +61,15 @@ pub struct Server {
     ca_bundle: Option<PathBuf>,
     is_stopped: bool,
     client: OnceLock<Client>,
-    /// Whose control groups are removed when the server is gone.
-    _user: Option<Arc<OrdinaryUser>>,
 }
 
 impl Home {
-    fn new() -> Self {
+    fn new(user: Option<Arc<OrdinaryUser>>) -> Self {
         let folder = tempfile::Builder::new().prefix("kiln-test-").tempdir();
+        let everybody = || std::env::var_os(WITHOUT_ROOT).map(|_| Arc::default());
         Self {
             folder: Arc::new(folder.expect("a temporary folder can be made")),
+            user: user.or_else(everybody),
         }
     }
 
@@ -155,7 +160,7 @@ impl Builder {
         self
     }
 
-    /// Without root, as this user.
+    /// Without root, as this user. A home that is given has its own.
     pub fn as_user(mut self, user: &Arc<OrdinaryUser>) -> Self {
         self.user = Some(Arc::clone(user));
         self
@@ -198,10 +203,10 @@ impl Builder {
             .pythons
             .unwrap_or_else(|| vec![runtimes::newest_python()]);
         let packs = runtimes::packs(&pythons, &self.nodes);
-        let home = self.home.unwrap_or_else(Home::new);
+        let home = self.home.unwrap_or_else(|| Home::new(self.user));
         let names = pythons.iter().map(Python::runtime);
         let names = names.chain(self.nodes.iter().map(Node::runtime));
-        let (packs, mut command) = match &self.user {
+        let (packs, mut command) = match &home.user {
             Some(user) => home.for_user(user, &packs, names),
             None => (home.with_packs(&packs, names), command(&self.behind)),
         };
@@ -242,7 +247,6 @@ impl Builder {
             ca_bundle: self.ca_bundle,
             is_stopped: false,
             client: OnceLock::new(),
-            _user: self.user,
         };
         starting.keys = starting.wait_until_ready();
         starting

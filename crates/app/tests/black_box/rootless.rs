@@ -73,7 +73,14 @@ fn functions_run_as_subordinate_ids_and_nothing_is_root() {
     let mut sandboxes = BTreeSet::new();
     let mut count = 0;
     for process in processes(&server) {
-        let Some((ids, has_rights)) = rights(process) else {
+        let is_ending_its_birth = |found: &(BTreeSet<u32>, bool)| found.0.len() > 1;
+        let mut found = rights(process);
+        if found.as_ref().is_some_and(is_ending_its_birth) {
+            // The pool makes more at any time, and a stem becomes its user step by step.
+            std::thread::sleep(Duration::from_secs(1));
+            found = rights(process);
+        }
+        let Some((ids, has_rights)) = found else {
             continue;
         };
         count += 1;
@@ -193,7 +200,7 @@ fn nothing_is_left_when_it_is_stopped_or_killed() {
         };
         assert_eq!(process::all().into_iter().find(of_ids), None);
         // What it kept is the next one's.
-        let next = builder(&user).home(home).start();
+        let next = Server::builder().home(home).start();
         next.invoke("who", &json!({})).success();
     }
 }

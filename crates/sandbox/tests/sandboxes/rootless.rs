@@ -119,11 +119,9 @@ fn a_hostile_program_is_refused() {
 #[cfg(debug_assertions)]
 #[test]
 fn each_layer_holds() {
-    again(
-        &[
-            "probes::with_one_layer_left_out",
-            "probes::each_layer_alone",
-        ],
-        &[],
-    );
+    again(&[
+        "probes::with_one_layer_left_out",
+        "probes::each_layer_alone",
+        "probes::without_the_layers",
+    ]);
 }
