@@ -76,7 +76,7 @@ fn subordinate_ids(wanted: &Range<u32>) -> Finding {
         if *count < needed {
             let detail = format!("{count} in {file}, and {needed} sandboxes need one each");
             let remedy = "have root give some: usermod --add-subuids 100000-165535 --add-subgids \
-                          100000-165535 USER; or allow fewer sandboxes with --sandboxes-max";
+                          100000-165535 USER; or allow fewer sandboxes with --sandboxes-max; or run Kiln as root, for example with sudo";
             return bad(name, Status::Missing, detail, remedy);
         }
     }
@@ -88,7 +88,8 @@ fn programs() -> Finding {
     let name = "newuidmap";
     let is_absent = |program: &&&str| ids::find_program(program).is_none();
     if let Some(absent) = PROGRAMS.iter().find(is_absent) {
-        let remedy = "install it: apt install uidmap, or shadow-utils";
+        let remedy =
+            "install it (apt install uidmap, dnf install shadow-utils), or run Kiln as root";
         return bad(
             name,
             Status::Missing,
