@@ -55,11 +55,6 @@ pub(crate) fn run(settings: Settings, mode: Mode) -> anyhow::Result<ExitCode> {
         rootless::leave_group()?;
         rootless::enter(settings.range.uids())?;
     }
-    if rootless::is_mapped() && !settings.file_system.is_empty() {
-        bail!(
-            "--file-system needs root: without, the kernel shares no directory of the host among functions; leave it out"
-        );
-    }
     kiln_sandbox::forbid_what_nobody_needs().context("limit the server's own system calls")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -80,6 +75,12 @@ fn check(settings: &Settings, mode: Mode) -> anyhow::Result<()> {
                  use `kiln serve` or --listen 127.0.0.1:4566"
             );
         }
+    }
+    let is_root = !rootless::is_ordinary_user() && !rootless::is_mapped();
+    if !is_root && !settings.file_system.is_empty() {
+        bail!(
+            "--file-system needs root: without, the kernel shares no directory of the host among functions; leave it out"
+        );
     }
     perimeter.check()
 }
