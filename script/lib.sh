@@ -97,6 +97,8 @@ install_tools() {
     if [ "$1" = test ]; then
         # The custom runtime of examples/shell speaks HTTP with it.
         command -v curl >/dev/null || missing+=(curl)
+        # Servers without root are given their subordinate ids by it.
+        command -v newuidmap >/dev/null || missing+=(uidmap)
         # Receivers verify by it what topics post.
         command -v openssl >/dev/null || missing+=(openssl)
         "${python:-python3}" -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use kiln_cli::Format;
-use kiln_sandbox::{Finding, Status};
+use kiln_sandbox::{Finding, Status, rootless};
 
 use crate::settings::{Places, SandboxRange};
 use crate::{machine, packs, wasm};
@@ -20,13 +20,10 @@ pub(crate) struct Options {
 
 /// Prints the findings; the exit status is 1 when something required is missing.
 pub(crate) fn run(options: &Options, globals: &kiln_cli::Globals) -> anyhow::Result<ExitCode> {
-    let SandboxRange {
-        uid_base,
-        sandboxes_max,
-    } = options.range;
-    let uids = u32::try_from(sandboxes_max).unwrap_or(u32::MAX);
-    let mut findings = kiln_sandbox::examine(uid_base..uid_base.saturating_add(uids));
-    findings.push(kiln_sandbox::examine_network());
+    let mut findings = sandboxes(&options.range);
+    if !rootless::is_ordinary_user() {
+        findings.push(kiln_sandbox::examine_network());
+    }
     findings.push(machine::examine()?);
     findings.push(runtimes(options)?);
     findings.push(wasm()?);
@@ -42,6 +39,35 @@ pub(crate) fn run(options: &Options, globals: &kiln_cli::Globals) -> anyhow::Res
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// What sandboxes need. An ordinary user who has what it takes to be root of a user namespace sees the
+/// rest from there, as the server does.
+fn sandboxes(range: &SandboxRange) -> Vec<Finding> {
+    let findings = kiln_sandbox::examine(range.uids());
+    if !rootless::is_ordinary_user() {
+        return findings;
+    }
+    match rootless::enter(range.uids()) {
+        Ok(()) => {
+            let is_new =
+                |finding: &Finding| findings.iter().all(|known| known.name != finding.name);
+            let inside = kiln_sandbox::examine(range.uids());
+            let inside: Vec<_> = inside.into_iter().filter(is_new).collect();
+            findings.into_iter().chain(inside).collect()
+        }
+        // It is among them.
+        Err(kiln_sandbox::Error::Refused { .. }) => findings,
+        Err(error) => {
+            let finding = Finding {
+                name: "user namespace",
+                status: Status::Missing,
+                detail: error.to_string(),
+                remedy: Some("see docs/guide/rootless.md, or run Kiln as root".to_owned()),
+            };
+            findings.into_iter().chain([finding]).collect()
+        }
+    }
 }
 
 fn documents(findings: &[Finding]) -> Vec<serde_json::Value> {

@@ -88,10 +88,13 @@ pub(crate) fn memory_dir() -> Option<PathBuf> {
         dirs.split(':').next().map(PathBuf::from)
     });
     let own = fs::metadata("/proc/self").ok()?.uid();
-    // Root's environment may be somebody else's, by `su`.
+    let of_session = || named("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("kiln"));
+    let of_root = || Some(PathBuf::from("/run/kiln"));
+    // Root's environment may be somebody else's, by `su`. Root of a user namespace is a user.
     let of_user = || match own {
-        0 => Some(PathBuf::from("/run/kiln")),
-        _ => named("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("kiln")),
+        0 if !kiln_sandbox::rootless::is_mapped() => of_root(),
+        0 => of_session().or_else(of_root),
+        _ => of_session(),
     };
     let dir = of_service.or_else(of_user)?;
     let _ = DirBuilder::new().mode(0o700).create(&dir);

@@ -13,7 +13,7 @@ use kiln_invoke::{
     FanOut, Invoker, PostDeps, Queued, Snapshots, keep_archives, keep_posts, keep_queues,
 };
 use kiln_metering::{Meter, record_provisioned};
-use kiln_sandbox::Sandboxes;
+use kiln_sandbox::{Sandboxes, rootless};
 use kiln_scheduler::{LocalHost, Scheduler};
 use kiln_store::Store;
 use kiln_triggers::Triggers;
@@ -49,6 +49,23 @@ pub(crate) enum Mode {
 /// Runs the server until it is told to stop.
 pub(crate) fn run(settings: Settings, mode: Mode) -> anyhow::Result<ExitCode> {
     start_logging(&settings)?;
+    check(&settings, mode)?;
+    if rootless::is_ordinary_user() {
+        // Before any thread: what follows runs in another process.
+        rootless::leave_group()?;
+        rootless::enter(settings.range.uids())?;
+    }
+    kiln_sandbox::forbid_what_nobody_needs().context("limit the server's own system calls")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the asynchronous runtime")?;
+    runtime.block_on(serve(settings, mode))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses settings that make no sense.
+fn check(settings: &Settings, mode: Mode) -> anyhow::Result<()> {
     let perimeter = &settings.perimeter;
     let listens = [perimeter.listen].into_iter().chain(perimeter.admin_listen);
     for listen in listens {
@@ -59,14 +76,13 @@ pub(crate) fn run(settings: Settings, mode: Mode) -> anyhow::Result<ExitCode> {
             );
         }
     }
-    perimeter.check()?;
-    kiln_sandbox::forbid_what_nobody_needs().context("limit the server's own system calls")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the asynchronous runtime")?;
-    runtime.block_on(serve(settings, mode))?;
-    Ok(ExitCode::SUCCESS)
+    let is_root = !rootless::is_ordinary_user() && !rootless::is_mapped();
+    if !is_root && !settings.file_system.is_empty() {
+        bail!(
+            "--file-system needs root: without, the kernel shares no directory of the host among functions; leave it out"
+        );
+    }
+    perimeter.check()
 }
 
 /// Log records of functions go to the store.
@@ -189,6 +205,7 @@ impl Parts {
             archive_bytes_max: settings.events.archive_bytes_max(),
             master_key: settings.vault.master_key()?,
             former_master_key: settings.vault.former_master_key()?,
+            pid: rootless::server_pid(),
             ..kiln_store::Config::new(&settings.places.data_dir)
         };
         let store = Store::open(config, clock.clone())?;

@@ -5,6 +5,7 @@
 //! error. `docs/reference/configuration.md` is rendered from this declaration and a test compares
 //! the two.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -234,7 +235,8 @@ pub(crate) struct SandboxRange {
     )]
     pub(crate) sandboxes_max: usize,
     /// The first of the user ids that sandboxes run as, one each; the next `sandboxes-max` ids
-    /// must not be anybody's. At least 65,536.
+    /// must not be anybody's. At least 65,536. Without root those of Kiln's user namespace, where they
+    /// stand for its user's subordinate ids.
     #[arg(
         long,
         env = "KILN_UID_BASE",
@@ -242,6 +244,14 @@ pub(crate) struct SandboxRange {
         default_value_t = kiln_sandbox::Config::UID_BASE
     )]
     pub(crate) uid_base: u32,
+}
+
+impl SandboxRange {
+    /// The user ids.
+    pub(crate) fn uids(&self) -> Range<u32> {
+        let count = u32::try_from(self.sandboxes_max).unwrap_or(u32::MAX);
+        self.uid_base..self.uid_base.saturating_add(count)
+    }
 }
 
 /// How long what invocations leave behind is kept.

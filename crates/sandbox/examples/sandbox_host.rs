@@ -3,14 +3,15 @@
 //! `sandbox_host __spawner`: what `kiln __spawner` does.
 //! `sandbox_host hold NAME STATE_DIR COUNT`: leases COUNT sandboxes that sleep, prints `ready`, and
 //! keeps them until it is killed.
+//! `sandbox_host rootless PROGRAM ARGUMENT...`: executes a program as the root of a user namespace.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use kiln_sandbox::{
-    Config, Image, LayersOff, Limits, PoolConfig, Program, Request, Sandboxes, Start,
+    Config, Image, LayersOff, Limits, PoolConfig, Program, Request, Sandboxes, Start, rootless,
 };
 use kiln_types::SystemClock;
 
@@ -20,9 +21,34 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("__spawner") => kiln_sandbox::spawner_main(),
+        Some("rootless") => rootless(&arguments[2..]),
         Some("hold") => hold(&arguments[2], PathBuf::from(&arguments[3]), &arguments[4]),
         _ => {
-            eprintln!("usage: sandbox_host __spawner | hold NAME STATE_DIR COUNT");
+            eprintln!(
+                "usage: sandbox_host __spawner | hold NAME STATE_DIR COUNT | rootless PROGRAM ..."
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As many uids as any test has sandboxes.
+const UIDS: u32 = 10_000;
+
+fn rootless(command: &[String]) -> ExitCode {
+    let uids = Config::UID_BASE..Config::UID_BASE + UIDS;
+    let entered = rootless::leave_group().and_then(|()| rootless::enter(uids));
+    if let Err(error) = entered {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
+    // Numbers of processes that no sandbox has, as outside of a new namespace.
+    std::fs::write("/proc/sys/kernel/ns_last_pid", "10000").expect("the namespace is ours");
+    match Command::new(&command[0]).args(&command[1..]).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{}: {error}", command[0]);
             ExitCode::FAILURE
         }
     }

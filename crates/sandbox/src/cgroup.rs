@@ -2,11 +2,13 @@
 //!
 //! The layout of the machine is read from `/proc/self/mountinfo`: pure v2, pure v1, or v1 with a v2
 //! tree that holds no controllers (then limits go to v1 and freezing to v2, which is 20 times
-//! faster than the v1 freezer). Kiln touches only its own `kiln-<name>` directory in each tree.
+//! faster than the v1 freezer). Kiln touches only its own `kiln-<name>` directory in each tree: at its
+//! top, or without root in the group that Kiln was started in ([`own`]).
 
 mod leftovers;
 mod meters;
 pub(crate) mod mounts;
+pub(crate) mod own;
 mod v1;
 mod v2;
 
@@ -20,6 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::request::Limits;
+use crate::rootless;
 
 pub(crate) use meters::Meters;
 use mounts::Mounted;
@@ -90,7 +93,11 @@ impl Layout {
     pub fn detect() -> io::Result<Self> {
         let controllers =
             |mount: &Path| fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
-        Ok(Self::of(&mounts::read()?, controllers))
+        let trees = match rootless::is_rootless() {
+            true => own::detect()?,
+            false => mounts::read()?,
+        };
+        Ok(Self::of(&trees, controllers))
     }
 
     fn of(mounted: &[Mounted], v2_controllers: impl Fn(&Path) -> String) -> Self {

@@ -9,7 +9,7 @@ use rustix::process::{PidfdFlags, Resource, getpid, getrlimit, pidfd_open};
 use rustix::thread::CapabilitySet;
 
 use crate::cgroup::{Layout, Place, Version};
-use crate::{network, sys};
+use crate::{network, rootless, sys};
 
 /// One thing that isolation uses, and whether this machine gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,34 +42,43 @@ const OPEN_FILES_MIN: u64 = 2_000;
 /// Descriptors that the server holds for a sandbox in use: its init, the channel, the output, two
 /// meters, a listener, and three for its way out. What is connected takes more.
 const OPEN_FILES_PER_SANDBOX: u64 = 9;
+/// What to do where a user who is not root has no control group to divide.
+const DELEGATE: &str = "start Kiln in a group that is given to its user with the controllers memory, cpu \
+                        and pids: by packaging/systemd/user/kiln.service, or systemd-run --user --scope -p \
+                        Delegate=yes; docs/guide/rootless.md says how users get the cpu controller";
 /// The newest landlock that Kiln has a use for: abstract sockets and signals are kept inside.
 const LANDLOCK_BEST: i64 = 6;
 
 /// Looks at this machine, on which sandboxes would run as `uids_wanted`. Changes nothing and may be
 /// called by any user.
 pub fn examine(uids_wanted: Range<u32>) -> Vec<Finding> {
-    let layout = Layout::detect().unwrap_or_default();
     let sandboxes = uids_wanted.len() as u64;
-    vec![
-        user(),
-        capabilities(),
-        kernel(),
-        namespaces(),
-        mount_interface(),
-        pidfd(),
+    let mut findings = match rootless::is_ordinary_user() {
+        true => rootless::examine(&uids_wanted),
+        false => vec![user(), capabilities(), mount_interface(), uids(uids_wanted)],
+    };
+    findings.extend([kernel(), namespaces(), pidfd()]);
+    findings.extend(controllers());
+    findings.extend([
+        seccomp(),
+        landlock(),
+        crashes(&fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default()),
+        open_files(sandboxes),
+    ]);
+    findings
+}
+
+fn controllers() -> [Finding; 4] {
+    let layout = Layout::detect().unwrap_or_default();
+    [
         controller("memory controller", "memory", layout.memory.as_ref()),
         controller("cpu controller", "cpu", layout.cpu.as_ref()),
         controller("pids controller", "pids", layout.pids.as_ref()),
         freezer(layout.freezer.as_ref()),
-        seccomp(),
-        landlock(),
-        crashes(&fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default()),
-        uids(uids_wanted),
-        open_files(sandboxes),
     ]
 }
 
-fn good(name: &'static str, detail: impl Into<String>) -> Finding {
+pub(crate) fn good(name: &'static str, detail: impl Into<String>) -> Finding {
     Finding {
         name,
         status: Status::Good,
@@ -78,7 +87,7 @@ fn good(name: &'static str, detail: impl Into<String>) -> Finding {
     }
 }
 
-fn bad(name: &'static str, status: Status, detail: String, remedy: &str) -> Finding {
+pub(crate) fn bad(name: &'static str, status: Status, detail: String, remedy: &str) -> Finding {
     Finding {
         name,
         status,
@@ -88,17 +97,15 @@ fn bad(name: &'static str, status: Status, detail: String, remedy: &str) -> Find
 }
 
 fn user() -> Finding {
-    let uid = rustix::process::geteuid();
-    if uid.is_root() {
+    if !rootless::is_mapped() {
         return good("user", "root");
     }
-    let detail = format!("uid {}", uid.as_raw());
-    bad(
-        "user",
-        Status::Missing,
-        detail,
-        "run Kiln as root, for example with sudo",
-    )
+    let map = rootless::own_map("uid_map").unwrap_or_default();
+    let root = map.iter().find(|extent| extent.inside == 0);
+    let outside = root.map_or("nobody".to_owned(), |extent| {
+        format!("uid {}", extent.outside)
+    });
+    good("user", format!("{outside}, root of a user namespace"))
 }
 
 fn capabilities() -> Finding {
@@ -195,6 +202,10 @@ fn pidfd() -> Finding {
 
 fn controller(name: &'static str, controller: &str, place: Option<&Place>) -> Finding {
     let Some(place) = place else {
+        if rootless::is_rootless() {
+            let detail = "none in a group of this user's".to_owned();
+            return bad(name, Status::Missing, detail, DELEGATE);
+        }
         let detail = "not found".to_owned();
         let remedy = format!(
             "mount cgroup version 2 at /sys/fs/cgroup with the {controller} controller; where the \
@@ -224,6 +235,10 @@ fn freezer(place: Option<&Place>) -> Finding {
             format!("{}: about 100 µs slower per thaw", describe(place)),
             "mount cgroup version 2 beside version 1: mount -t cgroup2 none /sys/fs/cgroup/unified",
         ),
+        None if rootless::is_rootless() => {
+            let detail = "none in a group of this user's".to_owned();
+            bad("freezer", Status::Missing, detail, DELEGATE)
+        }
         None => bad(
             "freezer",
             Status::Missing,
@@ -285,7 +300,6 @@ pub fn examine_network() -> Finding {
     }
 }
 
-/// Whether somebody else was given uids that sandboxes run as.
 /// A limit keeps crashes from files and programs (`lockdown.rs`), and nothing does from sockets.
 fn crashes(pattern: &str) -> Finding {
     let pattern = pattern.trim();
@@ -300,7 +314,11 @@ fn crashes(pattern: &str) -> Finding {
     )
 }
 
+/// Whether somebody else was given uids that sandboxes run as.
 fn uids(wanted: Range<u32>) -> Finding {
+    if rootless::is_mapped() {
+        return mapped(&wanted);
+    }
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let field = |line: &str, at: usize| line.split(':').nth(at).and_then(|f| f.parse::<u32>().ok());
     let is_taken = |line: &&str| field(line, 2).is_some_and(|uid| wanted.contains(&uid));
@@ -326,6 +344,28 @@ fn uids(wanted: Range<u32>) -> Finding {
             bad("uids of sandboxes", status, detail, remedy)
         }
     }
+}
+
+/// Whether all are somebody outside of this user namespace.
+fn mapped(wanted: &Range<u32>) -> Finding {
+    let name = "uids of sandboxes";
+    let last = wanted.end.saturating_sub(1);
+    let covers = |file| rootless::own_map(file).is_ok_and(|map| rootless::covers(&map, wanted));
+    if covers("uid_map") && covers("gid_map") {
+        return good(
+            name,
+            format!("{} to {last}, in this user namespace", wanted.start),
+        );
+    }
+    bad(
+        name,
+        Status::Missing,
+        format!(
+            "{} to {last} are not all mapped in this user namespace",
+            wanted.start
+        ),
+        "map them for users and groups, or choose others with --uid-base and --sandboxes-max",
+    )
 }
 
 fn open_files(sandboxes: u64) -> Finding {

@@ -24,6 +24,7 @@ use crate::network::{Descriptors, QueueKind};
 use crate::pool::{Control, Kind, Listeners, Pool, Shell, Stem};
 use crate::registry::Registry;
 use crate::request::{Program, Request, Start};
+use crate::rootless;
 use crate::sandbox::Sandbox;
 use crate::server::Server;
 use crate::zygote::Zygote;
@@ -371,6 +372,12 @@ fn check(config: &Config) -> Result<Tree, Error> {
         base: config.uid_base,
         count: config.sandboxes_max,
     })?;
+    if rootless::is_ordinary_user() {
+        return Err(Error::Refused {
+            finding: format!("user: uid {}", rustix::process::geteuid().as_raw()),
+            remedy: "run Kiln as root, for example with sudo".into(),
+        });
+    }
     for Finding {
         name,
         status,

@@ -111,11 +111,12 @@ impl Injector {
     }
 }
 
-/// Gives this thread file system state of its own and says which namespaces are home.
+/// Gives this thread file system state and a network of its own, and says which namespaces are home.
 fn leave_shared_file_system_state(dressing: PathBuf) -> io::Result<Home> {
+    // And an empty network: who is root in a user namespace only cannot go back to the host's.
+    sys::unshare(libc::CLONE_FS | libc::CLONE_NEWNET)?;
     let own = |kind: &str| File::open(Path::new("/proc/thread-self/ns").join(kind));
     let (mounts, network) = (own("mnt")?.into(), own("net")?.into());
-    sys::unshare(libc::CLONE_FS)?;
     Ok(Home {
         mounts,
         network,

@@ -34,6 +34,7 @@ mod protocol;
 mod registry;
 mod request;
 mod root;
+pub mod rootless;
 mod sandbox;
 mod seccomp;
 mod server;

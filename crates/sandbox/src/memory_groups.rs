@@ -69,7 +69,7 @@ impl MemoryGroup {
                 false => mounted.has_in_v1("memory"),
             };
             if let Some(mounted) = mounted.iter().find(counts) {
-                let dirs = around(mounted, path).into_iter();
+                let dirs = mounted.directories(path).into_iter();
                 groups.extend(dirs.map(|dir| Self { dir, names }));
             }
         }
@@ -102,25 +102,6 @@ impl MemoryGroup {
             available: limit.saturating_sub(used.saturating_sub(cache)),
         })
     }
-}
-
-/// The directory of a group, and those around it up to the mount. A group that the mount does not
-/// show, as in a container with a namespace of its own, is the mount itself.
-fn around(mounted: &Mounted, path: &str) -> Vec<PathBuf> {
-    let below = Path::new(path).strip_prefix(&mounted.root);
-    let below = below.unwrap_or(Path::new(""));
-    let is_shown = below.components().all(|part| part.as_os_str() != "..");
-    let mount = mounted.point.as_path();
-    let innermost = match is_shown {
-        true => mount.join(below),
-        false => mount.to_owned(),
-    };
-    innermost
-        .ancestors()
-        .take_while(|dir| dir.starts_with(mount))
-        // Joining nothing leaves a slash at the end, of which the path's parts know nothing.
-        .map(|dir| dir.components().collect())
-        .collect()
 }
 
 #[cfg(test)]

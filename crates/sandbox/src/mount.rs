@@ -13,7 +13,7 @@ use rustix::mount::{
     fspick, move_mount, open_tree,
 };
 
-use crate::sys;
+use crate::{rootless, sys};
 
 /// The kernel takes fewer bytes than these as the value of an option.
 const OPTION_BYTES_MAX: usize = 256;
@@ -70,16 +70,22 @@ pub(crate) fn union(sources: &[&Path]) -> io::Result<OwnedFd> {
     let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV;
+    // Marks of what is hidden are where an ordinary user may put them.
+    let switches: &[&str] = if rootless::is_mapped() {
+        &["userxattr"]
+    } else {
+        &[]
+    };
     let lower = names.join(":");
     if lower.len() < OPTION_BYTES_MAX {
-        return new_file_system("overlay", &[("lowerdir", &lower)], &[], attributes);
+        return new_file_system("overlay", &[("lowerdir", &lower)], switches, attributes);
     }
     // One by one, which kernels before 6.8 do not know.
     let each: Vec<_> = names
         .iter()
         .map(|name| ("lowerdir+", name.as_str()))
         .collect();
-    new_file_system("overlay", &each, &[], attributes)
+    new_file_system("overlay", &each, switches, attributes)
 }
 
 /// Attaches a detached mount in the calling thread's mount namespace.
@@ -110,6 +116,23 @@ pub(crate) fn proc(hide_others: bool) -> io::Result<OwnedFd> {
         &[]
     };
     new_file_system("proc", options, &[], attributes)
+}
+
+/// The same for whom all is to see and to write.
+pub(crate) fn own_proc() -> io::Result<OwnedFd> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    new_file_system("proc", &[], &[], attributes)
+}
+
+/// A device of the host, attached nowhere: who may not make devices can still use those that are there.
+pub(crate) fn device(source: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let device = open_tree(CWD, source, flags)?;
+    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+    sys::set_mount_attributes(&device, attributes, false)?;
+    Ok(device)
 }
 
 fn new_file_system(

@@ -5,6 +5,9 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 /// libc has it as an `int`, in which nothing is left of it.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -269,6 +272,51 @@ pub(crate) fn clear_child_events(events: &OwnedFd) {
     let mut buffer = [0; 4 * size_of::<libc::signalfd_siginfo>()];
     // An empty queue is fine.
     while rustix::io::read(events, &mut buffer).is_ok_and(|read| read > 0) {}
+}
+
+/// Signals that the calling process waits for instead of being interrupted by them.
+pub(crate) struct Awaited {
+    signals: libc::sigset_t,
+    before: libc::sigset_t,
+}
+
+impl Awaited {
+    /// Blocks them: from here on they wait to be asked for.
+    pub fn block(signals: &[Signal]) -> io::Result<Self> {
+        // SAFETY: the sets are initialised before they are read: one by sigemptyset, the other by
+        // sigprocmask.
+        unsafe {
+            let (mut set, mut before) = (mem::zeroed(), mem::zeroed());
+            libc::sigemptyset(&raw mut set);
+            for signal in signals {
+                libc::sigaddset(&raw mut set, signal.as_raw());
+            }
+            let result = libc::sigprocmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+            check(result.into())?;
+            Ok(Self {
+                signals: set,
+                before,
+            })
+        }
+    }
+
+    /// Has them handled again as they were before.
+    pub fn release(&self) {
+        // SAFETY: the set was initialised by `block`. It cannot fail with these arguments.
+        unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+    }
+
+    /// The next of them; `None` when none came in this time, or for no reason.
+    pub fn next(&self, time_max: Option<Duration>) -> Option<i32> {
+        let time = time_max.map(|time| libc::timespec {
+            tv_sec: time.as_secs() as libc::time_t,
+            tv_nsec: time.subsec_nanos().into(),
+        });
+        let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the set was initialised by `block`, and the time is none or outlives the call.
+        let signal = unsafe { libc::sigtimedwait(&raw const self.signals, ptr::null_mut(), time) };
+        (signal > 0).then_some(signal)
+    }
 }
 
 /// Gives every signal its default action and unblocks all, as a program expects to find them.

@@ -14,10 +14,14 @@ use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::error::Error;
 use crate::request::Volume;
+use crate::rootless;
 use crate::server::Server;
 
 /// Below it volumes are attached; each sandbox has a small file system of its own there.
 pub(crate) const VOLUMES: &str = "/mnt";
+
+/// The kernel translates users of those file systems only that were mounted in the user namespace.
+const WITHOUT_ROOT: &str = "a directory of the host cannot be shared without root";
 
 /// A volume and how its users are translated for one sandbox.
 #[derive(Debug)]
@@ -32,6 +36,9 @@ impl Server {
         let mut mapped = Vec::with_capacity(volumes.len());
         for volume in volumes {
             check(volume)?;
+            if rootless::is_mapped() {
+                return Err(failed(volume, io::Error::other(WITHOUT_ROOT)));
+            }
             let failed = |source| failed(volume, source);
             let owner = fs::metadata(&volume.source).map_err(failed)?;
             if !volume.is_read_only && owner.uid() == 0 {

@@ -17,6 +17,8 @@ pub struct Config {
     pub former_master_key: Option<MasterKey>,
     /// What archives of event buses may hold together, in bytes; beyond it publications that they want are refused.
     pub archive_bytes_max: u64,
+    /// The process that the directory is locked in the name of; another that wants it is told this number.
+    pub pid: u32,
 }
 
 impl Config {
@@ -34,6 +36,7 @@ impl Config {
             former_master_key: None,
             queue_bytes_max: Self::QUEUE_BYTES_MAX,
             archive_bytes_max: Self::ARCHIVE_BYTES_MAX,
+            pid: std::process::id(),
         }
     }
 }

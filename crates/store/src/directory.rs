@@ -41,7 +41,7 @@ pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Error> {
 }
 
 /// The kernel gives the lock up when the process ends, however it ends, so that the file may stay.
-pub(crate) fn take_lock(dir: &Path) -> Result<File, Error> {
+pub(crate) fn take_lock(dir: &Path, pid: u32) -> Result<File, Error> {
     let path: PathBuf = dir.join("lock");
     let opened = OpenOptions::new()
         .read(true)
@@ -68,9 +68,7 @@ pub(crate) fn take_lock(dir: &Path) -> Result<File, Error> {
         }
         Err(TryLockError::Error(error)) => return Err(Error::file("lock", &path)(error)),
     }
-    let written = file
-        .set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()));
+    let written = file.set_len(0).and_then(|()| writeln!(file, "{pid}"));
     written.map_err(Error::file("write", &path))?;
     Ok(file)
 }

@@ -95,7 +95,7 @@ impl Store {
         make_private_dir(&dir)?;
         // Again: it may have been made in between.
         refuse_foreign_dir(&dir)?;
-        let lock = take_lock(&dir)?;
+        let lock = take_lock(&dir, config.pid)?;
         let keys = (config.master_key, config.former_master_key);
         let Meta {
             meta,

@@ -16,8 +16,11 @@ use crate::authority::Authority;
 use crate::http::Client;
 use crate::process::Process;
 use crate::runtimes::{self, Node, Python};
-use crate::{Keys, Request, programs, wait_for};
+use crate::{Keys, OrdinaryUser, Request, programs, wait_for};
 
+/// Set, it has every server run as an ordinary user. Tests that give servers directories which are root's alone
+/// fail then.
+const WITHOUT_ROOT: &str = "KILN_TEST_WITHOUT_ROOT";
 /// Until the ready file must be there: zygotes import boto3 first, on a loaded machine.
 const START_MAX: Duration = Duration::from_secs(60);
 /// Until a server that was told to stop must be gone.
@@ -27,6 +30,8 @@ const STOP_MAX: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone)]
 pub struct Home {
     folder: Arc<TempDir>,
+    /// Whose it is, where not root's.
+    user: Option<Arc<OrdinaryUser>>,
 }
 
 /// A server about to be started.
@@ -41,6 +46,7 @@ pub struct Builder {
     pythons: Option<Vec<Python>>,
     nodes: Vec<Node>,
     ca_bundle: Option<PathBuf>,
+    user: Option<Arc<OrdinaryUser>>,
 }
 
 /// A running server. Stops when dropped, and then fails the test if its log says something
@@ -58,10 +64,12 @@ pub struct Server {
 }
 
 impl Home {
-    fn new() -> Self {
+    fn new(user: Option<Arc<OrdinaryUser>>) -> Self {
         let folder = tempfile::Builder::new().prefix("kiln-test-").tempdir();
+        let everybody = || std::env::var_os(WITHOUT_ROOT).map(|_| Arc::default());
         Self {
             folder: Arc::new(folder.expect("a temporary folder can be made")),
+            user: user.or_else(everybody),
         }
     }
 
@@ -91,6 +99,40 @@ impl Home {
         }
         own
     }
+
+    /// Makes all of it the user's, who finds packs and programs in it, wherever they are. Gives the folder of packs
+    /// and the command that starts the server.
+    fn for_user(
+        &self,
+        user: &OrdinaryUser,
+        packs: &Path,
+        names: impl Iterator<Item = String>,
+    ) -> (PathBuf, Command) {
+        let folder = self.folder.path();
+        let [all_packs, programs, memory] =
+            ["packs", "programs", "memory"].map(|name| folder.join(name));
+        for directory in [folder, &all_packs, &programs, &memory] {
+            user.own_directory(directory);
+        }
+        let chosen = self.with_packs(&all_packs, names);
+        let kiln = programs::kiln();
+        let built = kiln.parent().expect("a program is in a folder");
+        let mut command = user.command(&[(packs, &all_packs), (built, &programs)]);
+        command
+            .arg(programs.join("kiln"))
+            .env("HOME", folder)
+            .env("XDG_RUNTIME_DIR", memory);
+        (chosen, command)
+    }
+}
+
+/// The command that starts the server.
+fn command(behind: &[String]) -> Command {
+    let mut words = behind.iter().map(OsString::from).collect::<Vec<_>>();
+    words.push(programs::kiln().into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
 }
 
 impl Builder {
@@ -115,6 +157,12 @@ impl Builder {
     /// Behind this command, which must execute what follows it in its own place.
     pub fn behind(mut self, command: &[&str]) -> Self {
         self.behind = command.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Without root, as this user. A home that is given has its own.
+    pub fn as_user(mut self, user: &Arc<OrdinaryUser>) -> Self {
+        self.user = Some(Arc::clone(user));
         self
     }
 
@@ -155,19 +203,19 @@ impl Builder {
             .pythons
             .unwrap_or_else(|| vec![runtimes::newest_python()]);
         let packs = runtimes::packs(&pythons, &self.nodes);
-        let home = self.home.unwrap_or_else(Home::new);
+        let home = self.home.unwrap_or_else(|| Home::new(self.user));
         let names = pythons.iter().map(Python::runtime);
-        let packs = home.with_packs(&packs, names.chain(self.nodes.iter().map(Node::runtime)));
+        let names = names.chain(self.nodes.iter().map(Node::runtime));
+        let (packs, mut command) = match &home.user {
+            Some(user) => home.for_user(user, &packs, names),
+            None => (home.with_packs(&packs, names), command(&self.behind)),
+        };
         let log = File::options()
             .create(true)
             .append(true)
             .open(home.folder.path().join("server.log"))
             .expect("the log can be made");
-        let mut words = self.behind.iter().map(OsString::from).collect::<Vec<_>>();
-        words.push(programs::kiln().into());
-        let mut command = Command::new(&words[0]);
         command
-            .args(&words[1..])
             .arg(self.verb)
             .arg("--data-dir")
             .arg(home.data_dir())
@@ -223,6 +271,7 @@ impl Server {
             pythons: None,
             nodes: Vec::new(),
             ca_bundle: None,
+            user: None,
         }
     }
 

@@ -4,10 +4,11 @@
 mod pulled;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use kiln_testkit::image::{Image, Layer};
 use kiln_testkit::registry::Registry;
-use kiln_testkit::{Server, archive, clients, programs, runtimes};
+use kiln_testkit::{Builder, OrdinaryUser, Server, archive, clients, programs, runtimes};
 use serde_json::{Value, json};
 
 /// A runtime in shell that runs the command which the event is, and answers with its output.
@@ -62,8 +63,12 @@ struct Rig {
 impl Rig {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::start_with(folder, Server::builder())
+    }
+
+    fn start_with(folder: tempfile::TempDir, builder: Builder) -> Self {
         let dir = folder.path().canonicalize().unwrap();
-        let server = Server::builder()
+        let server = builder
             .args(&["--image-dir", dir.to_str().unwrap()])
             .start();
         Self {
@@ -186,7 +191,19 @@ fn an_image_on_disk_is_a_function() {
 
 #[test]
 fn what_docker_saves_is_a_function_and_whiteouts_are_honoured() {
-    let rig = Rig::start();
+    check_whiteouts(&Rig::start());
+}
+
+#[test]
+fn whiteouts_are_honoured_without_root() {
+    let user = Arc::new(OrdinaryUser::new());
+    let folder = tempfile::tempdir().unwrap();
+    user.own_directory(folder.path());
+    let builder = Server::builder().as_user(&user);
+    check_whiteouts(&Rig::start_with(folder, builder));
+}
+
+fn check_whiteouts(rig: &Rig) {
     let top = Layer::default()
         .gone("srv/gone")
         .emptied("data")

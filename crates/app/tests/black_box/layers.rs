@@ -34,7 +34,11 @@ fn layers_live_their_whole_life() {
 
 #[test]
 fn programs_and_libraries_of_layers_are_found() {
-    let server = Server::start();
+    check_programs_and_libraries(&Server::start());
+}
+
+/// Whoever the server is.
+pub(crate) fn check_programs_and_libraries(server: &Server) {
     let library = [
         "/lib/x86_64-linux-gnu",
         "/lib/aarch64-linux-gnu",
@@ -47,7 +51,7 @@ fn programs_and_libraries_of_layers_are_found() {
         ("bin/greet", b"#!/bin/sh\necho hello from a layer\n"),
         ("lib/libofthelayer.so", &library),
     ];
-    let layer = publish(&server, "tools", &archive::programs(files));
+    let layer = publish(server, "tools", &archive::programs(files));
     let source = "import ctypes, subprocess\n\
         def handler(event, context):\n    \
             ctypes.CDLL('libofthelayer.so').zlibVersion\n    \

@@ -44,6 +44,7 @@ mod provisioned;
 mod pythons;
 mod queues;
 mod restart;
+mod rootless;
 mod runtime_environment;
 mod runtime_errors;
 mod rust_sdk;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client;
 
-const SOURCE: &str = "import time, uuid\nfrom snapshot_restore_py import register_after_restore\n\
+pub(crate) const SOURCE: &str = "import time, uuid\nfrom snapshot_restore_py import register_after_restore\n\
                       INIT = str(uuid.uuid4())\n\
                       def handler(event, context):\n    time.sleep(event.get('sleep', 0))\n    \
                       return INIT\n";
@@ -27,7 +27,7 @@ pub(crate) fn publish(server: &Server, name: &str) {
     });
 }
 
-fn deploy(server: &Server, source: &str) {
+pub(crate) fn deploy(server: &Server, source: &str) {
     server
         .function("snapped", source)
         .timeout(30)

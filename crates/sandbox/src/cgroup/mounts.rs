@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One tree that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,25 @@ impl Mounted {
             Kind::V1(controllers) => controllers.iter().any(|name| name == controller),
             Kind::V2 => false,
         }
+    }
+
+    /// The directory of a group, and those around it up to the mount point. A group that the mount does
+    /// not show, as in a container with a namespace of its own, is the mount point itself.
+    pub fn directories(&self, path: &str) -> Vec<PathBuf> {
+        let below = Path::new(path).strip_prefix(&self.root);
+        let below = below.unwrap_or(Path::new(""));
+        let is_shown = below.components().all(|part| part.as_os_str() != "..");
+        let mount = self.point.as_path();
+        let innermost = match is_shown {
+            true => mount.join(below),
+            false => mount.to_owned(),
+        };
+        innermost
+            .ancestors()
+            .take_while(|dir| dir.starts_with(mount))
+            // Joining nothing leaves a slash at the end, of which the path's parts know nothing.
+            .map(|dir| dir.components().collect())
+            .collect()
     }
 }
 

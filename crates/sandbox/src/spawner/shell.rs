@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_w
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, set_no_new_privs};
 
-use super::{CgroupDirectory, Setting, init, step};
+use super::{CgroupDirectory, Setting, init, step, template};
 use crate::cgroup::Version;
 use crate::layers::Layer;
 use crate::protocol::FromInit;
@@ -104,7 +104,9 @@ fn make(setting: &Setting, plan: Plan) -> io::Result<Made> {
     let off = setting.layers_off;
     let own = off.namespaces(libc::CLONE_NEWNET | libc::CLONE_NEWCGROUP);
     sys::unshare(own).map_err(step("make namespaces"))?;
-    sys::raise_loopback().map_err(step("raise the loopback interface"))?;
+    if !off.has(Layer::NetworkNamespace) {
+        sys::raise_loopback().map_err(step("raise the loopback interface"))?;
+    }
     let listeners = setting
         .listeners
         .iter()
@@ -188,6 +190,7 @@ fn attach_own_file_systems(tmp_bytes: u64) -> io::Result<()> {
         .map_err(step("make /dev/shm"))?;
     mount::attach(shm, Path::new("/dev/shm")).map_err(step("attach /dev/shm"))?;
     let proc = mount::proc(true).map_err(step("make /proc"))?;
+    template::leave_proc().map_err(step("leave the template's /proc"))?;
     mount::attach(proc, Path::new("/proc")).map_err(step("attach /proc"))?;
     mask().map_err(step("mask /proc"))?;
     // Last: the mask is made of the empty directory that lies beneath.

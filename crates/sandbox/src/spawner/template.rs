@@ -14,7 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags, mount_change, unmount};
 
 use super::step;
-use crate::{mount, sys};
+use crate::{mount, rootless, sys};
 
 /// Directories of software, bound where the host has them. `/usr/local` is left out: people keep
 /// scripts with secrets there. `/usr/share/nodejs` is part of Debian's Node.
@@ -95,6 +95,14 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("stderr", "/proc/self/fd/2"),
 ];
 
+/// Takes away the `/proc` of the template, where it has one. What came of it stays.
+pub(super) fn leave_proc() -> io::Result<()> {
+    if rootless::is_mapped() {
+        unmount("/proc", UnmountFlags::DETACH)?;
+    }
+    Ok(())
+}
+
 /// Moves the calling process into a mount namespace and a root of its own, built over `root`.
 pub(super) fn enter(root: &Path, uids: Range<u32>) -> io::Result<()> {
     sys::unshare(libc::CLONE_NEWNS).map_err(step("make a mount namespace"))?;
@@ -116,6 +124,12 @@ pub(super) fn enter(root: &Path, uids: Range<u32>) -> io::Result<()> {
     }
     write_etc(uids).map_err(step("write /etc"))?;
     make_devices().map_err(step("make /dev"))?;
+    if rootless::is_mapped() {
+        // The kernel lets the root of a user namespace see processes anew only where it sees them all
+        // already. Each shell and zygote takes it away when it has its own.
+        let proc = mount::proc(true).map_err(step("make /proc"))?;
+        mount::attach(proc, Path::new("proc")).map_err(step("attach /proc"))?;
+    }
 
     rustix::process::pivot_root(".", ".").map_err(|e| step("change the root")(e.into()))?;
     unmount(".", UnmountFlags::DETACH).map_err(|e| step("detach the host's root")(e.into()))?;
@@ -200,6 +214,11 @@ fn make_devices() -> io::Result<()> {
     for (minor, name) in DEVICES {
         let mode = Mode::from_raw_mode(0o666);
         let path = Path::new("dev").join(name);
+        if rootless::is_mapped() {
+            fs::write(&path, "")?;
+            mount::attach(mount::device(&Path::new("/dev").join(name))?, &path)?;
+            continue;
+        }
         mknodat(
             CWD,
             &path,

@@ -10,7 +10,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::Signal;
 use rustix::thread::CapabilitySet;
 
-use super::{Setting, step};
+use super::{Setting, step, template};
 use crate::layers::Layer;
 use crate::sys::Fork;
 use crate::{lockdown, mount, seccomp, sys};
@@ -86,6 +86,7 @@ fn become_zygote(
         let null = std::fs::File::open("/dev/null")?;
         let proc =
             mount::proc(true).and_then(|proc| Ok(rustix::io::fcntl_dupfd_cloexec(proc, 64)?));
+        template::leave_proc().map_err(step("leave the template's /proc"))?;
         let control = rustix::io::fcntl_dupfd_cloexec(control, 64)?;
         let filter = rustix::io::fcntl_dupfd_cloexec(filter, 64)?;
         // SAFETY: this process only execs or exits from here on; no owner runs again.

@@ -1,4 +1,4 @@
-//! Black-box tests of the sandbox on the real kernel. They need root.
+//! Black-box tests of the sandbox on the real kernel. They need root; `rootless.rs` runs them once more without.
 
 mod companions;
 mod executed_stem;
@@ -8,6 +8,7 @@ mod listeners;
 #[cfg(debug_assertions)]
 mod probes;
 mod rig;
+mod rootless;
 mod roots;
 mod snapshots;
 mod stem;

@@ -47,9 +47,16 @@ pub fn unique_name() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     format!(
         "test-{}-{}",
-        std::process::id(),
+        test_number(),
         NUMBER.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// A number that no other test of this machine has at this time.
+pub fn test_number() -> u32 {
+    let told = std::env::var("KILN_TEST_NUMBER").ok();
+    let told = told.and_then(|number| number.parse().ok());
+    told.unwrap_or_else(std::process::id)
 }
 
 /// The program built from `examples/sandbox_host.rs`.
@@ -223,10 +230,18 @@ pub async fn finish(mut sandbox: Sandbox) -> Ran {
 pub fn cgroups(name: &str) -> Vec<PathBuf> {
     let own = format!("kiln-{name}");
     let mut found = Vec::new();
-    for tree in [PathBuf::from("/sys/fs/cgroup")]
+    let trees = [PathBuf::from("/sys/fs/cgroup")]
         .into_iter()
-        .chain(inside("/sys/fs/cgroup"))
-    {
+        .chain(inside("/sys/fs/cgroup"));
+    // And those that belong to an ordinary user, for tests without root.
+    let users = |tree: &PathBuf| {
+        let is_users = |path: &PathBuf| path.to_string_lossy().contains("/kiln-user-");
+        inside(tree)
+            .into_iter()
+            .filter(is_users)
+            .collect::<Vec<_>>()
+    };
+    for tree in trees.flat_map(|tree| [users(&tree), vec![tree]].concat()) {
         found.extend(inside(tree).into_iter().filter(|path| path.ends_with(&own)));
     }
     found

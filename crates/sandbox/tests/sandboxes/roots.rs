@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kiln_sandbox::{Error, Exit, Mount, PoolConfig, Program, Request, Sandbox, Start};
+use kiln_sandbox::{Error, Exit, Mount, PoolConfig, Program, Request, Sandbox, Start, rootless};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 
 use crate::rig::{LIMITS, Rig, finish, plain_image};
@@ -119,12 +119,11 @@ async fn what_a_layer_deletes_is_gone() {
     let upper = rig.directory.path().join("upper");
     write(&upper.join("opt/upper"), "upper\n");
     fs::create_dir(upper.join("srv")).expect("the layer is ours");
-    let opaque = setxattr(
-        upper.join("srv"),
-        "trusted.overlay.opaque",
-        b"y",
-        XattrFlags::empty(),
-    );
+    let mark = match rootless::is_mapped() {
+        true => "user.overlay.opaque",
+        false => "trusted.overlay.opaque",
+    };
+    let opaque = setxattr(upper.join("srv"), mark, b"y", XattrFlags::empty());
     opaque.expect("tests run as root");
     let whiteout = upper.join("opt/hidden");
     mknodat(

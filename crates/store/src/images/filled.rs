@@ -17,8 +17,9 @@ use super::name::Place;
 use super::{ImageError, LayerSize};
 use crate::error::Error;
 
-/// How overlayfs marks a directory that hides what lies below it.
-const OPAQUE: &str = "trusted.overlay.opaque";
+/// How overlayfs marks a directory that hides what lies below it: where root mounts it, and with
+/// `userxattr` where others do.
+const OPAQUE: [&str; 2] = ["trusted.overlay.opaque", "user.overlay.opaque"];
 
 /// The directory that is filled.
 pub(super) struct Tree {
@@ -318,7 +319,13 @@ fn kind_of(parent: &OwnedFd, name: &OsStr) -> Result<Option<FileType>, Errno> {
 }
 
 pub(super) fn set_opaque(directory: impl AsFd) -> Result<(), Refusal> {
-    fsetxattr(directory, OPAQUE, b"y", XattrFlags::empty()).map_err(|errno| match errno {
+    let mark = |name| fsetxattr(&directory, name, b"y", XattrFlags::empty());
+    let marked = mark(OPAQUE[0]).or_else(|errno| match errno {
+        // Not root, or root of a user namespace only: then it is that who mounts it.
+        Errno::PERM => mark(OPAQUE[1]),
+        errno => Err(errno),
+    });
+    marked.map_err(|errno| match errno {
         Errno::OPNOTSUPP | Errno::PERM => Refusal::Why(NO_MARKS),
         errno => errno.into(),
     })
@@ -339,7 +346,7 @@ fn mark_gone(parent: &OwnedFd, name: &OsStr) -> Result<(), Refusal> {
 }
 
 const NO_MARKS: &str = "takes away what a lower layer has, which the data directory's file system cannot \
-                        express: put it on a disk of the machine's, such as ext4 or xfs, and run Kiln as root";
+                        express: put it on a disk of the machine's, such as ext4 or xfs";
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use kiln_sandbox::{Config, Layer, LayersOff, Mount, PoolConfig, Sandbox, Sandboxes};
+use kiln_sandbox::{Config, Layer, LayersOff, Mount, PoolConfig, Sandbox, Sandboxes, rootless};
 use kiln_types::SystemClock;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,7 +19,9 @@ use tokio::time::timeout;
 
 use super::Results;
 use super::table::Probe;
-use crate::rig::{LIMITS, LISTENERS, PATIENCE, Rig, finish, host, plain_image, unique_name};
+use crate::rig::{
+    LIMITS, LISTENERS, PATIENCE, Rig, finish, host, plain_image, test_number, unique_name,
+};
 use crate::stem::Stems;
 
 /// Every layer that can be left out.
@@ -136,7 +138,10 @@ impl Stage {
             state_dir: directory.path().join("state"),
             name: self.name.clone(),
             // Of its own: without a pid namespace, sandboxes of other tests with the same user would be seen.
-            uid_base: Config::UID_BASE + 1_000 + std::process::id() % 100_000 * 10,
+            uid_base: match rootless::is_mapped() {
+                true => Config::UID_BASE,
+                false => Config::UID_BASE + 1_000 + std::process::id() % 100_000 * 10,
+            },
             sandboxes_max: 10,
             images: vec![plain_image()],
             pool: PoolConfig {
@@ -274,7 +279,7 @@ fn known(said: &str, name: &str, number: u32) -> Value {
 
 /// A key of System V that no other test of this machine has.
 fn key(number: u32) -> u32 {
-    0x4000_0000 | std::process::id() << 2 | number
+    0x4000_0000 | test_number() << 2 | number
 }
 
 /// Programs that would give rights to whoever executes them.

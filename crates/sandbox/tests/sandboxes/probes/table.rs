@@ -47,6 +47,31 @@ const OUTSIDE: [&str; 5] = [
     "datagrams-out",
 ];
 
+/// Without root a user namespace stops these too, whatever layers are left out: they need the rights of
+/// the machine's root, or other users of it.
+pub const STOPPED_WITHOUT_ROOT: [&str; 20] = [
+    "acct",
+    "bpf",
+    "clock-adjtime",
+    "fanotify",
+    "groups-regained",
+    "higher-priority",
+    "interface-changed",
+    "marks-on-packets",
+    "open-by-handle-at",
+    "packet-socket",
+    "perf-event-open",
+    "raw-socket",
+    "raw-socket-of-ipv6",
+    "setdomainname",
+    "sethostname",
+    "setns",
+    "settimeofday",
+    "swapoff",
+    "swapon",
+    "syslog",
+];
+
 impl Wall {
     /// The layer that a test can leave out.
     pub fn layer(self) -> Option<Layer> {

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import struct
+import time
 
 from attacking import HOST, NEIGHBOUR, SCENE, INHERITED, attack, call, calls, first, opened
 
@@ -46,8 +47,13 @@ def environment_found_in_proc():
 @attack
 def processes_of_others_listed():
     mine = {os.getpid(), os.getppid()}
-    found = {int(pid) for pid in os.listdir("/proc") if pid.isdigit()}
-    return "open" if found - mine else "absent"
+    # What an attack before this one started may still be ending.
+    for _ in range(50):
+        found = {int(pid) for pid in os.listdir("/proc") if pid.isdigit()}
+        if not found - mine:
+            return "absent"
+        time.sleep(0.02)
+    return "open"
 
 
 @attack
