@@ -114,6 +114,8 @@ install_tools() {
         [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
         [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
         [ -x /usr/bin/mosquitto_pub ] || missing+=(mosquitto-clients)
+        # An authority that issues certificates by ACME; it starts nothing.
+        [ -x /usr/bin/pebble ] || missing+=(pebble)
         [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || install_rabbitmq
     fi
     if [ ${#missing[@]} -eq 0 ]; then

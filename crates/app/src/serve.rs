@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kiln_gateway::Gateway;
+use kiln_gateway::{Gateway, Tls};
 use kiln_invoke::queued::QueueDeps;
 use kiln_invoke::{
     FanOut, Invoker, PostDeps, Queued, Snapshots, keep_archives, keep_posts, keep_queues,
@@ -104,14 +104,14 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         );
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let tls = listening::tls(&settings, clock.clone())?;
-    let parts = Parts::open(&settings, mode, &packs, clock).await?;
+    let certificate = listening::certificate(&settings, clock.clone())?;
+    let parts = Parts::open(&settings, mode, &packs, clock.clone()).await?;
     let server_file = settings.places.data_dir.join(kiln_cli::READY_FILE_NAME);
     let memory = ready_file::memory_dir();
     ready_file::remove_left_over(&server_file, memory.as_deref());
-    let listening = listening::open(&settings, tls).await?;
-    listening.follow_certificate(&parts.tracker, &stop)?;
+    let mut listening = listening::open(&settings, certificate, &parts.store, clock).await?;
     parts.host.set_own_ports(listening.ports());
+    listening.follow_certificate(&parts.tracker, &stop)?;
     let address = listening.public;
     parts.fan_out.set_endpoint(listening.endpoint.to_string());
     let invoker = parts.invoker(&settings)?;
@@ -122,7 +122,8 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         queued: queued.clone(),
         stop: stop.clone(),
     };
-    let gateway = parts.gateway(&settings, mode, address.port(), &packs, doors)?;
+    let tls = listening.listeners.tls.clone();
+    let gateway = parts.gateway(&settings, mode, (address.port(), tls), &packs, doors)?;
     if let Some(aws) = &parts.aws {
         aws.open(gateway.function_door());
     }
@@ -298,7 +299,7 @@ impl Parts {
         &self,
         settings: &Settings,
         mode: Mode,
-        port: u16,
+        (port, tls): (u16, Option<Tls>),
         packs: &[Pack],
         doors: Doors,
     ) -> anyhow::Result<Gateway> {
@@ -323,6 +324,7 @@ impl Parts {
                 self.meter.clone(),
                 doors.queued,
                 self.fan_out.clone(),
+                tls,
             )),
         };
         Ok(Gateway::new(wiring::gateway(settings, mode, port)?, deps))

@@ -19,6 +19,7 @@ use crate::aws::FunctionAccess;
 use crate::machine;
 use crate::serve::Mode;
 
+mod acme;
 mod events;
 mod file_systems;
 mod images;
@@ -77,7 +78,7 @@ pub(crate) struct Settings {
     pub(crate) url_host: String,
     /// Where clients reach a proxy before Kiln, in function URLs and what functions are told of
     /// their callers: `https://lambda.example.com`. The proxy must pass `Host` on, for its name and
-    /// all below it. [default: https with --tls-cert and else http, the host of --url-host, the listening port]
+    /// all below it. [default: https with a certificate and else http, the host of --url-host, the listening port]
     #[arg(
         long,
         env = "KILN_URL_BASE",

@@ -1,5 +1,6 @@
 //! How the server stands: the components' own figures in the words of the administration API.
 
+use kiln_gateway::Tls;
 use kiln_gateway::status::{
     Events, Instances, Lost, Memory, Records, Requests, Sandboxes, Schedules, Status,
 };
@@ -16,6 +17,7 @@ pub(crate) fn reader(
     meter: Meter,
     queued: Queued,
     fan_out: FanOut,
+    tls: Option<Tls>,
 ) -> impl Fn() -> Status + Send + Sync {
     move || {
         let scheduled = scheduler.statistics();
@@ -40,6 +42,7 @@ pub(crate) fn reader(
             logs: Lost {
                 dropped: store.logs().dropped(),
             },
+            certificate: tls.as_ref().map(Tls::status),
         }
     }
 }

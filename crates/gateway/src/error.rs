@@ -20,6 +20,12 @@ pub enum Error {
         /// What is wrong with it, and what to do.
         why: String,
     },
+    /// The library for TLS does not do what is wanted of it.
+    #[error("set up TLS")]
+    Tls(#[source] rustls::Error),
+    /// What was kept of an earlier certificate cannot be read.
+    #[error("read the certificate that was kept")]
+    Kept(#[source] kiln_store::Error),
 }
 
 /// The result of an operation.

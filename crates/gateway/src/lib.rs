@@ -51,4 +51,4 @@ pub use coverage::{Coverage, coverage};
 pub use error::Error;
 pub use invoke::{Invoke, Invoking};
 pub use server::{FunctionDoor, Gateway, Listeners};
-pub use tls::{Tls, TlsFiles};
+pub use tls::{AcmeConfig, ExternalAccount, Tls, TlsFiles};

@@ -221,7 +221,7 @@ impl Shared {
 }
 
 /// The next connection, once there is room for one.
-async fn accept(
+pub(crate) async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
 ) -> Result<(TcpStream, SocketAddr, OwnedSemaphorePermit), Error> {
@@ -284,7 +284,8 @@ async fn serve_secured(shared: Arc<Shared>, stream: TcpStream, peer: Peer, tls: 
         () = shared.stopping.cancelled() => return,
     };
     match secured {
-        Ok(stream) => serve(shared, stream, peer).await,
+        Ok(Some(stream)) => serve(shared, stream, peer).await,
+        Ok(None) => {}
         Err(error) => debug!(%error, peer = %peer.address(), "a connection was not encrypted"),
     }
 }

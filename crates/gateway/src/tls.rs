@@ -1,42 +1,44 @@
-//! TLS of the listeners: a certificate chain and its key from files, replaced while connections go on.
+//! TLS of the listeners: a certificate chain and its key, from files or by ACME, replaced while connections go on.
 //!
-//! Invariants: there is always a pair that works, as one that does not is never taken in the place of one that does; a
-//! connection keeps the pair that it began with; both ways of telling of new files, a signal and the files themselves, lead
-//! through [`pair::read`]. Start reading at [`Tls::follow`].
+//! Invariants: once there is a pair that works there always is, as one that does not is never taken in the place of one that does;
+//! a connection keeps the pair that it began with; while there is none yet, which only ACME knows, no handshake comes to its
+//! end. Start reading at [`Tls::follow`].
 
+mod acme;
+mod files;
 mod pair;
 mod standing;
 mod validity;
 mod watch;
 
-use std::path::PathBuf;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use kiln_store::ServerTexts;
 use kiln_types::{Clock, Timestamp};
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::Signal;
-use tokio::task::JoinError;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
+use crate::admin::status;
 use crate::error::Error;
+use acme::Acme;
+pub use acme::{AcmeConfig, ExternalAccount};
+pub use files::TlsFiles;
+use files::Watched;
 use pair::Pair;
-use standing::Standing;
-use watch::{Stamp, Watch};
+use standing::{Renewed, Standing};
+use watch::Stamp;
 
-/// How often it is looked whether the files changed, and whether the certificate ends soon.
+/// How often it is looked whether files changed, whether the certificate ends soon, and whether it is time to order one.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// The files of a certificate chain and of its key, both PEM; they may be one file.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// The server's certificate, and those between it and the authority.
-    pub certificate: PathBuf,
-    /// Its key. Nobody but its owner and its group may read it.
-    pub key: PathBuf,
-}
 
 /// Encrypts connections with the newest pair of certificate and key that works. Cheap to clone.
 #[derive(Clone)]
@@ -45,11 +47,17 @@ pub struct Tls {
 }
 
 struct Shared {
-    files: TlsFiles,
+    source: Source,
     clock: Arc<dyn Clock>,
-    pair: RwLock<Arc<Pair>>,
-    /// What the file system said of the files before they were read first.
-    first: Stamp,
+    pair: RwLock<Option<Arc<Pair>>>,
+    /// For connections that begin while there is no pair.
+    nobody: Arc<ServerConfig>,
+}
+
+/// Where pairs come from.
+enum Source {
+    Files(Watched),
+    Authority(Acme),
 }
 
 impl Tls {
@@ -58,87 +66,131 @@ impl Tls {
     pub fn open(files: TlsFiles, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let first = Stamp::of(&files);
         let pair = pair::read(&files)?;
-        let tls = Self {
-            shared: Arc::new(Shared {
-                files,
-                clock,
-                pair: RwLock::new(Arc::new(pair)),
-                first,
-            }),
-        };
-        tls.standing().tell();
+        let source = Source::Files(Watched { files, first });
+        let tls = Self::new(source, Some(pair), clock)?;
+        tls.standing().tell(Renewed::ByFiles);
         Ok(tls)
     }
 
-    /// Whether the certificate is for this host.
-    pub fn covers(&self, host: &str) -> bool {
-        self.pair().covers(host)
+    /// Takes the certificate that was issued before, if one was. [`Tls::follow`] gets the first one and all others.
+    pub async fn ordered(
+        config: AcmeConfig,
+        kept: ServerTexts,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let (acme, pair) = Acme::open(config, kept).await?;
+        let tls = Self::new(Source::Authority(acme), pair, clock)?;
+        tls.standing().tell(Renewed::ByAuthority);
+        Ok(tls)
     }
 
-    /// Reads the files again whenever the signal comes, and when they changed and have come to rest; until stopped.
-    pub async fn follow(self, mut hangups: Signal, stop: CancellationToken) {
-        let mut watch = Watch::new(self.shared.first.clone());
-        let mut standing = self.standing();
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            let told = tokio::select! {
-                () = stop.cancelled() => return,
-                Some(()) = hangups.recv() => true,
-                _ = looks.tick() => false,
-            };
-            let Ok(stamp) = self.stamp().await else {
-                return;
-            };
-            if watch.wants_reading(stamp, told) {
-                self.renew().await;
-            }
-            let now = self.standing();
-            if now != standing {
-                now.tell();
-                standing = now;
-            }
+    fn new(source: Source, pair: Option<Pair>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let nobody = pair::none().map_err(Error::Tls)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                source,
+                clock,
+                pair: RwLock::new(pair.map(Arc::new)),
+                nobody: Arc::new(nobody),
+            }),
+        })
+    }
+
+    /// Whether the certificate is for this host; where there is none yet, whether the one that is ordered will be.
+    pub fn covers(&self, host: &str) -> bool {
+        match (self.pair(), &self.shared.source) {
+            (Some(pair), _) => pair.covers(host),
+            (None, Source::Authority(acme)) => acme.orders_for(host),
+            (None, Source::Files(_)) => false,
         }
+    }
+
+    /// Has the certificate replaced until stopped: by what lies in the files, at once when the signal comes; or by what the
+    /// authority issues, where the signal ends the wait after an order that failed.
+    pub async fn follow(self, hangups: Signal, stop: CancellationToken) {
+        match &self.shared.source {
+            Source::Files(watched) => watched.follow(&self, hangups, stop).await,
+            Source::Authority(acme) => acme.follow(&self, hangups, stop).await,
+        }
+    }
+
+    /// Answers at a port without TLS what the authority asks there, until stopped.
+    pub async fn answer_authority(self, listener: TcpListener, stop: CancellationToken) {
+        if let Source::Authority(acme) = &self.shared.source {
+            acme.answer(listener, stop).await;
+        }
+    }
+
+    /// How the certificate stands.
+    pub fn status(&self) -> status::Certificate {
+        let until = self.pair().and_then(|pair| pair.validity);
+        let until = until.map(|validity| validity.not_after);
+        let mut status = status::Certificate {
+            source: "files",
+            standing: self.standing().word(),
+            valid_until: until.map(|until| until.to_string()),
+            ..status::Certificate::default()
+        };
+        if let Source::Authority(acme) = &self.shared.source {
+            status.source = "acme";
+            acme.tell_status(&mut status);
+        }
+        status
+    }
+
+    /// Agrees with a client on how the connection is encrypted; none where it is over then, as it was an authority that asked
+    /// whether a name is this server's.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<Option<TlsStream<TcpStream>>> {
+        let challenges = match &self.shared.source {
+            Source::Authority(acme) if acme.challenges().are_open() => acme.challenges(),
+            _ => {
+                let acceptor = TlsAcceptor::from(self.config());
+                return acceptor.accept(stream).await.map(Some);
+            }
+        };
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let Some(proof) = challenges.proof_for(&begun.client_hello()) else {
+            return begun.into_stream(self.config()).await.map(Some);
+        };
+        let mut stream = begun.into_stream(proof).await?;
+        info!("the authority looked whether a name is this server's");
+        stream.shutdown().await?;
+        Ok(None)
     }
 
     /// What a connection that begins now is encrypted with.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        let config: Arc<ServerConfig> = self.pair().config.clone();
-        TlsAcceptor::from(config)
+    fn config(&self) -> Arc<ServerConfig> {
+        let pair = self.pair();
+        pair.map_or_else(|| self.shared.nobody.clone(), |pair| pair.config.clone())
     }
 
-    /// What the file system says now, which may take its time to.
-    async fn stamp(&self) -> Result<Stamp, JoinError> {
-        let files = self.shared.files.clone();
-        tokio::task::spawn_blocking(move || Stamp::of(&files)).await
-    }
-
-    async fn renew(&self) {
-        let files = self.shared.files.clone();
-        let read = tokio::task::spawn_blocking(move || pair::read(&files)).await;
-        let certificate = self.shared.files.certificate.display();
-        match read {
-            Ok(Ok(pair)) => {
-                let held = self.shared.pair.write();
-                *held.unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
-                info!(%certificate, "new connections have the certificate that was read now");
-            }
-            Ok(Err(error)) => {
-                let error = error.to_string();
-                warn!(%error, "the certificate in use is kept, as the new one cannot be used");
-            }
-            Err(error) => {
-                warn!(%error, "the certificate in use is kept, as reading the new one failed")
-            }
-        }
+    /// Connections that begin from now on have this pair.
+    fn take(&self, pair: Arc<Pair>) {
+        let held = self.shared.pair.write();
+        *held.unwrap_or_else(PoisonError::into_inner) = Some(pair);
     }
 
     fn standing(&self) -> Standing {
         let now: Timestamp = self.shared.clock.timestamp();
-        Standing::of(self.pair().validity, now)
+        match self.pair() {
+            Some(pair) => Standing::of(pair.validity, now),
+            None => Standing::Missing,
+        }
     }
 
-    fn pair(&self) -> Arc<Pair> {
+    /// Tells how the certificate stands if that is not as it was; gives it.
+    fn tell_changed(&self, was: Standing, renewed: Renewed) -> Standing {
+        let now = self.standing();
+        if now != was {
+            now.tell(renewed);
+        }
+        now
+    }
+
+    fn pair(&self) -> Option<Arc<Pair>> {
         let pair = self.shared.pair.read();
         pair.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -146,9 +198,12 @@ impl Tls {
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls")
-            .field("files", &self.shared.files)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Tls");
+        match &self.shared.source {
+            Source::Files(watched) => shown.field("files", &watched.files),
+            Source::Authority(acme) => shown.field("names", &acme.names()),
+        };
+        shown.finish_non_exhaustive()
     }
 }
 

@@ -35,7 +35,7 @@ use crate::posts::Posts;
 use crate::queue::Queue;
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
-use crate::server_secret::ServerSecrets;
+use crate::server_secret::{ServerSecrets, ServerTexts};
 use crate::signing::Signing;
 use crate::tenants::Tenants;
 use crate::topics::Topics;
@@ -351,6 +351,11 @@ impl Store {
     /// Who signs code, and which functions ask for whose.
     pub fn signing(&self) -> &Signing {
         &self.parts.signing
+    }
+
+    /// Texts of the server's own, which nobody else may read.
+    pub fn server_texts(&self) -> ServerTexts {
+        ServerTexts::of(&self.parts.meta, &self.parts.vault)
     }
 
     /// Tenants: accounts that were made or limited, or are being erased.

@@ -92,6 +92,7 @@ pub use posts::Posts;
 pub use queue::Queue;
 pub use schedules::Schedules;
 pub use secrets::{NewVersion, SecretError, SecretValue, Secrets};
+pub use server_secret::{ServerText, ServerTexts};
 pub use signing::{RemovedConfig, Signing};
 pub use tenants::{TenantError, Tenants};
 pub use topics::{LiveTopic, TopicError, Topics};

@@ -1,8 +1,12 @@
-//! Secrets of the server's own, of 32 random bytes each: what it makes keys of that belong to no account.
+//! Secrets of the server's own: 32 random bytes each, of which it makes keys that belong to no account, and texts that it is to
+//! remember and nobody else may read.
+
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 use zeroize::Zeroizing;
 
+use crate::database::Database;
 use crate::error::{Doing, Error};
 use crate::random::fill;
 use crate::vault::{SERVER, Vault};
@@ -28,6 +32,86 @@ pub(crate) struct ServerSecrets {
     pub(crate) packages: Secret,
 }
 
+/// Texts of the server's own, sealed like its secrets. Clones share them.
+#[derive(Clone)]
+pub struct ServerTexts {
+    database: Arc<Database>,
+    vault: Vault,
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerText {
+    /// Who the server is to the authority that certifies it, with the key that proves it.
+    AcmeAccount,
+    /// The certificate that it got there, with its key.
+    AcmeCertificate,
+    /// How often it did not get one, and when it asks again.
+    AcmeFailures,
+}
+
+impl ServerTexts {
+    pub(crate) fn of(database: &Arc<Database>, vault: &Vault) -> Self {
+        Self {
+            database: database.clone(),
+            vault: vault.clone(),
+        }
+    }
+
+    /// What is remembered, if anything is.
+    pub async fn get(&self, which: ServerText) -> Result<Option<Zeroizing<String>>, Error> {
+        let (vault, name) = (self.vault.clone(), which.name());
+        let read = move |from: &Connection| {
+            let sealed = sealed(from, name).optional()?;
+            Ok(sealed.map(|sealed| vault.open_of(SERVER, &what(name), &sealed)))
+        };
+        let found = self.database.read("read a text of the server", read);
+        let Some(plain) = found.await?.transpose()? else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(&plain).map_err(|_| Error::Damaged {
+            what: what(name),
+            why: "it is no text".to_owned(),
+        })?;
+        Ok(Some(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Remembers a text in the place of the one before.
+    pub async fn put(&self, which: ServerText, text: Zeroizing<String>) -> Result<(), Error> {
+        let (vault, name) = (self.vault.clone(), which.name());
+        let write = move |to: &Connection| {
+            let sealed = vault.seal_of(to, SERVER, &what(name), text.as_bytes())?;
+            let put = "INSERT OR REPLACE INTO server_secret (name, value) VALUES (?1, ?2)";
+            let put = to.execute(put, [name, &sealed]);
+            put.map(drop).doing("keep a text of the server")
+        };
+        self.database
+            .write("keep a text of the server", write)
+            .await
+    }
+
+    /// Forgets it.
+    pub async fn remove(&self, which: ServerText) -> Result<(), Error> {
+        let remove = move |to: &Connection| {
+            let delete = "DELETE FROM server_secret WHERE name = ?1";
+            let removed = to.execute(delete, [which.name()]);
+            removed.map(drop).doing("forget a text of the server")
+        };
+        let doing = "forget a text of the server";
+        self.database.write(doing, remove).await
+    }
+}
+
+impl ServerText {
+    fn name(self) -> &'static str {
+        match self {
+            ServerText::AcmeAccount => "acme account",
+            ServerText::AcmeCertificate => "acme certificate",
+            ServerText::AcmeFailures => "acme failures",
+        }
+    }
+}
+
 impl ServerSecrets {
     /// Reads them; those that are not there yet are made.
     pub(crate) fn open(vault: &Vault, to: &Connection) -> Result<Self, Error> {
@@ -39,9 +123,8 @@ impl ServerSecrets {
 }
 
 fn find_or_make(vault: &Vault, to: &Connection, name: &str) -> Result<Secret, Error> {
-    let select = "SELECT value FROM server_secret WHERE name = ?1";
-    let found = to.query_row(select, [name], |row| row.get::<_, String>(0));
-    if let Some(sealed) = found.optional().doing("read secrets of the server")? {
+    let found = sealed(to, name).optional();
+    if let Some(sealed) = found.doing("read secrets of the server")? {
         return opened(vault, name, &sealed);
     }
     let mut secret = Secret::default();
@@ -52,6 +135,11 @@ fn find_or_make(vault: &Vault, to: &Connection, name: &str) -> Result<Secret, Er
     let inserted = to.execute(insert, [name, &sealed]);
     inserted.doing("make a secret of the server")?;
     Ok(secret)
+}
+
+fn sealed(from: &Connection, name: &str) -> rusqlite::Result<String> {
+    let select = "SELECT value FROM server_secret WHERE name = ?1";
+    from.query_row(select, [name], |row| row.get(0))
 }
 
 fn opened(vault: &Vault, name: &str, sealed: &str) -> Result<Secret, Error> {

@@ -11,7 +11,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
@@ -104,24 +105,29 @@ impl Authority {
 
     /// Connects to a port of loopback, where somebody must prove to be `localhost`.
     pub fn connect(&self, port: u16) -> Secured {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(self.issuer.der().clone())
-            .expect("it is a certificate");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has them")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("localhost").expect("it is a name");
-        let connection = ClientConnection::new(Arc::new(config), name).expect("it is set up");
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("it is a socket");
-        StreamOwned::new(connection, stream)
+        connect(self.issuer.pem().as_bytes(), "localhost", port)
     }
+}
+
+/// Connects to a port of loopback, where somebody must prove to have a name, by an authority as PEM. Reading and writing fail where
+/// that does not come to pass.
+pub fn connect(authority: &[u8], name: &str, port: u16) -> Secured {
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(authority).expect("it is PEM");
+    roots.add(authority).expect("it is a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).expect("it is a name");
+    let connection = ClientConnection::new(Arc::new(config), name).expect("it is set up");
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("it is a socket");
+    StreamOwned::new(connection, stream)
 }
 
 impl Default for Authority {

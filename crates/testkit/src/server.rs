@@ -16,7 +16,7 @@ use crate::authority::Authority;
 use crate::http::Client;
 use crate::process::Process;
 use crate::runtimes::{self, Node, Python};
-use crate::{Keys, OrdinaryUser, Request, programs, wait_for};
+use crate::{Keys, OrdinaryUser, Pebble, Request, programs, wait_for};
 
 /// Set, it has every server run as an ordinary user. Tests that give servers directories which are root's alone
 /// fail then.
@@ -47,6 +47,7 @@ pub struct Builder {
     nodes: Vec<Node>,
     ca_bundle: Option<PathBuf>,
     user: Option<Arc<OrdinaryUser>>,
+    port: u16,
 }
 
 /// A running server. Stops when dropped, and then fails the test if its log says something
@@ -197,6 +198,21 @@ impl Builder {
         self
     }
 
+    /// At a port that somebody knows already; otherwise at a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// With a certificate by ACME from this authority, which its clients believe, for these names.
+    pub fn certified(mut self, authority: &Pebble, names: &[&str]) -> Self {
+        self.args.extend(authority.server_args());
+        let names = names.iter().flat_map(|&name| ["--acme-name", name]);
+        self.args.extend(names.map(str::to_owned));
+        self.ca_bundle = Some(authority.root());
+        self
+    }
+
     /// Starts it and waits until it is ready.
     pub fn start(self) -> Server {
         let pythons = self
@@ -219,7 +235,9 @@ impl Builder {
             .arg(self.verb)
             .arg("--data-dir")
             .arg(home.data_dir())
-            .args(["--listen", "127.0.0.1:0", "--ready-file"])
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{}", self.port))
+            .arg("--ready-file")
             .arg(home.ready_file())
             .arg("--runtimes")
             .arg(packs)
@@ -272,6 +290,7 @@ impl Server {
             nodes: Vec::new(),
             ca_bundle: None,
             user: None,
+            port: 0,
         }
     }
 

@@ -7,11 +7,13 @@ use anyhow::bail;
 use clap::{ArgAction, Args};
 use kiln_gateway::TlsFiles;
 
+use super::acme::Acme;
+
 /// Where the server listens, and how.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Perimeter {
     /// The address of the one port for all APIs and function URLs; port 0 picks a free one. An address
-    /// that other machines reach needs --tls-cert, or --insecure-listen.
+    /// that other machines reach needs --tls-cert, --acme-terms-agreed, or --insecure-listen.
     #[arg(
         long,
         env = "KILN_LISTEN",
@@ -27,6 +29,8 @@ pub(crate) struct Perimeter {
     /// A file with the key of that certificate, as PEM and not encrypted, which only its owner and its group may use.
     #[arg(long, env = "KILN_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) acme: Acme,
     /// Listen on addresses that other machines reach, without TLS: whoever sees the traffic reads all of
     /// it, and can repeat requests for five minutes. For a proxy before Kiln that ends TLS, on a network that
     /// nobody else is on.
@@ -49,8 +53,8 @@ pub(crate) struct Perimeter {
 }
 
 impl Perimeter {
-    /// The certificate and its key, if there are to be any.
-    pub(crate) fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
+    /// The files of the certificate and its key, if there are to be any.
+    pub(crate) fn files(&self) -> anyhow::Result<Option<TlsFiles>> {
         match (&self.tls_cert, &self.tls_key) {
             (None, None) => Ok(None),
             (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
@@ -64,15 +68,22 @@ impl Perimeter {
 
     /// `https` or `http`.
     pub(crate) fn scheme(&self) -> &'static str {
-        match self.tls_cert {
-            Some(_) => "https",
-            None => "http",
+        match self.tls_cert.is_some() || self.acme.is_agreed() {
+            true => "https",
+            false => "http",
         }
     }
 
-    /// Refuses to be readable by others, unless told so.
+    /// Refuses to be readable by others, unless told so, and to have two certificates.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if self.tls()?.is_some() || self.insecure_listen {
+        let (has_files, is_ordered) = (self.files()?.is_some(), self.acme.is_wanted()?);
+        if has_files && is_ordered {
+            bail!(
+                "--tls-cert and --acme-terms-agreed exclude each other: the certificate is in files that somebody else \
+                 writes, or Kiln gets it itself"
+            );
+        }
+        if has_files || is_ordered || self.insecure_listen {
             return Ok(());
         }
         let admin = self.admin_listen.map(|address| ("--admin-listen", address));
@@ -80,8 +91,8 @@ impl Perimeter {
             if !is_loopback(address.ip()) {
                 bail!(
                     "{flag} {address} can be reached from other machines, and without TLS whoever sees the traffic \
-                     reads it\n  next: give a certificate with --tls-cert FILE --tls-key FILE; or listen on loopback, \
-                     such as 127.0.0.1:{port}; or, when a proxy before Kiln ends TLS and nobody else is on the way to it, \
+                     reads it\n  next: give a certificate with --tls-cert FILE --tls-key FILE, or have Kiln get one (see --acme-terms-agreed); \
+                     or listen on loopback, such as 127.0.0.1:{port}; or, when a proxy before Kiln ends TLS and nobody else is on the way to it, \
                      say --insecure-listen",
                     port = address.port()
                 );
@@ -152,6 +163,21 @@ mod tests {
         assert_eq!(perimeter(&[]).scheme(), "http");
         let both = perimeter(&["--tls-cert", "c.pem", "--tls-key", "k.pem"]);
         assert_eq!(both.scheme(), "https");
-        assert!(both.tls().unwrap().is_some());
+        assert!(both.files().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_certificate_is_in_files_or_ordered() {
+        let files = ["--tls-cert", "c.pem", "--tls-key", "k.pem"];
+        let ordered = ["--listen", "0.0.0.0:443", "--acme-terms-agreed"];
+        perimeter(&ordered).check().unwrap();
+        assert_eq!(perimeter(&ordered).scheme(), "https");
+        let both = perimeter(&[&files[..], &ordered].concat());
+        let refusal = both.check().unwrap_err().to_string();
+        for named in ["--tls-cert", "--acme-terms-agreed"] {
+            assert!(refusal.contains(named), "{refusal}");
+        }
+        let email = ["--acme-email", "ops@example.com"];
+        assert!(perimeter(&email).check().is_err());
     }
 }

@@ -9,6 +9,7 @@
     reason = "what a test relies on fails the test; clippy excuses test functions only, not what they call"
 )]
 
+mod acme;
 mod archives;
 mod aws_cli;
 mod boto3;

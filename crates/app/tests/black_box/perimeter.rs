@@ -59,6 +59,28 @@ fn a_certificate_that_cannot_be_used_is_said_before_anything_is_touched() {
     assert!(says.contains("not the key of the certificate"), "{says}");
 }
 
+#[test]
+fn a_certificate_that_cannot_be_ordered_is_said_before_anything_is_touched() {
+    let agreed = "--acme-terms-agreed";
+    let host = ["--url-host", "kiln.example.com"];
+    for (args, says) in [
+        (&["--acme-email", "ops@example.com"][..], agreed),
+        (&[agreed], "--url-host"),
+        (&[agreed, "--tls-cert", "c", "--tls-key", "k"], "--tls-cert"),
+        (&[agreed, "--acme-name", "*.example.com"], "--tls-cert"),
+        (&[agreed, "--acme-directory", "http://ca"], "https://"),
+        (
+            &[agreed, "--acme-ca-bundle", "/nonexistent"],
+            "/nonexistent",
+        ),
+    ] {
+        let is_hostless = says == "--url-host";
+        let host: &[&str] = if is_hostless { &[] } else { &host };
+        let refused = refusal(&[host, args].concat());
+        assert!(refused.contains(says), "{args:?}: {refused}");
+    }
+}
+
 /// A setting of the service's unit.
 fn unit(setting: &str) -> String {
     let unit = programs::repository().join("packaging/systemd/kiln.service");

@@ -29,6 +29,33 @@ pub struct Status {
     pub usage: Records,
     /// Log records.
     pub logs: Lost,
+    /// The TLS certificate, where there is one or is to be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// How the TLS certificate stands. What is absent is known of certificates by ACME alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    /// Where it comes from: `files` or `acme`.
+    pub source: &'static str,
+    /// `good`, `notYet` valid, `endsSoon`, `ended`, or `missing`.
+    pub standing: &'static str,
+    /// Until when it is valid.
+    pub valid_until: Option<String>,
+    /// What it is ordered for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<Vec<String>>,
+    /// When the next one is ordered; absent too when that is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_order: Option<String>,
+    /// Orders that failed since the last one that did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_orders: Option<u32>,
+    /// Why the last of them failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 /// Instances by what they do now.

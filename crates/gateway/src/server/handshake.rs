@@ -17,12 +17,12 @@ const NOT_ENCRYPTED: &[u8] =
 /// How much of such a request is read, so that closing the connection does not take the answer with it.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
 
-/// Agrees with a client on how the connection is encrypted, within a time.
+/// Agrees with a client on how the connection is encrypted, within a time; none where that was all it wanted.
 pub(super) async fn secured(
     tls: &Tls,
     stream: TcpStream,
     within: Duration,
-) -> io::Result<TlsStream<TcpStream>> {
+) -> io::Result<Option<TlsStream<TcpStream>>> {
     let agreed = async {
         let mut first = [0];
         stream.peek(&mut first).await?;
@@ -30,14 +30,14 @@ pub(super) async fn secured(
         if first[0].is_ascii_uppercase() {
             return turn_away(stream).await;
         }
-        tls.acceptor().accept(stream).await
+        tls.accept(stream).await
     };
     let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
     let agreed = tokio::time::timeout(within, agreed).await;
     agreed.map_err(|_| timed_out())?
 }
 
-async fn turn_away(mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+async fn turn_away(mut stream: TcpStream) -> io::Result<Option<TlsStream<TcpStream>>> {
     let mut request = vec![0; REQUEST_BYTES_MAX];
     // What is there already; more would have to be waited for.
     let _ = stream.try_read(&mut request);

@@ -1,4 +1,5 @@
-//! A certificate chain and its key: read, compared, and made into what connections are accepted with.
+//! A certificate chain and its key: read, from files or as an authority issued them, compared, and made into what connections are
+//! accepted with.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,8 +10,10 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::ParsedCertificate;
-use rustls::{InconsistentKeys, ServerConfig};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WantsServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ConfigBuilder, InconsistentKeys, ServerConfig};
+use zeroize::Zeroizing;
 
 use super::TlsFiles;
 use super::validity::{self, Validity};
@@ -33,6 +36,27 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// As an authority issued it. An error says what is wrong with it.
+    pub(super) fn issued(chain: &str, key: &str) -> Result<Self, String> {
+        let chain = certificates(chain.as_bytes())?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        let key = key.map_err(|_| "its key is no PEM".to_owned())?;
+        Self::of(chain, key).map_err(|error| error.to_string())
+    }
+
+    fn of(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let leaf = chain[0].clone();
+        let config = config(|builder| builder.with_single_cert(chain, key))?;
+        Ok(Self {
+            config: Arc::new(config),
+            validity: validity::read(&leaf),
+            leaf,
+        })
+    }
+
     pub(super) fn covers(&self, host: &str) -> bool {
         let Ok(name) = ServerName::try_from(host.trim_matches(['[', ']'])) else {
             return false;
@@ -45,15 +69,14 @@ impl Pair {
 /// Reads both files. What cannot be used is an error that says which file, why, and what to do.
 pub(super) fn read(files: &TlsFiles) -> Result<Pair, Error> {
     let chain = chain(&files.certificate)?;
-    let leaf = chain[0].clone();
-    if ParsedCertificate::try_from(&leaf).is_err() {
+    if ParsedCertificate::try_from(&chain[0]).is_err() {
         return Err(unusable(
             &files.certificate,
             "its first certificate cannot be read: it is no X.509 of version 3",
         ));
     }
     let key = key(&files.key)?;
-    let config = config(chain, key).map_err(|error| match error {
+    Pair::of(chain, key).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             let certificate = files.certificate.display();
             let why = format!(
@@ -62,27 +85,48 @@ pub(super) fn read(files: &TlsFiles) -> Result<Pair, Error> {
             unusable(&files.key, why)
         }
         error => unusable(&files.key, format!("{error}")),
-    })?;
-    Ok(Pair {
-        config: Arc::new(config),
-        validity: validity::read(&leaf),
-        leaf,
     })
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let text = text(path, |_| Ok(()))?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let chain = chain.map_err(|error| unusable(path, format!("it is no PEM: {error}")))?;
-    if chain.is_empty() {
-        let why = "it has no certificate as PEM: a line '-----BEGIN CERTIFICATE-----'";
-        return Err(unusable(path, why));
+/// For connections that begin before there is a certificate: they end with an alert, `access_denied`.
+pub(super) fn none() -> Result<ServerConfig, rustls::Error> {
+    config(|builder| Ok(builder.with_cert_resolver(Arc::new(Nobody))))
+}
+
+/// Has nothing to show.
+#[derive(Debug)]
+struct Nobody;
+
+impl ResolvesServerCert for Nobody {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
     }
-    Ok(chain)
+}
+
+/// A file with something secret, which only its owner and its group may use.
+pub(super) fn secret_text(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+    text(path, |file| check_secrecy(path, file)).map(Zeroizing::new)
+}
+
+/// The certificates of a file.
+pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let text = text(path, |_| Ok(()))?;
+    certificates(&text).map_err(|why| unusable(path, why))
+}
+
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => {
+            Err("it has no certificate as PEM: a line '-----BEGIN CERTIFICATE-----'".to_owned())
+        }
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(format!("it is no PEM: {error}")),
+    }
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    let text = text(path, |file| check_secrecy(path, file))?;
+    let text = secret_text(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         pem::Error::NoItemsFound if is_encrypted(&text) => {
             let shown = path.display();
@@ -135,14 +179,15 @@ fn text(path: &Path, check: impl FnOnce(&File) -> Result<(), Error>) -> Result<V
 
 /// TLS 1.2 and 1.3, for HTTP/1.1, with sessions that clients keep themselves.
 fn config(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    shows: impl FnOnce(
+        ConfigBuilder<ServerConfig, WantsServerCert>,
+    ) -> Result<ServerConfig, rustls::Error>,
 ) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_no_client_auth();
+    let mut config = shows(builder)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     // The alternative is a table of 256 sessions, which a few busy clients fill.
     config.ticketer = aws_lc_rs::Ticketer::new()?;

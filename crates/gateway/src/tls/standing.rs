@@ -22,6 +22,17 @@ pub(super) enum Standing {
     EndsSoon(jiff::Timestamp),
     /// Not valid since this.
     Ended(jiff::Timestamp),
+    /// There is none yet.
+    Missing,
+}
+
+/// Who puts a new certificate in the place of one that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewed {
+    /// Whoever writes the files.
+    ByFiles,
+    /// Kiln itself.
+    ByAuthority,
 }
 
 impl Standing {
@@ -46,10 +57,30 @@ impl Standing {
         }
     }
 
-    /// Warns where somebody should do something.
-    pub(super) fn tell(self) {
+    /// In one word, for programs.
+    pub(super) fn word(self) -> &'static str {
         match self {
-            Standing::Good => {}
+            Standing::Good => "good",
+            Standing::NotYet(_) => "notYet",
+            Standing::EndsSoon(_) => "endsSoon",
+            Standing::Ended(_) => "ended",
+            Standing::Missing => "missing",
+        }
+    }
+
+    /// Warns where somebody should do something.
+    pub(super) fn tell(self, renewed: Renewed) {
+        match self {
+            // While there is none, each order that fails says so.
+            Standing::Good | Standing::Missing => {}
+            Standing::EndsSoon(until) if renewed == Renewed::ByAuthority => warn!(
+                %until,
+                "the TLS certificate ends soon, and could not be renewed: what was said of the last order tells why"
+            ),
+            Standing::Ended(until) if renewed == Renewed::ByAuthority => warn!(
+                %until,
+                "the TLS certificate is no longer valid: clients refuse it until a new one is issued"
+            ),
             Standing::NotYet(since) => warn!(
                 %since,
                 "the TLS certificate is not valid yet: clients refuse it; is this machine's clock right?"

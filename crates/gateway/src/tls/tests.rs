@@ -111,17 +111,20 @@ fn a_key_that_everybody_may_use_is_refused_and_one_of_a_group_is_not() {
 async fn a_pair_that_works_takes_the_place_of_the_old_one_and_another_does_not() {
     let authority = Authority::new();
     let tls = open(files(&authority)).unwrap();
-    let in_use = || Arc::as_ptr(&tls.pair());
-    let first = tls.pair();
+    let Source::Files(watched) = &tls.shared.source else {
+        panic!("it is from files");
+    };
+    let in_use = || Arc::as_ptr(&tls.pair().unwrap());
+    let first = tls.pair().unwrap();
     authority.put("server.key", "broken");
-    tls.renew().await;
+    watched.renew(&tls).await;
     assert_eq!(in_use(), Arc::as_ptr(&first));
     let (_, key) = authority.issue(2_096);
     authority.put("server.key", &key);
-    tls.renew().await;
+    watched.renew(&tls).await;
     assert_eq!(in_use(), Arc::as_ptr(&first), "only the key is new");
     authority.renew();
-    tls.renew().await;
+    watched.renew(&tls).await;
     assert_ne!(in_use(), Arc::as_ptr(&first));
 }
 

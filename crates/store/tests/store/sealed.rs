@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use kiln_store::{Config, Error, MasterKey, Store};
+use kiln_store::{Config, Error, MasterKey, ServerText, Store};
 use kiln_types::ManualClock;
 
 use crate::sample::{Sample, account, function, id, open};
@@ -173,6 +173,31 @@ async fn rotation_seals_everything_by_keys_that_are_new() {
     let sample = sample.reopened().await;
     assert_eq!(sample.store.functions(&account()).len(), 21);
     assert_eq!(sample.store.keys().get(&key.id), Some(key));
+}
+
+#[tokio::test]
+async fn texts_of_the_servers_own_are_sealed_replaced_and_forgotten() {
+    let sample = Sample::new();
+    let texts = sample.store.server_texts();
+    let (account, certificate) = (ServerText::AcmeAccount, ServerText::AcmeCertificate);
+    assert!(texts.get(account).await.unwrap().is_none());
+    for text in ["the account's first key", "the account's second key"] {
+        texts.put(account, text.to_owned().into()).await.unwrap();
+        assert_eq!(**texts.get(account).await.unwrap().unwrap(), *text);
+        assert!(!is_on_disk(sample.dir.path(), text));
+    }
+    texts
+        .put(certificate, "PEM".to_owned().into())
+        .await
+        .unwrap();
+    sample.store.rotate_data_keys().await.unwrap();
+    let sample = sample.reopened().await;
+    let texts = sample.store.server_texts();
+    let kept = texts.get(account).await.unwrap().unwrap();
+    assert_eq!(**kept, *"the account's second key");
+    texts.remove(account).await.unwrap();
+    assert!(texts.get(account).await.unwrap().is_none());
+    assert!(texts.get(certificate).await.unwrap().is_some());
 }
 
 #[tokio::test]
