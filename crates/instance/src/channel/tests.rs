@@ -35,6 +35,7 @@ fn deliver(channel: &mut Channel, event: Bytes) {
         client_context: Some("{}".to_owned()),
         tenant: None,
         event,
+        sink: None,
     });
 }
 
