@@ -111,11 +111,15 @@ impl Channel {
                 None => {}
             }
             if *bytes_left == 0 {
+                self.flush_at_once();
                 return Ok(None);
             }
             let room = READ_BYTES.min(*bytes_left);
             match rustix::io::read(&self.stream, &mut buffer[..room]) {
-                Ok(0) | Err(Errno::AGAIN) => return Ok(None),
+                Ok(0) | Err(Errno::AGAIN) => {
+                    self.flush_at_once();
+                    return Ok(None);
+                }
                 Ok(read) => {
                     *bytes_left -= read;
                     self.received.extend_from_slice(&buffer[..read]);
@@ -123,6 +127,13 @@ impl Channel {
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(Error::Io(error.into())),
             }
+        }
+    }
+
+    /// What was taken of an answer is passed on, room or not.
+    fn flush_at_once(&mut self) {
+        if let Some((_, writing)) = &mut self.writing {
+            writing.flush_at_once();
         }
     }
 
