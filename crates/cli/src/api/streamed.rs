@@ -49,10 +49,10 @@ impl Streamed {
     /// What comes next.
     pub(crate) async fn next(&mut self) -> Result<StreamedEvent> {
         loop {
-            if let Some(message) = take(&mut self.received)?
-                && let Some(event) = read(&message)?
-            {
-                return Ok(event);
+            while let Some(message) = take(&mut self.received)? {
+                if let Some(event) = read(&message)? {
+                    return Ok(event);
+                }
             }
             let frame = self.body.frame().await;
             let frame = frame.ok_or_else(|| anyhow!("the answer ended before its end"))?;

@@ -104,7 +104,7 @@ async fn url(
     // Before the body is there, so that a stranger cannot make us keep one.
     let entry = match urls::admit(shared, peer, &id, &head) {
         Ok(entry) => entry,
-        Err(refused) => return refused.map(Outgoing::from),
+        Err(refused) => return (*refused).map(Outgoing::from),
     };
     let (limits, bytes_max) = (&shared.config.limits, limits::SYNC_PAYLOAD_BYTES_MAX);
     let Buffered { bytes, room } = match body::read(body, bytes_max, limits, &shared.bodies).await {
