@@ -18,6 +18,7 @@ mod refusal;
 mod schedules;
 mod secrets;
 mod sign;
+mod streamed;
 mod topics;
 mod transport;
 mod triggers;
@@ -29,6 +30,7 @@ use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use kiln_types::{Clock, SystemClock};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -38,6 +40,7 @@ pub(crate) use lambda::{InvokeCall, Kind};
 pub(crate) use logs::{LogEvent, Query as LogQuery};
 pub(crate) use objects::Objects;
 pub(crate) use refusal::{Refusal, is_code, is_unsupported};
+pub(crate) use streamed::{Streamed, StreamedEvent};
 pub(crate) use topics::Subscription;
 use transport::{Origin, Transport};
 
@@ -268,6 +271,27 @@ impl Client {
         if answer.status.is_success() {
             return Ok(answer);
         }
+        Err(Refusal::read(operation, &answer).into())
+    }
+
+    /// Sends a call whose answer is read while it comes.
+    async fn open(&self, call: Call) -> Result<Incoming> {
+        let operation = call.operation;
+        let origin = self.origin(&call);
+        let request = self.request(call)?;
+        let response = self.http.request(request).await;
+        let response = response.map_err(|error| transport::unreachable(origin, error))?;
+        let (parts, body) = response.into_parts();
+        if parts.status.is_success() {
+            return Ok(body);
+        }
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|e| anyhow!("read the answer to {operation}: {e}"))?;
+        let answer = Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_bytes(),
+        };
         Err(Refusal::read(operation, &answer).into())
     }
 

@@ -34,6 +34,7 @@ Examples:
   kiln deploy examples/sum
   kiln deploy resize.py --memory 512 --timeout 30 --env BUCKET=photos --url
   kiln deploy web --api
+  kiln deploy chat --url --stream
   kiln deploy build/app.zip --name app --runtime python3.11 --handler app.handler
   kiln deploy --image docker-archive:/srv/images/app.tar --name app";
 
@@ -93,6 +94,9 @@ pub struct Args {
     /// Give the function a public URL that needs no keys
     #[arg(long)]
     url: bool,
+    /// With --url: send answers while the function makes them (response streaming)
+    #[arg(long, requires = "url")]
+    stream: bool,
     /// Give the function an HTTP API whose requests all go to it
     #[arg(long)]
     api: bool,
@@ -149,7 +153,7 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
     };
     let configuration = wait::until_active(client, name.as_str()).await?;
     let url = match args.url {
-        true => Some(url::open(client, name.as_str()).await?),
+        true => Some(url::open(client, name.as_str(), args.stream).await?),
         false => None,
     };
     let arn = show(&configuration["FunctionArn"]);

@@ -1,6 +1,6 @@
 //! `kiln invoke`: runs a function and prints what it returns.
 //!
-//! Stdout holds the result and nothing else; the log tail and errors go to stderr. The status is 1
+//! Stdout holds the result and nothing else, with `--stream` while the function makes it; the log tail and errors go to stderr. The status is 1
 //! when the function reported an error, so that scripts can tell it from Kiln's own failures (2).
 
 use std::io::{IsTerminal, Read};
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::api::{Answer, Client, InvokeCall, Kind};
+use crate::api::{Answer, Client, InvokeCall, Kind, Streamed, StreamedEvent};
 use crate::{Format, output, samples};
 
 /// The status when the function reported an error.
@@ -25,6 +25,7 @@ Examples:
   kiln invoke sum --event test.json --tail
   kiln invoke thumbnails --event sample:s3-put      an event as the source sends it
   kiln invoke sum --event test.json --async
+  kiln invoke chat --payload '{\"question\": \"why?\"}' --stream
   echo '{\"num1\": 1, \"num2\": 2}' | kiln invoke sum --event -
 
 Status: 0 the function returned, 1 it reported an error, 2 anything else.";
@@ -59,24 +60,28 @@ pub struct Args {
     /// Print the result exactly as the function returned it, byte for byte
     #[arg(long)]
     raw: bool,
+    /// Print what the function streams while it comes, byte for byte; what does not stream is printed at its end
+    #[arg(long, conflicts_with_all = ["is_async", "dry_run"])]
+    stream: bool,
 }
 
 pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<ExitCode> {
-    let event = event(args)?;
-    let answer = client
-        .invoke(InvokeCall {
-            name: &args.name,
-            qualifier: args.qualifier.as_deref(),
-            tenant: args.tenant.as_deref(),
-            event,
-            tail: args.tail,
-            kind: match (args.is_async, args.dry_run) {
-                (true, _) => Kind::Event,
-                (false, true) => Kind::DryRun,
-                (false, false) => Kind::RequestResponse,
-            },
-        })
-        .await?;
+    let call = InvokeCall {
+        name: &args.name,
+        qualifier: args.qualifier.as_deref(),
+        tenant: args.tenant.as_deref(),
+        event: event(args)?,
+        tail: args.tail,
+        kind: match (args.is_async, args.dry_run) {
+            (true, _) => Kind::Event,
+            (false, true) => Kind::DryRun,
+            (false, false) => Kind::RequestResponse,
+        },
+    };
+    if args.stream {
+        return stream(client.invoke_streaming(call).await?, args).await;
+    }
+    let answer = client.invoke(call).await?;
     if args.is_async {
         let id = answer.header("x-amzn-requestid").unwrap_or_default();
         output::tell(format, &json!({ "requestId": id }), || format!("{id}\n"))?;
@@ -100,16 +105,39 @@ pub(crate) async fn run(client: &Client, format: Format, args: &Args) -> Result<
             output::print(&for_people(&answer.body, std::io::stdout().is_terminal()))?;
         }
     }
-    match answer.header("x-amz-function-error") {
-        None => Ok(ExitCode::SUCCESS),
-        Some(kind) => {
-            eprintln!("error: {} reported an error ({kind})", args.name);
-            if !args.tail {
-                eprintln!("  next: `kiln logs {}` shows what it logged", args.name);
-            }
-            Ok(ExitCode::from(STATUS_FUNCTION_ERROR))
+    Ok(match answer.header("x-amz-function-error") {
+        None => ExitCode::SUCCESS,
+        Some(kind) => failed(args, kind),
+    })
+}
+
+/// Prints an answer while it comes.
+async fn stream(mut streamed: Streamed, args: &Args) -> Result<ExitCode> {
+    let complete = loop {
+        match streamed.next().await? {
+            StreamedEvent::Chunk(bytes) => output::print_bytes(&bytes)?,
+            StreamedEvent::Complete(complete) => break complete,
         }
+    };
+    if let Some(tail) = &complete.log_result {
+        eprint!("{}", read_tail(tail)?);
     }
+    let Some(kind) = complete.error_code else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    if let Some(details) = complete.error_details {
+        eprintln!("{details}");
+    }
+    Ok(failed(args, &kind))
+}
+
+/// Says that the function has failed.
+fn failed(args: &Args, kind: &str) -> ExitCode {
+    eprintln!("error: {} reported an error ({kind})", args.name);
+    if !args.tail {
+        eprintln!("  next: `kiln logs {}` shows what it logged", args.name);
+    }
+    ExitCode::from(STATUS_FUNCTION_ERROR)
 }
 
 /// The event's bytes exactly as given, once they are known to be JSON.
@@ -142,15 +170,17 @@ fn event(args: &Args) -> Result<Bytes> {
 }
 
 fn log_tail(answer: &Answer) -> Result<Option<String>> {
-    let Some(header) = answer.header("x-amz-log-result") else {
-        return Ok(None);
-    };
-    let bytes = BASE64.decode(header).context("read the log tail")?;
+    let header = answer.header("x-amz-log-result");
+    header.map(read_tail).transpose()
+}
+
+fn read_tail(base64: &str) -> Result<String> {
+    let bytes = BASE64.decode(base64).context("read the log tail")?;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    Ok(Some(text))
+    Ok(text)
 }
 
 /// The result on lines of its own; indented where a person reads it.
@@ -191,6 +221,7 @@ mod tests {
             is_async: false,
             dry_run: false,
             raw: false,
+            stream: false,
         }
     }
 

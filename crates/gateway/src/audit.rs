@@ -28,7 +28,7 @@ const READING: [&str; 10] = [
     "Verify",
 ];
 /// The operations on data, as opposed to what holds it. AWS differs: what secrets and parameters say is data here.
-const OF_DATA: [&str; 31] = [
+const OF_DATA: [&str; 32] = [
     "AbortMultipartUpload",
     "BatchGetSecretValue",
     "ChangeMessageVisibility",
@@ -50,6 +50,7 @@ const OF_DATA: [&str; 31] = [
     "HeadObject",
     "Invoke",
     "InvokeAsync",
+    "InvokeWithResponseStream",
     "Publish",
     "PublishBatch",
     "PutEvents",

@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use kiln_invoke::{Error, Invoker, Readiness, Request};
+use kiln_invoke::{Error, Invoker, Readiness, Request, Stream};
 use kiln_types::{AccountId, Configuration, FunctionId, Outcome};
 
 /// The one road to an instance, as the gateway sees it.
 pub trait Invoke: Send + Sync + 'static {
     /// See [`Invoker::invoke`].
     fn invoke(&self, request: Request) -> Invoking<'_>;
+    /// See [`Invoker::stream`].
+    fn stream(&self, request: Request) -> Result<Stream, Error>;
     /// See [`Invoker::readiness`].
     fn readiness(&self, function: &FunctionId, of: &Configuration) -> Option<Readiness>;
     /// See [`Invoker::expel`]. Where nothing runs there is nothing to do.
@@ -27,6 +29,10 @@ pub type Expelling<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 impl Invoke for Invoker {
     fn invoke(&self, request: Request) -> Invoking<'_> {
         Box::pin(Invoker::invoke(self, request))
+    }
+
+    fn stream(&self, request: Request) -> Result<Stream, Error> {
+        Invoker::stream(self, request)
     }
 
     fn readiness(&self, function: &FunctionId, of: &Configuration) -> Option<Readiness> {

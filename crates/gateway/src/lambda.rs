@@ -102,5 +102,6 @@ crate::wire::dispatch! {
     UpdateFunctionCode => function::update_function_code::handle,
     UpdateFunctionConfiguration => function::update_function_configuration::handle,
     UpdateFunctionEventInvokeConfig => event_invoke::update_function_event_invoke_config::handle,
-    UpdateFunctionUrlConfig => url::update_function_url_config::handle,
+    UpdateFunctionUrlConfig => url::update_function_url_config::handle;
+    apart: InvokeWithResponseStream,
 }

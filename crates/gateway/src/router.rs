@@ -316,13 +316,14 @@ impl Operation {
     /// The largest body it takes, in bytes.
     pub(crate) fn body_bytes_max(self) -> usize {
         use lambda::generated::Operation::{
-            CreateFunction, Invoke, PublishLayerVersion, UpdateFunctionCode,
+            CreateFunction, Invoke, InvokeWithResponseStream, PublishLayerVersion,
+            UpdateFunctionCode,
         };
         match self {
             Operation::Lambda(CreateFunction | UpdateFunctionCode | PublishLayerVersion) => {
                 CODE_BODY_BYTES_MAX
             }
-            Operation::Lambda(Invoke) => limits::SYNC_PAYLOAD_BYTES_MAX,
+            Operation::Lambda(Invoke | InvokeWithResponseStream) => limits::SYNC_PAYLOAD_BYTES_MAX,
             Operation::Scheduler(_) => SCHEDULER_BODY_BYTES_MAX,
             Operation::Events(_) | Operation::Sns(_) | Operation::Sqs(_) => MESSAGES_BODY_BYTES_MAX,
             Operation::Lambda(_)

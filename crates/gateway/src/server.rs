@@ -40,13 +40,15 @@ mod framing;
 mod handshake;
 mod outgoing;
 mod respond;
+mod streamed;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use body::{Stream, Unread, drain_refused};
 pub use door::FunctionDoor;
 pub(crate) use door::{Inside, Peer};
-pub(crate) use outgoing::Outgoing;
+pub(crate) use outgoing::{CutOff, Outgoing};
+pub(crate) use streamed::Streamed;
 
 /// How long the listener rests when a connection could not be accepted.
 const ACCEPT_REST: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! Function URLs: HTTP requests of anybody, turned into events.
 //!
 //! preflight → may it come in ([`access`]) → body → who asks → event → invoke → response (both
-//! in [`proxy`](crate::proxy)) with cross-origin headers ([`cors`]).
+//! in [`proxy`](crate::proxy)), whole or as it is made ([`streamed`]), with cross-origin headers ([`cors`]).
 //!
 //! AWS differs: whether a request has a signature that fits is told in the words of the API
 //! (`{"message": …}`), and there is no TLS.
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use kiln_invoke::{Error, Kind, Request};
-use kiln_types::url::UrlConfig;
+use kiln_types::url::{InvokeMode, UrlConfig};
 use kiln_types::{Function, FunctionArn, FunctionCaller, Qualifier, RequestId, UrlId, limits};
 use serde_json::json;
 
@@ -26,12 +26,13 @@ use crate::lambda::invocation::{run, whole_seconds};
 use crate::proxy::answer::{json as plain, put};
 use crate::proxy::failure::Failure;
 use crate::proxy::incoming::{domain_and_port, trace_of};
-use crate::proxy::response::{Dialect, internal_server_error};
+use crate::proxy::response::{Dialect, Unusable, internal_server_error};
 use crate::proxy::{Incoming, Place, Signer, Who, v2};
-use crate::server::{Peer, Shared};
+use crate::server::{Outgoing, Peer, Shared};
 
 mod access;
 mod cors;
+mod streamed;
 
 /// A request to a function URL.
 pub(crate) struct UrlRequest {
@@ -88,7 +89,11 @@ pub(crate) fn admit(
 }
 
 /// Answers a request to a function URL.
-pub(crate) async fn handle(gateway: &Shared, entry: Entry, request: UrlRequest) -> Response<Bytes> {
+pub(crate) async fn handle(
+    gateway: &Shared,
+    entry: Entry,
+    request: UrlRequest,
+) -> Response<Outgoing> {
     let door = Door {
         address: entry.address,
         ..Door::of(gateway)
@@ -139,7 +144,7 @@ fn find(door: Door<'_>, id: &UrlId) -> Option<Found> {
     })
 }
 
-async fn answer(door: Door<'_>, entry: Entry, request: UrlRequest) -> Response<Bytes> {
+async fn answer(door: Door<'_>, entry: Entry, request: UrlRequest) -> Response<Outgoing> {
     let Entry { found, access, .. } = entry;
     let request_id = RequestId::random();
     let asked = request.head.headers.clone();
@@ -148,7 +153,7 @@ async fn answer(door: Door<'_>, entry: Entry, request: UrlRequest) -> Response<B
             let request = UrlRequest { body, ..request };
             invoke(door, &found, request, caller, request_id).await
         }
-        Err(refused) => forbidden(&refused),
+        Err(refused) => forbidden(&refused).map(Outgoing::from),
     };
     put(
         &mut response,
@@ -159,7 +164,7 @@ async fn answer(door: Door<'_>, entry: Entry, request: UrlRequest) -> Response<B
 }
 
 /// The response with the cross-origin headers that the URL's owner configured.
-fn decorated(found: &Found, asked: &HeaderMap, mut response: Response<Bytes>) -> Response<Bytes> {
+fn decorated<B>(found: &Found, asked: &HeaderMap, mut response: Response<B>) -> Response<B> {
     if let Some(cors) = found.url.cors.as_ref() {
         cors::decorate(cors, asked, response.headers_mut());
     }
@@ -172,7 +177,7 @@ async fn invoke(
     request: UrlRequest,
     caller: Option<Caller>,
     request_id: RequestId,
-) -> Response<Bytes> {
+) -> Response<Outgoing> {
     let time = door.deps.clock.timestamp();
     let headers = &request.head.headers;
     let trace = trace_of(headers, time);
@@ -199,24 +204,21 @@ async fn invoke(
         &place(&request, caller.as_ref(), &BTreeMap::new()),
     );
     let arn = FunctionArn::new(door.config.region.clone(), &found.function.id);
-    let outcome = run(
-        door.deps,
-        Request {
-            function: found.function.id.clone(),
-            qualifier: found.qualifier.clone(),
-            payload: event.into(),
-            kind: Kind::RequestResponse,
-            client_context: None,
-            tenant: None,
-            trace: Some(trace.clone()),
-            wants_log_tail: false,
-            request_id,
-            invoked_arn: arn.qualified(found.qualifier.clone()),
-        },
-    );
-    let mut response = match outcome.await {
-        Ok(outcome) => render(found, outcome.report),
-        Err(error) => refusal(found, error),
+    let asked = Request {
+        function: found.function.id.clone(),
+        qualifier: found.qualifier.clone(),
+        payload: event.into(),
+        kind: Kind::RequestResponse,
+        client_context: None,
+        tenant: None,
+        trace: Some(trace.clone()),
+        wants_log_tail: false,
+        request_id,
+        invoked_arn: arn.qualified(found.qualifier.clone()),
+    };
+    let mut response = match found.url.invoke_mode {
+        InvokeMode::Buffered => whole(door, found, asked).await.map(Outgoing::from),
+        InvokeMode::ResponseStream => streamed::answer(door, found, asked).await,
     };
     put(
         &mut response,
@@ -224,6 +226,14 @@ async fn invoke(
         &trace,
     );
     response
+}
+
+/// The answer when all of it is there.
+async fn whole(door: Door<'_>, found: &Found, asked: Request) -> Response<Bytes> {
+    match run(door.deps, asked).await {
+        Ok(outcome) => render(found, outcome.report),
+        Err(error) => refusal(found, error),
+    }
 }
 
 /// A function's URL as a place: one route takes all of its requests.
@@ -253,11 +263,14 @@ fn render(found: &Found, report: Option<kiln_types::InvocationReport>) -> Respon
     };
     Dialect::Url
         .render(&report.payload)
-        .unwrap_or_else(|unusable| {
-            let function = &found.function.id;
-            tracing::info!(%function, unusable = ?unusable.to_string(), "a function's result is no HTTP response");
-            internal_server_error()
-        })
+        .unwrap_or_else(|why| unusable(found, &why))
+}
+
+/// The result is no HTTP response.
+fn unusable(found: &Found, why: &Unusable) -> Response<Bytes> {
+    let function = &found.function.id;
+    tracing::info!(%function, unusable = ?why.to_string(), "a function's result is no HTTP response");
+    internal_server_error()
 }
 
 /// Why there is no outcome, in the words of function URLs.

@@ -16,6 +16,7 @@ use crate::error::Exception;
 pub(crate) mod blob;
 pub(crate) mod dispatch;
 pub(crate) mod document;
+pub(crate) mod event_stream;
 pub(crate) mod fault;
 pub(crate) mod form;
 #[cfg(feature = "fuzzing")]

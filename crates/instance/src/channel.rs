@@ -16,7 +16,10 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
 use crate::isolation::Future;
+use crate::failure::Failure;
+use crate::response::Writing;
 use crate::runtime::{Error, Init, Invoke, Reply, Runtime};
+use frame::{Chunk, Said};
 use outbox::Outbox;
 
 /// Bytes of the length field.
@@ -39,6 +42,8 @@ pub(crate) struct Channel {
     stream: UnixStream,
     received: BytesMut,
     outbox: Outbox,
+    /// The answer that is passed on as it is made, and to which invocation.
+    writing: Option<(RequestId, Writing)>,
 }
 
 impl Channel {
@@ -47,6 +52,7 @@ impl Channel {
             stream,
             received: BytesMut::new(),
             outbox: Outbox::default(),
+            writing: None,
         }
     }
 
@@ -61,8 +67,17 @@ impl Channel {
     /// The next frame from the runtime. May be dropped and called again at any time.
     async fn next(&mut self) -> Result<Reply, Error> {
         loop {
-            if let Some(reply) = take(&mut self.received)? {
-                return Ok(reply);
+            // Until its caller has taken of an answer, nothing more is read: then the runtime waits.
+            if let Some((_, writing)) = &mut self.writing {
+                writing.flush().await;
+            }
+            match take(&mut self.received)? {
+                Some(Said::Reply(reply)) => return Ok(self.end_writing(reply)),
+                Some(Said::Chunk(chunk)) => {
+                    self.write(chunk)?;
+                    continue;
+                }
+                None => {}
             }
             if self.outbox.is_empty() {
                 let read = self.stream.read_buf(&mut self.received).await;
@@ -87,15 +102,24 @@ impl Channel {
     fn next_received(&mut self, bytes_left: &mut usize) -> Result<Option<Reply>, Error> {
         let mut buffer = [0; READ_BYTES];
         loop {
-            if let Some(reply) = take(&mut self.received)? {
-                return Ok(Some(reply));
+            match take(&mut self.received)? {
+                Some(Said::Reply(reply)) => return Ok(Some(self.end_writing(reply))),
+                Some(Said::Chunk(chunk)) => {
+                    self.write(chunk)?;
+                    continue;
+                }
+                None => {}
             }
             if *bytes_left == 0 {
+                self.flush_at_once();
                 return Ok(None);
             }
             let room = READ_BYTES.min(*bytes_left);
             match rustix::io::read(&self.stream, &mut buffer[..room]) {
-                Ok(0) | Err(Errno::AGAIN) => return Ok(None),
+                Ok(0) | Err(Errno::AGAIN) => {
+                    self.flush_at_once();
+                    return Ok(None);
+                }
                 Ok(read) => {
                     *bytes_left -= read;
                     self.received.extend_from_slice(&buffer[..read]);
@@ -105,10 +129,51 @@ impl Channel {
             }
         }
     }
+
+    /// What was taken of an answer is passed on, room or not.
+    fn flush_at_once(&mut self) {
+        if let Some((_, writing)) = &mut self.writing {
+            writing.flush_at_once();
+        }
+    }
+
+    /// Takes a piece of the answer that is passed on as it is made.
+    fn write(&mut self, chunk: Chunk) -> Result<(), Error> {
+        match &mut self.writing {
+            Some((request, writing)) if *request == chunk.request_id => {
+                writing.begin(chunk.content_type);
+                writing.push(chunk.body);
+                Ok(())
+            }
+            _ => Err(Error::Malformed("a piece of an answer that nobody reads")),
+        }
+    }
+
+    /// The end of such an answer; another reply means nothing to it.
+    fn end_writing(&mut self, reply: Reply) -> Reply {
+        let answered = match &reply {
+            Reply::Response { request_id, .. } | Reply::Error { request_id, .. } => *request_id,
+            _ => return reply,
+        };
+        let Some((request, mut writing)) = self.writing.take_if(|(of, _)| *of == answered) else {
+            return reply;
+        };
+        writing.flush_at_once();
+        if !writing.is_too_long() || matches!(reply, Reply::Error { .. }) {
+            return reply;
+        }
+        let failure = Failure::streamed_too_long();
+        Reply::Error {
+            request_id: request,
+            error_type: Some(failure.error_type.to_owned()),
+            document: failure.document(),
+            is_last: false,
+        }
+    }
 }
 
 /// Takes one whole frame out of what was received, or makes room for more of it.
-fn take(received: &mut BytesMut) -> Result<Option<Reply>, Error> {
+fn take(received: &mut BytesMut) -> Result<Option<Said>, Error> {
     let Some(length) = received.get(..LENGTH_BYTES) else {
         received.reserve(READ_BYTES);
         return Ok(None);
@@ -158,6 +223,8 @@ impl Runtime for Channel {
         let header = frame::InvokeHeader::from(&invoke);
         self.outbox
             .push(frame::INVOKE, &header, invoke.event.clone());
+        let request = invoke.request_id;
+        self.writing = invoke.sink.map(|sink| (request, Writing::new(sink)));
         self.send();
     }
 

@@ -38,6 +38,7 @@ use crate::lifecycle::{Event, InitFailure, Lifecycle, State};
 use crate::log_stream;
 use crate::output::Piece;
 use crate::report::Reporter;
+use crate::response::Sink;
 use crate::runtime;
 use crate::snapshots::Kept;
 use crate::spec::Spec;
@@ -197,7 +198,9 @@ impl Driver {
     /// Turns what was waited for into an event.
     async fn take(&mut self, input: Input) {
         match input {
-            Input::Command(Command::Invoke(invocation, answer)) => self.accept(invocation, answer),
+            Input::Command(Command::Invoke(invocation, sink, answer)) => {
+                self.accept(invocation, sink, answer);
+            }
             Input::Command(Command::Freeze) => self.on(Event::Freeze),
             Input::Stop => self.on(Event::Stop),
             Input::Kill => self.on(Event::Kill),
@@ -274,6 +277,7 @@ impl Driver {
     fn accept(
         &mut self,
         invocation: Invocation,
+        sink: Option<Sink>,
         answer: oneshot::Sender<Result<InvocationReport, Error>>,
     ) {
         if let Some(refusal) = self.lifecycle.refusal() {
@@ -291,6 +295,7 @@ impl Driver {
         let started = self.context.clock.timestamp();
         self.flights.add(InFlight {
             invocation,
+            sink,
             answer,
             started,
             began: None,
@@ -308,7 +313,7 @@ impl Driver {
         self.process = None;
         self.commands.close();
         while let Some(command) = self.commands.recv().await {
-            if let Command::Invoke(_, answer) = command {
+            if let Command::Invoke(_, _, answer) = command {
                 let _ = answer.send(Err(Error::Lost));
             }
         }

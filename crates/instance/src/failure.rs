@@ -100,6 +100,18 @@ impl Failure {
         }
     }
 
+    /// The response that is streamed is longer than such a one may be.
+    pub(crate) fn streamed_too_long() -> Self {
+        let message = format!(
+            "Response payload size exceeded maximum allowed payload size ({} bytes).",
+            limits::STREAMED_RESPONSE_BYTES_MAX
+        );
+        Self {
+            error_type: "Function.ResponseSizeTooLarge",
+            message,
+        }
+    }
+
     fn of(request: RequestId, error_type: &'static str, sentence: &str) -> Self {
         Self {
             error_type,

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+use crate::response::Sink;
 
 /// Commands that may wait for one instance. The scheduler sends an invocation for each free place and now
 /// and then a freeze: a sender that finds the queue full waits (invoke) or is ignored (freeze).
@@ -33,8 +34,12 @@ pub(crate) struct Other {
 /// What an instance's task is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Run this and say how it went.
-    Invoke(Invocation, oneshot::Sender<Result<InvocationReport, Error>>),
+    /// Run this and say how it went. The answer goes into the sink as it is made, if there is one.
+    Invoke(
+        Invocation,
+        Option<Sink>,
+        oneshot::Sender<Result<InvocationReport, Error>>,
+    ),
     /// Freeze when idle.
     Freeze,
 }
@@ -86,8 +91,29 @@ impl Handle {
     /// The invocation did not run and can be retried on another instance, unless the error is
     /// [`Error::Unknown`].
     pub async fn invoke(&self, invocation: Invocation) -> Result<InvocationReport, Error> {
+        self.run(invocation, None).await
+    }
+
+    /// The same, and what the handler streams goes into `sink` as it is made: all of it before this gives the report,
+    /// whose payload is what was not streamed, or why it failed.
+    ///
+    /// # Errors
+    /// As of [`invoke`](Self::invoke); then nothing was streamed.
+    pub async fn stream(
+        &self,
+        invocation: Invocation,
+        sink: Sink,
+    ) -> Result<InvocationReport, Error> {
+        self.run(invocation, Some(sink)).await
+    }
+
+    async fn run(
+        &self,
+        invocation: Invocation,
+        sink: Option<Sink>,
+    ) -> Result<InvocationReport, Error> {
         let (answer, answered) = oneshot::channel();
-        let command = Command::Invoke(invocation, answer);
+        let command = Command::Invoke(invocation, sink, answer);
         self.commands.send(command).await.map_err(|_| Error::Lost)?;
         answered.await.unwrap_or(Err(Error::Unknown))
     }

@@ -31,6 +31,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) report: &'a InvocationReport,
     /// The class of the error that the platform found or the runtime named.
     pub(crate) error_type: Option<&'a str>,
+    /// What of the answer was passed on as it was made, in bytes.
+    pub(crate) streamed_bytes: u64,
 }
 
 impl Reporter {

@@ -13,6 +13,7 @@ use kiln_sandbox::Point;
 use kiln_types::{RequestId, TenantId, Timestamp};
 
 use crate::isolation::Future;
+use crate::response::Sink;
 use crate::spec::Spec;
 
 /// One runtime. It is the user's code that speaks through it, so nothing it says is trusted.
@@ -90,6 +91,8 @@ pub(crate) struct Invoke {
     pub(crate) client_context: Option<String>,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) event: Bytes,
+    /// Where the answer goes as it is made, if that is wanted and the runtime can.
+    pub(crate) sink: Option<Sink>,
 }
 
 /// When the time of an invocation is up.

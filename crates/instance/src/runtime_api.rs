@@ -17,6 +17,7 @@ use kiln_types::{Clock, RequestId};
 
 use crate::api::desk::Desk;
 use crate::isolation::Future;
+use crate::response::Sink;
 use crate::runtime::{Error, Init, Invoke, Reply, Runtime, TimeLimit};
 use exchange::{Event, Key};
 pub(crate) use routes::respond;
@@ -40,6 +41,7 @@ pub(crate) struct RuntimeApi {
 struct Waiting {
     event: Event,
     time: TimeLimit,
+    sink: Option<Sink>,
 }
 
 impl RuntimeApi {
@@ -64,7 +66,12 @@ impl RuntimeApi {
 
     fn hand_over(&mut self) {
         while !self.waiting.is_empty() && self.desk.exchange().is_free() {
-            let Some(Waiting { mut event, time }) = self.waiting.pop_front() else {
+            let Some(Waiting {
+                mut event,
+                time,
+                sink,
+            }) = self.waiting.pop_front()
+            else {
                 return;
             };
             let deadline = match time {
@@ -72,6 +79,9 @@ impl RuntimeApi {
                 TimeLimit::After(timeout) => self.clock.timestamp() + timeout,
             };
             event.deadline_ms = deadline.as_millis();
+            if let Some(sink) = sink {
+                self.desk.exchange().await_answer(event.key, sink);
+            }
             self.desk.hand_over(event);
         }
     }
@@ -95,8 +105,11 @@ impl Runtime for RuntimeApi {
             tenant: invoke.tenant,
             body: invoke.event,
         };
-        let time = invoke.time;
-        self.waiting.push_back(Waiting { event, time });
+        self.waiting.push_back(Waiting {
+            event,
+            time: invoke.time,
+            sink: invoke.sink,
+        });
     }
 
     fn give_up(&mut self, request: RequestId) {

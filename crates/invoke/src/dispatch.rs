@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_metering::{Billed, Meter, bill};
-use kiln_scheduler::{Host, Instance as _, Lease, NoReport, Scheduler, Spec, ThrottleReason};
+use kiln_scheduler::{
+    Host, Instance as _, Lease, NoReport, Scheduler, Sink, Spec, ThrottleReason,
+};
 use kiln_store::Store;
 use kiln_types::{Invocation, InvocationReport, InvocationStatus, Outcome};
 use tokio::sync::oneshot;
@@ -27,6 +29,8 @@ pub(crate) struct Dispatch<H: Host<Spec = Spec>> {
     pub(crate) meter: Meter,
     pub(crate) spec: Arc<Spec>,
     pub(crate) invocation: Invocation,
+    /// Where the answer goes as it is made.
+    pub(crate) sink: Option<Sink>,
 }
 
 impl<H: Host<Spec = Spec>> Dispatch<H> {
@@ -78,7 +82,13 @@ impl<H: Host<Spec = Spec>> Dispatch<H> {
     async fn run_on_an_instance(&self) -> Result<(Lease<H>, InvocationReport), Error> {
         for _ in 0..INSTANCES_MAX {
             let mut lease = self.lease().await?;
-            match lease.invoke(self.invocation.clone()).await {
+            let invocation = self.invocation.clone();
+            let ran = match &self.sink {
+                None => lease.invoke(invocation).await,
+                // Apart, so that others do not carry its future along.
+                Some(sink) => Box::pin(lease.stream(invocation, sink.clone())).await,
+            };
+            match ran {
                 Ok(report) => return Ok((lease, report)),
                 Err(NoReport::StartFailed(why)) => return Err(Error::StartFailed(why)),
                 Err(NoReport::Untrusted(why)) => return Err(Error::Untrusted(why)),

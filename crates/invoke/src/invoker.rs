@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use kiln_metering::Meter;
-use kiln_scheduler::{FunctionKey, Host, LocalHost, Readiness, Scheduler, Spec};
+use kiln_scheduler::{
+    FunctionKey, Host, LocalHost, Readiness, Scheduler, Sink, Spec, response,
+};
 use kiln_store::Store;
-use kiln_types::{AccountId, Configuration, FunctionId, Invocation, Outcome};
+use kiln_types::{AccountId, Configuration, FunctionId, Invocation, Outcome, Version};
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -17,6 +19,7 @@ use crate::error::Error;
 use crate::follow::follow;
 use crate::request::{Kind, Request};
 use crate::specs::Specs;
+use crate::stream::Stream;
 
 /// Invokes functions. Clones mean the same invoker.
 pub struct Invoker<H: Host<Spec = Spec> = LocalHost> {
@@ -31,6 +34,19 @@ pub(crate) struct Shared<H: Host<Spec = Spec>> {
     tracker: TaskTracker,
     /// Ends the task that follows changes.
     _following: DropGuard,
+}
+
+/// What a request has become.
+enum Begun {
+    /// Nothing is to run.
+    Checked(Outcome),
+    Running(Running),
+}
+
+/// An invocation on its way.
+struct Running {
+    version: Version,
+    answered: oneshot::Receiver<Result<Outcome, Error>>,
 }
 
 impl<H: Host<Spec = Spec>> Invoker<H> {
@@ -99,17 +115,38 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
     /// # Errors
     /// Nothing ran; see [`Error`] for which ones are worth a retry.
     pub async fn invoke(&self, request: Request) -> Result<Outcome, Error> {
+        match self.begin(request, None)? {
+            Begun::Checked(outcome) => Ok(outcome),
+            Begun::Running(running) => running.answered.await.unwrap_or(Err(Error::Unknown)),
+        }
+    }
+
+    /// Invokes a function whose answer is wanted as it is made. Dropping the stream gives up reading only: the invocation
+    /// runs to its end all the same.
+    ///
+    /// # Errors
+    /// Nothing ran; what prevents it later is the stream's end.
+    pub fn stream(&self, request: Request) -> Result<Stream, Error> {
+        let (sink, parts) = response();
+        Ok(match self.begin(request, Some(sink))? {
+            Begun::Checked(outcome) => Stream::of(Ok(outcome)),
+            Begun::Running(Running { version, answered }) => Stream::new(version, parts, answered),
+        })
+    }
+
+    fn begin(&self, request: Request, sink: Option<Sink>) -> Result<Begun, Error> {
         let shared = &self.shared;
         let Admitted {
             configuration,
             trace,
         } = admit(&shared.store, &request)?;
+        let version = configuration.version;
         if request.kind == Kind::DryRun {
-            return Ok(Outcome {
+            return Ok(Begun::Checked(Outcome {
                 request_id: request.request_id,
-                executed_version: configuration.version,
+                executed_version: version,
                 report: None,
-            });
+            }));
         }
         let dispatch = Dispatch {
             store: shared.store.clone(),
@@ -130,12 +167,13 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
                 trace,
                 wants_log_tail: request.wants_log_tail,
             },
+            sink,
         };
         // A task of its own costs about a microsecond, and is what makes the invocation
         // independent of its caller.
         let (answer, answered) = oneshot::channel();
         shared.tracker.spawn(dispatch.run(answer));
-        answered.await.unwrap_or(Err(Error::Unknown))
+        Ok(Begun::Running(Running { version, answered }))
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kiln_instance::Sink;
 use kiln_types::{Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, Slots};
 
 use crate::core::FunctionKey;
@@ -44,6 +45,14 @@ pub trait Instance: Clone + Send + Sync + 'static {
         &self,
         invocation: Invocation,
     ) -> impl Future<Output = Result<InvocationReport, NoReport>> + Send;
+    /// The same, and what the handler streams goes into the sink as it is made; all that has a runtime does so.
+    fn stream(
+        &self,
+        invocation: Invocation,
+        _sink: Sink,
+    ) -> impl Future<Output = Result<InvocationReport, NoReport>> + Send {
+        self.invoke(invocation)
+    }
     /// Resolves when it is done with the invocation that it answered last and can take another, or
     /// is ending; at once unless its runtime or an extension goes on after an answer. Says how much
     /// longer than its report says the invocation took.

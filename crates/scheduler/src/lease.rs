@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
+use kiln_instance::Sink;
 use kiln_types::{InstanceId, Invocation, InvocationReport};
 
 use crate::driver::Granted;
@@ -48,6 +49,24 @@ impl<H: Host> Lease<H> {
     pub async fn invoke(&mut self, invocation: Invocation) -> Result<InvocationReport, NoReport> {
         self.usable = false;
         let result = self.instance.invoke(invocation).await;
+        self.ran(result)
+    }
+
+    /// The same, and what the handler streams goes into the sink as it is made.
+    pub async fn stream(
+        &mut self,
+        invocation: Invocation,
+        sink: Sink,
+    ) -> Result<InvocationReport, NoReport> {
+        self.usable = false;
+        let result = self.instance.stream(invocation, sink).await;
+        self.ran(result)
+    }
+
+    fn ran(
+        &mut self,
+        result: Result<InvocationReport, NoReport>,
+    ) -> Result<InvocationReport, NoReport> {
         if let Ok(report) = &result {
             self.usable = report.status.leaves_instance_usable();
             self.init = report.init;

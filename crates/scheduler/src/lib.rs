@@ -28,7 +28,9 @@ pub use config::Config;
 pub use handle::Scheduler;
 pub use host::{Demand, Host, Instance, NoReport};
 pub use keep_alive::PolicyName;
-pub use kiln_instance::{Check, Guard, NoSnapshot, SnapshotNews, Spec};
+pub use kiln_instance::{
+    Check, Guard, NoSnapshot, Part, Parts, Sink, SnapshotNews, Spec, response,
+};
 pub use lease::Lease;
 pub use local::LocalHost;
 pub use refusal::{Refused, ThrottleReason};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_instance::{AwsEndpoint, Error, Handle, HasVersion, NoSnapshot, SnapshotNews, Spec};
+use kiln_instance::{AwsEndpoint, Error, Handle, HasVersion, NoSnapshot, Sink, SnapshotNews, Spec};
 use kiln_types::{
     FunctionId, Initialization, InstanceId, Invocation, InvocationReport, MemoryMb, RevisionId,
     Slots, Version,
@@ -95,6 +95,14 @@ impl Demand for Spec {
 impl Instance for Handle {
     async fn invoke(&self, invocation: Invocation) -> Result<InvocationReport, NoReport> {
         Ok(Handle::invoke(self, invocation).await?)
+    }
+
+    async fn stream(
+        &self,
+        invocation: Invocation,
+        sink: Sink,
+    ) -> Result<InvocationReport, NoReport> {
+        Ok(Handle::stream(self, invocation, sink).await?)
     }
 
     async fn settled(&self) -> Duration {

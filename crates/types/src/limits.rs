@@ -34,6 +34,9 @@ pub const SYNC_PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Largest response a runtime may post: the payload limit and 100 bytes of slack. Recorded from
 /// AWS, whose error text names 6,291,556 bytes.
 pub const RESPONSE_BYTES_MAX: usize = SYNC_PAYLOAD_BYTES_MAX + 100;
+/// Largest response that is streamed, 200 MiB (quotas page; a soft limit there). AWS slows down what comes after the first
+/// 6 MB to 2 MB/s; Kiln does not.
+pub const STREAMED_RESPONSE_BYTES_MAX: u64 = 200 * 1024 * 1024;
 /// Largest event of an asynchronous invocation, 1 MiB (service model, `Invoke`).
 pub const ASYNC_PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 /// Most retries of an asynchronous event after function errors (`PutFunctionEventInvokeConfig`).

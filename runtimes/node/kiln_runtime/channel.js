@@ -4,11 +4,12 @@
  *
  * A frame is: length of the rest (u32), kind (u8), length of the header (u32), header (JSON), body;
  * all numbers big-endian. Reads and writes block: between invocations nothing of the function
- * should run, as on AWS, and a blocking read costs 5 µs less than one of the event loop.
+ * should run, as on AWS, and a blocking read costs 5 µs less than one of the event loop. Pieces of a
+ * streamed answer are the exception: their caller may be slow, and the handler runs on meanwhile.
  */
 
 const fs = require('node:fs');
-const { writeAll } = require('./write');
+const { writeAll, writeLater } = require('./write');
 
 const INIT = 1;
 const INVOKE = 2;
@@ -17,9 +18,13 @@ const INIT_DONE = 17;
 const INIT_ERROR = 18;
 const RESPONSE = 19;
 const ERROR = 20;
+const CHUNK = 26;
 
 // AWS takes 6 MiB and 100 bytes; the daemon refuses to read more than that.
 const BODY_BYTES_MAX = 6 * 1024 * 1024 + 100;
+
+// The daemon refuses longer pieces of an answer.
+const CHUNK_BYTES_MAX = 64 * 1024;
 
 const LENGTH_BYTES = 4;
 const PREFIX_BYTES = 9;
@@ -35,6 +40,9 @@ class Channel {
   #buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   #start = 0;
   #end = 0;
+  /** Whether pieces are being written, and what waits for that to be over. */
+  #isPosting = false;
+  #whenPosted = [];
 
   constructor(fd) {
     this.#fd = fd;
@@ -57,15 +65,31 @@ class Channel {
 
   /** Sends one frame. */
   send(kind, header = {}, body = NOTHING) {
-    const head = JSON.stringify(header);
-    const headBytes = Buffer.byteLength(head);
-    const frame = Buffer.allocUnsafe(PREFIX_BYTES + headBytes + body.length);
-    frame.writeUInt32BE(frame.length - LENGTH_BYTES, 0);
-    frame[LENGTH_BYTES] = kind;
-    frame.writeUInt32BE(headBytes, 5);
-    frame.write(head, PREFIX_BYTES);
-    frame.set(body, PREFIX_BYTES + headBytes);
-    writeAll(this.#fd, frame);
+    writeAll(this.#fd, frameOf(kind, header, body));
+  }
+
+  /**
+   * Sends a piece of an answer in as many frames as it takes, while other code runs; calls back when
+   * all of it is written. The bytes are copied at once. Nothing else may be sent before: see `posted`.
+   */
+  post(header, body, done) {
+    const frames = [];
+    for (let at = 0; at === 0 || at < body.length; at += CHUNK_BYTES_MAX) {
+      frames.push(frameOf(CHUNK, header, body.subarray(at, at + CHUNK_BYTES_MAX)));
+    }
+    this.#isPosting = true;
+    writeLater(this.#fd, frames.length === 1 ? frames[0] : Buffer.concat(frames), (error) => {
+      this.#isPosting = false;
+      // A stream that has more posts it now.
+      done(error);
+      if (!this.#isPosting) this.#whenPosted.splice(0).forEach((action) => action());
+    });
+  }
+
+  /** Calls back when nothing is being posted: at once when nothing is. */
+  posted(action) {
+    if (this.#isPosting) this.#whenPosted.push(action);
+    else action();
   }
 
   /** Reads until this many bytes are there, in a buffer that is as large as they need. */
@@ -91,6 +115,18 @@ class Channel {
     this.#start = 0;
     this.#buffer = larger;
   }
+}
+
+function frameOf(kind, header, body) {
+  const head = JSON.stringify(header);
+  const headBytes = Buffer.byteLength(head);
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + headBytes + body.length);
+  frame.writeUInt32BE(frame.length - LENGTH_BYTES, 0);
+  frame[LENGTH_BYTES] = kind;
+  frame.writeUInt32BE(headBytes, 5);
+  frame.write(head, PREFIX_BYTES);
+  frame.set(body, PREFIX_BYTES + headBytes);
+  return frame;
 }
 
 module.exports = {

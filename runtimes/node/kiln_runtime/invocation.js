@@ -27,22 +27,35 @@ class Invocation {
     this.#respond(Buffer.from(textOf(result)), 'application/json');
   }
 
-  /** Answers with what a handler has streamed. */
+  /** Answers with what a handler has streamed; nothing of it is left where its pieces were passed on. */
   succeedWith(stream) {
     if (this.isAnswered) return;
     this.#respond(stream.isTooLong ? undefined : stream.body(), stream.contentType);
   }
 
-  /** Answers with an error, which is logged. */
+  /** Passes a piece of the answer on, and calls back when it is on its way. */
+  pass(piece, contentType, done) {
+    // Of what an earlier handler still writes nobody wants to know.
+    if (this.isAnswered) return done();
+    const header = { request_id: this.#requestId, content_type: contentType };
+    this.#channel.post(header, piece, done);
+  }
+
+  /** Answers with an error, which is logged; after the pieces that are on their way. */
   fail(error) {
     if (this.isAnswered) return;
     logError('Invoke Error', error);
-    this.#reject(error);
+    this.#channel.posted(() => {
+      if (!this.isAnswered) this.#reject(error);
+    });
   }
 
-  /** Answers with an error that nobody handled: the process ends after this. */
-  failAtLast(error) {
-    if (!this.isAnswered) this.#reject(error, { is_last: true });
+  /** Answers with an error that nobody handled, and calls back: the process ends after this. */
+  failAtLast(error, done) {
+    this.#channel.posted(() => {
+      if (!this.isAnswered) this.#reject(error, { is_last: true });
+      done();
+    });
   }
 
   #reject(error, header) {

@@ -96,14 +96,12 @@ class Runtime {
 
   /** Tells the daemon why this process ends, and ends it. */
   #end(error, status) {
-    if (this.#handler) {
-      this.#current?.failAtLast(error);
-    } else {
-      const document = documentOf(error);
-      const body = Buffer.from(JSON.stringify(document)).subarray(0, frames.BODY_BYTES_MAX);
-      this.#channel.send(frames.INIT_ERROR, { error_type: document.errorType }, body);
-    }
-    process.exit(status);
+    const exit = () => process.exit(status);
+    if (this.#handler) return this.#current ? this.#current.failAtLast(error, exit) : exit();
+    const document = documentOf(error);
+    const body = Buffer.from(JSON.stringify(document)).subarray(0, frames.BODY_BYTES_MAX);
+    this.#channel.send(frames.INIT_ERROR, { error_type: document.errorType }, body);
+    exit();
   }
 
   #receive() {

@@ -20,7 +20,8 @@ function run(handler, { header, body, invocation, whenEmpty }) {
 }
 
 async function runStreaming({ handler, header, body, invocation, whenEmpty }) {
-  const stream = streamFor(handler);
+  const pass = (piece, contentType, done) => invocation.pass(piece, contentType, done);
+  const stream = streamFor(handler, header.streams ? pass : undefined);
   whenEmpty(() => invocation.fail(new Error('Response stream is not finished.')));
   try {
     const waiting = waitsForEmptyLoop();

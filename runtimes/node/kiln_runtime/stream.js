@@ -2,8 +2,9 @@
 /**
  * Streamed responses: `awslambda.streamifyResponse` and the stream that such a handler writes to.
  *
- * AWS differs: the daemon gets the response when the stream has ended, and it may be as long as
- * any other (6 MB).
+ * Where the caller wants the response as it is made, each piece is passed on when it is written, and
+ * the stream is full while the caller has not taken it. For others it is collected, and may be as
+ * long as any other (6 MB).
  */
 
 const { Writable } = require('node:stream');
@@ -23,12 +24,16 @@ class ResponseStream extends Writable {
   #chunks = [];
   #length = 0;
   #isBegun = false;
+  /** Passes a piece on; without it they are collected. */
+  #pass;
+  #hasPassed = false;
 
-  constructor(highWaterMark) {
+  constructor(highWaterMark, pass) {
     super({ highWaterMark });
+    this.#pass = pass;
   }
 
-  /** What was written; more than a response may be when it was too long. */
+  /** What was written and not passed on; more than a response may be when it was too long. */
   body() {
     return Buffer.concat(this.#chunks);
   }
@@ -59,10 +64,20 @@ class ResponseStream extends Writable {
   }
 
   _write(chunk, _encoding, done) {
+    if (this.#pass) {
+      this.#hasPassed = true;
+      return this.#pass(chunk, this.contentType, done);
+    }
     this.#length += chunk.length;
     // A copy: the handler may fill its buffer anew. Nothing is kept of what is too long anyway.
     if (!this.isTooLong) this.#chunks.push(Buffer.from(chunk));
     done();
+  }
+
+  /** A response without a byte has a content type too. */
+  _final(done) {
+    if (!this.#pass || this.#hasPassed) return done();
+    this.#pass(Buffer.alloc(0), this.contentType, done);
   }
 
   #begin() {
@@ -107,10 +122,10 @@ function isStreaming(handler) {
   throw new RuntimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
 }
 
-/** A stream for one response of this handler. */
-function streamFor(handler) {
+/** A stream for one response of this handler; its pieces go to `pass` if there is one. */
+function streamFor(handler, pass) {
   const mark = Number(handler[HIGH_WATER_MARK]);
-  return new ResponseStream(mark > 0 ? mark : undefined);
+  return new ResponseStream(mark > 0 ? mark : undefined, pass);
 }
 
 module.exports = { defineGlobal, isStreaming, streamFor };

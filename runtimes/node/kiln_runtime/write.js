@@ -1,5 +1,8 @@
 'use strict';
-/** Writes that are over when they return: what a process said before its end is never lost. */
+/**
+ * Writes that are over when they return: what a process said before its end is never lost. And one
+ * for what its reader may be slow to take.
+ */
 
 const fs = require('node:fs');
 
@@ -20,4 +23,16 @@ function writeAll(fd, bytes) {
   }
 }
 
-module.exports = { writeAll };
+/** Writes all bytes on another thread and calls back. */
+function writeLater(fd, bytes, done) {
+  const write = (start) =>
+    fs.write(fd, bytes, start, bytes.length - start, null, (error, written) => {
+      if (error?.code === 'EAGAIN') return setTimeout(write, PAUSE_MS, start);
+      if (error) return done(error);
+      if (start + written < bytes.length) return write(start + written);
+      done();
+    });
+  write(0);
+}
+
+module.exports = { writeAll, writeLater };

@@ -10,7 +10,7 @@ const path = require('node:path');
 const SHIM = path.join(__dirname, '..', 'kiln_runtime');
 const REQUEST = '8f507cfc-e3c6-4b5c-b3d6-0d4a5a8b2f1e';
 const [INIT, INVOKE] = [1, 2];
-const [READY, INIT_DONE, INIT_ERROR, RESPONSE, ERROR] = [16, 17, 18, 19, 20];
+const [READY, INIT_DONE, INIT_ERROR, RESPONSE, ERROR, CHUNK] = [16, 17, 18, 19, 20, 26];
 const FRAME = 0xa55a00;
 const INIT_OVER = 0xa55aff;
 
@@ -157,4 +157,4 @@ async function withRuntime(files, options, story) {
   }
 }
 
-module.exports = { ERROR, INIT_DONE, INIT_ERROR, REQUEST, RESPONSE, Runtime, withRuntime };
+module.exports = { CHUNK, ERROR, INIT_DONE, INIT_ERROR, REQUEST, RESPONSE, Runtime, withRuntime };

@@ -155,6 +155,9 @@ pub struct Shape {
     /// Whether it is kept out of messages.
     #[serde(default)]
     pub sensitive: bool,
+    /// Whether it is a stream of events.
+    #[serde(default)]
+    pub eventstream: bool,
     /// How a time is written, where that is not as its protocol has it.
     #[serde(rename = "timestampFormat")]
     pub timestamp_format: Option<String>,
@@ -185,6 +188,14 @@ impl Model {
     /// Whether what has this shape is shown by nothing.
     pub fn is_secret(&self, name: &str) -> bool {
         self.secret.iter().any(|secret| secret == name)
+    }
+
+    /// What an operation gives, where that is one document: streams of events are not made of types.
+    pub fn output<'a>(&self, operation: &'a Operation) -> Option<&'a Reference> {
+        let output = operation.output.as_ref()?;
+        let members = &self.shape(&output.shape).members;
+        let is_streamed = |(_, member): &(String, Reference)| self.shape(&member.shape).eventstream;
+        (!members.iter().any(is_streamed)).then_some(output)
     }
 
     /// An operation that our list names.

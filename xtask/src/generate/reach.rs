@@ -29,7 +29,7 @@ pub fn reach(model: &Model, selection: &Selection) -> anyhow::Result<Reached> {
                 &mut reached,
             );
         }
-        if let Some(output) = &operation.output {
+        if let Some(output) = model.output(operation) {
             walk(
                 model,
                 &output.shape,

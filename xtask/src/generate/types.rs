@@ -23,7 +23,7 @@ pub fn write(model: &Model, selection: &Selection, reached: &Reached) -> anyhow:
         if let Some(input) = &operation.input {
             code += &input_impl(model, &input.shape);
         }
-        if let Some(output) = &operation.output
+        if let Some(output) = model.output(operation)
             && !outputs.contains(&&output.shape)
         {
             outputs.push(&output.shape);

@@ -57,6 +57,7 @@ mod serve;
 mod signatures;
 mod simulate;
 mod snap_start;
+mod streaming;
 mod tenants;
 mod tls;
 mod topic_endpoints;

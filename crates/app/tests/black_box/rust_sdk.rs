@@ -8,7 +8,7 @@ use kiln_testkit::{Server, archive};
 
 use crate::MISSION;
 
-fn client(server: &Server) -> Client {
+pub(crate) fn client(server: &Server) -> Client {
     let keys = server.keys();
     let credentials = Credentials::new(
         &keys.access_key_id,

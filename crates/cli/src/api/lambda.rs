@@ -11,7 +11,7 @@ use kiln_types::limits;
 use serde_json::{Value, json};
 
 use super::refusal::element;
-use super::{Answer, Call, Client, Service, encode, is_code};
+use super::{Answer, Call, Client, Service, Streamed, encode, is_code};
 
 /// An invocation may take its function's longest timeout, a cold start and a wait for a sandbox.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(limits::TIMEOUT_SECS_MAX as u64 + 60);
@@ -51,6 +51,29 @@ fn url_path(name: &str) -> String {
 
 pub(super) fn call(operation: &'static str, method: Method, path: impl Into<String>) -> Call {
     Call::new(operation, Service::Lambda, method, path)
+}
+
+fn invocation(operation: &'static str, mut path: String, invoke: InvokeCall<'_>) -> Call {
+    if let Some(qualifier) = invoke.qualifier {
+        path = format!("{path}?Qualifier={}", encode(qualifier));
+    }
+    let kind = match invoke.kind {
+        Kind::RequestResponse => "RequestResponse",
+        Kind::Event => "Event",
+        Kind::DryRun => "DryRun",
+    };
+    let mut call = call(operation, Method::POST, path)
+        .header("content-type", "application/json")
+        .header("x-amz-invocation-type", kind);
+    if let Some(tenant) = invoke.tenant {
+        call = call.header("x-amz-tenant-id", tenant);
+    }
+    if invoke.tail {
+        call = call.header("x-amz-log-type", "Tail");
+    }
+    call.body = invoke.event;
+    call.timeout = INVOKE_TIMEOUT;
+    call
 }
 
 /// A 404 is an answer, not a failure, where the question is whether something exists.
@@ -199,27 +222,18 @@ impl Client {
 
     /// `Invoke`, waiting for the result.
     pub(crate) async fn invoke(&self, invoke: InvokeCall<'_>) -> Result<Answer> {
-        let mut path = format!("{}/invocations", function_path(invoke.name));
-        if let Some(qualifier) = invoke.qualifier {
-            path = format!("{path}?Qualifier={}", encode(qualifier));
-        }
-        let kind = match invoke.kind {
-            Kind::RequestResponse => "RequestResponse",
-            Kind::Event => "Event",
-            Kind::DryRun => "DryRun",
-        };
-        let mut call = call("Invoke", Method::POST, path)
-            .header("content-type", "application/json")
-            .header("x-amz-invocation-type", kind);
-        if let Some(tenant) = invoke.tenant {
-            call = call.header("x-amz-tenant-id", tenant);
-        }
-        if invoke.tail {
-            call = call.header("x-amz-log-type", "Tail");
-        }
-        call.body = invoke.event;
-        call.timeout = INVOKE_TIMEOUT;
-        self.send(call).await
+        let path = format!("{}/invocations", function_path(invoke.name));
+        self.send(invocation("Invoke", path, invoke)).await
+    }
+
+    /// `InvokeWithResponseStream`, whose answer is read while the function makes it.
+    pub(crate) async fn invoke_streaming(&self, invoke: InvokeCall<'_>) -> Result<Streamed> {
+        let path = format!(
+            "/2021-11-15/functions/{}/response-streaming-invocations",
+            encode(invoke.name)
+        );
+        let call = invocation("InvokeWithResponseStream", path, invoke);
+        Ok(Streamed::new(self.open(call).await?))
     }
 
     /// `GetFunctionUrlConfig`; none when the function has no URL.

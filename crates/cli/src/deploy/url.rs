@@ -1,15 +1,23 @@
 //! A public URL: the configuration, and the two permissions that AWS asks for since October 2025.
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::{Client, is_code};
 
-/// Makes sure that anybody may call the function through its URL, and returns the URL.
-pub(super) async fn open(client: &Client, name: &str) -> Result<String> {
-    let public = json!({ "AuthType": "NONE" });
+/// Makes sure that anybody may call the function through its URL, and returns the URL. One that is there goes on to send
+/// answers as it does, unless they are to be streamed.
+pub(super) async fn open(client: &Client, name: &str, streams: bool) -> Result<String> {
+    let mut public = json!({ "AuthType": "NONE" });
+    if streams {
+        public["InvokeMode"] = "RESPONSE_STREAM".into();
+    }
+    let is_so = |url: &Value| {
+        let is_streamed = url["InvokeMode"] == "RESPONSE_STREAM";
+        url["AuthType"] == "NONE" && (is_streamed || !streams)
+    };
     let url = match client.function_url(name).await? {
-        Some(url) if url["AuthType"] == "NONE" => url,
+        Some(url) if is_so(&url) => url,
         Some(_) => client.update_function_url(name, &public).await?,
         None => client.create_function_url(name, &public).await?,
     };
@@ -46,7 +54,7 @@ pub(super) async fn open(client: &Client, name: &str) -> Result<String> {
 pub(super) async fn permit(
     client: &Client,
     name: &str,
-    statement: serde_json::Value,
+    statement: Value,
 ) -> Result<()> {
     match client.add_permission(name, &statement).await {
         Err(error) if is_code(&error, "ResourceConflictException") => Ok(()),

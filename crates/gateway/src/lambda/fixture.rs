@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kiln_invoke::{Error, Readiness, Request};
+use kiln_invoke::{Error, Part, Readiness, Request, Stream};
 use kiln_store::Store;
 use kiln_types::{
     AccessPoint, Architecture, Clock, Configuration, FileSystem, Function, FunctionId,
@@ -38,6 +38,8 @@ pub(crate) struct Fixture {
 pub(crate) struct FakeInvoker {
     pub(crate) answers: Mutex<VecDeque<Result<Outcome, Error>>>,
     pub(crate) asked: Mutex<Vec<Request>>,
+    /// What it streams before its next answer.
+    pub(crate) streamed: Mutex<Option<Vec<Part>>>,
     /// How long it takes for an answer.
     pub(crate) delay: Mutex<Duration>,
     /// What it says of every version.
@@ -57,6 +59,22 @@ impl Invoke for FakeInvoker {
             }
             answer
         })
+    }
+
+    fn stream(&self, request: Request) -> Result<Stream, Error> {
+        let streamed = self.streamed.lock().unwrap().take();
+        self.asked.lock().unwrap().push(request.clone());
+        let answer = self.answers.lock().unwrap().pop_front();
+        let answer =
+            answer.unwrap_or_else(|| Ok(outcome(InvocationStatus::Success, request.payload)));
+        let Some(streamed) = streamed else {
+            return answer.map(|outcome| Stream::of(Ok(outcome)));
+        };
+        let (sink, parts) = kiln_invoke::response();
+        streamed.into_iter().for_each(|part| sink.put(part));
+        let (tell, told) = tokio::sync::oneshot::channel();
+        tell.send(answer).expect("it is waited for");
+        Ok(Stream::new(Version::Latest, parts, told))
     }
 
     fn readiness(&self, _: &FunctionId, _: &Configuration) -> Option<Readiness> {

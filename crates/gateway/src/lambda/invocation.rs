@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use kiln_invoke::{Error, Kind, Request, queued};
-use kiln_types::{FunctionId, Outcome, State, TenantId, Timestamp, limits};
+use kiln_invoke::{Error, Kind, Request, Stream, queued};
+use kiln_types::{FunctionId, InvalidName, Outcome, State, TenantId, Timestamp, limits};
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
@@ -18,6 +20,7 @@ use crate::wire::json_text;
 
 pub(crate) mod invoke;
 pub(crate) mod invoke_async;
+pub(crate) mod invoke_with_response_stream;
 
 /// How long an invocation waits for a new function to become active; then the caller is told of
 /// its state. Preparing takes milliseconds.
@@ -31,6 +34,16 @@ pub(crate) async fn run(deps: &Deps, request: Request) -> std::result::Result<Ou
     }
     let _ = tokio::time::timeout(READY_WAIT_MAX, until_prepared(deps, &request.function)).await;
     deps.invoker.invoke(request).await
+}
+
+/// The same for an answer that is read while it is made.
+pub(crate) async fn start(deps: &Deps, request: Request) -> std::result::Result<Stream, Error> {
+    let first = deps.invoker.stream(request.clone());
+    if !matches!(first, Err(Error::NotReady(State::Pending))) {
+        return first;
+    }
+    let _ = tokio::time::timeout(READY_WAIT_MAX, until_prepared(deps, &request.function)).await;
+    deps.invoker.stream(request)
 }
 
 async fn until_prepared(deps: &Deps, id: &FunctionId) {
@@ -86,6 +99,42 @@ fn payload(payload: Option<Bytes>) -> Result<Bytes> {
     }
     json_text::check(&payload)?;
     Ok(payload)
+}
+
+/// The event of an invocation whose caller waits.
+fn waited_for(payload: Option<Bytes>) -> Result<Bytes> {
+    let payload = or_empty(payload);
+    let (bytes, bytes_max) = (payload.len(), limits::SYNC_PAYLOAD_BYTES_MAX);
+    if bytes > bytes_max {
+        return Err(refusal(Error::TooLarge { bytes, bytes_max }, ""));
+    }
+    json_text::check(&payload)?;
+    Ok(payload)
+}
+
+fn read_tenant(text: &str) -> Result<TenantId> {
+    let read = text.parse();
+    read.map_err(|wrong: InvalidName| invalid(format!("{wrong}.")))
+}
+
+fn read_client_context(base64: &str) -> Result<String> {
+    let refused = |why: String| ApiError::new(Exception::InvalidRequestContent, why);
+    if base64.len() > limits::CLIENT_CONTEXT_BYTES_MAX {
+        let max = limits::CLIENT_CONTEXT_BYTES_MAX;
+        return Err(refused(format!(
+            "Client context must not have more than {max} bytes."
+        )));
+    }
+    let text = BASE64_STANDARD
+        .decode(base64)
+        .ok()
+        .and_then(|json| String::from_utf8(json).ok());
+    let is_object = |text: &String| {
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
+    };
+    text.filter(is_object).ok_or_else(|| {
+        refused("Client context must be a valid Base64-encoded JSON object.".to_owned())
+    })
 }
 
 /// AWS hands an empty document to a function that is invoked without an event.

@@ -7,7 +7,7 @@ use super::generated as wire;
 use super::refusal::{invalid, not_found};
 use super::target::{Named, Target};
 use crate::context::Context;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
 
 pub(crate) mod create_function_url_config;
 pub(crate) mod delete_function_url_config;
@@ -79,10 +79,10 @@ fn read_auth(name: &str) -> UrlAuth {
     }
 }
 
-fn read_mode(name: Option<&str>) -> Result<InvokeMode> {
+fn read_mode(name: Option<&str>) -> InvokeMode {
     match name {
-        Some("RESPONSE_STREAM") => Err(ApiError::not_implemented("response streaming")),
-        _ => Ok(InvokeMode::Buffered),
+        Some("RESPONSE_STREAM") => InvokeMode::ResponseStream,
+        _ => InvokeMode::Buffered,
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn message(status: StatusCode, message: &str) -> Response<Bytes> {
 }
 
 /// Sets a header, where its value is one that a header can have.
-pub(crate) fn put(response: &mut Response<Bytes>, name: HeaderName, value: &str) {
+pub(crate) fn put<B>(response: &mut Response<B>, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -65,6 +65,10 @@ pub(crate) enum Unusable {
     Body,
     #[error("the body is not base64, although isBase64Encoded is true")]
     Base64,
+    #[error(
+        "a streamed response begins with an object of {PRELUDE_BYTES_MAX} bytes at most and eight NUL bytes"
+    )]
+    Prelude,
 }
 
 #[derive(Deserialize)]
@@ -84,8 +88,12 @@ struct Structured<'a> {
     is_base64_encoded: Value,
 }
 
+/// The content type of a streamed result that begins with a prelude.
+pub(crate) const PRELUDE_TYPE: &str = "application/vnd.awslambda.http-integration-response";
 /// Between the prelude of a streamed result and its body.
 const PRELUDE_END: [u8; 8] = [0; 8];
+/// The longest prelude. AWS's limit is not known.
+const PRELUDE_BYTES_MAX: usize = 64 * 1024;
 
 impl Dialect {
     /// Makes the response out of a function's result.
@@ -141,6 +149,31 @@ fn render_streamed(prelude: &[u8], body: &[u8]) -> Result<Response<Bytes>, Unusa
     *response.status_mut() = prelude.status()?;
     *response.headers_mut() = prelude.headers(Dialect::Url, BYTES)?;
     Ok(response)
+}
+
+/// The head of a response of which this has come so far, and what of its body came with it; none while the prelude goes
+/// on.
+pub(crate) fn begun(so_far: &[u8]) -> Result<Option<Response<Bytes>>, Unusable> {
+    let end = so_far.iter().position(|byte| *byte == 0);
+    if end.unwrap_or(so_far.len()) > PRELUDE_BYTES_MAX {
+        return Err(Unusable::Prelude);
+    }
+    match end {
+        Some(end) if so_far.len() >= end + PRELUDE_END.len() => {
+            let (prelude, body) = split_prelude(so_far).ok_or(Unusable::Prelude)?;
+            render_streamed(prelude, body).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The head of a response whose function says no more of it than its content type.
+pub(crate) fn plain(content_type: Option<&str>) -> Response<Bytes> {
+    let given = content_type.map(HeaderValue::from_str);
+    let content_type = given.and_then(Result::ok).unwrap_or(BYTES);
+    let mut response = Response::new(Bytes::new());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
 /// The answer for every failure of the function and every result that cannot be sent.

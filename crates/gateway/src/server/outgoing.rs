@@ -1,4 +1,4 @@
-//! What is sent back: bytes, or a file that is read as it is sent.
+//! What is sent back: bytes, a file that is read as it is sent, or an answer that is sent as it is made.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
+use super::streamed::Streamed;
+
 /// How much of an object is in memory at a time.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -20,6 +22,8 @@ pub(crate) enum Outgoing {
     Whole(Option<Bytes>),
     /// It is read while it is sent.
     Object(Box<Reading>),
+    /// It is sent while a function makes it.
+    Streamed(Box<Streamed>),
 }
 
 /// An object that is being sent.
@@ -35,9 +39,9 @@ enum State {
     Over,
 }
 
-/// The object could not be read to its end; the connection is cut, as the status was sent.
+/// There is no more of an object or an answer although it is not over; the connection is cut, as the status was sent.
 #[derive(Debug, thiserror::Error)]
-#[error("an object could not be read to its end")]
+#[error("a response could not be sent to its end")]
 pub(crate) struct CutOff;
 
 impl Outgoing {
@@ -74,6 +78,7 @@ impl Body for Outgoing {
         match &mut *self {
             Outgoing::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Outgoing::Object(reading) => reading.poll(cx),
+            Outgoing::Streamed(streamed) => streamed.poll(cx),
         }
     }
 
@@ -81,14 +86,18 @@ impl Body for Outgoing {
         match self {
             Outgoing::Whole(bytes) => bytes.is_none(),
             Outgoing::Object(reading) => reading.left == 0,
+            Outgoing::Streamed(streamed) => streamed.is_over(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match self {
-            Outgoing::Whole(bytes) => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
-            Outgoing::Object(reading) => reading.left,
-        })
+        match self {
+            Outgoing::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Outgoing::Object(reading) => SizeHint::with_exact(reading.left),
+            Outgoing::Streamed(_) => SizeHint::default(),
+        }
     }
 }
 

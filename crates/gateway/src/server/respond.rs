@@ -22,6 +22,7 @@ use crate::auth::{Claim, Verified};
 use crate::config::{Auth, Config};
 use crate::context::{Caller, Context, Origin};
 use crate::error::{ApiError, Exception, Result};
+use crate::lambda::invocation::invoke_with_response_stream;
 use crate::router::{self, Found, Operation, Service};
 use crate::urls::{self, UrlRequest};
 use crate::wire::{self, fault};
@@ -56,9 +57,7 @@ pub(super) async fn respond(
     let mut response = if let Some(refused) = refused {
         plain(refused.status, refused.body).map(Outgoing::from)
     } else if let Some(id) = router::url_id(&head) {
-        url(&shared, &peer, id, head, body)
-            .await
-            .map(Outgoing::from)
+        url(&shared, &peer, id, head, body).await
     } else if let Some(address) = Address::of(&head) {
         http_api(&shared, peer, address, head, body)
             .await
@@ -72,9 +71,7 @@ pub(super) async fn respond(
     } else if s3::is_meant(&shared, &head) {
         s3::serve(&shared, &peer, request_id, head, body).await
     } else {
-        api(&shared, &peer, request_id, head, body)
-            .await
-            .map(Outgoing::from)
+        api(&shared, &peer, request_id, head, body).await
     };
     let id = HeaderValue::from_str(&request_id.to_string()).expect("a UUID is a header value");
     response
@@ -103,16 +100,16 @@ async fn url(
     id: UrlId,
     head: Parts,
     body: Incoming,
-) -> Response<Bytes> {
+) -> Response<Outgoing> {
     // Before the body is there, so that a stranger cannot make us keep one.
     let entry = match urls::admit(shared, peer, &id, &head) {
         Ok(entry) => entry,
-        Err(refused) => return *refused,
+        Err(refused) => return (*refused).map(Outgoing::from),
     };
     let (limits, bytes_max) = (&shared.config.limits, limits::SYNC_PAYLOAD_BYTES_MAX);
     let Buffered { bytes, room } = match body::read(body, bytes_max, limits, &shared.bodies).await {
         Ok(body) => body,
-        Err(unread) => return unread_url(unread),
+        Err(unread) => return unread_url(unread).map(Outgoing::from),
     };
     let request = UrlRequest {
         id,
@@ -131,6 +128,7 @@ async fn url(
             StatusCode::BAD_GATEWAY,
             r#"{"Message":"Internal Server Error"}"#,
         )
+        .map(Outgoing::from)
     })
 }
 
@@ -190,7 +188,7 @@ async fn api(
     request_id: RequestId,
     head: Parts,
     body: Incoming,
-) -> Response<Bytes> {
+) -> Response<Outgoing> {
     let claim = Claim::read(&head);
     let scope = claim.as_ref().ok().map(|claim| claim.service.as_str());
     let service = Service::of(&head, scope);
@@ -209,7 +207,9 @@ async fn api(
         }
         Err(error) => Err(error),
     };
-    answered.unwrap_or_else(|error| fault::response(&error, form, request_id))
+    answered.unwrap_or_else(|error| {
+        fault::response(&error, form, request_id).map(Outgoing::from)
+    })
 }
 
 /// A request before it is read.
@@ -227,7 +227,7 @@ async fn call(
     claim: Result<Claim>,
     head: Parts,
     body: Incoming,
-) -> Result<Response<Bytes>> {
+) -> Result<Response<Outgoing>> {
     let Asked {
         request_id,
         service,
@@ -261,7 +261,8 @@ async fn call(
     let context = shared.context(caller, request_id, now, &head, peer.outside());
     if service == Service::Kiln {
         let query = head.uri.query().unwrap_or_default();
-        return Ok(admin::handle(&context, &head.method, head.uri.path(), query).await);
+        let answered = admin::handle(&context, &head.method, head.uri.path(), query).await;
+        return Ok(answered.map(Outgoing::from));
     }
     let Found { operation, labels } = match found {
         Some(found) => found,
@@ -363,31 +364,13 @@ async fn run(
     operation: Operation,
     request: wire::Request,
     room: Room,
-) -> Result<Response<Bytes>> {
+) -> Result<Response<Outgoing>> {
     let tracker = context.deps.tracker.clone();
     // Dropped with this future, which is when the connection ends before the operation does.
     let _left = context.left.clone().drop_guard();
     let task = tracker.spawn(async move {
         let _room = room;
-        let answered = match operation {
-            Operation::Lambda(operation) => lambda::dispatch(operation, &context, request).await,
-            Operation::ApiGateway(operation) => {
-                apigatewayv2::dispatch(operation, &context, request).await
-            }
-            Operation::Events(operation) => events::dispatch(operation, &context, request).await,
-            Operation::Iam(operation) => iam::serve(operation, &context, request).await,
-            Operation::Logs(operation) => logs::dispatch(operation, &context, request).await,
-            Operation::Scheduler(operation) => {
-                scheduler::dispatch(operation, &context, request).await
-            }
-            Operation::SecretsManager(operation) => {
-                secretsmanager::dispatch(operation, &context, request).await
-            }
-            Operation::Sns(operation) => sns::serve(operation, &context, request).await,
-            Operation::Sqs(operation) => sqs::serve(operation, &context, request).await,
-            Operation::Ssm(operation) => ssm::dispatch(operation, &context, request).await,
-            Operation::Sts(operation) => sts::dispatch(operation, &context, request).await,
-        };
+        let answered = dispatch(operation, &context, request).await;
         let names = context.names.get().cloned().unwrap_or_default();
         let outcome = audit::Outcome::of(&answered);
         audit::note(&context, Deed::of(operation), names, outcome).await?;
@@ -400,6 +383,37 @@ async fn run(
             Err(ApiError::internal())
         }
     }
+}
+
+async fn dispatch(
+    operation: Operation,
+    context: &Context,
+    request: wire::Request,
+) -> Result<Response<Outgoing>> {
+    let answered = match operation {
+        // Apart: its answer is a stream, and others need not carry its future along.
+        Operation::Lambda(lambda::generated::Operation::InvokeWithResponseStream) => {
+            return Box::pin(invoke_with_response_stream::serve(context, request)).await;
+        }
+        Operation::Lambda(operation) => lambda::dispatch(operation, context, request).await,
+        Operation::ApiGateway(operation) => {
+            apigatewayv2::dispatch(operation, context, request).await
+        }
+        Operation::Events(operation) => events::dispatch(operation, context, request).await,
+        Operation::Iam(operation) => iam::serve(operation, context, request).await,
+        Operation::Logs(operation) => logs::dispatch(operation, context, request).await,
+        Operation::Scheduler(operation) => {
+            scheduler::dispatch(operation, context, request).await
+        }
+        Operation::SecretsManager(operation) => {
+            secretsmanager::dispatch(operation, context, request).await
+        }
+        Operation::Sns(operation) => sns::serve(operation, context, request).await,
+        Operation::Sqs(operation) => sqs::serve(operation, context, request).await,
+        Operation::Ssm(operation) => ssm::dispatch(operation, context, request).await,
+        Operation::Sts(operation) => sts::dispatch(operation, context, request).await,
+    };
+    answered.map(|response| response.map(Outgoing::from))
 }
 
 fn unread_api(unread: Unread, found: Option<&Found>) -> ApiError {

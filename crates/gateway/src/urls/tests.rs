@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
+use kiln_invoke::Part;
 use kiln_types::url::UrlAuth;
 use kiln_types::{InvocationStatus, State};
 use serde_json::Value;
@@ -11,9 +13,14 @@ use crate::auth::presign_get;
 use crate::lambda::fixture::{Fixture, outcome};
 use crate::lambda::generated::{
     AddPermissionRequest, Cors, CreateFunctionUrlConfigRequest as CreateUrl,
+    UpdateFunctionUrlConfigRequest as UpdateUrl,
 };
 use crate::lambda::permission::add_permission;
-use crate::lambda::url::create_function_url_config;
+use crate::lambda::url::{create_function_url_config, update_function_url_config};
+use crate::proxy::response::PRELUDE_TYPE;
+
+/// What stands for a body that was cut.
+const CUT_OFF: &[u8] = b"(cut off)";
 
 struct Site {
     fixture: Fixture,
@@ -98,9 +105,46 @@ impl Site {
             address: None,
         };
         match enter(door, &request.id, &request.head) {
-            Ok(entry) => answer(door, entry, request).await,
+            Ok(entry) => {
+                let (head, body) = answer(door, entry, request).await.into_parts();
+                let body = body.collect().await.map(|body| body.to_bytes());
+                Response::from_parts(head, body.unwrap_or(Bytes::from_static(CUT_OFF)))
+            }
             Err(answered) => *answered,
         }
+    }
+
+    /// The same, whose answers are sent while they are made.
+    async fn streaming() -> Self {
+        let site = Self::open().await;
+        let update = UpdateUrl {
+            function_name: "sum".into(),
+            invoke_mode: Some("RESPONSE_STREAM".into()),
+            ..Default::default()
+        };
+        let updated = update_function_url_config::handle(&site.fixture.context, update).await;
+        assert_eq!(
+            updated.unwrap().invoke_mode.as_deref(),
+            Some("RESPONSE_STREAM")
+        );
+        site
+    }
+
+    /// The answer to a function that streams this, and ends so.
+    async fn streamed(
+        &self,
+        content_type: &str,
+        pieces: &[&'static [u8]],
+        status: InvocationStatus,
+    ) -> Response<Bytes> {
+        let content_type = Some(content_type.to_owned());
+        let pieces = pieces
+            .iter()
+            .map(|piece| Part::Body(Bytes::from_static(piece)));
+        let parts = [Part::Head { content_type }].into_iter().chain(pieces);
+        *self.fixture.invoker.streamed.lock().unwrap() = Some(parts.collect());
+        self.fixture.answer(Ok(outcome(status, "")));
+        self.get("/").await
     }
 
     async fn get(&self, path: &str) -> Response<Bytes> {
@@ -328,4 +372,68 @@ async fn a_presigned_url_of_another_service_does_not_open_a_function_url() {
     let response = site.get(uri.path_and_query().unwrap().as_str()).await;
     assert_eq!(response.status(), 403);
     assert_eq!(site.invocations(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_has_the_head_of_its_prelude_or_its_content_type() {
+    let site = Site::streaming().await;
+    let ok = InvocationStatus::Success;
+    let pieces: &[&[u8]] = &[
+        br#"{"statusCode":201,"headers":{"X-Own":"1"},"cookies":["a=1"]}"#,
+        b"\0\0\0\0",
+        b"\0\0\0\0<p>",
+        b"</p>",
+    ];
+    let response = site.streamed(PRELUDE_TYPE, pieces, ok).await;
+    assert_eq!(response.status(), 201);
+    assert_eq!(response.headers()["x-own"], "1");
+    assert_eq!(response.headers()["set-cookie"], "a=1");
+    assert!(response.headers().contains_key("x-amzn-requestid"));
+    assert_eq!(response.body(), "<p></p>");
+    let response = site
+        .streamed("text/event-stream", &[b"data: 1\n\n", b"data: 2\n\n"], ok)
+        .await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.body(), "data: 1\n\ndata: 2\n\n");
+    let empty = site.streamed("text/plain", &[], ok).await;
+    assert_eq!((empty.status().as_u16(), &empty.body()[..]), (200, &b""[..]));
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_is_an_error_before_its_head_and_cut_off_after_it() {
+    let site = Site::streaming().await;
+    let failed = InvocationStatus::Timeout;
+    for (content_type, pieces) in [
+        (PRELUDE_TYPE, &[&b"{\"statusCode\":"[..]][..]),
+        ("text/plain", &[]),
+    ] {
+        let response = site.streamed(content_type, pieces, failed).await;
+        assert_eq!(response.status(), 502, "{content_type}");
+        assert_eq!(response.body(), "Internal Server Error");
+    }
+    let begun: &[&[u8]] = &[b"{}\0\0\0\0\0\0\0\0", b"half"];
+    for (content_type, pieces) in [(PRELUDE_TYPE, begun), ("text/plain", &begun[1..])] {
+        let response = site.streamed(content_type, pieces, failed).await;
+        assert_eq!(response.status(), 200, "{content_type}");
+        assert_eq!(response.body(), CUT_OFF);
+    }
+    let ok = InvocationStatus::Success;
+    let unusable = site.streamed(PRELUDE_TYPE, &[b"{}"], ok).await;
+    assert_eq!(unusable.status(), 502);
+}
+
+#[tokio::test]
+async fn a_function_that_does_not_stream_is_answered_for_as_ever() {
+    let site = Site::streaming().await;
+    let result = r#"{"statusCode":201,"body":"made"}"#;
+    let answer = outcome(InvocationStatus::Success, result);
+    site.fixture.answer(Ok(answer));
+    let response = site.get("/").await;
+    assert_eq!(response.status(), 201);
+    assert_eq!(response.body(), "made");
+    site.fixture
+        .answer(Ok(outcome(InvocationStatus::Error, "{}")));
+    assert_eq!(site.get("/").await.status(), 502);
+    site.fixture.answer(Err(Error::Unavailable("it is full")));
+    assert_eq!(site.get("/").await.status(), 503);
 }

@@ -3,13 +3,18 @@
 /// Declares a service's handlers: the list that the coverage table and the tests read, and the
 /// function that runs one of them.
 ///
+/// Those that come after `apart:` have a road of their own, as they answer with more than a document.
+///
 /// A handler is `async fn handle(context: &Context, input: XRequest) -> Result<XResponse>`, where
 /// an operation without output returns `Result<()>`.
 macro_rules! dispatch {
-    ($($operation:ident => $handler:path),* $(,)?) => {
+    ($($operation:ident => $handler:path),* $(,)? $(; apart: $($apart:ident),+ $(,)?)?) => {
         /// The operations that have a handler; any other is answered with 501.
         pub(crate) const HANDLED: &[generated::Operation] =
-            &[$(generated::Operation::$operation),*];
+            &[
+            $(generated::Operation::$operation,)*
+            $($(generated::Operation::$apart,)+)?
+        ];
 
         /// Reads the input, calls the handler and renders what it returns.
         pub(crate) async fn dispatch(

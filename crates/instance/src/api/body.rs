@@ -6,6 +6,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use kiln_types::limits;
 
+use crate::response::{Sink, Writing};
+
 /// How much of a body that is refused is read and dropped, so that a client which writes all of its
 /// request before it reads the response gets to see it. Beyond, the connection is closed.
 const DROPPED_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -21,6 +23,8 @@ pub(crate) enum Posted {
     },
     /// It is longer than a response may be.
     TooLarge,
+    /// The same of one that is streamed.
+    TooLong,
     /// The connection ended first, or the framing is wrong.
     Truncated,
 }
@@ -67,6 +71,29 @@ pub(crate) async fn read(mut body: Incoming) -> Posted {
         true => first,
         false => rest.freeze(),
     };
+    Posted::Whole { body, trailers }
+}
+
+/// Passes a body on as it comes, as fast as it is taken. What is left of it is nothing, and the trailers.
+pub(crate) async fn pass_on(mut body: Incoming, content_type: Option<&str>, sink: Sink) -> Posted {
+    let mut writing = Writing::new(sink);
+    writing.begin(content_type.map(str::to_owned));
+    let mut trailers = HeaderMap::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Posted::Truncated;
+        };
+        match frame.into_data() {
+            Ok(bytes) => writing.push(bytes),
+            Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
+        }
+        if writing.is_too_long() {
+            drop_rest(body).await;
+            return Posted::TooLong;
+        }
+        writing.flush().await;
+    }
+    let body = Bytes::new();
     Posted::Whole { body, trailers }
 }
 

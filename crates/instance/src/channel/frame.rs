@@ -25,6 +25,11 @@ const UNFIT: u8 = 22;
 const NOT_RESTORED: u8 = 23;
 const RESTORED: u8 = 24;
 const RESUMED: u8 = 25;
+const CHUNK: u8 = 26;
+
+/// The longest piece of an answer; our runtimes cut what is longer.
+const CHUNK_BYTES_MAX: usize = 64 * 1024;
+const NO_REQUEST_ID: Error = Error::Malformed("an answer without request id");
 
 /// Header of the frame that tells a runtime which function it is.
 #[derive(Debug, Serialize)]
@@ -59,6 +64,9 @@ pub(super) struct InvokeHeader<'a> {
     client_context: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<&'a str>,
+    /// Whether the answer is wanted as it is made.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    streams: bool,
 }
 
 impl<'a> From<&'a Init<'a>> for InitHeader<'a> {
@@ -87,6 +95,7 @@ impl<'a> From<&'a Invoke> for InvokeHeader<'a> {
             trace: invoke.trace.as_deref(),
             client_context: invoke.client_context.as_deref(),
             tenant_id: invoke.tenant.as_ref().map(TenantId::as_str),
+            streams: invoke.sink.is_some(),
         }
     }
 }
@@ -96,6 +105,7 @@ impl<'a> From<&'a Invoke> for InvokeHeader<'a> {
 struct ReplyHeader {
     request_id: Option<RequestId>,
     error_type: Option<String>,
+    content_type: Option<String>,
     too_large: bool,
     is_last: bool,
     hooks_us: u64,
@@ -104,8 +114,24 @@ struct ReplyHeader {
     reason: String,
 }
 
+/// What a runtime says by one frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Reply(Reply),
+    /// A piece of an answer, which goes on.
+    Chunk(Chunk),
+}
+
+/// A piece of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    pub(super) request_id: RequestId,
+    pub(super) content_type: Option<String>,
+    pub(super) body: Bytes,
+}
+
 /// What a frame says.
-pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Reply, Error> {
+pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Said, Error> {
     if body.len() > BODY_BYTES_MAX {
         return Err(Error::Malformed("a body that is too long"));
     }
@@ -114,9 +140,22 @@ pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Reply, Error
         header => serde_json::from_slice(header)
             .map_err(|_| Error::Malformed("a header that cannot be read"))?,
     };
-    let request_id = header
-        .request_id
-        .ok_or(Error::Malformed("an answer without request id"));
+    if kind != CHUNK {
+        return reply(kind, header, body).map(Said::Reply);
+    }
+    if body.len() > CHUNK_BYTES_MAX {
+        return Err(Error::Malformed("a piece of an answer that is too long"));
+    }
+    let request_id = header.request_id;
+    Ok(Said::Chunk(Chunk {
+        request_id: request_id.ok_or(NO_REQUEST_ID)?,
+        content_type: header.content_type,
+        body,
+    }))
+}
+
+fn reply(kind: u8, header: ReplyHeader, body: Bytes) -> Result<Reply, Error> {
+    let request_id = header.request_id.ok_or(NO_REQUEST_ID);
     let error_type = header.error_type;
     match kind {
         READY => Ok(Reply::Booted),

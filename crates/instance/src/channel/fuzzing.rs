@@ -2,7 +2,8 @@
 
 use bytes::BytesMut;
 
-use super::{FRAME_BYTES_MAX, Reply, take};
+use super::frame::Said;
+use super::{FRAME_BYTES_MAX, take};
 
 /// Frames: they are the same however reads are cut, and none makes room for more than the largest frame.
 pub fn frames(data: &[u8]) {
@@ -15,7 +16,7 @@ pub fn frames(data: &[u8]) {
 }
 
 /// Up to the first that is none.
-fn replies<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Reply>, bool) {
+fn replies<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Said>, bool) {
     let (mut received, mut replies) = (BytesMut::new(), Vec::new());
     for read in reads {
         received.extend_from_slice(read);

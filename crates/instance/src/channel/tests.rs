@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::response::{Part, Parts, Sink, response as response_parts};
 use crate::runtime::TimeLimit;
 
 fn frame(kind: u8, header: &[u8], body: &[u8]) -> Vec<u8> {
@@ -26,16 +27,35 @@ fn response(id: RequestId, body: &[u8]) -> Vec<u8> {
     )
 }
 
+fn chunk(id: RequestId, body: &[u8]) -> Vec<u8> {
+    let header = format!(r#"{{"request_id":"{id}","content_type":"text/plain"}}"#);
+    frame(26, header.as_bytes(), body)
+}
+
 fn deliver(channel: &mut Channel, event: Bytes) {
+    deliver_for(channel, event, None);
+}
+
+/// Delivers an invocation whose answer is read while it is made.
+fn deliver_streaming(channel: &mut Channel) -> (RequestId, Parts) {
+    let (sink, parts) = response_parts();
+    let id = deliver_for(channel, Bytes::from_static(b"{}"), Some(sink));
+    (id, parts)
+}
+
+fn deliver_for(channel: &mut Channel, event: Bytes, sink: Option<Sink>) -> RequestId {
+    let request_id = RequestId::random();
     channel.deliver(Invoke {
-        request_id: RequestId::random(),
+        request_id,
         time: TimeLimit::At(Timestamp::default()),
         invoked_arn: crate::testing::spec("python3.11").arn.to_string(),
         trace: None,
         client_context: Some("{}".to_owned()),
         tenant: None,
         event,
+        sink,
     });
+    request_id
 }
 
 fn pair() -> (Channel, UnixStream) {
@@ -140,6 +160,9 @@ async fn what_is_not_a_frame_is_refused_before_memory_is_reserved_for_it() {
         ("without request id", frame(19, b"{}", b"")),
         ("unknown kind", frame(99, b"{}", b"")),
         ("too long", response(id, &vec![0; BODY_BYTES_MAX + 1])),
+        ("answer without request id", frame(26, b"{}", b"")),
+        ("that nobody reads", chunk(id, b"one")),
+        ("that is too long", chunk(id, &vec![0; 64 * 1024 + 1])),
     ];
     for (expected, bytes) in table {
         let (mut channel, mut peer) = pair();
@@ -154,7 +177,7 @@ async fn what_is_not_a_frame_is_refused_before_memory_is_reserved_for_it() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), kind in 14u8..22) {
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), kind in 14u8..28) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             for bytes in [bytes.clone(), frame(kind, &bytes, &bytes)] {
@@ -223,4 +246,88 @@ async fn a_copy_is_told_what_it_is_before_and_after() {
     for reply in expected {
         assert_eq!(channel.next().await.unwrap(), reply);
     }
+}
+
+fn bodies(parts: &mut Parts) -> Vec<Bytes> {
+    let body = |part| match part {
+        Part::Body(bytes) => bytes,
+        head @ Part::Head { .. } => panic!("{head:?}"),
+    };
+    std::iter::from_fn(|| parts.take().map(body)).collect()
+}
+
+#[tokio::test]
+async fn pieces_of_an_answer_are_passed_on_as_they_come() {
+    let (mut channel, mut peer) = pair();
+    let (id, mut parts) = deliver_streaming(&mut channel);
+    peer.write_all(&chunk(id, b"one")).await.unwrap();
+    let soon = std::time::Duration::from_millis(20);
+    let answered = tokio::time::timeout(soon, channel.next()).await;
+    assert!(answered.is_err(), "the answer goes on");
+    let content_type = Some("text/plain".to_owned());
+    assert_eq!(parts.take(), Some(Part::Head { content_type }));
+    assert_eq!(bodies(&mut parts), ["one"]);
+    peer.write_all(&[chunk(id, b"two"), response(id, b"")].concat())
+        .await
+        .unwrap();
+    let expected = Reply::Response {
+        request_id: id,
+        body: Some(Bytes::new()),
+    };
+    assert_eq!(channel.next().await.unwrap(), expected);
+    assert_eq!(bodies(&mut parts), ["two"]);
+}
+
+#[tokio::test]
+async fn a_runtime_whose_caller_is_slow_waits() {
+    let (mut channel, mut peer) = pair();
+    let (id, mut parts) = deliver_streaming(&mut channel);
+    let piece = chunk(id, &[b'x'; 64 * 1024]);
+    let count = 128;
+    let written = std::cell::Cell::new(0);
+    let writer = async {
+        for _ in 0..count {
+            peer.write_all(&piece).await.unwrap();
+            written.set(written.get() + 1);
+        }
+        peer.write_all(&response(id, b"")).await.unwrap();
+    };
+    let reader = async {
+        let soon = std::time::Duration::from_millis(100);
+        let answered = tokio::time::timeout(soon, channel.next()).await;
+        assert!(answered.is_err(), "nobody reads");
+        // A mebibyte is held, and the socket has room for a little more.
+        let held = written.get();
+        assert!((16..48).contains(&held), "{held} pieces");
+        let mut bytes = 0;
+        let answered = loop {
+            let next = tokio::time::timeout(soon / 50, channel.next()).await;
+            while let Some(part) = parts.take() {
+                bytes += match part {
+                    Part::Body(body) => body.len(),
+                    Part::Head { .. } => 0,
+                };
+            }
+            if let Ok(reply) = next {
+                break reply.unwrap();
+            }
+        };
+        assert!(matches!(answered, Reply::Response { .. }));
+        assert_eq!(bytes, count * 64 * 1024);
+    };
+    tokio::join!(writer, reader);
+}
+
+#[tokio::test]
+async fn what_was_written_before_an_end_is_passed_on_whether_it_is_read_or_not() {
+    let (mut channel, mut peer) = pair();
+    let (id, mut parts) = deliver_streaming(&mut channel);
+    peer.write_all(&[chunk(id, b"one"), chunk(id, b"two")].concat())
+        .await
+        .unwrap();
+    drop(peer);
+    let mut bytes_left = FRAME_BYTES_MAX;
+    assert_eq!(channel.next_received(&mut bytes_left).unwrap(), None);
+    parts.take().unwrap();
+    assert_eq!(bodies(&mut parts), ["one", "two"]);
 }

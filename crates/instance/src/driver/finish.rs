@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::failure::{self, Failure, INVALID_ENTRYPOINT};
 use crate::lifecycle::{Ending, InitFailure};
 use crate::report::Finished;
+use crate::response::Sink;
 
 /// How an invocation ended, in the words of its report.
 struct Verdict {
@@ -41,6 +42,8 @@ pub(super) struct Answered {
     /// What the caller is told: what goes wrong after an answer is for the log.
     status: InvocationStatus,
     error_type: Option<String>,
+    /// What of the answer was passed on as it was made, in bytes.
+    streamed_bytes: u64,
     /// Where the report goes, when its caller wants the end of the log too.
     answer: Option<oneshot::Sender<Result<InvocationReport, Error>>>,
 }
@@ -119,10 +122,12 @@ impl Driver {
             log_tail: None,
         };
         self.log_line(verdict.line);
+        let streamed_bytes = in_flight.sink.as_ref().map_or(0, Sink::written);
         let finished = Finished {
             request,
             report: &report,
             error_type: verdict.error_type.as_deref(),
+            streamed_bytes,
         };
         let trace = in_flight.invocation.trace.as_deref();
         self.observe_runtime_done(&finished, trace);
@@ -139,6 +144,7 @@ impl Driver {
             status: report.status,
             report,
             error_type: verdict.error_type,
+            streamed_bytes,
             answer,
         });
     }
@@ -161,6 +167,7 @@ impl Driver {
             request: answered.request,
             report: &answered.report,
             error_type: answered.error_type.as_deref(),
+            streamed_bytes: answered.streamed_bytes,
         };
         for record in self.reporter.finish(&finished, now) {
             self.journal.platform(record, now);

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::shares::Each;
 use crate::error::Error;
+use crate::response::Sink;
 
 /// All of them, and which is spoken of.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub(super) struct Flights {
 /// One invocation.
 pub(super) struct InFlight {
     pub(super) invocation: Invocation,
+    /// Where its answer goes as it is made.
+    pub(super) sink: Option<Sink>,
     pub(super) answer: oneshot::Sender<Result<InvocationReport, Error>>,
     pub(super) started: Timestamp,
     /// What everybody had used when it began to share its instance.

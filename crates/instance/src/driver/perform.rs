@@ -160,6 +160,7 @@ impl Driver {
             client_context: invocation.client_context.clone(),
             tenant: invocation.tenant.clone(),
             event: invocation.payload.clone(),
+            sink: in_flight.sink.clone(),
         });
     }
 

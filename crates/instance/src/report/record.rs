@@ -93,7 +93,7 @@ pub(crate) fn runtime_done(finished: &Finished<'_>) -> Value {
             "requestId": finished.request,
             "metrics": {
                 "durationMs": rounded(report.duration),
-                "producedBytes": report.payload.len(),
+                "producedBytes": finished.streamed_bytes + report.payload.len() as u64,
             },
         }),
         finished,

@@ -46,6 +46,7 @@ fn finish(reporter: &Reporter, report: &InvocationReport, class: Option<&str>) -
             request,
             report,
             error_type: class,
+            streamed_bytes: 0,
         },
         Timestamp::default(),
     )

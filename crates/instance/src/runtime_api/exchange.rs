@@ -19,6 +19,7 @@ use bytes::Bytes;
 use kiln_types::{RequestId, Slots, TenantId};
 
 use crate::api::refusal::Refusal;
+use crate::response::Sink;
 use crate::runtime::Reply;
 use several::Several;
 
@@ -31,6 +32,8 @@ pub(crate) struct Exchange {
     /// What the driver has not taken yet: as many as there are at a time and two at most, since each
     /// follows from another state.
     replies: VecDeque<Reply>,
+    /// Where answers go that are wanted as they are made.
+    sinks: Vec<(Key, Sink)>,
     strays: u32,
 }
 
@@ -158,6 +161,17 @@ impl Exchange {
         Ok(key)
     }
 
+    /// The answer to an event is wanted as it is made, and where it goes.
+    pub(crate) fn await_answer(&mut self, key: Key, sink: Sink) {
+        self.sinks.push((key, sink));
+    }
+
+    /// Where the answer to an event goes as it is made, if that is wanted.
+    pub(crate) fn take_sink(&mut self, key: Key) -> Option<Sink> {
+        let at = self.sinks.iter().position(|(of, _)| *of == key)?;
+        Some(self.sinks.swap_remove(at).1)
+    }
+
     /// All of an answer has come, or all that will. Says whether it is still waited for.
     pub(crate) fn answered(&mut self, key: Key, reply: Reply) -> bool {
         let is_waited_for = match &mut self.several {
@@ -219,6 +233,7 @@ impl Exchange {
 
     /// The time of an event is up: an answer to it comes too late. One at a time ends with its runtime.
     pub(crate) fn give_up(&mut self, request: RequestId) {
+        self.sinks.retain(|(key, _)| key.request_id != request);
         if let Some(several) = &mut self.several {
             several.give_up(request);
         }

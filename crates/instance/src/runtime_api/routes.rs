@@ -127,12 +127,18 @@ async fn answer(
         Ok(key) => key,
     };
     let receipt = Receipt { desk, key };
+    let sink = desk.exchange().take_sink(key);
     let mode = text(headers, RESPONSE_MODE).filter(|_| matches!(kind, Kind::Response));
     if mode.is_some_and(|mode| mode != "streaming") {
         receipt.fail(&Failure::invalid_response_mode(key.request_id));
         return refuse(desk, Refusal::ResponseMode, body).await;
     }
-    match body::read(body).await {
+    // Whoever wants it as it is made gets it whole when the runtime does not say that it streams.
+    let posted = match sink.filter(|_| mode.is_some()) {
+        Some(sink) => body::pass_on(body, text(headers, "content-type"), sink).await,
+        None => body::read(body).await,
+    };
+    match posted {
         Posted::Whole { body, trailers } => {
             let is_waited_for = receipt.reply(match kind {
                 Kind::Response => response(key, body, &trailers),
@@ -149,6 +155,10 @@ async fn answer(
                 request_id,
                 body: None,
             });
+            Refusal::TooLarge.response()
+        }
+        Posted::TooLong => {
+            receipt.fail(&Failure::streamed_too_long());
             Refusal::TooLarge.response()
         }
         // The receipt says so.
@@ -192,7 +202,7 @@ async fn init_error(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Answer 
     }
     let (document, response) = match body::read(body).await {
         Posted::Whole { body, .. } => (body, accepted()),
-        Posted::TooLarge => (Bytes::new(), Refusal::TooLarge.response()),
+        Posted::TooLarge | Posted::TooLong => (Bytes::new(), Refusal::TooLarge.response()),
         Posted::Truncated => (Bytes::new(), Refusal::Truncated.response()),
     };
     desk.exchange().init_error(error_type(headers), document);

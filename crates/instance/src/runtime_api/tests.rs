@@ -3,6 +3,7 @@
 mod hostile;
 mod several;
 mod slow;
+mod streams;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};

@@ -56,6 +56,10 @@ async fn functions_are_named_with_their_qualifier_where_it_counts() {
     let named = json!({"FunctionName": "sum", "Qualifier": "prod"});
     for (operation, expected) in [
         (Invoke, format!("lambda:InvokeFunction {FUNCTION}:prod")),
+        (
+            InvokeWithResponseStream,
+            format!("lambda:InvokeFunction {FUNCTION}:prod"),
+        ),
         (GetFunction, format!("lambda:GetFunction {FUNCTION}")),
         (
             AddPermission,

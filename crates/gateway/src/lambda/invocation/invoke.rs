@@ -7,15 +7,15 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use kiln_invoke::{Kind, Request};
-use kiln_types::{InvalidName, Outcome, TenantId, limits};
+use kiln_types::Outcome;
 
-use super::{accept, or_empty, payload, refusal, run, trace};
+use super::{
+    accept, payload, read_client_context, read_tenant, refusal, run, trace, waited_for,
+};
 use crate::context::Context;
-use crate::error::{ApiError, Exception, Result};
+use crate::error::{ApiError, Result};
 use crate::lambda::generated::{InvocationRequest as Input, InvocationResponse as Output};
-use crate::lambda::refusal::invalid;
 use crate::lambda::target::Target;
-use crate::wire::json_text;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let target = Target::read(context, &input.function_name, input.qualifier.as_deref())?;
@@ -32,15 +32,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
             ..Default::default()
         });
     };
-    let payload = or_empty(input.payload);
-    if payload.len() > limits::SYNC_PAYLOAD_BYTES_MAX {
-        let (bytes, bytes_max) = (payload.len(), limits::SYNC_PAYLOAD_BYTES_MAX);
-        return Err(refusal(
-            kiln_invoke::Error::TooLarge { bytes, bytes_max },
-            "",
-        ));
-    }
-    json_text::check(&payload)?;
+    let payload = waited_for(input.payload)?;
     let request = Request {
         function: target.id(),
         qualifier: named.qualifier,
@@ -71,31 +63,6 @@ fn kind(input: &Input) -> Result<Option<Kind>> {
     }
 }
 
-fn read_tenant(text: &str) -> Result<TenantId> {
-    let read = text.parse();
-    read.map_err(|wrong: InvalidName| invalid(format!("{wrong}.")))
-}
-
-fn read_client_context(base64: &str) -> Result<String> {
-    let refused = |why: String| ApiError::new(Exception::InvalidRequestContent, why);
-    if base64.len() > limits::CLIENT_CONTEXT_BYTES_MAX {
-        let max = limits::CLIENT_CONTEXT_BYTES_MAX;
-        return Err(refused(format!(
-            "Client context must not have more than {max} bytes."
-        )));
-    }
-    let text = BASE64_STANDARD
-        .decode(base64)
-        .ok()
-        .and_then(|json| String::from_utf8(json).ok());
-    let is_object = |text: &String| {
-        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
-    };
-    text.filter(is_object).ok_or_else(|| {
-        refused("Client context must be a valid Base64-encoded JSON object.".to_owned())
-    })
-}
-
 fn output(outcome: Outcome) -> Output {
     let executed_version = Some(outcome.executed_version.to_string());
     let Some(report) = outcome.report else {
@@ -121,9 +88,10 @@ fn output(outcome: Outcome) -> Output {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use kiln_types::{InvocationStatus, State};
+    use kiln_types::{InvocationStatus, State, limits};
 
     use super::*;
+    use crate::error::Exception;
     use crate::lambda::fixture::{Fixture, outcome};
     use crate::lambda::function::{create_function, prepare};
     use crate::lambda::generated::{CreateFunctionUrlConfigRequest, TenancyConfig};

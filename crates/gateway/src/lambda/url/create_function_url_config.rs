@@ -1,7 +1,6 @@
 //! `CreateFunctionUrlConfig`: gives a function a URL.
 //!
-//! AWS differs: the URL is served over plain HTTP, on Kiln's own port; `RESPONSE_STREAM` is
-//! refused until responses can be streamed.
+//! AWS differs: the URL is served on Kiln's own port, over HTTP unless the server has a certificate.
 
 use kiln_types::UrlId;
 use kiln_types::url::UrlConfig;
@@ -20,7 +19,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let url = UrlConfig {
         id: UrlId::random(),
         auth: read_auth(&input.auth_type),
-        invoke_mode: read_mode(input.invoke_mode.as_deref())?,
+        invoke_mode: read_mode(input.invoke_mode.as_deref()),
         cors: input.cors.map(read_cors).transpose()?,
         created: context.now,
         modified: context.now,
@@ -114,7 +113,7 @@ mod tests {
             invoke_mode: Some("RESPONSE_STREAM".into()),
             ..create("sum")
         };
-        let refused = handle(&fixture.context, streaming).await.unwrap_err();
-        assert_eq!(refused.exception, Exception::NotImplemented);
+        let made = handle(&fixture.context, streaming).await.unwrap();
+        assert_eq!(made.invoke_mode.as_deref(), Some("RESPONSE_STREAM"));
     }
 }

@@ -10,11 +10,8 @@ use crate::lambda::refusal::resource_not_found;
 
 pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let named = target(context, &input.function_name, input.qualifier.as_deref())?;
-    let mode = input
-        .invoke_mode
-        .as_deref()
-        .map(|mode| read_mode(Some(mode)))
-        .transpose()?;
+    let mode = input.invoke_mode.as_deref();
+    let mode = mode.map(|mode| read_mode(Some(mode)));
     let cors = input.cors.map(read_cors).transpose()?;
     let now = context.now;
     let (id, qualifier) = (&named.function.id, named.qualifier.clone());

@@ -77,6 +77,43 @@ fn a_streamed_result_has_its_head_before_eight_nul_bytes() {
 }
 
 #[test]
+fn the_head_of_a_stream_may_come_in_any_pieces() {
+    let result = [br#"{"statusCode":418}"#, &PRELUDE_END[..], b"tea"].concat();
+    let head_bytes = result.len() - 3;
+    for end in 0..head_bytes {
+        assert!(begun(&result[..end]).unwrap().is_none(), "{end}");
+    }
+    for end in head_bytes..=result.len() {
+        let response = begun(&result[..end]).unwrap().unwrap();
+        assert_eq!(response.status(), 418);
+        assert_eq!(response.body(), &result[head_bytes..end]);
+    }
+}
+
+#[test]
+fn a_stream_that_never_says_its_head_is_none() {
+    let long = vec![b' '; PRELUDE_BYTES_MAX + 1];
+    assert_eq!(begun(&long).unwrap_err(), Unusable::Prelude);
+    assert_eq!(begun(b"{}\0\0\0\0x\0\0\0").unwrap_err(), Unusable::Prelude);
+    assert_eq!(begun(b"[1]\0\0\0\0\0\0\0\0").unwrap_err(), Unusable::Prelude);
+    let status = b"{\"statusCode\":100}\0\0\0\0\0\0\0\0";
+    assert_eq!(begun(status).unwrap_err(), Unusable::Status);
+}
+
+#[test]
+fn a_stream_without_a_head_has_the_content_type_that_its_runtime_named() {
+    for (given, shown) in [
+        (Some("text/event-stream"), "text/event-stream"),
+        (Some("a\nb"), "application/octet-stream"),
+        (None, "application/octet-stream"),
+    ] {
+        let response = plain(given);
+        assert_eq!(response.headers()[CONTENT_TYPE], shown);
+        assert_eq!(response.status(), 200);
+    }
+}
+
+#[test]
 fn a_status_may_be_a_text_of_digits() {
     assert_eq!(
         rendered(r#"{"statusCode": "418", "body": "tea"}"#),
