@@ -253,6 +253,7 @@ mod tests {
             code_bytes: Some("5".to_owned()),
             queues: None,
             buckets: None,
+            event_sources: None,
         };
         assert_eq!(limit.given(), [("concurrency", "none"), ("codeBytes", "5")]);
     }

@@ -58,7 +58,7 @@ async fn register(desk: &Desk, headers: &HeaderMap, body: Incoming) -> Answer {
     };
     let posted = match body::read(body).await {
         Posted::Whole { body, .. } => body,
-        Posted::TooLarge => return Refusal::TooLarge.response(),
+        Posted::TooLarge | Posted::TooLong => return Refusal::TooLarge.response(),
         Posted::Truncated => return Refusal::Truncated.response(),
     };
     let id = match registration(&posted).and_then(|wanted| {

@@ -37,7 +37,7 @@ pub(crate) async fn respond(desk: Arc<Desk>, request: Request<Incoming>) -> Answ
     }
     let posted = match body::read(body).await {
         Posted::Whole { body, .. } => body,
-        Posted::TooLarge => return Refusal::TooLarge.response(),
+        Posted::TooLarge | Posted::TooLong => return Refusal::TooLarge.response(),
         Posted::Truncated => return Refusal::Truncated.response(),
     };
     match Subscription::parse(name, &posted, schemas) {

@@ -100,8 +100,8 @@ mod tests {
         };
         let got = get_policy::handle(context, by_name).await.unwrap();
         let got: Value = serde_json::from_str(&got.policy.unwrap()).unwrap();
-        let sids: Vec<_> = got["Statement"].as_array().unwrap().iter();
-        let sids: Vec<_> = sids.map(|statement| statement["Sid"].clone()).collect();
+        let statements = got["Statement"].as_array().unwrap().iter();
+        let sids: Vec<_> = statements.map(|statement| &statement["Sid"]).collect();
         assert_eq!(sids, ["put", "after"]);
         let remove = RemovePermissionRequest {
             function_name: "sum".into(),

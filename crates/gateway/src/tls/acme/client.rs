@@ -141,8 +141,13 @@ fn connector(bundle: Option<PathBuf>) -> Result<HttpsConnector<HttpConnector>, S
 }
 
 fn chain(error: &dyn StdError) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_request_is_for_all_names_and_each_has_a_key_of_its_own() {
         let names = ["kiln.example".to_owned(), "api.kiln.example".to_owned()];
-        let (request, key) = super::request(&names).unwrap();
+        let (request, key) = request(&names).unwrap();
         for name in &names {
             let name = name.as_bytes();
             assert!(request.windows(name.len()).any(|part| part == name));
