@@ -1270,6 +1270,24 @@ pub(crate) struct InvokeAsyncResponse {
     pub(crate) status: Option<i64>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct InvokeWithResponseStreamRequest {
+    #[serde(rename = "FunctionName")]
+    pub(crate) function_name: String,
+    #[serde(rename = "LogType")]
+    pub(crate) log_type: Option<String>,
+    #[serde(rename = "ClientContext")]
+    pub(crate) client_context: Option<String>,
+    #[serde(rename = "Qualifier")]
+    pub(crate) qualifier: Option<String>,
+    #[serde(skip)]
+    pub(crate) payload: Option<Bytes>,
+    #[serde(rename = "TenantId")]
+    pub(crate) tenant_id: Option<String>,
+    #[serde(rename = "InvocationType")]
+    pub(crate) invocation_type: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub(crate) struct KafkaSchemaRegistryAccessConfig {
     #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
@@ -2382,6 +2400,14 @@ impl Input for InvokeAsyncRequest {
 impl Output for InvokeAsyncResponse {
     fn render(self, reply: &mut Reply) {
         reply.status(self.status);
+    }
+}
+
+impl Input for InvokeWithResponseStreamRequest {
+    const STRUCTURE: &'static Structure = &INVOKE_WITH_RESPONSE_STREAM_REQUEST;
+
+    fn set_payload(&mut self, payload: Bytes) {
+        self.payload = Some(payload);
     }
 }
 
@@ -3872,6 +3898,35 @@ static INVOKE_MODE: Shape = Shape::Text(Text {
     ..Text::ANY
 });
 
+static INVOKE_WITH_RESPONSE_STREAM_REQUEST: Structure = Structure {
+    members: &[
+        Member::new(
+            "FunctionName",
+            At::Path("FunctionName"),
+            &NAMESPACED_FUNCTION_NAME,
+        )
+        .required(),
+        Member::new("LogType", At::Header("x-amz-log-type"), &LOG_TYPE),
+        Member::new(
+            "ClientContext",
+            At::Header("x-amz-client-context"),
+            &shape::TEXT,
+        ),
+        Member::new(
+            "Qualifier",
+            At::Query("Qualifier"),
+            &NUMERIC_LATEST_PUBLISHED_OR_ALIAS_QUALIFIER,
+        ),
+        Member::new("Payload", At::Payload, &shape::BLOB),
+        Member::new("TenantId", At::Header("x-amz-tenant-id"), &TENANT_ID),
+        Member::new(
+            "InvocationType",
+            At::Header("x-amz-invocation-type"),
+            &RESPONSE_STREAMING_INVOCATION_TYPE,
+        ),
+    ],
+};
+
 static KMS_KEY_ARN_REGEX: Pattern = Pattern::new(r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()");
 static KMS_KEY_ARN: Shape = Shape::Text(Text {
     length: Length::new(Some(0), Some(10000)),
@@ -4561,6 +4616,11 @@ static RESOURCE_POLICY_REGEX: Pattern = Pattern::new(r"[\s\S]+");
 static RESOURCE_POLICY: Shape = Shape::Text(Text {
     length: Length::new(Some(1), Some(20480)),
     pattern: Some(&RESOURCE_POLICY_REGEX),
+    ..Text::ANY
+});
+
+static RESPONSE_STREAMING_INVOCATION_TYPE: Shape = Shape::Text(Text {
+    values: &["RequestResponse", "DryRun"],
     ..Text::ANY
 });
 
