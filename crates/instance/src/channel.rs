@@ -15,8 +15,8 @@ use rustix::io::Errno;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
-use crate::isolation::Future;
 use crate::failure::Failure;
+use crate::isolation::Future;
 use crate::response::Writing;
 use crate::runtime::{Error, Init, Invoke, Reply, Runtime};
 use frame::{Chunk, Said};

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_metering::{Billed, Meter, bill};
-use kiln_scheduler::{
-    Host, Instance as _, Lease, NoReport, Scheduler, Sink, Spec, ThrottleReason,
-};
+use kiln_scheduler::{Host, Instance as _, Lease, NoReport, Scheduler, Sink, Spec, ThrottleReason};
 use kiln_store::Store;
 use kiln_types::{Invocation, InvocationReport, InvocationStatus, Outcome};
 use tokio::sync::oneshot;

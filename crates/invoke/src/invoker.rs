@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use kiln_metering::Meter;
-use kiln_scheduler::{
-    FunctionKey, Host, LocalHost, Readiness, Scheduler, Sink, Spec, response,
-};
+use kiln_scheduler::{FunctionKey, Host, LocalHost, Readiness, Scheduler, Sink, Spec, response};
 use kiln_store::Store;
 use kiln_types::{AccountId, Configuration, FunctionId, Invocation, Outcome, Version};
 use tokio::sync::oneshot;

@@ -22,7 +22,11 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Response<Body>, Error> {
     tokio::spawn(async move {
         for number in 1..=to {
             // A caller who is gone takes no more.
-            if sender.send_data(format!("{number}\n").into()).await.is_err() {
+            if sender
+                .send_data(format!("{number}\n").into())
+                .await
+                .is_err()
+            {
                 return;
             }
             tokio::time::sleep(pause).await;

@@ -141,8 +141,16 @@ fn a_url_sends_pieces_before_the_function_has_ended() {
     let since = watch();
     let text = response.text();
     assert!(text.starts_with("HTTP/1.1 201 "), "{text}");
-    for header in ["x-own: 1", "content-type: text/html", "set-cookie: a=1", "transfer-encoding: chunked"] {
-        assert!(text.contains(&format!("\r\n{header}\r\n")), "{header}: {text}");
+    for header in [
+        "x-own: 1",
+        "content-type: text/html",
+        "set-cookie: a=1",
+        "transfer-encoding: chunked",
+    ] {
+        assert!(
+            text.contains(&format!("\r\n{header}\r\n")),
+            "{header}: {text}"
+        );
     }
     assert!(!text.contains("second"), "{text}");
     assert!(response.comes("second"));
@@ -154,7 +162,10 @@ fn a_url_sends_pieces_before_the_function_has_ended() {
     assert!(events.comes(END));
     let text = events.text();
     assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
-    assert!(text.contains("\r\ncontent-type: text/event-stream\r\n"), "{text}");
+    assert!(
+        text.contains("\r\ncontent-type: text/event-stream\r\n"),
+        "{text}"
+    );
     // Who invokes the function gets all of it at once, as ever.
     let whole = server.invoke("streaming", &json!({"words": ["one", "two"]}));
     assert_eq!(&whole.payload[..], b"onetwo");
@@ -169,8 +180,14 @@ fn a_stream_that_fails_ends_without_its_end() {
     let limited = open(&server, "limited");
     for (host, event) in [
         (&streaming, json!({"words": ["half"], "fails": true})),
-        (&streaming, json!({"words": ["half"], "pause": 50, "exits": true})),
-        (&limited, json!({"words": ["half", "never"], "pause": 60_000})),
+        (
+            &streaming,
+            json!({"words": ["half"], "pause": 50, "exits": true}),
+        ),
+        (
+            &limited,
+            json!({"words": ["half", "never"], "pause": 60_000}),
+        ),
     ] {
         let mut response = Response::of(&server, host, &event);
         assert!(response.comes("half"), "{event}");
@@ -206,7 +223,10 @@ fn an_invocation_goes_on_without_its_caller_and_is_billed() {
     drop(response);
     server.log_until("/aws/lambda/streaming", "the stream has ended");
     let report = server.log_until("/aws/lambda/streaming", "REPORT RequestId");
-    let report = report.iter().find(|line| line.starts_with("REPORT")).unwrap();
+    let report = report
+        .iter()
+        .find(|line| line.starts_with("REPORT"))
+        .unwrap();
     let duration = report.split("Duration: ").nth(1).unwrap();
     let duration: f64 = duration.split(' ').next().unwrap().parse().unwrap();
     assert!(duration >= 900.0, "{report}");
@@ -306,7 +326,16 @@ fn the_command_line_prints_what_streams_and_opens_urls_that_stream() {
     let server = server();
     let example = programs::repository().join("examples/storyteller");
     let example = example.to_str().unwrap();
-    let deploy = ["deploy", example, "--timeout", "30", "--url", "--stream", "--output", "json"];
+    let deploy = [
+        "deploy",
+        example,
+        "--timeout",
+        "30",
+        "--url",
+        "--stream",
+        "--output",
+        "json",
+    ];
     let deployed = programs::run(&mut server.kiln(&deploy));
     let deployed: Value = serde_json::from_slice(&deployed.stdout).unwrap();
     let url = server
@@ -316,11 +345,7 @@ fn the_command_line_prints_what_streams_and_opens_urls_that_stream() {
     assert_eq!(url["InvokeMode"], "RESPONSE_STREAM", "{deployed}");
     let payload = json!({"pause": "100"}).to_string();
     let invoke = ["invoke", "storyteller", "--stream", "--payload", &payload];
-    let mut child = server
-        .kiln(&invoke)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = server.kiln(&invoke).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let mut first = [0; 4];
     stdout.read_exact(&mut first).unwrap();
@@ -332,7 +357,14 @@ fn the_command_line_prints_what_streams_and_opens_urls_that_stream() {
     assert!(rest.ends_with("everything . \n"), "{rest}");
     assert!(child.wait().unwrap().success());
     let payload = json!({"pause": "0", "ending": "sad"}).to_string();
-    let invoke = ["invoke", "storyteller", "--stream", "--tail", "--payload", &payload];
+    let invoke = [
+        "invoke",
+        "storyteller",
+        "--stream",
+        "--tail",
+        "--payload",
+        &payload,
+    ];
     let failed = server.kiln(&invoke).output().unwrap();
     assert_eq!(failed.status.code(), Some(1));
     assert!(failed.stdout.starts_with(b"Once upon a time "));

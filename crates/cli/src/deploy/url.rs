@@ -51,11 +51,7 @@ pub(super) async fn open(client: &Client, name: &str, streams: bool) -> Result<S
 }
 
 /// Adds a statement to the function's policy unless it is there already.
-pub(super) async fn permit(
-    client: &Client,
-    name: &str,
-    statement: Value,
-) -> Result<()> {
+pub(super) async fn permit(client: &Client, name: &str, statement: Value) -> Result<()> {
     match client.add_permission(name, &statement).await {
         Err(error) if is_code(&error, "ResourceConflictException") => Ok(()),
         result => result,

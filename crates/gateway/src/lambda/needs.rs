@@ -45,7 +45,9 @@ impl Guarded for Operation {
                 signed(of),
                 of.need(of.text_or_empty("CodeSigningConfigArn")),
             ],
-            Invoke | InvokeWithResponseStream => vec![of.need_as("InvokeFunction", function(of, true))],
+            Invoke | InvokeWithResponseStream => {
+                vec![of.need_as("InvokeFunction", function(of, true))]
+            }
             InvokeAsync => vec![of.need(function(of, true))],
             CreateFunction | UpdateFunctionConfiguration => made_of(of),
             AddPermission | RemovePermission => vec![permission(of)],

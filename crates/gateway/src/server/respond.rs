@@ -207,9 +207,7 @@ async fn api(
         }
         Err(error) => Err(error),
     };
-    answered.unwrap_or_else(|error| {
-        fault::response(&error, form, request_id).map(Outgoing::from)
-    })
+    answered.unwrap_or_else(|error| fault::response(&error, form, request_id).map(Outgoing::from))
 }
 
 /// A request before it is read.
@@ -402,9 +400,7 @@ async fn dispatch(
         Operation::Events(operation) => events::dispatch(operation, context, request).await,
         Operation::Iam(operation) => iam::serve(operation, context, request).await,
         Operation::Logs(operation) => logs::dispatch(operation, context, request).await,
-        Operation::Scheduler(operation) => {
-            scheduler::dispatch(operation, context, request).await
-        }
+        Operation::Scheduler(operation) => scheduler::dispatch(operation, context, request).await,
         Operation::SecretsManager(operation) => {
             secretsmanager::dispatch(operation, context, request).await
         }

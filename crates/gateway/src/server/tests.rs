@@ -60,11 +60,9 @@ impl Invoke for Slow {
             })
         })
     }
-
     fn stream(&self, _: kiln_invoke::Request) -> Result<kiln_invoke::Stream, kiln_invoke::Error> {
         unreachable!("these tests stream nothing")
     }
-
     fn readiness(&self, _: &FunctionId, _: &Configuration) -> Option<kiln_invoke::Readiness> {
         None
     }

@@ -396,7 +396,10 @@ async fn a_stream_has_the_head_of_its_prelude_or_its_content_type() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.body(), "data: 1\n\ndata: 2\n\n");
     let empty = site.streamed("text/plain", &[], ok).await;
-    assert_eq!((empty.status().as_u16(), &empty.body()[..]), (200, &b""[..]));
+    assert_eq!(
+        (empty.status().as_u16(), &empty.body()[..]),
+        (200, &b""[..])
+    );
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ pub(crate) fn write(
     ];
     let headers = headers.map(|(name, value)| Header::new(name, HeaderValue::String(value.into())));
     let message = Message::new_from_parts(headers.into(), payload);
-    write_message_to(&message, into).expect("events are shorter than 2 GB, and their headers short");
+    write_message_to(&message, into)
+        .expect("events are shorter than 2 GB, and their headers short");
 }
 
 #[cfg(test)]
@@ -45,7 +46,13 @@ mod tests {
             let header = |name: &str| {
                 let mut headers = message.headers().iter();
                 let header = headers.find(|header| header.name().as_str() == name);
-                header.unwrap().value().as_string().unwrap().as_str().to_owned()
+                header
+                    .unwrap()
+                    .value()
+                    .as_string()
+                    .unwrap()
+                    .as_str()
+                    .to_owned()
             };
             assert_eq!(header(":event-type"), "PayloadChunk");
             assert_eq!(header(":content-type"), "text/plain");
@@ -67,7 +74,10 @@ mod tests {
         assert_eq!(number(8), crc32(&written[..8]));
         assert_eq!(&written[12..12 + headers.len()], headers);
         assert_eq!(&written[12 + headers.len()..written.len() - 4], b"xy");
-        assert_eq!(number(written.len() - 4), crc32(&written[..written.len() - 4]));
+        assert_eq!(
+            number(written.len() - 4),
+            crc32(&written[..written.len() - 4])
+        );
     }
 
     /// Bit by bit: another way than that of the crate.

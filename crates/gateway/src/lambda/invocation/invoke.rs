@@ -9,9 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use kiln_invoke::{Kind, Request};
 use kiln_types::Outcome;
 
-use super::{
-    accept, payload, read_client_context, read_tenant, refusal, run, trace, waited_for,
-};
+use super::{accept, payload, read_client_context, read_tenant, refusal, run, trace, waited_for};
 use crate::context::Context;
 use crate::error::{ApiError, Result};
 use crate::lambda::generated::{InvocationRequest as Input, InvocationResponse as Output};

@@ -194,7 +194,10 @@ mod tests {
     async fn read(response: Response<Outgoing>) -> (Vec<String>, Value) {
         assert_eq!(response.status(), 200);
         let headers = response.headers();
-        assert_eq!(headers["content-type"], "application/vnd.amazon.eventstream");
+        assert_eq!(
+            headers["content-type"],
+            "application/vnd.amazon.eventstream"
+        );
         assert_eq!(headers["x-amz-executed-version"], "$LATEST");
         let mut bytes = response.into_body().collect().await.unwrap().to_bytes();
         let mut events: Vec<(String, String)> = Vec::new();

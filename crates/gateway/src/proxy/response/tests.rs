@@ -95,7 +95,10 @@ fn a_stream_that_never_says_its_head_is_none() {
     let long = vec![b' '; PRELUDE_BYTES_MAX + 1];
     assert_eq!(begun(&long).unwrap_err(), Unusable::Prelude);
     assert_eq!(begun(b"{}\0\0\0\0x\0\0\0").unwrap_err(), Unusable::Prelude);
-    assert_eq!(begun(b"[1]\0\0\0\0\0\0\0\0").unwrap_err(), Unusable::Prelude);
+    assert_eq!(
+        begun(b"[1]\0\0\0\0\0\0\0\0").unwrap_err(),
+        Unusable::Prelude
+    );
     let status = b"{\"statusCode\":100}\0\0\0\0\0\0\0\0";
     assert_eq!(begun(status).unwrap_err(), Unusable::Status);
 }
