@@ -14,6 +14,8 @@ class Invocation {
   #requestId;
   #onAnswered;
   isAnswered = false;
+  /** Whether an error waits for the pieces that are on their way. */
+  isFailing = false;
 
   constructor(channel, requestId, onAnswered) {
     this.#channel = channel;
@@ -45,15 +47,23 @@ class Invocation {
   fail(error) {
     if (this.isAnswered) return;
     logError('Invoke Error', error);
-    this.#channel.posted(() => {
-      if (!this.isAnswered) this.#reject(error);
-    });
+    this.#afterPieces(() => this.#reject(error));
+  }
+
+  /** Answers with what the daemon says of a streamed answer that is too long. */
+  failAsTooLong() {
+    if (!this.isFailing) this.#afterPieces(() => this.#respond(undefined));
   }
 
   /** Answers with an error that nobody handled, and calls back: the process ends after this. */
   failAtLast(error, done) {
+    this.#afterPieces(() => this.#reject(error, { is_last: true }), done);
+  }
+
+  #afterPieces(answer, done = () => {}) {
+    this.isFailing = true;
     this.#channel.posted(() => {
-      if (!this.isAnswered) this.#reject(error, { is_last: true });
+      if (!this.isAnswered) answer();
       done();
     });
   }

@@ -20,8 +20,7 @@ function run(handler, { header, body, invocation, whenEmpty }) {
 }
 
 async function runStreaming({ handler, header, body, invocation, whenEmpty }) {
-  const pass = (piece, contentType, done) => invocation.pass(piece, contentType, done);
-  const stream = streamFor(handler, header.streams ? pass : undefined);
+  const stream = streamFor(handler, header.streams ? invocation : undefined);
   whenEmpty(() => invocation.fail(new Error('Response stream is not finished.')));
   try {
     const waiting = waitsForEmptyLoop();

@@ -11,6 +11,9 @@ const { Writable } = require('node:stream');
 const { RuntimeError } = require('./errors');
 const { BODY_BYTES_MAX } = require('./channel');
 
+// The daemon takes no more of one response, and says so in its place.
+const STREAMED_BYTES_MAX = 200 * 1024 * 1024;
+
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
@@ -24,13 +27,14 @@ class ResponseStream extends Writable {
   #chunks = [];
   #length = 0;
   #isBegun = false;
-  /** Passes a piece on; without it they are collected. */
-  #pass;
+  /** Passes pieces on; without it they are collected. */
+  #invocation;
   #hasPassed = false;
+  #passed = 0;
 
-  constructor(highWaterMark, pass) {
+  constructor(highWaterMark, invocation) {
     super({ highWaterMark });
-    this.#pass = pass;
+    this.#invocation = invocation;
   }
 
   /** What was written and not passed on; more than a response may be when it was too long. */
@@ -50,6 +54,7 @@ class ResponseStream extends Writable {
   }
 
   write(chunk, encoding, done) {
+    if (this.#invocation?.isFailing) return this.#drop(encoding, done);
     this.#begin();
     const isPlain = typeof chunk === 'string' || chunk instanceof Uint8Array;
     return super.write(isPlain ? chunk : JSON.stringify(chunk), encoding, done);
@@ -58,16 +63,13 @@ class ResponseStream extends Writable {
   end(chunk, encoding, done) {
     if (typeof chunk === 'function') return this.end(undefined, undefined, chunk);
     if (typeof encoding === 'function') return this.end(chunk, undefined, encoding);
-    this.#begin();
+    if (!this.#invocation?.isFailing) this.#begin();
     if (chunk !== undefined && chunk !== null) this.write(chunk, encoding);
     return super.end(done);
   }
 
   _write(chunk, _encoding, done) {
-    if (this.#pass) {
-      this.#hasPassed = true;
-      return this.#pass(chunk, this.contentType, done);
-    }
+    if (this.#invocation) return this.#pass(chunk, done);
     this.#length += chunk.length;
     // A copy: the handler may fill its buffer anew. Nothing is kept of what is too long anyway.
     if (!this.isTooLong) this.#chunks.push(Buffer.from(chunk));
@@ -76,8 +78,26 @@ class ResponseStream extends Writable {
 
   /** A response without a byte has a content type too. */
   _final(done) {
-    if (!this.#pass || this.#hasPassed) return done();
-    this.#pass(Buffer.alloc(0), this.contentType, done);
+    if (!this.#invocation || this.#hasPassed) return done();
+    this.#pass(Buffer.alloc(0), done);
+  }
+
+  #pass(piece, done) {
+    // A byte beyond the limit shows that it is passed.
+    const more = piece.subarray(0, STREAMED_BYTES_MAX + 1 - this.#passed);
+    // Once it has begun, a piece without bytes says nothing.
+    if (more.length === 0 && this.#hasPassed) return done();
+    this.#hasPassed = true;
+    this.#passed += more.length;
+    this.#invocation.pass(more, this.contentType, done);
+    if (this.#passed > STREAMED_BYTES_MAX) this.#invocation.failAsTooLong();
+  }
+
+  /** What is written after an error reaches nobody, and the stream takes no more: the error waits for what is in it. */
+  #drop(encoding, done) {
+    const dropped = typeof encoding === 'function' ? encoding : done;
+    if (dropped) process.nextTick(dropped);
+    return false;
   }
 
   #begin() {
@@ -122,10 +142,10 @@ function isStreaming(handler) {
   throw new RuntimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
 }
 
-/** A stream for one response of this handler; its pieces go to `pass` if there is one. */
-function streamFor(handler, pass) {
+/** A stream for one response of this handler; its pieces go to the invocation if one is given. */
+function streamFor(handler, invocation) {
   const mark = Number(handler[HIGH_WATER_MARK]);
-  return new ResponseStream(mark > 0 ? mark : undefined, pass);
+  return new ResponseStream(mark > 0 ? mark : undefined, invocation);
 }
 
 module.exports = { defineGlobal, isStreaming, streamFor };

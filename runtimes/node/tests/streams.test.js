@@ -120,3 +120,61 @@ test('what an earlier handler still writes reaches nobody', () =>
       assert.deepEqual(frames.map((frame) => frame.text), ['second', '']);
     },
   ));
+
+test('an error does not wait for what is written after it', () =>
+  withRuntime(
+    `const { pipeline, Readable } = require('node:stream');
+     exports.handler = awslambda.streamifyResponse(async (event, stream) => {
+       pipeline(Readable.from((function* () { for (;;) yield 'x'.repeat(1000); })()), stream, () => {});
+       await new Promise((resolve) => setTimeout(resolve, 50));
+       throw new RangeError('midway'); });`,
+    {},
+    async (runtime) => {
+      const frames = await answer(runtime, {});
+      assert.equal(frames.pop().header.error_type, 'RangeError');
+      assert.ok(frames.length > 0);
+    },
+  ));
+
+test('what was written before an error comes before it, in however many writes', () =>
+  withRuntime(
+    handler(`for (const word of ['one', 'two', 'three']) stream.write(word); throw new RangeError('midway');`),
+    {},
+    async (runtime) => {
+      const frames = await answer(runtime, {});
+      assert.equal(frames.pop().kind, ERROR);
+      assert.equal(frames.map((frame) => frame.text).join(''), 'onetwothree');
+    },
+  ));
+
+test('a response that is too long ends where it is too long', () =>
+  withRuntime(
+    handler(`const piece = Buffer.alloc(1 << 20);
+      for (;;) if (!stream.write(piece)) await new Promise((resolve) => stream.once('drain', resolve));`),
+    {},
+    async (runtime) => {
+      runtime.sendEvent({}, STREAMS);
+      let [count, frame] = [0, await runtime.receive()];
+      for (; frame.kind === CHUNK; frame = await runtime.receive()) count += frame.text.length;
+      assert.deepEqual([frame.kind, frame.header.too_large], [RESPONSE, true]);
+      assert.equal(count, (200 << 20) + 1);
+    },
+  ));
+
+test('writes without bytes are not passed on', () =>
+  withRuntime(
+    handler(`for (let i = 0; i < 50; i++) stream.write(''); stream.write('x'); stream.write(''); stream.end();`),
+    {},
+    async (runtime) => {
+      const frames = await answer(runtime, {});
+      assert.deepEqual(frames.map((frame) => frame.text), ['', 'x', '']);
+    },
+  ));
+
+test('a streamed answer may be longer than one that is not', () =>
+  withRuntime(handler(`stream.end(Buffer.alloc(7 << 20));`), {}, async (runtime) => {
+    const frames = await answer(runtime, {});
+    const last = frames.pop();
+    assert.deepEqual([last.kind, last.header.too_large], [RESPONSE, undefined]);
+    assert.equal(frames.map((frame) => frame.text).join('').length, 7 << 20);
+  }));
