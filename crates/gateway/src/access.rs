@@ -15,7 +15,6 @@ use kiln_store::Store;
 use kiln_types::Timestamp;
 use kiln_types::iam::{Directory, Role};
 use serde_json::{Map, Value};
-use tracing::error;
 
 use crate::audit::{self, Deed};
 use crate::config::Config;
@@ -269,10 +268,7 @@ impl Access {
     fn at_resource(&self, need: &Need, kind: PolicyKind, text: &str) -> Result<Named> {
         let name = format!("policy of {}", need.resource);
         let read = self.kept.document(kind, name, text);
-        read.map_err(|unreadable| {
-            error!(%unreadable, "a resource's policy cannot be read: nobody is let in");
-            need.refusal(&format!("Nobody is let in: {unreadable}"))
-        })
+        read.map_err(|unreadable| need.refusal(&format!("Nobody is let in: {unreadable}")))
     }
 }
 

@@ -143,14 +143,17 @@ impl Channel {
             Some((request, writing)) if *request == chunk.request_id => {
                 writing.begin(chunk.content_type);
                 writing.push(chunk.body);
-                Ok(())
+                match writing.is_senseless() {
+                    true => Err(Error::Malformed("an answer that has no end")),
+                    false => Ok(()),
+                }
             }
             _ => Err(Error::Malformed("a piece of an answer that nobody reads")),
         }
     }
 
-    /// The end of such an answer; another reply means nothing to it.
-    fn end_writing(&mut self, reply: Reply) -> Reply {
+    /// The end of such an answer, which may bring the last of it; another reply means nothing to it.
+    fn end_writing(&mut self, mut reply: Reply) -> Reply {
         let answered = match &reply {
             Reply::Response { request_id, .. } | Reply::Error { request_id, .. } => *request_id,
             _ => return reply,
@@ -158,6 +161,13 @@ impl Channel {
         let Some((request, mut writing)) = self.writing.take_if(|(of, _)| *of == answered) else {
             return reply;
         };
+        if let Reply::Response {
+            body: Some(body), ..
+        } = &mut reply
+            && writing.is_begun()
+        {
+            writing.push(std::mem::take(body));
+        }
         writing.flush_at_once();
         if !writing.is_too_long() || matches!(reply, Reply::Error { .. }) {
             return reply;

@@ -94,8 +94,9 @@ impl Handle {
         self.run(invocation, None).await
     }
 
-    /// The same, and what the handler streams goes into `sink` as it is made: all of it before this gives the report,
-    /// whose payload is what was not streamed, or why it failed.
+    /// The same, and what the handler streams goes into `sink` as it is made: all of it before this gives the report, whose
+    /// payload is what was not streamed, or why it failed. Of a custom runtime that ends, or whose time is up, it is what was
+    /// read by then.
     ///
     /// # Errors
     /// As of [`invoke`](Self::invoke); then nothing was streamed.

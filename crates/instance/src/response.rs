@@ -5,7 +5,7 @@
 //! it is forgotten, and the invocation goes on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -17,6 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// What a part counts at the least: it takes memory whatever is in it.
 const PART_BYTES_MIN: usize = 256;
+/// Bytes that are taken, and forgotten, of a response that is too long already. Our runtimes end it at the limit, and a
+/// piece or two may be on its way.
+const SURPLUS_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Pieces without bytes that are taken of one response. Our runtimes send one at most.
+const EMPTY_PIECES_MAX: u32 = 1024;
 
 /// A part of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,7 @@ pub struct Sink {
     parts: mpsc::UnboundedSender<Waiting>,
     room: Arc<Semaphore>,
     written: Arc<AtomicU64>,
+    is_closed: Arc<AtomicBool>,
 }
 
 /// Where it is read. Dropped, the caller is gone.
@@ -56,6 +62,7 @@ pub fn response() -> (Sink, Parts) {
         parts: sender,
         room: Arc::clone(&room),
         written: Arc::default(),
+        is_closed: Arc::default(),
     };
     let parts = Parts {
         parts: receiver,
@@ -68,6 +75,12 @@ impl Sink {
     /// Writes a part, whether there is room for it or not.
     pub fn put(&self, part: Part) {
         self.put_into(part, None);
+    }
+
+    /// Ends the response here: what is written from now on is forgotten, as if its caller were gone.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.room.close();
     }
 
     /// How many bytes were written so far, with those that nobody took.
@@ -83,8 +96,10 @@ impl Sink {
     }
 
     fn put_into(&self, part: Part, room: Option<OwnedSemaphorePermit>) {
-        // Nobody takes it from a caller who is gone.
-        let _ = self.parts.send((part, room));
+        if !self.is_closed.load(Ordering::Relaxed) {
+            // Nobody takes it from a caller who is gone.
+            let _ = self.parts.send((part, room));
+        }
     }
 }
 
@@ -112,6 +127,7 @@ impl Drop for Parts {
 pub(crate) struct Writing {
     sink: Sink,
     is_begun: bool,
+    empty_pieces: u32,
     /// What there was no room for yet.
     waiting: Option<Bytes>,
 }
@@ -121,6 +137,7 @@ impl Writing {
         Self {
             sink,
             is_begun: false,
+            empty_pieces: 0,
             waiting: None,
         }
     }
@@ -138,9 +155,21 @@ impl Writing {
         self.flush_at_once();
         let count = bytes.len() as u64;
         self.sink.written.fetch_add(count, Ordering::Relaxed);
-        if !bytes.is_empty() && !self.is_too_long() {
+        if bytes.is_empty() {
+            self.empty_pieces += 1;
+        } else if !self.is_too_long() {
             self.waiting = Some(bytes);
         }
+    }
+
+    /// Whether so much came that means nothing that its runtime is at fault: taking it costs us time, and nobody gets it.
+    pub(crate) fn is_senseless(&self) -> bool {
+        let bytes_max = limits::STREAMED_RESPONSE_BYTES_MAX + SURPLUS_BYTES_MAX;
+        self.empty_pieces > EMPTY_PIECES_MAX || self.sink.written() > bytes_max
+    }
+
+    pub(crate) fn is_begun(&self) -> bool {
+        self.is_begun
     }
 
     /// Passes on what was taken when there is room for it. May be dropped and called again at any time.
@@ -253,6 +282,38 @@ mod tests {
             write(&mut writing, piece.clone()).await;
         }
         assert_eq!(writing.sink.written(), 10 * piece.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_of_what_is_written_after_an_end() {
+        let (sink, mut parts) = response();
+        let mut writing = Writing::new(sink.clone());
+        let piece = Bytes::from(vec![b'x'; WAITING_BYTES_MAX]);
+        write(&mut writing, piece.clone()).await;
+        writing.push(piece.clone());
+        sink.close();
+        writing.flush().await;
+        for _ in 0..8 {
+            write(&mut writing, piece.clone()).await;
+        }
+        assert_eq!(body(parts.take()).len(), piece.len());
+        assert_eq!(parts.take(), None);
+    }
+
+    #[test]
+    fn what_means_nothing_is_not_taken_for_ever() {
+        let mut empty = Writing::new(response().0);
+        (0..EMPTY_PIECES_MAX).for_each(|_| empty.push(Bytes::new()));
+        assert!(!empty.is_senseless());
+        empty.push(Bytes::new());
+        assert!(empty.is_senseless());
+        let mut long = Writing::new(response().0);
+        let piece = Bytes::from(vec![b'x'; WAITING_BYTES_MAX]);
+        let bytes_max = limits::STREAMED_RESPONSE_BYTES_MAX + SURPLUS_BYTES_MAX;
+        (0..bytes_max / piece.len() as u64).for_each(|_| long.push(piece.clone()));
+        assert!(!long.is_senseless());
+        long.push(Bytes::from_static(b"x"));
+        assert!(long.is_senseless());
     }
 
     #[tokio::test]

@@ -78,7 +78,7 @@ impl Stream {
             let outcome = ready!(Pin::new(outcome).poll(context));
             self.end = End::Known(outcome.unwrap_or(Err(Error::Unknown)));
         }
-        // Parts that came between the two: all are there before the end is known.
+        // Parts that came between the two: all that will come are there before the end is known.
         if let Some(part) = self.parts.take() {
             return Poll::Ready(Next::Part(part));
         }

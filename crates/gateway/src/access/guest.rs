@@ -1,14 +1,12 @@
-//! Whom a function's policy lets in that the policies of its account say nothing of: everybody, services, and other accounts, whose own
-//! policies must let them out as well.
+//! Whom a function's policy lets in that the policies of its account say nothing of: everybody, services, and other
+//! accounts, whose own policies must let them out as well.
 
-use std::collections::BTreeMap;
-
-use kiln_policy::{PolicyKind, Request};
-use kiln_types::AccountId;
+use kiln_policy::{Context as Facts, Policy, PolicyKind, Request};
 use kiln_types::policy::ResourcePolicy;
+use kiln_types::{Function, Qualifier};
 
-use super::{Asking, Need, Subject, acting_as, facts, find_subject};
-use crate::lambda::permission::document::policy_text;
+use super::{Asking, Named, Need, Subject, acting_as, facts, find_subject};
+use crate::lambda::permission::document::{policy_text, without_added};
 
 /// Who wants to come in.
 #[derive(Debug, Clone, Copy)]
@@ -23,29 +21,47 @@ pub(crate) enum Guest<'a> {
     Role(&'a str),
 }
 
-/// Whether the policy of a function of `owner`'s lets a guest have what is needed.
+/// Whether the policy of a function, or of its version or alias, lets a guest have all that is needed.
 pub(crate) fn lets_in(
     asking: Asking<'_>,
     guest: Guest<'_>,
-    need: &Need,
-    (policy, owner): (&ResourcePolicy, &AccountId),
+    (function, qualifier): (&Function, Option<&Qualifier>),
+    needs: &[Need],
 ) -> bool {
-    if policy.is_empty() {
-        return false;
-    }
-    let Some(subject) = subject(asking, guest) else {
-        return false;
-    };
-    let text = policy_text(policy);
-    let at_resource = asking.access.at_resource(need, PolicyKind::Resource, &text);
-    let Ok(at_resource) = at_resource else {
+    let policy = function.policy_of(qualifier);
+    let policy = policy.filter(|policy| !policy.is_empty());
+    let found = policy.and_then(|policy| {
+        let at_resource = read(asking, policy, needs.first()?)?;
+        Some((subject(asking, guest)?, at_resource))
+    });
+    let Some((subject, at_resource)) = found else {
         return false;
     };
-    let facts = facts(asking, &subject, need, BTreeMap::new(), Some(asking.origin));
-    let request = Request::new(&subject.principal, &need.action, &need.resource, &facts)
-        .in_account(owner.as_str());
-    subject.ask(Some(&at_resource), &request, |decision| {
-        decision.is_allowed()
+    // Where Kiln acts, where the request came from that made it act is no fact of its own.
+    let origin = match guest {
+        Guest::Anonymous | Guest::Caller => Some(asking.origin),
+        Guest::Service(_) | Guest::Role(_) => None,
+    };
+    let asks_facts = subject.asks_facts(Some(&at_resource));
+    needs.iter().all(|need| {
+        let facts = match asks_facts {
+            true => facts(asking, &subject, need, function.tags.clone(), origin),
+            false => Facts::new(),
+        };
+        let request = Request::new(&subject.principal, &need.action, &need.resource, &facts)
+            .in_account(function.id.account.as_str());
+        subject.ask(Some(&at_resource), &request, |decision| {
+            decision.is_allowed()
+        })
+    })
+}
+
+/// The policy, read. Of grants that were added before they were looked at, those that name nobody count for nothing.
+fn read(asking: Asking<'_>, policy: &ResourcePolicy, need: &Need) -> Option<Named> {
+    let of = |text: &str| asking.access.at_resource(need, PolicyKind::Resource, text);
+    of(&policy_text(policy)).ok().or_else(|| {
+        let is_unreadable = |text: &str| Policy::parse(PolicyKind::Resource, text).is_err();
+        of(&without_added(policy, is_unreadable)).ok()
     })
 }
 

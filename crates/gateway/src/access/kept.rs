@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use kiln_policy::PolicyKind;
+use kiln_policy::{Policy, PolicyKind};
 use kiln_types::AccountId;
 use kiln_types::iam::{Directory, EntityId};
+use tracing::error;
 
 use super::held::{Held, Named, Unreadable};
 use super::{Holder, NoSubject};
@@ -17,7 +18,7 @@ const DOCUMENTS_MAX: usize = 1_024;
 #[derive(Default)]
 pub(super) struct Kept {
     accounts: Mutex<HashMap<AccountId, Account>>,
-    documents: Mutex<HashMap<(Kind, Box<str>), Named>>,
+    documents: Mutex<HashMap<(Kind, Box<str>), Read>>,
 }
 
 /// What the identities of an account hold, as of a state of its directory: any change of that makes another.
@@ -25,6 +26,9 @@ struct Account {
     directory: Arc<Directory>,
     held: HashMap<Option<EntityId>, Arc<Held>>,
 }
+
+/// What came of reading a document: the policy, or why it is none.
+type Read = Result<Arc<Policy>, Arc<str>>;
 
 /// What a document was read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,19 +80,33 @@ impl Kept {
         text: &str,
     ) -> Result<Named, Unreadable> {
         let key = (Kind::of(kind), Box::from(text));
-        let mut documents = self.documents.lock().expect("no holder panics");
-        if let Some(known) = documents.get(&key) {
-            return Ok(Named {
+        let known = {
+            let documents = self.documents.lock().expect("no holder panics");
+            documents.get(&key).cloned()
+        };
+        let read = known.unwrap_or_else(|| {
+            let read = Policy::parse(kind, text).map(Arc::new);
+            let read = read.map_err(|error| Arc::from(error.to_string()));
+            if let Err(why) = &read {
+                error!(%why, "the {name} cannot be read: it lets nobody in");
+            }
+            let mut documents = self.documents.lock().expect("no holder panics");
+            if documents.len() >= DOCUMENTS_MAX {
+                documents.clear();
+            }
+            documents.insert(key, read.clone());
+            read
+        });
+        match read {
+            Ok(policy) => Ok(Named {
                 name: name.into(),
-                policy: known.policy.clone(),
-            });
+                policy,
+            }),
+            Err(why) => Err(Unreadable {
+                name,
+                why: why.to_string(),
+            }),
         }
-        let read = Named::read(kind, name, text)?;
-        if documents.len() >= DOCUMENTS_MAX {
-            documents.clear();
-        }
-        documents.insert(key, read.clone());
-        Ok(read)
     }
 }
 

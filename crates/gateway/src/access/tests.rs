@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod around;
+mod guests;
 mod needs;
 mod sessions;
 

@@ -2,8 +2,8 @@
 //!
 //! As on AWS, the function's policy must let `apigateway.amazonaws.com` invoke it, usually for a source such
 //! as `arn:aws:execute-api:<region>:<account>:<api-id>/*`: an API that its owner's function does not know of
-//! must not reach it. Where the integration has a role, that must be allowed to invoke it; functions of other accounts must let the role
-//! in besides.
+//! must not reach it. Where the integration has a role, that must be allowed to invoke it; functions of other
+//! accounts must let the role in besides.
 
 use http::{Method, Uri};
 use kiln_policy::keys;
@@ -45,7 +45,5 @@ pub(super) fn is_granted(
     let need = need
         .with(keys::SOURCE_ARN, Some(source))
         .with(keys::SOURCE_ACCOUNT, Some(api.account.as_str()));
-    let policy = function.policy_of(arn.qualifier.as_ref());
-    policy
-        .is_some_and(|policy| access::lets_in(asking, guest, &need, (policy, &function.id.account)))
+    access::lets_in(asking, guest, (function, arn.qualifier.as_ref()), &[need])
 }

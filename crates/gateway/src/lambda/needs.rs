@@ -52,7 +52,7 @@ impl Guarded for Operation {
             CreateFunction | UpdateFunctionConfiguration => made_of(of),
             AddPermission | RemovePermission => vec![permission(of)],
             PutResourcePolicy | GetResourcePolicy | DeleteResourcePolicy => {
-                vec![of.need(of.text_or_empty("ResourceArn"))]
+                vec![of.need(named_by_arn(of))]
             }
             PutProvisionedConcurrencyConfig
             | GetProvisionedConcurrencyConfig
@@ -284,6 +284,15 @@ fn tagged(of: &Members<'_>) -> String {
     }
     match Target::read(of.context, arn, None) {
         Ok(target) if arn.contains(":function:") => target.arn.to_string(),
+        _ => arn.to_owned(),
+    }
+}
+
+/// The function, version or alias whose ARN is given, however that is spelled.
+fn named_by_arn(of: &Members<'_>) -> String {
+    let arn = of.text_or_empty("ResourceArn");
+    match Target::read(of.context, arn, None) {
+        Ok(target) if arn.contains(":function:") => target.qualified_arn(),
         _ => arn.to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 //! change with it, because instances belong to a revision and need not be replaced when only the
 //! policy changes. A caller who has not seen a policy yet may state the function's revision.
 
+use kiln_policy::{Policy, PolicyKind};
 use kiln_types::limits::POLICY_BYTES_MAX;
 use kiln_types::policy::ResourcePolicy;
 use kiln_types::{Function, Qualifier, Version};
@@ -55,6 +56,15 @@ fn check_revision(
         true => Ok(()),
         false => Err(stale_revision("GetPolicy")),
     }
+}
+
+/// Refuses a policy that could not be judged by.
+fn check_readable(policy: &ResourcePolicy) -> Result<()> {
+    let read = Policy::parse(PolicyKind::Resource, &document::policy_text(policy));
+    read.map_err(|_| {
+        invalid("The provided principal was invalid. Please check the principal and try again.")
+    })?;
+    Ok(())
 }
 
 /// Refuses a policy that is too long.

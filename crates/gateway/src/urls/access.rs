@@ -109,9 +109,6 @@ fn is_granted(door: Door<'_>, found: &Found, head: &Parts, signer: Option<&Calle
         Some(_) => Guest::Caller,
         None => Guest::Anonymous,
     };
-    let policy = found.function.policy_of(found.qualifier.as_ref());
-    policy.is_some_and(|policy| {
-        let lets_in = |need| access::lets_in(asking, guest, need, (policy, owner));
-        needs.iter().all(lets_in)
-    })
+    let of = (&*found.function, found.qualifier.as_ref());
+    access::lets_in(asking, guest, of, &needs)
 }

@@ -135,6 +135,7 @@ pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Said, Error>
     if body.len() > BODY_BYTES_MAX {
         return Err(Error::Malformed("a body that is too long"));
     }
+    let header_bytes = header.len();
     let header: ReplyHeader = match header {
         [] => ReplyHeader::default(),
         header => serde_json::from_slice(header)
@@ -146,6 +147,11 @@ pub(super) fn parse(kind: u8, header: &[u8], body: Bytes) -> Result<Said, Error>
     if body.len() > CHUNK_BYTES_MAX {
         return Err(Error::Malformed("a piece of an answer that is too long"));
     }
+    // A slice of the frame keeps all of it in memory, and what waits for a caller is counted by its body.
+    let body = match body.len() <= header_bytes {
+        true => Bytes::copy_from_slice(&body),
+        false => body,
+    };
     let request_id = header.request_id;
     Ok(Said::Chunk(Chunk {
         request_id: request_id.ok_or(NO_REQUEST_ID)?,

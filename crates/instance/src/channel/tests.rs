@@ -279,6 +279,53 @@ async fn pieces_of_an_answer_are_passed_on_as_they_come() {
 }
 
 #[tokio::test]
+async fn an_answer_that_has_begun_may_end_with_the_last_of_it() {
+    let (mut channel, mut peer) = pair();
+    let (id, mut parts) = deliver_streaming(&mut channel);
+    let said = [chunk(id, b"one"), response(id, b"two")];
+    peer.write_all(&said.concat()).await.unwrap();
+    let expected = Reply::Response {
+        request_id: id,
+        body: Some(Bytes::new()),
+    };
+    assert_eq!(channel.next().await.unwrap(), expected);
+    parts.take().unwrap();
+    assert_eq!(bodies(&mut parts), ["one", "two"]);
+}
+
+#[tokio::test]
+async fn a_piece_keeps_no_more_in_memory_than_twice_its_bytes() {
+    let id = RequestId::random();
+    let header = format!(r#"{{"request_id":"{id}"{}}}"#, " ".repeat(8_000));
+    for (body, is_copied) in [(&b"x"[..], true), (&[b'x'; 10_000], false)] {
+        let mut received = BytesMut::from(&frame(26, header.as_bytes(), body)[..]);
+        let frame = received.as_ptr_range();
+        let Some(Said::Chunk(chunk)) = take(&mut received).unwrap() else {
+            panic!("it is a piece");
+        };
+        assert_eq!(chunk.body, body);
+        assert_eq!(!frame.contains(&chunk.body.as_ptr()), is_copied);
+    }
+}
+
+#[tokio::test]
+async fn pieces_without_bytes_have_an_end() {
+    let (mut channel, mut peer) = pair();
+    let (id, _parts) = deliver_streaming(&mut channel);
+    let writer = async {
+        let piece = chunk(id, b"");
+        while peer.write_all(&piece).await.is_ok() {}
+    };
+    tokio::select! {
+        () = writer => panic!("somebody reads"),
+        next = channel.next() => {
+            let error = next.unwrap_err().to_string();
+            assert!(error.contains("has no end"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_runtime_whose_caller_is_slow_waits() {
     let (mut channel, mut peer) = pair();
     let (id, mut parts) = deliver_streaming(&mut channel);

@@ -167,13 +167,16 @@ impl Exchange {
     }
 
     /// Where the answer to an event goes as it is made, if that is wanted.
-    pub(crate) fn take_sink(&mut self, key: Key) -> Option<Sink> {
-        let at = self.sinks.iter().position(|(of, _)| *of == key)?;
-        Some(self.sinks.swap_remove(at).1)
+    pub(crate) fn sink(&self, key: Key) -> Option<Sink> {
+        let mut sinks = self.sinks.iter();
+        sinks
+            .find(|(of, _)| *of == key)
+            .map(|(_, sink)| sink.clone())
     }
 
     /// All of an answer has come, or all that will. Says whether it is still waited for.
     pub(crate) fn answered(&mut self, key: Key, reply: Reply) -> bool {
+        self.sinks.retain(|(of, _)| *of != key);
         let is_waited_for = match &mut self.several {
             Some(several) => several.answered(key),
             None => matches!(self.state, State::Receiving(current) if current == key),
@@ -231,9 +234,17 @@ impl Exchange {
         }
     }
 
-    /// The time of an event is up: an answer to it comes too late. One at a time ends with its runtime.
+    /// The time of an event is up: an answer to it comes too late, and one that is passed on ends here. One at a time ends
+    /// with its runtime.
     pub(crate) fn give_up(&mut self, request: RequestId) {
-        self.sinks.retain(|(key, _)| key.request_id != request);
+        let given_up = |(key, sink): &mut (Key, Sink)| {
+            let is_it = key.request_id == request;
+            if is_it {
+                sink.close();
+            }
+            is_it
+        };
+        self.sinks.extract_if(.., given_up).for_each(drop);
         if let Some(several) = &mut self.several {
             several.give_up(request);
         }

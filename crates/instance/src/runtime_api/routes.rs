@@ -127,7 +127,7 @@ async fn answer(
         Ok(key) => key,
     };
     let receipt = Receipt { desk, key };
-    let sink = desk.exchange().take_sink(key);
+    let sink = desk.exchange().sink(key);
     let mode = text(headers, RESPONSE_MODE).filter(|_| matches!(kind, Kind::Response));
     if mode.is_some_and(|mode| mode != "streaming") {
         receipt.fail(&Failure::invalid_response_mode(key.request_id));

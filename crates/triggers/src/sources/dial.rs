@@ -67,16 +67,18 @@ impl Dialer {
         Err(why)
     }
 
-    /// Refuses a server with an address that must not be reached, for a client that looks up names itself.
-    pub(super) async fn check(&self, host: &str, port: u16) -> Result<(), Trouble> {
+    /// The address to connect to, for a client that would look up names itself; none where that may be anywhere.
+    /// Refuses a server with an address that must not be reached.
+    pub(super) async fn address(&self, host: &str, port: u16) -> Result<Option<IpAddr>, Trouble> {
         if self.within.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let found = lookup_host((host, port)).await;
-        let mut found = found.map_err(|error| lost(format!("{host}:{port}: {error}")))?;
-        match found.all(|address| self.may_reach(address.ip())) {
-            true => Ok(()),
-            false => Err(out_of_reach(host, port)),
+        let found = found.map_err(|error| lost(format!("{host}:{port}: {error}")))?;
+        let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+        match found.first() {
+            Some(first) if found.iter().all(|address| self.may_reach(*address)) => Ok(Some(*first)),
+            _ => Err(out_of_reach(host, port)),
         }
     }
 
@@ -111,6 +113,8 @@ pub(super) fn lost(what: impl std::fmt::Display) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     async fn listener() -> (tokio::net::TcpListener, u16) {
@@ -125,7 +129,7 @@ mod tests {
         let config = Config::default();
         let operator = Dialer::of(&config.account, &config);
         operator.connect("127.0.0.1", port).await.unwrap();
-        operator.check("127.0.0.1", port).await.unwrap();
+        assert_eq!(operator.address("127.0.0.1", port).await, Ok(None));
         let tenant = Dialer::of(&"111122223333".parse().unwrap(), &config);
         for host in [
             "127.0.0.1",
@@ -137,7 +141,7 @@ mod tests {
         ] {
             let refused = tenant.connect(host, port).await.unwrap_err().to_string();
             assert!(refused.contains("--network-egress"), "{host}: {refused}");
-            let refused = tenant.check(host, port).await.unwrap_err().to_string();
+            let refused = tenant.address(host, port).await.unwrap_err().to_string();
             assert!(refused.contains("--network-egress"), "{host}: {refused}");
         }
     }
@@ -154,6 +158,7 @@ mod tests {
         };
         let tenant = Dialer::of(&"111122223333".parse().unwrap(), &config);
         tenant.connect("127.0.0.1", port).await.unwrap();
-        tenant.check("127.0.0.1", port).await.unwrap();
+        let found = tenant.address("127.0.0.1", port).await.unwrap();
+        assert_eq!(found, Some(Ipv4Addr::LOCALHOST.into()));
     }
 }

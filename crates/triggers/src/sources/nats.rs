@@ -14,6 +14,7 @@
 
 use std::sync::Arc;
 
+use kiln_types::mapping::TlsMode;
 use kiln_types::mapping::nats::{Heard, NatsSource};
 use kiln_types::{Clock, Mapping, Region};
 
@@ -93,6 +94,11 @@ impl Nats {
             tls::check_secrecy(endpoint.tls, endpoint.is_loopback())?;
         }
         let roots = self.source.root_certificates.as_ref();
+        let is_verified = match endpoint.tls {
+            TlsMode::VerifyFull => true,
+            TlsMode::Require => roots.is_some(),
+            TlsMode::Disable => false,
+        };
         let tls = tls::read(&self.secrets, endpoint.tls, roots).await?;
         Connection::open(Target {
             dialer: &self.dialer,
@@ -101,6 +107,7 @@ impl Nats {
             name: &self.name,
             login,
             tls,
+            is_verified,
         })
         .await
     }

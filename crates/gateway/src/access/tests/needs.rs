@@ -76,6 +76,12 @@ async fn functions_are_named_with_their_qualifier_where_it_counts() {
     let by_arn = json!({"FunctionName": format!("{FUNCTION}:7")});
     let expected = format!("lambda:InvokeFunction {FUNCTION}:7");
     assert_eq!(needs(context, Invoke, &by_arn), [expected]);
+    for spelled in ["arn:aws-cn:", "arn::", "arn:aws:"] {
+        let arn = FUNCTION.replace("arn:aws:", spelled) + ":prod";
+        let expected = format!("lambda:PutResourcePolicy {FUNCTION}:prod");
+        let put = needs(context, PutResourcePolicy, &json!({"ResourceArn": arn}));
+        assert_eq!(put, [expected]);
+    }
     let layer = json!({"LayerName": "tools", "VersionNumber": 3});
     let expected = "lambda:GetLayerVersion arn:aws:lambda:us-east-1:000000000000:layer:tools:3";
     assert_eq!(needs(context, GetLayerVersion, &layer), [expected]);

@@ -3,7 +3,7 @@
 use kiln_types::RevisionId;
 
 use super::document::{has_statement, statement_text};
-use super::{check_length, check_revision, statement, with_policy};
+use super::{check_length, check_readable, check_revision, statement, with_policy};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{AddPermissionRequest as Input, AddPermissionResponse as Output};
@@ -29,7 +29,8 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         }
         policy.statements.push(statement);
         policy.revision = RevisionId::random();
-        check_length(policy)
+        check_length(policy)?;
+        check_readable(policy)
     });
     changed.await?;
     Ok(Output {
@@ -75,6 +76,25 @@ mod tests {
         let after = fixture.function(&id);
         assert_ne!(after.policy.revision, before.policy.revision);
         assert_eq!(after.latest.revision, before.latest.revision);
+    }
+
+    #[tokio::test]
+    async fn whoever_can_be_nobody_is_no_principal() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create("sum").await;
+        for principal in [
+            "arn:aws:iam::111122223333:user/*",
+            "arn:aws:iam::111122223333:group/x",
+            "*.amazonaws.com",
+        ] {
+            let input = Input {
+                principal: principal.into(),
+                ..add("s1")
+            };
+            let refused = refusal(&fixture, input).await;
+            assert_eq!(refused.exception, Exception::InvalidParameterValue);
+            assert!(fixture.function(&id).policy.is_empty(), "{principal}");
+        }
     }
 
     #[tokio::test]

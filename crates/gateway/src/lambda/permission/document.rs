@@ -29,6 +29,20 @@ pub(crate) fn policy_text(policy: &ResourcePolicy) -> String {
     to_text(&document)
 }
 
+/// The same without those of the added statements of which, as policies of their own, `is_left_out` says so.
+pub(crate) fn without_added(policy: &ResourcePolicy, is_left_out: impl Fn(&str) -> bool) -> String {
+    let mut left = policy.clone();
+    left.statements.retain(|statement| {
+        let alone = ResourcePolicy {
+            revision: policy.revision,
+            document: None,
+            statements: vec![statement.clone()],
+        };
+        !is_left_out(&policy_text(&alone))
+    });
+    policy_text(&left)
+}
+
 /// Whether a statement of the policy has this id.
 pub(crate) fn has_statement(policy: &ResourcePolicy, sid: &str) -> bool {
     let is_added = policy.statements.iter().any(|added| added.sid == sid);
@@ -43,7 +57,11 @@ pub(crate) fn has_statement(policy: &ResourcePolicy, sid: &str) -> bool {
 
 /// Takes the statement with this id out of the policy. What is left with no statement at all is no policy.
 pub(crate) fn remove_statement(policy: &mut ResourcePolicy, sid: &str) {
+    let before = policy.statements.len();
     policy.statements.retain(|added| added.sid != sid);
+    if policy.statements.len() < before {
+        return;
+    }
     let Some(mut document) = policy.document.as_deref().map(read) else {
         return;
     };

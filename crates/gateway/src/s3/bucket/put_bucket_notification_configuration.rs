@@ -101,16 +101,8 @@ fn of_function(request: &Request, bucket: &Bucket, arn: &FunctionArn) -> Option<
         .with(keys::SOURCE_ARN, Some(bucket.name.arn()))
         .with(keys::SOURCE_ACCOUNT, Some(bucket.account.as_str()));
     let asking = request.context.asking();
-    let is_granted = function
-        .policy_of(arn.qualifier.as_ref())
-        .is_some_and(|policy| {
-            access::lets_in(
-                asking,
-                Guest::Service(SERVICE),
-                &need,
-                (policy, &bucket.account),
-            )
-        });
+    let of = (&*function, arn.qualifier.as_ref());
+    let is_granted = access::lets_in(asking, Guest::Service(SERVICE), of, &[need]);
     match is_granted {
         true => None,
         false => Some(Refusal::Denied(format!(

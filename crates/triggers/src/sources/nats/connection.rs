@@ -31,6 +31,8 @@ pub(super) struct Target<'a> {
     pub(super) name: &'a str,
     pub(super) login: Option<Login<'a>>,
     pub(super) tls: Option<Arc<ClientConfig>>,
+    /// Whether the server has to prove its name.
+    pub(super) is_verified: bool,
 }
 
 /// How somebody says who it is.
@@ -84,14 +86,20 @@ impl Connection {
                 .require_tls(true)
                 .tls_client_config(ClientConfig::clone(&tls));
         }
-        let host = match target.host.contains(':') {
-            true => format!("[{}]", target.host),
-            false => target.host.to_owned(),
+        // The client looks the name up once more, and again when it connects again. Where that could lead elsewhere it
+        // gets the address, unless the server has to prove that it has the name.
+        let found = target.dialer.address(target.host, target.port).await?;
+        let host = match found.filter(|_| !target.is_verified) {
+            Some(address) => address.to_string(),
+            None => target.host.to_owned(),
+        };
+        let host = match host.contains(':') {
+            true => format!("[{host}]"),
+            false => host,
         };
         let address: ServerAddr = format!("nats://{host}:{}", target.port)
             .parse()
             .map_err(lost)?;
-        target.dialer.check(target.host, target.port).await?;
         let client = options.connect(address).await;
         let refused = |error| lost(format!("{}:{}: {error}", target.host, target.port));
         Ok(Self {
