@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use kiln_gateway::{Gateway, Tls};
+use kiln_gateway::Gateway;
 use kiln_invoke::queued::QueueDeps;
 use kiln_invoke::{
     FanOut, Invoker, PostDeps, Queued, Snapshots, keep_archives, keep_posts, keep_queues,
@@ -25,6 +25,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::aws::{Aws, FunctionAccess};
+use crate::listening::Listening;
 use crate::packs::{self, Pack};
 use crate::ready_file::{self, Ready};
 use crate::settings::{LogFormat, Settings, is_loopback};
@@ -122,8 +123,7 @@ async fn serve(settings: Settings, mode: Mode) -> anyhow::Result<()> {
         queued: queued.clone(),
         stop: stop.clone(),
     };
-    let tls = listening.listeners.tls.clone();
-    let gateway = parts.gateway(&settings, mode, (address.port(), tls), &packs, doors)?;
+    let gateway = parts.gateway(&settings, mode, &listening, &packs, doors)?;
     if let Some(aws) = &parts.aws {
         aws.open(gateway.function_door());
     }
@@ -299,7 +299,7 @@ impl Parts {
         &self,
         settings: &Settings,
         mode: Mode,
-        (port, tls): (u16, Option<Tls>),
+        listening: &Listening,
         packs: &[Pack],
         doors: Doors,
     ) -> anyhow::Result<Gateway> {
@@ -324,10 +324,11 @@ impl Parts {
                 self.meter.clone(),
                 doors.queued,
                 self.fan_out.clone(),
-                tls,
+                listening.listeners.tls.clone(),
             )),
         };
-        Ok(Gateway::new(wiring::gateway(settings, mode, port)?, deps))
+        let config = wiring::gateway(settings, mode, listening.public.port())?;
+        Ok(Gateway::new(config, deps))
     }
 
     /// Starts what must be looked after while the server runs.

@@ -187,9 +187,9 @@ async fn a_certificate_that_is_kept_is_used_at_once() {
 #[tokio::test]
 async fn a_failure_is_told_kept_and_waited_out() {
     let (_folder, store) = store();
-    let now = SystemClock::start().timestamp();
     let tls = open(&["kiln.example"], &store).await;
     acme(&tls).renew(&tls).await;
+    let now = SystemClock::start().timestamp();
     let status = tls.status();
     assert_eq!(status.failed_orders, Some(1));
     let why = status.last_error.unwrap();
