@@ -123,6 +123,7 @@ mod tests {
 
     use super::super::{Exchange, Next};
     use super::*;
+    use crate::response::Part;
     use crate::runtime::Reply;
 
     fn exchange(slots: u64) -> Exchange {
@@ -234,6 +235,27 @@ mod tests {
         exchange.hand_over(waiting);
         exchange.give_up(request);
         assert!(matches!(exchange.next(), Ok(Next::Wait)));
+    }
+
+    #[test]
+    fn an_answer_that_is_given_up_is_passed_on_no_further() {
+        let mut exchange = exchange(2);
+        let keys = taken(&mut exchange, 2);
+        let mut readers = Vec::new();
+        for key in &keys {
+            let (sink, parts) = crate::response::response();
+            exchange.await_answer(*key, sink);
+            readers.push(parts);
+        }
+        let sinks = [0, 1].map(|at| exchange.sink(keys[at]).unwrap());
+        exchange.give_up(keys[0].request_id);
+        assert!(exchange.sink(keys[0]).is_none());
+        let part = Part::Body(Bytes::from_static(b"more"));
+        sinks.iter().for_each(|sink| sink.put(part.clone()));
+        assert_eq!(readers[0].take(), None);
+        assert_eq!(readers[1].take(), Some(part));
+        exchange.answered(keys[1], response(keys[1]));
+        assert!(exchange.sink(keys[1]).is_none());
     }
 
     #[test]
