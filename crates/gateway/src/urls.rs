@@ -4,7 +4,7 @@
 //! in [`proxy`](crate::proxy)), whole or as it is made ([`streamed`]), with cross-origin headers ([`cors`]).
 //!
 //! AWS differs: whether a request has a signature that fits is told in the words of the API
-//! (`{"message": …}`), and there is no TLS.
+//! (`{"message": …}`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -218,7 +218,10 @@ async fn invoke(
     };
     let mut response = match found.url.invoke_mode {
         InvokeMode::Buffered => whole(door, found, asked).await.map(Outgoing::from),
-        InvokeMode::ResponseStream => streamed::answer(door, found, asked).await,
+        // Apart: others need not carry its future along.
+        InvokeMode::ResponseStream => {
+            Box::pin(streamed::answer(door, found, asked, request.body.clone())).await
+        }
     };
     put(
         &mut response,

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
@@ -151,19 +151,29 @@ fn render_streamed(prelude: &[u8], body: &[u8]) -> Result<Response<Bytes>, Unusa
     Ok(response)
 }
 
-/// The head of a response of which this has come so far, and what of its body came with it; none while the prelude goes
-/// on.
-pub(crate) fn begun(so_far: &[u8]) -> Result<Option<Response<Bytes>>, Unusable> {
-    let end = so_far.iter().position(|byte| *byte == 0);
-    if end.unwrap_or(so_far.len()) > PRELUDE_BYTES_MAX {
-        return Err(Unusable::Prelude);
-    }
-    match end {
-        Some(end) if so_far.len() >= end + PRELUDE_END.len() => {
-            let (prelude, body) = split_prelude(so_far).ok_or(Unusable::Prelude)?;
-            render_streamed(prelude, body).map(Some)
+/// A prelude while it comes.
+#[derive(Debug, Default)]
+pub(crate) struct Prelude {
+    so_far: BytesMut,
+    /// Where it ends, as far as is known: no NUL byte stands before.
+    end: usize,
+}
+
+impl Prelude {
+    /// Takes what comes next. Gives the head of the response, and what of its body came with it; none while the prelude
+    /// goes on.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Option<Response<Bytes>>, Unusable> {
+        self.so_far.extend_from_slice(bytes);
+        let rest = &self.so_far[self.end..];
+        self.end += rest.iter().take_while(|byte| **byte != 0).count();
+        if self.end > PRELUDE_BYTES_MAX {
+            return Err(Unusable::Prelude);
         }
-        _ => Ok(None),
+        if self.so_far.len() < self.end + PRELUDE_END.len() {
+            return Ok(None);
+        }
+        let (prelude, body) = split_prelude(&self.so_far).ok_or(Unusable::Prelude)?;
+        render_streamed(prelude, body).map(Some)
     }
 }
 

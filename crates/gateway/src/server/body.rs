@@ -40,6 +40,22 @@ pub(super) struct Buffered {
     pub(super) room: Room,
 }
 
+impl Room {
+    /// The bytes, and slices of them, which keep the share for as long as there are any.
+    pub(super) fn hold(self, bytes: Bytes) -> Bytes {
+        match self.kib {
+            None => bytes,
+            Some(_) => Bytes::from_owner(Buffered { bytes, room: self }),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Buffered {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// What all requests' bodies together may take.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
@@ -231,5 +247,26 @@ async fn drain(mut body: Incoming, pause_max: Duration, bytes_max: usize) {
         if drained > bytes_max {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_given_back_with_the_last_of_its_bytes() {
+        let budget = Budget::new(4 * 1024);
+        let take = || {
+            let mut room = Room::default();
+            budget.extend(&mut room, 4 * 1024).map(|()| room)
+        };
+        let body = take().unwrap().hold(Bytes::from_static(b"a body"));
+        let event = body.slice(2..);
+        drop(body);
+        assert_eq!(take().unwrap_err(), Unread::NoRoom);
+        assert_eq!(event, "body");
+        drop(event);
+        take().unwrap();
     }
 }

@@ -114,14 +114,13 @@ async fn url(
     let request = UrlRequest {
         id,
         head,
-        body: bytes,
+        // An answer that is streamed may be there before its function has done with the event.
+        body: room.hold(bytes),
         peer: peer.address(),
     };
     let gateway = shared.clone();
-    let task = shared.deps.tracker.spawn(async move {
-        let _room = room;
-        urls::handle(&gateway, entry, request).await
-    });
+    let handled = async move { urls::handle(&gateway, entry, request).await };
+    let task = shared.deps.tracker.spawn(handled);
     task.await.unwrap_or_else(|failure| {
         error!(%failure, "a function URL's handler panicked");
         plain(
@@ -360,9 +359,14 @@ fn is_own_host(host: &str, own: &str) -> bool {
 async fn run(
     context: Context,
     operation: Operation,
-    request: wire::Request,
-    room: Room,
+    mut request: wire::Request,
+    mut room: Room,
 ) -> Result<Response<Outgoing>> {
+    if let Operation::Lambda(lambda::generated::Operation::InvokeWithResponseStream) = operation {
+        // Its answer is there before the function has done with the event.
+        let room = std::mem::take(&mut room);
+        request.body = room.hold(std::mem::take(&mut request.body));
+    }
     let tracker = context.deps.tracker.clone();
     // Dropped with this future, which is when the connection ends before the operation does.
     let _left = context.left.clone().drop_guard();

@@ -4,7 +4,7 @@
 //! can only be told by cutting the connection: a body without its end is an error to every client. A function that does not stream
 //! is answered for when it has ended, as through any other URL.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
 use kiln_invoke::{Next, Part, Request, Stream};
 use kiln_types::Outcome;
@@ -12,7 +12,7 @@ use kiln_types::Outcome;
 use super::{Door, Found, refusal, render, unusable};
 use crate::lambda::invocation::start;
 use crate::proxy::response::{
-    PRELUDE_TYPE, Unusable, begun, internal_server_error, plain as plain_head,
+    PRELUDE_TYPE, Prelude, Unusable, internal_server_error, plain as plain_head,
 };
 use crate::server::{CutOff, Outgoing, Streamed};
 
@@ -31,7 +31,23 @@ enum NoHead {
     Failed,
 }
 
-pub(super) async fn answer(door: Door<'_>, found: &Found, asked: Request) -> Response<Outgoing> {
+/// An event, and the body that it was made of: that one's share of what bodies may take is given back when the function has
+/// done with the event.
+struct Event {
+    event: Bytes,
+    _body: Bytes,
+}
+
+pub(super) async fn answer(
+    door: Door<'_>,
+    found: &Found,
+    mut asked: Request,
+    body_of_request: Bytes,
+) -> Response<Outgoing> {
+    asked.payload = Bytes::from_owner(Event {
+        event: asked.payload,
+        _body: body_of_request,
+    });
     let mut stream = match start(door.deps, asked).await {
         Ok(stream) => stream,
         Err(error) => return refusal(found, error).map(Outgoing::from),
@@ -55,6 +71,12 @@ pub(super) async fn answer(door: Door<'_>, found: &Found, asked: Request) -> Res
     }
 }
 
+impl AsRef<[u8]> for Event {
+    fn as_ref(&self) -> &[u8] {
+        &self.event
+    }
+}
+
 impl Begun {
     fn with(response: Response<Bytes>) -> Self {
         let is_over = false;
@@ -64,15 +86,15 @@ impl Begun {
 
 /// The head that the function writes before the body.
 async fn prelude(stream: &mut Stream) -> Result<Begun, NoHead> {
-    let mut so_far = BytesMut::new();
+    let mut prelude = Prelude::default();
     loop {
-        match stream.next().await {
-            Next::Part(Part::Head { .. }) => {}
-            Next::Part(Part::Body(bytes)) => so_far.extend_from_slice(&bytes),
+        let bytes = match stream.next().await {
+            Next::Part(Part::Head { .. }) => continue,
+            Next::Part(Part::Body(bytes)) => bytes,
             Next::End(outcome) if has_failed(&outcome) => return Err(NoHead::Failed),
             Next::End(_) => return Err(NoHead::Unusable(Unusable::Prelude)),
-        }
-        match begun(&so_far) {
+        };
+        match prelude.push(&bytes) {
             Ok(Some(response)) => return Ok(Begun::with(response)),
             Ok(None) => {}
             Err(why) => return Err(NoHead::Unusable(why)),

@@ -4,7 +4,8 @@
 //! is the end, with the error and the log's tail if there are any. An error is the caller's to see there: the status was
 //! sent.
 //!
-//! AWS differs: it slows down what comes after the first 6 MB. A caller who wants the answer of a function that is still
+//! AWS differs: it slows down what comes after the first 6 MB. An error document comes up to its first 256 KiB: clients read no
+//! events of any size. A caller who wants the answer of a function that is still
 //! `Pending` waits for it, two seconds at most.
 
 use base64::Engine as _;
@@ -23,6 +24,9 @@ use crate::lambda::target::Target;
 use crate::proxy::answer::put;
 use crate::server::{CutOff, Outgoing, Streamed};
 use crate::wire::{self, event_stream};
+
+/// How much of an error document is sent. Escaped twice it may be six times as long, and botocore reads events of 24 MB.
+const ERROR_DETAILS_BYTES_MAX: usize = 256 * 1024;
 
 /// The end of a stream.
 #[derive(Debug, Default, Serialize)]
@@ -138,7 +142,9 @@ fn end(report: InvocationReport, events: &mut Vec<u8>) {
         None => chunk(report.payload, events),
         Some(error) => {
             last.error_code = Some(error.as_str().to_owned());
-            last.error_details = Some(String::from_utf8_lossy(&report.payload).into_owned());
+            let details = String::from_utf8_lossy(&report.payload);
+            let end = details.floor_char_boundary(ERROR_DETAILS_BYTES_MAX);
+            last.error_details = Some(details[..end].to_owned());
         }
     }
     complete(&last, events);
@@ -257,6 +263,17 @@ mod tests {
             assert_eq!(end, expected);
         }
         assert!(fixture.invoker.asked.lock().unwrap()[0].wants_log_tail);
+    }
+
+    #[tokio::test]
+    async fn an_end_is_no_longer_than_clients_read() {
+        let fixture = fixture().await;
+        streams(&fixture, &["half"]);
+        let long = "é".repeat(ERROR_DETAILS_BYTES_MAX);
+        fixture.answer(Ok(outcome(InvocationStatus::Error, long)));
+        let (_, end) = read(handle(&fixture.context, input("1")).await.unwrap()).await;
+        let details = end["ErrorDetails"].as_str().unwrap();
+        assert_eq!(details, "é".repeat(ERROR_DETAILS_BYTES_MAX / 2));
     }
 
     #[tokio::test]

@@ -76,6 +76,11 @@ fn a_streamed_result_has_its_head_before_eight_nul_bytes() {
     assert_eq!(Dialect::Url.render(&short).unwrap_err(), Unusable::NotJson);
 }
 
+/// The head of a stream of which this has come.
+fn begun(so_far: &[u8]) -> Result<Option<Response<Bytes>>, Unusable> {
+    Prelude::default().push(so_far)
+}
+
 #[test]
 fn the_head_of_a_stream_may_come_in_any_pieces() {
     let result = [br#"{"statusCode":418}"#, &PRELUDE_END[..], b"tea"].concat();
@@ -88,6 +93,13 @@ fn the_head_of_a_stream_may_come_in_any_pieces() {
         assert_eq!(response.status(), 418);
         assert_eq!(response.body(), &result[head_bytes..end]);
     }
+    let mut prelude = Prelude::default();
+    for byte in &result[..head_bytes - 1] {
+        assert!(prelude.push(&[*byte]).unwrap().is_none());
+    }
+    let response = prelude.push(b"\0tea").unwrap().unwrap();
+    assert_eq!(response.status(), 418);
+    assert_eq!(response.body(), "tea");
 }
 
 #[test]
