@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use kiln_types::{Clock, SystemClock};
@@ -244,30 +244,11 @@ impl Client {
         let origin = self.origin(&call);
         let request = self.request(call)?;
         let exchange = async {
-            let response = self
-                .http
-                .request(request)
-                .await
-                .map_err(|e| transport::unreachable(origin, e))?;
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX)
-                .collect()
-                .await
-                .map_err(|e| anyhow!("read the answer to {operation}: {e}"))?;
-            let body = body.to_bytes();
-            anyhow::Ok(Answer {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            })
+            let response = self.http.request(request).await;
+            let response = response.map_err(|error| transport::unreachable(origin, error))?;
+            whole(operation, response).await
         };
-        let answer = tokio::time::timeout(timeout, exchange).await.map_err(|_| {
-            anyhow!(
-                "{origin} did not answer {operation} within {} s; the server may be overloaded, see its log",
-                timeout.as_secs()
-            )
-        })?;
-        let answer = answer?;
+        let answer = in_time(timeout, origin, operation, exchange).await?;
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -277,22 +258,19 @@ impl Client {
     /// Sends a call whose answer is read while it comes.
     async fn open(&self, call: Call) -> Result<Incoming> {
         let operation = call.operation;
+        let timeout = call.timeout;
         let origin = self.origin(&call);
         let request = self.request(call)?;
-        let response = self.http.request(request).await;
-        let response = response.map_err(|error| transport::unreachable(origin, error))?;
-        let (parts, body) = response.into_parts();
-        if parts.status.is_success() {
-            return Ok(body);
-        }
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|e| anyhow!("read the answer to {operation}: {e}"))?;
-        let answer = Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.to_bytes(),
+        let exchange = async {
+            let response = self.http.request(request).await;
+            let response = response.map_err(|error| transport::unreachable(origin, error))?;
+            if response.status().is_success() {
+                return anyhow::Ok(response.into_body());
+            }
+            let answer = whole(operation, response).await?;
+            Err(Refusal::read(operation, &answer).into())
         };
-        Err(Refusal::read(operation, &answer).into())
+        in_time(timeout, origin, operation, exchange).await
     }
 
     fn request(&self, call: Call) -> Result<Request<Full<Bytes>>> {
@@ -328,6 +306,33 @@ impl Client {
             _ => &self.public,
         }
     }
+}
+
+/// All of an answer.
+async fn whole(operation: &str, response: Response<Incoming>) -> Result<Answer> {
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| anyhow!("read the answer to {operation}: {error}"))?;
+    Ok(Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: body.to_bytes(),
+    })
+}
+
+async fn in_time<T>(
+    timeout: Duration,
+    origin: &Origin,
+    operation: &str,
+    exchange: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let done = tokio::time::timeout(timeout, exchange).await;
+    done.unwrap_or_else(|_| {
+        Err(anyhow!(
+            "{origin} did not answer {operation} within {} s; the server may be overloaded, see its log",
+            timeout.as_secs()
+        ))
+    })
 }
 
 /// A name, ARN or value as one path segment or query value.

@@ -233,7 +233,7 @@ impl Client {
             encode(invoke.name)
         );
         let call = invocation("InvokeWithResponseStream", path, invoke);
-        Ok(Streamed::new(self.open(call).await?))
+        Ok(Streamed::new(self.open(call).await?, INVOKE_TIMEOUT))
     }
 
     /// `GetFunctionUrlConfig`; none when the function has no URL.

@@ -1,5 +1,7 @@
 //! The answer of a function, read while it is made: events in AWS's framing.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow, ensure};
 use aws_smithy_eventstream::frame::read_message_from;
 use aws_smithy_types::event_stream::Message;
@@ -17,6 +19,8 @@ const LENGTH_BYTES: usize = 4;
 pub(crate) struct Streamed {
     body: Incoming,
     received: BytesMut,
+    /// How long it may pause.
+    pause_max: Duration,
 }
 
 /// What comes of it.
@@ -39,10 +43,11 @@ pub(crate) struct Complete {
 }
 
 impl Streamed {
-    pub(super) fn new(body: Incoming) -> Self {
+    pub(super) fn new(body: Incoming, pause_max: Duration) -> Self {
         Self {
             body,
             received: BytesMut::new(),
+            pause_max,
         }
     }
 
@@ -54,7 +59,11 @@ impl Streamed {
                     return Ok(event);
                 }
             }
-            let frame = self.body.frame().await;
+            let frame = tokio::time::timeout(self.pause_max, self.body.frame()).await;
+            let frame = frame.map_err(|_| {
+                let secs = self.pause_max.as_secs();
+                anyhow!("nothing more came of the answer for {secs} s; see the server's log")
+            })?;
             let frame = frame.ok_or_else(|| anyhow!("the answer ended before its end"))?;
             let frame = frame.context("read the answer of the function")?;
             if let Some(bytes) = frame.data_ref() {
