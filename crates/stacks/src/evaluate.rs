@@ -6,6 +6,7 @@
 
 mod cidr;
 mod conditional;
+mod lists;
 pub(crate) mod sub;
 mod walk;
 
@@ -21,6 +22,7 @@ use crate::template::Template;
 use crate::values::{Pseudo, Values};
 
 pub(crate) use conditional::Conditional;
+pub(crate) use walk::cost_of;
 use walk::{Got, Walk};
 
 /// What is known of resources and of other stacks.

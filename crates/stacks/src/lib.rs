@@ -1,4 +1,4 @@
-//! What CloudFormation's templates mean, with the SAM transform: a text is read ([`document`]), transformed, checked
+//! What CloudFormation's templates mean, with the SAM transform: a text is read ([`document`]), transformed ([`sam`]), checked
 //! ([`Template`]), evaluated ([`Evaluator`]) and planned ([`Plan`]).
 //!
 //! Everything here is a function of its arguments. Who calls brings the parameters ([`Values`]), the surroundings
@@ -18,6 +18,7 @@ mod graph;
 pub mod limits;
 mod plan;
 mod references;
+pub mod sam;
 mod template;
 mod values;
 

@@ -27,3 +27,5 @@ pub(crate) const DOCUMENT_COST_MAX: usize = 4_000_000;
 pub(crate) const EVALUATION_COST_MAX: usize = 2_000_000;
 /// Networks that one `Fn::Cidr` makes (AWS: 256).
 pub(crate) const CIDRS_MAX: u32 = 256;
+/// The same of what the SAM transform makes: `Globals` and filters are written out for each that has them.
+pub(crate) const TRANSFORM_COST_MAX: usize = 12_000_000;

@@ -58,6 +58,8 @@ struct Reader {
     anchors: HashMap<usize, Anchored>,
     root: Option<Node>,
     cost: usize,
+    /// Lists and maps that what comes next is inside of, those of short forms among them.
+    depth: usize,
     documents: usize,
 }
 
@@ -67,6 +69,7 @@ struct Open {
     place: Place,
     anchor: usize,
     tag: Option<String>,
+    depth: usize,
 }
 
 enum Holds {
@@ -100,6 +103,8 @@ impl Reader {
                 if tag.is_none() && self.takes_key(&text, is_plain, at) {
                     return Ok(());
                 }
+                // `!GetAtt A.b` is a map and a list.
+                self.refuse_deeper(if tag.is_some() { 2 } else { 0 }, at)?;
                 let node = scalar_of(&text, is_plain, tag.as_deref(), at)?;
                 self.pay(1 + text.len(), at)?;
                 self.remember(anchor, &node);
@@ -146,9 +151,6 @@ impl Reader {
         place: Place,
     ) -> Result<(), Error> {
         self.pay(1, place)?;
-        if self.open.len() >= DEPTH_MAX {
-            return Err(too_deep(place));
-        }
         let is_list = matches!(holds, Holds::List(_));
         let tag = match tag {
             None => None,
@@ -158,11 +160,15 @@ impl Reader {
             },
             Some(tag) => Some(function(tag, place)?),
         };
+        let depth = 1 + usize::from(tag.is_some());
+        self.refuse_deeper(depth, place)?;
+        self.depth += depth;
         self.open.push(Open {
             holds,
             place,
             anchor,
             tag,
+            depth,
         });
         Ok(())
     }
@@ -171,6 +177,7 @@ impl Reader {
         let Some(open) = self.open.pop() else {
             return Err(refused("an end without a beginning", at));
         };
+        self.depth -= open.depth;
         let value = match open.holds {
             Holds::List(list) => Value::List(list),
             Holds::Map {
@@ -197,12 +204,21 @@ impl Reader {
         let Some(known) = self.anchors.get(&anchor) else {
             return Err(refused("an alias inside of what it stands for", at));
         };
-        if self.open.len() + known.depth > DEPTH_MAX {
-            return Err(too_deep(at));
-        }
-        let (node, cost) = (known.node.clone(), known.cost);
+        let (cost, depth) = (known.cost, known.depth);
+        self.refuse_deeper(depth, at)?;
         self.pay(cost, at)?;
-        self.put(node, at)
+        match self.anchors.get(&anchor).map(|known| known.node.clone()) {
+            Some(node) => self.put(node, at),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse_deeper(&self, depth: usize, at: Place) -> Result<(), Error> {
+        if self.depth + depth <= DEPTH_MAX {
+            return Ok(());
+        }
+        let what = format!("more than {DEPTH_MAX} lists and maps inside each other");
+        Err(refused(&what, at))
     }
 
     /// Puts a finished value where it belongs: into what is open, or as the document itself.
@@ -320,8 +336,7 @@ fn merge(map: &mut Map, node: Node) -> Result<(), Error> {
     Ok(())
 }
 
-/// Values and bytes of a node, and how many lists and maps are inside each other. Nodes are no deeper than
-/// [`DEPTH_MAX`] and the maps of their short forms.
+/// Values and bytes of a node, and how many lists and maps are inside each other.
 fn measure(node: &Node) -> (usize, usize) {
     match &node.value {
         Value::List(list) => list.iter().map(measure).fold((1, 1), outer),
@@ -348,11 +363,6 @@ fn place(marker: Marker) -> Place {
 
 fn refused(reason: &str, at: Place) -> Error {
     not_well_formed("YAML", reason, at)
-}
-
-fn too_deep(at: Place) -> Error {
-    let what = format!("more than {DEPTH_MAX} lists and maps inside each other");
-    refused(&what, at)
 }
 
 fn unknown_tag(tag: &Tag, at: Place) -> Error {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use super::sub::{self, Part};
-use super::{Answer, Lookup, cidr};
+use super::{Answer, Lookup, lists};
 use crate::check::{in_conditions, no_condition, no_mapping, unresolved};
 use crate::document::{Node, Place, Value};
 use crate::error::{Error, Kind};
@@ -152,7 +152,10 @@ impl<'a> Walk<'a> {
                 Ok(Json::from(walk.pseudo.zones.clone()))
             }),
             "Fn::Join" | "Fn::Split" | "Fn::Select" | "Fn::Cidr" => match self.list(list)? {
-                Got::Value(Json::Array(arguments)) => self.of_list(name, &arguments),
+                Got::Value(Json::Array(arguments)) => {
+                    let made = lists::call(name, &arguments)?;
+                    self.made(made)
+                }
                 got => Ok(got),
             },
             "Fn::Length" | "Fn::ToJsonString" => {
@@ -402,67 +405,6 @@ impl<'a> Walk<'a> {
         found.map(Json::String).ok_or_else(missing)
     }
 
-    fn of_list(&mut self, name: &str, arguments: &[Json]) -> Result<Got, Error> {
-        let text = |at: usize| arguments.get(at).and_then(text_of);
-        let number = |at: usize| text(at).and_then(|text| text.trim().parse::<u32>().ok());
-        let list = arguments.get(1).and_then(Json::as_array);
-        let made = match name {
-            "Fn::Join" => {
-                let wrong = || {
-                    Error::evaluation(
-                        "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined \
-                         or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
-                    )
-                };
-                let texts: Option<Vec<String>> =
-                    list.and_then(|list| list.iter().map(text_of).collect());
-                match (texts, arguments) {
-                    (Some(texts), [Json::String(delimiter), _]) => {
-                        self.pay(delimiter.len().saturating_mul(texts.len()))?;
-                        Json::String(texts.join(delimiter))
-                    }
-                    _ => return Err(wrong()),
-                }
-            }
-            "Fn::Split" => match (arguments, text(1)) {
-                ([Json::String(delimiter), _], Some(text)) if !delimiter.is_empty() => {
-                    text.split(delimiter.as_str()).collect::<Vec<_>>().into()
-                }
-                _ => {
-                    return Err(Error::evaluation(
-                        "every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split \
-                         or a function that returns a string to be split.",
-                    ));
-                }
-            },
-            "Fn::Select" => {
-                let (Some(index), Some(list), 2) = (number(0), list, arguments.len()) else {
-                    return Err(Error::evaluation(
-                        "Fn::Select requires a list argument with two elements: an integer index and a list",
-                    ));
-                };
-                let missing = || {
-                    Error::evaluation(format!(
-                        "Fn::Select cannot select nonexistent value at index {index}"
-                    ))
-                };
-                list.get(index as usize).cloned().ok_or_else(missing)?
-            }
-            _ => {
-                let bits = number(2).or((arguments.len() == 2).then_some(8));
-                let (Some(block), Some(count), Some(bits)) = (text(0), number(1), bits) else {
-                    return Err(Error::evaluation(
-                        "Fn::Cidr requires a network, a count and a number of bits",
-                    ));
-                };
-                cidr::cut(&block, count, bits)
-                    .map_err(Error::evaluation)?
-                    .into()
-            }
-        };
-        self.made(made)
-    }
-
     fn made(&mut self, value: Json) -> Result<Got, Error> {
         self.pay(cost_of(&value))?;
         Ok(Got::Value(value))
@@ -491,7 +433,8 @@ pub(super) fn text_of(value: &Json) -> Option<String> {
     }
 }
 
-fn cost_of(value: &Json) -> usize {
+/// Values and bytes of a value.
+pub(crate) fn cost_of(value: &Json) -> usize {
     match value {
         Json::String(text) => 1 + text.len(),
         Json::Array(list) => 1 + list.iter().map(cost_of).sum::<usize>(),

@@ -1,12 +1,17 @@
 //! Parameters of a template: what they are and what values they take.
 
-use fancy_regex::RegexBuilder;
+use fancy_regex::{Regex, RegexBuilder};
 
 use crate::document::{Node, Value};
 use crate::error::{Error, Kind};
 
 /// Steps that a pattern with look-around may take: it comes from outside, and so does what it is matched with.
-const PATTERN_STEPS_MAX: usize = 100_000;
+const PATTERN_STEPS_MAX: usize = 5_000;
+/// Bytes of a pattern, and of the memory that it is compiled to.
+const PATTERN_BYTES_MAX: usize = 4_096;
+const COMPILED_BYTES_MAX: usize = 1 << 20;
+/// Elements of a list that are matched with a pattern.
+const MATCHED_ELEMENTS_MAX: usize = 100;
 
 /// One of `Parameters`.
 #[derive(Debug, Clone)]
@@ -160,12 +165,22 @@ impl Parameter {
             let what = format!("Parameter '{name}' must contain at most {max} bytes");
             return Err(Error::new(Kind::Parameter, what));
         }
+        let pattern = self.pattern(name)?;
         let failed = match self.kind {
-            ParameterType::List | ParameterType::NumberList => elements(value)
-                .iter()
-                .find_map(|element| self.failed(name, element).transpose()),
+            ParameterType::List | ParameterType::NumberList => {
+                let elements = elements(value);
+                if pattern.is_some() && elements.len() > MATCHED_ELEMENTS_MAX {
+                    let what = format!(
+                        "Parameter '{name}' has an AllowedPattern and must have at most {MATCHED_ELEMENTS_MAX} elements"
+                    );
+                    return Err(Error::new(Kind::Parameter, what));
+                }
+                elements
+                    .iter()
+                    .find_map(|element| self.failed(name, element, pattern.as_ref()).transpose())
+            }
             ParameterType::Text | ParameterType::Number | ParameterType::Stored { .. } => {
-                self.failed(name, value).transpose()
+                self.failed(name, value, pattern.as_ref()).transpose()
             }
         };
         let Some(failed) = failed.transpose()? else {
@@ -179,7 +194,12 @@ impl Parameter {
     }
 
     /// What one value, or one of a list, fails.
-    fn failed(&self, name: &str, value: &str) -> Result<Option<String>, Error> {
+    fn failed(
+        &self,
+        name: &str,
+        value: &str,
+        pattern: Option<&Regex>,
+    ) -> Result<Option<String>, Error> {
         if matches!(self.kind, ParameterType::Number | ParameterType::NumberList) {
             let number = value
                 .trim()
@@ -217,30 +237,38 @@ impl Parameter {
                 "Parameter '{name}' must contain at most {max} characters"
             )));
         }
-        self.failed_pattern(name, value)
+        match pattern.map(|pattern| pattern.is_match(value)) {
+            None | Some(Ok(true)) => Ok(None),
+            Some(Ok(false)) => {
+                let pattern = self.allowed_pattern.as_deref().unwrap_or_default();
+                Ok(Some(format!(
+                    "Parameter '{name}' must match pattern {pattern}"
+                )))
+            }
+            Some(Err(_)) => Err(self.refused_pattern(name)),
+        }
     }
 
     /// AWS takes Java's regular expressions and matches the whole value.
-    fn failed_pattern(&self, name: &str, value: &str) -> Result<Option<String>, Error> {
+    fn pattern(&self, name: &str) -> Result<Option<Regex>, Error> {
         let Some(pattern) = &self.allowed_pattern else {
             return Ok(None);
         };
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return Err(self.refused_pattern(name));
+        }
         let built = RegexBuilder::new(&format!("^(?:{pattern})$"))
             .backtrack_limit(PATTERN_STEPS_MAX)
+            .delegate_size_limit(COMPILED_BYTES_MAX)
             .build();
-        let matched = built.and_then(|regex| regex.is_match(value));
-        match matched {
-            Ok(true) => Ok(None),
-            Ok(false) => Ok(Some(format!(
-                "Parameter '{name}' must match pattern {pattern}"
-            ))),
-            Err(_) => {
-                let what = format!(
-                    "AllowedPattern of parameter {name} is not a valid or too costly regular expression: {pattern}"
-                );
-                Err(Error::format(what))
-            }
-        }
+        built.map(Some).map_err(|_| self.refused_pattern(name))
+    }
+
+    fn refused_pattern(&self, name: &str) -> Error {
+        let pattern = self.allowed_pattern.as_deref().unwrap_or_default();
+        Error::format(format!(
+            "AllowedPattern of parameter {name} is not a valid or too costly regular expression: {pattern}"
+        ))
     }
 }
 
