@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
+use kiln_stacks::openapi::HttpApi;
 use kiln_stacks::{
     Answer, Evaluator, Lookup, Plan, Progress, Pseudo, Template, Values, document, parameters, sam,
 };
@@ -31,6 +32,7 @@ pub(crate) fn template(data: &[u8]) {
         return;
     };
     let json = document.to_json();
+    let _ = HttpApi::read(&json);
     if json.is_object() {
         let again = document::read(&json.to_string()).expect("it is JSON, no deeper than before");
         assert_eq!(again.to_json(), json);

@@ -16,6 +16,7 @@ mod error;
 mod evaluate;
 mod graph;
 pub mod limits;
+pub mod openapi;
 mod plan;
 mod references;
 pub mod sam;
@@ -28,7 +29,7 @@ pub use plan::{
     Action, Change, Difference, Existing, Plan, Progress, Replacement, Step, Task, is_supported,
 };
 pub use template::{
-    DeletionPolicy, LANGUAGE_EXTENSIONS, Output, Parameter, ParameterType, Resource, Rule,
-    SERVERLESS, Template, parameters, transforms,
+    Capabilities, DeletionPolicy, LANGUAGE_EXTENSIONS, Output, Parameter, ParameterType, Resource,
+    Rule, SERVERLESS, Template, parameters, transforms,
 };
 pub use values::{Pseudo, Values, check_rules};

@@ -1,5 +1,6 @@
 //! A template: its sections, read out of a document and checked as far as that goes without parameters.
 
+mod capabilities;
 mod parameter;
 mod resource;
 
@@ -12,6 +13,7 @@ use crate::limits::{
     PARAMETERS_MAX, RESOURCES_MAX,
 };
 
+pub use capabilities::Capabilities;
 pub(crate) use parameter::elements;
 pub use parameter::{Parameter, ParameterType};
 pub use resource::{DeletionPolicy, Output, Resource};

@@ -170,11 +170,6 @@ impl Values {
             Json::from(text)
         })
     }
-
-    /// Whether there is such a parameter.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.values.contains_key(name)
-    }
 }
 
 /// Asks every rule of a template whether the parameters fulfil it.

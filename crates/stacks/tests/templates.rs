@@ -6,6 +6,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use kiln_stacks::document::{self, Node};
+use kiln_stacks::openapi::HttpApi;
 use kiln_stacks::{
     Action, Answer, Evaluator, Existing, Lookup, Plan, Progress, Pseudo, Step, Task, Template,
     Values, parameters, sam,
@@ -57,7 +58,7 @@ fn text(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/templates")
         .join(name);
-    std::fs::read_to_string(path).unwrap()
+    std::fs::read_to_string(path).expect("the template is as the test wants it")
 }
 
 fn given(document: &Node, given: &[(&str, &str)]) -> Values {
@@ -65,13 +66,20 @@ fn given(document: &Node, given: &[(&str, &str)]) -> Values {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    Values::check(&parameters(document).unwrap(), &given).unwrap()
+    Values::check(
+        &parameters(document).expect("the template is as the test wants it"),
+        &given,
+    )
+    .expect("the template is as the test wants it")
 }
 
 fn transformed(name: &str) -> (Node, Values) {
-    let document = document::read(&text(name)).unwrap();
+    let document = document::read(&text(name)).expect("the template is as the test wants it");
     let values = given(&document, &[]);
-    (sam::transform(&document, &values).unwrap(), values)
+    (
+        sam::transform(&document, &values).expect("the template is as the test wants it"),
+        values,
+    )
 }
 
 /// Does the first part of a plan as it says, and gives what the stack has then.
@@ -82,15 +90,19 @@ fn run(
     before: &IndexMap<String, Existing>,
 ) -> (Plan, IndexMap<String, Existing>) {
     let pseudo = pseudo();
-    let evaluator = Evaluator::new(template, values, &pseudo).unwrap();
-    let plan = Plan::new(template, &evaluator, before, cloud).unwrap();
+    let evaluator =
+        Evaluator::new(template, values, &pseudo).expect("the template is as the test wants it");
+    let plan = Plan::new(template, &evaluator, before, cloud)
+        .expect("the template is as the test wants it");
     let waits_for: BTreeMap<&str, Vec<&str>> = evaluator.waits_for().collect();
     let mut existing = before.clone();
     let mut progress = Progress::new(&plan.work);
     while !progress.is_over() {
         for at in progress.begin() {
             let step = &plan.work[at];
-            let properties = evaluator.properties(&step.logical_id, cloud).unwrap();
+            let properties = evaluator
+                .properties(&step.logical_id, cloud)
+                .expect("the template is as the test wants it");
             assert!(
                 properties.open.is_empty(),
                 "{step:?} was begun before {:?}",
@@ -170,6 +182,32 @@ fn sams_own_translator_makes_the_same() {
             );
         }
         assert_eq!(ours["Outputs"], theirs["Outputs"]);
+    }
+}
+
+#[test]
+fn what_becomes_of_an_api_can_be_read() {
+    for (name, api, routes) in [
+        ("hello.yaml", "ServerlessRestApi", &["GET /hello"][..]),
+        (
+            "orders.yaml",
+            "ServerlessHttpApi",
+            &["$default", "GET /orders/{id}", "POST /settle"][..],
+        ),
+        (
+            "web.yaml",
+            "Public",
+            &["ANY /files/{proxy+}", "GET /page/"][..],
+        ),
+    ] {
+        let (document, values) = transformed(name);
+        let template = Template::of(&document).unwrap();
+        let mut cloud = Cloud::default();
+        let (_, existing) = run(&template, &values, &mut cloud, &IndexMap::new());
+        let read = HttpApi::read(&existing[api].properties["Body"]).unwrap();
+        let mut keys: Vec<&str> = read.routes.iter().map(|route| route.key.as_str()).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, routes);
     }
 }
 

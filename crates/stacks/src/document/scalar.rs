@@ -52,8 +52,10 @@ pub(super) fn number(text: &str) -> Json {
     let is_whole = bare
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'-');
-    match bare.parse::<f64>() {
-        Ok(number) if !is_whole && Json::from(number).to_string() == bare => Json::from(number),
+    let number = bare.parse::<f64>().ok().map(Json::from);
+    let written = number.as_ref().map(Json::to_string);
+    match number {
+        Some(number) if !is_whole && written.as_deref() == Some(bare) => number,
         _ => Json::String(text.to_owned()),
     }
 }

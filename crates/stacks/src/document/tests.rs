@@ -170,7 +170,6 @@ fn what_is_not_well_formed_is_refused_with_its_place() {
         "a: !!map x",
         "<<: 5",
         "a: b: c",
-        "\t- x",
     ] {
         let error = read(text).unwrap_err();
         assert_eq!(error.kind(), Kind::Text, "{text}");

@@ -19,11 +19,7 @@ const KINDS: &[Row] = &[
     ),
     // What the CDK says of itself in every stack: there is nothing to make.
     ("AWS::CDK::Metadata", &[], None),
-    (
-        "AWS::Events::EventBus",
-        &["Name", "EventSourceName"],
-        Some("Name"),
-    ),
+    ("AWS::Events::EventBus", &["Name"], Some("Name")),
     ("AWS::Events::Rule", &["Name", "EventBusName"], Some("Name")),
     (
         "AWS::IAM::ManagedPolicy",
@@ -93,7 +89,13 @@ const KINDS: &[Row] = &[
     ),
     (
         "AWS::Lambda::Version",
-        &["CodeSha256", "Description", "FunctionName", "RuntimePolicy"],
+        &[
+            "CodeSha256",
+            "Description",
+            "FunctionName",
+            "ProvisionedConcurrencyConfig",
+            "RuntimePolicy",
+        ],
         None,
     ),
     (
@@ -101,7 +103,11 @@ const KINDS: &[Row] = &[
         &["LogGroupName"],
         Some("LogGroupName"),
     ),
-    ("AWS::S3::Bucket", &["BucketName"], Some("BucketName")),
+    (
+        "AWS::S3::Bucket",
+        &["BucketName", "BucketNamePrefix", "BucketNamespace"],
+        Some("BucketName"),
+    ),
     ("AWS::S3::BucketPolicy", &["Bucket"], None),
     (
         "AWS::SNS::Subscription",

@@ -121,11 +121,11 @@ fn a_new_stack_is_created_in_order() {
 
 #[test]
 fn the_same_template_changes_nothing() {
-    let plan = plan(APP, &made(APP)).unwrap();
-    assert!(plan.is_empty(), "{plan:?}");
+    let same = plan(APP, &made(APP)).unwrap();
+    assert!(same.is_empty(), "{same:?}");
     // What is written as a text is the number that it was.
     assert!(
-        super::tests::plan(&APP.replace("128", "'128'"), &made(APP))
+        plan(&APP.replace("128", "'128'"), &made(APP))
             .unwrap()
             .is_empty()
     );
@@ -269,7 +269,7 @@ fn a_rollback_undoes_what_was_begun_the_last_first() {
         [
             "Remove T after []",
             "Restore Url after []",
-            "Restore F after [\"Url\", \"T\"]",
+            "Restore F after [\"T\", \"Url\"]",
             "RemoveReplacement Role after [\"F\"]",
         ]
     );

@@ -16,8 +16,6 @@ const TARGET_ID_MAX: usize = 64;
 pub(super) struct Event<'a> {
     of: &'a Macro<'a>,
     pub(super) target: &'a Target,
-    /// Its name in the template, for errors.
-    pub(super) name: &'a str,
     /// The logical id of what it becomes.
     logical_id: String,
     properties: &'a JsonMap<String, Json>,
@@ -36,6 +34,14 @@ pub(super) fn transform(
         Some(Json::Object(events)) => events,
         Some(_) => return Err("Events should be a map.".to_owned()),
     };
+    // In SAM's order: the path that is for everything comes before the others.
+    let mut events: Vec<(&String, &Json)> = events.iter().collect();
+    events.sort_by_key(|(name, event)| {
+        let path = event.pointer("/Properties/Path").and_then(Json::as_str);
+        let is_of_api = event.get("Type").is_some_and(|kind| kind == "HttpApi");
+        let default = if is_of_api { "$default" } else { name };
+        path.unwrap_or(default).to_owned()
+    });
     for (name, event) in events {
         let refused = |reason: &str| format!("Event with id [{name}] is invalid. {reason}");
         let kind = event.get("Type").and_then(Json::as_str).unwrap_or_default();
@@ -46,7 +52,6 @@ pub(super) fn transform(
         let event = Event {
             of,
             target,
-            name,
             logical_id: format!("{}{name}", of.name),
             properties,
         };
@@ -430,11 +435,14 @@ impl Event<'_> {
         if let Some(filter) = self.get("Filter") {
             configuration["Filter"] = filter.clone();
         }
+        self.if_there(configuration)
+    }
+
+    /// A value that is there if the function is.
+    pub(super) fn if_there(&self, value: Json) -> Json {
         match self.of.attributes.get("Condition") {
-            Some(condition) => {
-                json!({"Fn::If": [condition, configuration, {"Ref": "AWS::NoValue"}]})
-            }
-            None => configuration,
+            Some(condition) => json!({"Fn::If": [condition, value, {"Ref": "AWS::NoValue"}]}),
+            None => value,
         }
     }
 }

@@ -25,6 +25,14 @@ pub(super) struct Api {
     is_rest: bool,
 }
 
+/// Where a route goes.
+struct Route<'a> {
+    logical_id: &'a str,
+    path: &'a str,
+    method: &'a str,
+    is_rest: bool,
+}
+
 /// Begins an API of the template.
 pub(super) fn open(of: &Macro<'_>, made: &mut Made) -> Result<(), Reason> {
     let is_rest = of.kind == "Api";
@@ -97,11 +105,14 @@ pub(super) fn route(event: &Event<'_>, made: &mut Made) -> Result<(), Reason> {
         None => IMPLICIT.to_owned(),
         Some(id) => api_of(id, "ApiId", made)?,
     };
-    let has_default = made.apis.get(&logical_id).is_some_and(|api| {
-        api.paths
-            .get(DEFAULT)
-            .is_some_and(|path| path.to_string().contains(&event.target.variable()))
-    });
+    // SAM gives no second permission to a function that has them all; it does not look for aliases.
+    let function = event.target.variable();
+    let has_default = function.ends_with(".Arn}")
+        && made
+            .apis
+            .get(&logical_id)
+            .and_then(|api| api.paths.get(DEFAULT))
+            .is_some_and(|operations| operations.to_string().contains(&function));
     let security = event.get("Auth");
     let properties = match made.apis.get(&logical_id) {
         Some(api) => &api.properties,
@@ -123,7 +134,13 @@ pub(super) fn route(event: &Event<'_>, made: &mut Made) -> Result<(), Reason> {
     if let Some(security) = authorized {
         operation["security"] = json!([security]);
     }
-    add_operation(&logical_id, path, &method, operation, false, made)?;
+    let route = Route {
+        logical_id: &logical_id,
+        path,
+        method: &method,
+        is_rest: false,
+    };
+    add_operation(event, &route, operation, made)?;
     if path != DEFAULT && has_default {
         return Ok(());
     }
@@ -158,7 +175,13 @@ pub(super) fn rest_route(event: &Event<'_>, made: &mut Made) -> Result<(), Reaso
     };
     let operation =
         json!({"x-amazon-apigateway-integration": integration(event, "1.0"), "responses": {}});
-    add_operation(&logical_id, path, &method, operation, true, made)?;
+    let route = Route {
+        logical_id: &logical_id,
+        path,
+        method: &method,
+        is_rest: true,
+    };
+    add_operation(event, &route, operation, made)?;
     let stage = made
         .apis
         .get(&logical_id)
@@ -291,13 +314,17 @@ fn stage(of: &Macro<'_>, tags: &JsonMap<String, Json>, made: &mut Made) {
 
 /// Puts an operation where the API has none.
 fn add_operation(
-    logical_id: &str,
-    path: &str,
-    method: &str,
+    event: &Event<'_>,
+    route: &Route<'_>,
     mut operation: Json,
-    is_rest: bool,
     made: &mut Made,
 ) -> Result<(), Reason> {
+    let Route {
+        logical_id,
+        path,
+        method,
+        is_rest,
+    } = *route;
     made.pay(cost_of(&operation))?;
     if !made.apis.contains_key(logical_id) {
         let properties = match is_rest {
@@ -341,7 +368,7 @@ fn add_operation(
             "API method '{method}' defined multiple times for path '{path}'."
         ));
     }
-    operations.insert(name.to_owned(), operation);
+    operations.insert(name.to_owned(), event.if_there(operation));
     Ok(())
 }
 

@@ -57,6 +57,23 @@ fn events_of_rest_apis_become_an_http_api() {
 }
 
 #[test]
+fn the_routes_of_a_function_that_there_may_not_be_may_not_be() {
+    let made = transformed(&format!(
+        "Transform: {SERVERLESS}\nConditions: {{C: !Equals [a, a]}}\nResources: {{F: {{Type: AWS::Serverless::Function, Condition: C, Properties: {{Handler: a.b, Runtime: python3.12, \
+         CodeUri: s3://b/k, Events: {{E: {{Type: HttpApi, Properties: {{Path: /x, Method: get}}}}}}}}}}}}"
+    ))
+    .unwrap();
+    assert_eq!(made["Resources"]["FRole"]["Condition"], "C");
+    assert_eq!(made["Resources"]["FEPermission"]["Condition"], "C");
+    let route = &made["Resources"]["ServerlessHttpApi"]["Properties"]["Body"]["paths"]["/x"]["get"]
+        ["Fn::If"];
+    assert_eq!(
+        (&route[0], &route[2]),
+        (&json!("C"), &json!({"Ref": "AWS::NoValue"}))
+    );
+}
+
+#[test]
 fn an_authorizer_of_all_apis_is_never_passed_over() {
     let text = |globals: &str, kind: &str| {
         format!(

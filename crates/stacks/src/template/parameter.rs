@@ -55,7 +55,7 @@ impl ParameterType {
         let is_of_aws = |name: &str| {
             let mut parts = name.split("::");
             parts.next() == Some("AWS")
-                && parts.clone().count() == 2
+                && parts.clone().count() == 3
                 && parts.all(|part| {
                     !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
                 })

@@ -168,3 +168,26 @@ fn an_error_knows_its_place() {
     let error = Template::read("Resources:\n  Q:\n    Typo: x\n").unwrap_err();
     assert_eq!(error.place().unwrap().line, 3);
 }
+
+#[test]
+fn what_gives_rights_takes_a_capability() {
+    let capabilities = |resources: &str| {
+        Template::read(&format!("Resources: {resources}"))
+            .unwrap()
+            .capabilities()
+    };
+    assert_eq!(
+        capabilities("{Q: {Type: AWS::SQS::Queue}}"),
+        Capabilities::default()
+    );
+    let role = capabilities("{R: {Type: AWS::IAM::Role}, P: {Type: AWS::IAM::Policy}}");
+    assert_eq!(role.names, ["CAPABILITY_IAM"]);
+    assert_eq!(
+        role.reason.unwrap(),
+        "The following resource(s) require capabilities: [AWS::IAM::Role, AWS::IAM::Policy]"
+    );
+    assert_eq!(
+        capabilities("{R: {Type: AWS::IAM::Role, Properties: {RoleName: x}}}").names,
+        ["CAPABILITY_NAMED_IAM"]
+    );
+}
