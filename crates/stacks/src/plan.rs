@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::error::{Error, Kind, listed};
-use crate::evaluate::{Answer, Evaluator, Lookup};
+use crate::evaluate::{Answer, Evaluator, Lookup, Properties};
 use crate::template::{DeletionPolicy, Template};
 
 pub use difference::{Difference, Replacement};
@@ -109,6 +109,19 @@ pub struct Plan {
     pub work: Vec<Step>,
     /// The second part: what is removed.
     pub cleanup: Vec<Step>,
+    /// What stays even if the operation that made it is undone.
+    retained: BTreeSet<String>,
+}
+
+impl Existing {
+    /// What becomes of it when it is to have these properties. A plan has asked already; where it said
+    /// [`Replacement::Perhaps`], whoever does the step asks again, once everything is known.
+    ///
+    /// # Errors
+    /// It has a name of its own, is to keep it, and must be replaced.
+    pub fn action(&self, properties: &Properties) -> Result<Action, Error> {
+        difference::between(self, properties)
+    }
 }
 
 impl Plan {
@@ -135,7 +148,7 @@ impl Plan {
             let properties = evaluator.properties(logical_id, &known)?;
             let action = match existing.get(*logical_id) {
                 None => Action::Create,
-                Some(existing) => difference::between(&existing.kind, existing, &properties)?,
+                Some(existing) => existing.action(&properties)?,
             };
             let moves = match &action {
                 Action::Create => true,
@@ -151,9 +164,10 @@ impl Plan {
             changes: changes(template, actions, existing),
             work: Vec::new(),
             cleanup: Vec::new(),
+            retained: retained(template),
         };
         plan.work = plan.work(&order, evaluator);
-        plan.cleanup = plan.cleanup(template, existing);
+        plan.cleanup = plan.cleanup(template, existing, &BTreeSet::new());
         Ok(plan)
     }
 
@@ -162,12 +176,14 @@ impl Plan {
         self.work.is_empty() && self.cleanup.is_empty()
     }
 
-    /// How those steps of the first part that were begun are undone, the last first. What is removed twice or was
-    /// never made is for whoever removes it to bear.
-    pub fn rollback(&self, begun: &BTreeSet<usize>) -> Vec<Step> {
-        let undone = |task: Task| match task {
+    /// How those steps of the first part that were begun are undone, the last first; `replaced` are those of which only the
+    /// work itself found that another must take their place. What was never made is for whoever removes it to bear.
+    pub fn rollback(&self, begun: &BTreeSet<usize>, replaced: &BTreeSet<String>) -> Vec<Step> {
+        let undone = |step: &Step| match step.task {
+            Task::Create if self.retained.contains(&step.logical_id) => Task::LetGo,
             Task::Create => Task::Remove,
             Task::Replace => Task::RemoveReplacement,
+            _ if replaced.contains(&step.logical_id) => Task::RemoveReplacement,
             _ => Task::Restore,
         };
         let begun: Vec<usize> = begun
@@ -183,7 +199,7 @@ impl Plan {
             let after: Vec<&str> = after
                 .map(|later| self.work[*later].logical_id.as_str())
                 .collect();
-            (step.logical_id.as_str(), undone(step.task), after)
+            (step.logical_id.as_str(), undone(step), after)
         });
         steps(tasks.collect())
     }
@@ -226,15 +242,21 @@ impl Plan {
         steps(tasks.collect())
     }
 
-    fn cleanup(&self, template: &Template, existing: &IndexMap<String, Existing>) -> Vec<Step> {
+    /// The second part, when only the work itself found that another must take the place of some (`replaced`).
+    pub fn cleanup(
+        &self,
+        template: &Template,
+        existing: &IndexMap<String, Existing>,
+        replaced: &BTreeSet<String>,
+    ) -> Vec<Step> {
         let removed = self.changes.iter().filter_map(|change| {
             let task = match &change.action {
                 Action::Remove { keeps: false } => Task::Remove,
                 Action::Remove { keeps: true } => Task::LetGo,
-                Action::Update {
-                    replacement: Replacement::Always,
-                    ..
-                } => {
+                Action::Update { replacement, .. }
+                    if *replacement == Replacement::Always
+                        || replaced.contains(&change.logical_id) =>
+                {
                     let resource = template.resources.get(&change.logical_id)?;
                     if resource.update_replace_policy.keeps() {
                         return None;
@@ -247,6 +269,15 @@ impl Plan {
         });
         reversed(removed.collect(), existing)
     }
+}
+
+fn retained(template: &Template) -> BTreeSet<String> {
+    let keeps = |policy| matches!(policy, DeletionPolicy::Retain | DeletionPolicy::Snapshot);
+    let retained = template
+        .resources
+        .iter()
+        .filter(|(_, resource)| keeps(resource.deletion_policy));
+    retained.map(|(name, _)| name.clone()).collect()
 }
 
 /// A lookup that does not know what may become another.

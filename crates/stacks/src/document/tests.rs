@@ -1,3 +1,5 @@
+//! Documents: JSON and YAML, short forms, places, bombs.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Functions, conditions, rules, orders and outputs.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Documents of OpenAPI, and who is let in by them.
+
 use serde_json::json;
 
 use super::*;

@@ -32,7 +32,8 @@ pub enum Replacement {
 ///
 /// # Errors
 /// It has a name of its own, is to keep it, and must be replaced: two cannot have it.
-pub(super) fn between(kind: &str, existing: &Existing, new: &Properties) -> Result<Action, Error> {
+pub(super) fn between(existing: &Existing, new: &Properties) -> Result<Action, Error> {
+    let kind = existing.kind.as_str();
     let replaced = kinds::replaced_by(kind);
     let needs = |name: &str, is_open: bool| match (replaced.contains(&name), is_open) {
         (false, _) => Replacement::Never,

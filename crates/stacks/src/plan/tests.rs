@@ -1,3 +1,5 @@
+//! Plans: what is created, updated, replaced, removed and undone, and in which order.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -202,6 +204,38 @@ fn a_reference_to_what_moves_may_replace() {
         panic!("{plan:?}");
     };
     assert_eq!(*replacement, Replacement::Perhaps);
+    // Once the role is there it is known.
+    let p = &made(old)["P"];
+    let known = |role: &str| Properties {
+        known: JsonMap::from_iter([("FunctionName".to_owned(), json!(role))]),
+        ..Properties::default()
+    };
+    assert_eq!(p.action(&known("R")).unwrap(), Action::Keep);
+    assert!(matches!(
+        p.action(&known("R-2")).unwrap(),
+        Action::Update {
+            replacement: Replacement::Always,
+            ..
+        }
+    ));
+    let found = BTreeSet::from(["P".to_owned()]);
+    let template = Template::read(&old.replace("/a/", "/b/")).unwrap();
+    let cleanup = plan.cleanup(&template, &made(old), &found);
+    assert_eq!(
+        shown(&cleanup),
+        [
+            "RemoveReplaced R after [\"P\"]",
+            "RemoveReplaced P after []"
+        ]
+    );
+    let rollback = plan.rollback(&BTreeSet::from([0, 1]), &found);
+    assert_eq!(
+        shown(&rollback),
+        [
+            "RemoveReplacement P after []",
+            "RemoveReplacement R after [\"P\"]"
+        ]
+    );
 }
 
 #[test]
@@ -265,13 +299,27 @@ fn a_rollback_undoes_what_was_begun_the_last_first() {
     progress.done(3);
     assert!(progress.is_over());
     assert_eq!(
-        shown(&plan.rollback(&progress.begun())),
+        shown(&plan.rollback(&progress.begun(), &BTreeSet::new())),
         [
             "Remove T after []",
             "Restore Url after []",
             "Restore F after [\"T\", \"Url\"]",
             "RemoveReplacement Role after [\"F\"]",
         ]
+    );
+}
+
+#[test]
+fn what_is_retained_outlives_the_failure_of_what_made_it() {
+    let text = "Resources: {A: {Type: AWS::SQS::Queue, DeletionPolicy: Retain}, B: {Type: AWS::SQS::Queue, DeletionPolicy: RetainExceptOnCreate}}";
+    let plan = plan(text, &IndexMap::new()).unwrap();
+    assert_eq!(
+        shown(&plan.rollback(&BTreeSet::from([0, 1]), &BTreeSet::new())),
+        ["Remove B after []", "LetGo A after []"]
+    );
+    assert_eq!(
+        shown(&Plan::removal(&made(text))),
+        ["LetGo A after []", "LetGo B after []"]
     );
 }
 

@@ -1,3 +1,5 @@
+//! The SAM transform: what it makes, refuses and bounds.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

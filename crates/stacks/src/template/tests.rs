@@ -1,3 +1,5 @@
+//! Sections of templates, and what is refused of them.
+
 use super::*;
 
 fn refusal(text: &str) -> String {

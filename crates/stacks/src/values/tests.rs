@@ -1,3 +1,5 @@
+//! Values of parameters.
+
 use serde_json::json;
 
 use super::*;
