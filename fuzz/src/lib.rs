@@ -13,6 +13,7 @@ mod mutate;
 mod names;
 mod policy;
 mod signing;
+mod stacks;
 
 pub use mutate::Mutator;
 
@@ -58,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     target("schedule", events::schedule),
     target("delivery_policy", events::delivery_policy),
     target("envelope", events::envelope),
+    target("template", stacks::template),
     // Functions.
     target("http_answer", kiln_gateway::fuzzing::http_answer),
     target("frames", kiln_instance::fuzzing::frames),

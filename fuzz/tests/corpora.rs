@@ -90,6 +90,7 @@ targets!(
     schedule,
     delivery_policy,
     envelope,
+    template,
     http_answer,
     frames,
     output,
