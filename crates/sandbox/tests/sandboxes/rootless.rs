@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use crate::rig::{host, test_number};
 
@@ -50,6 +51,9 @@ fn again(names: &[&str]) {
         rustix::process::geteuid().is_root(),
         "this test requires root, which makes an ordinary user: run it with sudo"
     );
+    // The user is this process's.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // Of numbers that differ from those of the tests of servers: they begin with the last digit 0.
     let user = User(std::process::id() % (USERS / 10) * 10 + 9);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../script/as-ordinary-user");
