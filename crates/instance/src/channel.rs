@@ -116,7 +116,8 @@ impl Channel {
             }
             let room = READ_BYTES.min(*bytes_left);
             match rustix::io::read(&self.stream, &mut buffer[..room]) {
-                Ok(0) | Err(Errno::AGAIN) => {
+                // It was reset where the runtime ended without having read all.
+                Ok(0) | Err(Errno::AGAIN | Errno::CONNRESET) => {
                     self.flush_at_once();
                     return Ok(None);
                 }
