@@ -109,7 +109,7 @@ mod tests {
                 "ssm"
             ]
             .map(handled),
-            [70, 11, 12, 19, 23, 38, 77, 3, 18, 13]
+            [71, 11, 12, 19, 23, 38, 77, 3, 18, 13]
         );
         assert_eq!(handled("apigatewayv2"), 36);
     }
