@@ -33,6 +33,10 @@ pub(crate) struct Other {
 
 /// What an instance's task is asked to do.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are invocations, each of which would be one more allocation"
+)]
 pub(crate) enum Command {
     /// Run this and say how it went. The answer goes into the sink as it is made, if there is one.
     Invoke(
