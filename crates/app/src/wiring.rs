@@ -20,6 +20,14 @@ use crate::wasm::Wasm;
 /// Where this machine names its name servers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
+/// For whom layers of images are marked.
+pub(crate) fn layer_marks() -> kiln_store::LayerMarks {
+    match kiln_sandbox::rootless::is_mapped() {
+        true => kiln_store::LayerMarks::User,
+        false => kiln_store::LayerMarks::Trusted,
+    }
+}
+
 pub(crate) fn sandbox(
     settings: &Settings,
     mode: Mode,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::layer_marks::LayerMarks;
 use crate::vault::MasterKey;
 
 /// Where the store lives.
@@ -19,6 +20,8 @@ pub struct Config {
     pub archive_bytes_max: u64,
     /// The process that the directory is locked in the name of; another that wants it is told this number.
     pub pid: u32,
+    /// How layers of container images are to be marked; a directory that has others is refused.
+    pub layer_marks: LayerMarks,
 }
 
 impl Config {
@@ -37,6 +40,7 @@ impl Config {
             queue_bytes_max: Self::QUEUE_BYTES_MAX,
             archive_bytes_max: Self::ARCHIVE_BYTES_MAX,
             pid: std::process::id(),
+            layer_marks: LayerMarks::Trusted,
         }
     }
 }

@@ -68,6 +68,19 @@ pub enum Error {
         /// The holder's process id, or `unknown`.
         pid: String,
     },
+    /// The data directory has layers of images that were marked for another kind of server.
+    #[error(
+        "data directory {dir} was used by Kiln {before}, and the layers of container images in it cannot be used {now}; start Kiln \
+         as before, or choose another directory"
+    )]
+    OtherMarks {
+        /// The directory.
+        dir: PathBuf,
+        /// By whom.
+        before: &'static str,
+        /// By whom it was to be.
+        now: &'static str,
+    },
     /// Another user owns the data directory.
     #[error(
         "data directory {dir} belongs to another user (uid {owner}), who could read and replace what is in it; choose another \

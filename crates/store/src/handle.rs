@@ -25,6 +25,7 @@ use crate::functions::Functions;
 use crate::iam::Identities;
 use crate::images::Images;
 use crate::keys::Keys;
+use crate::layer_marks::refuse_other_marks;
 use crate::layers::Layers;
 use crate::logs::Logs;
 use crate::mappings::Mappings;
@@ -96,6 +97,7 @@ impl Store {
         // Again: it may have been made in between.
         refuse_foreign_dir(&dir)?;
         let lock = take_lock(&dir, config.pid)?;
+        refuse_other_marks(config.layer_marks, &dir)?;
         let keys = (config.master_key, config.former_master_key);
         let Meta {
             meta,

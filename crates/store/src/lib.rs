@@ -13,6 +13,7 @@
 //! <dir>/audit.db                 what was changed and refused         (every commit is synced)
 //! <dir>/artifacts/sha256/aa/<hex>/{code/,zip.zip,content,manifest.json}
 //! <dir>/images/sha256/aa/<hex>/{root/,manifest.json}   layers of container images
+//! <dir>/layer-marks              for whom these are marked, root or others
 //! <dir>/objects/aa/<id>          the bytes of objects in buckets      (synced before they are an object's)
 //! <dir>/buckets/<bucket>/<key>   put there by the administrator
 //! ```
@@ -47,6 +48,7 @@ mod handle;
 mod iam;
 mod images;
 mod keys;
+mod layer_marks;
 mod layers;
 mod logs;
 mod mappings;
@@ -78,6 +80,7 @@ pub use handle::Store;
 pub use iam::Identities;
 pub use images::{ImageError, Images, Layer, LayerSize};
 pub use keys::{ADMINISTRATOR, AccessKey, KeyError, KeyUse, Keys};
+pub use layer_marks::LayerMarks;
 pub use layers::Layers;
 pub use logs::{
     DataProtection, EventQuery, Events, FilterQuery, Filtered, InvalidProtection, KeptProtection,
