@@ -90,10 +90,10 @@ pub(crate) fn memory_dir() -> Option<PathBuf> {
     let own = fs::metadata("/proc/self").ok()?.uid();
     let of_session = || named("XDG_RUNTIME_DIR").map(|dir| Path::new(&dir).join("kiln"));
     let of_root = || Some(PathBuf::from("/run/kiln"));
-    // Root's environment may be somebody else's, by `su`. Root of a user namespace is a user.
+    // Root's environment may be somebody else's, by `su`, in a container too. Who came through `enter` is a user.
     let of_user = || match own {
-        0 if !kiln_sandbox::rootless::is_mapped() => of_root(),
-        0 => of_session().or_else(of_root),
+        0 if kiln_sandbox::rootless::has_entered() => of_session().or_else(of_root),
+        0 => of_root(),
         _ => of_session(),
     };
     let dir = of_service.or_else(of_user)?;

@@ -51,9 +51,9 @@ pub(crate) enum Mode {
 pub(crate) fn run(settings: Settings, mode: Mode) -> anyhow::Result<ExitCode> {
     start_logging(&settings)?;
     check(&settings, mode)?;
+    rootless::leave_group(&settings.range.uids())?;
     if rootless::is_ordinary_user() {
         // Before any thread: what follows runs in another process.
-        rootless::leave_group()?;
         rootless::enter(settings.range.uids())?;
     }
     kiln_sandbox::forbid_what_nobody_needs().context("limit the server's own system calls")?;
@@ -207,6 +207,7 @@ impl Parts {
             master_key: settings.vault.master_key()?,
             former_master_key: settings.vault.former_master_key()?,
             pid: rootless::server_pid(),
+            layer_marks: wiring::layer_marks(),
             ..kiln_store::Config::new(&settings.places.data_dir)
         };
         let store = Store::open(config, clock.clone())?;

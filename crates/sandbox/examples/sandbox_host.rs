@@ -37,7 +37,7 @@ const UIDS: u32 = 10_000;
 
 fn rootless(command: &[String]) -> ExitCode {
     let uids = Config::UID_BASE..Config::UID_BASE + UIDS;
-    let entered = rootless::leave_group().and_then(|()| rootless::enter(uids));
+    let entered = rootless::leave_group(&uids).and_then(|()| rootless::enter(uids));
     if let Err(error) = entered {
         eprintln!("{error}");
         return ExitCode::FAILURE;

@@ -43,7 +43,7 @@ const OPEN_FILES_MIN: u64 = 2_000;
 /// meters, a listener, and three for its way out. What is connected takes more.
 const OPEN_FILES_PER_SANDBOX: u64 = 9;
 /// What to do where a user who is not root has no control group to divide.
-const DELEGATE: &str = "start Kiln in a group that is given to its user with the controllers memory, cpu \
+pub(crate) const DELEGATE: &str = "start Kiln in a group that is given to its user with the controllers memory, cpu \
                         and pids: by packaging/systemd/user/kiln.service, or systemd-run --user --scope -p \
                         Delegate=yes; docs/guide/rootless.md says how users get the cpu controller";
 /// The newest landlock that Kiln has a use for: abstract sockets and signals are kept inside.

@@ -34,6 +34,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use crate::cgroup;
 use crate::error::Error;
 use crate::examine::Status;
+use crate::seccomp::forbid_what_nobody_needs;
 use crate::sys::{self, Awaited, Fork};
 
 pub(crate) use examine::examine;
@@ -49,7 +50,7 @@ const PASSED_ON: [Signal; 6] = [
     Signal::USR1,
     Signal::USR2,
 ];
-/// The process that [`enter`] was called in.
+/// The process that [`enter`] was called in; set in those that it made.
 static OUTSIDE: OnceLock<u32> = OnceLock::new();
 const NAMESPACES: libc::c_int = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
 
@@ -62,7 +63,14 @@ pub fn is_ordinary_user() -> bool {
 /// or a container's.
 pub fn is_mapped() -> bool {
     static IS_MAPPED: OnceLock<bool> = OnceLock::new();
-    *IS_MAPPED.get_or_init(|| own_map("uid_map").is_ok_and(|map| !ids::is_whole(&map)))
+    let look = || own_map("uid_map").is_ok_and(|map| !ids::is_whole(&map));
+    // What was looked up before `enter` is of the process outside.
+    has_entered() || *IS_MAPPED.get_or_init(look)
+}
+
+/// Whether this process came through [`enter`], and so is what an ordinary user started.
+pub fn has_entered() -> bool {
+    OUTSIDE.get().is_some()
 }
 
 /// The number by which the server's user knows it: that of the process outside, where there is one.
@@ -81,15 +89,29 @@ pub(crate) fn own_map(file: &str) -> io::Result<Vec<Extent>> {
 }
 
 /// Leaves the control group of version 2 that this process is in to sandboxes: only a group without
-/// processes may have groups with limits below it. All processes in it move into one below it. Does nothing for root.
+/// processes may have groups with limits below it. This process moves into one below it. Does nothing for the machine's root.
 ///
 /// # Errors
-/// The group is this user's and this process cannot move.
-pub fn leave_group() -> Result<(), Error> {
+/// What [`enter`] needs is missing, other programs are in the group too, or this process cannot move. Then nothing has changed.
+pub fn leave_group(uids: &Range<u32>) -> Result<(), Error> {
     if !is_rootless() {
         return Ok(());
     }
-    cgroup::own::leave().map_err(Error::system("move into a control group below this one"))
+    if is_ordinary_user() {
+        refuse_what_lacks(uids)?;
+    }
+    cgroup::own::leave()
+}
+
+fn refuse_what_lacks(uids: &Range<u32>) -> Result<(), Error> {
+    let mut findings = examine(uids).into_iter();
+    match findings.find(|finding| finding.status == Status::Missing) {
+        Some(finding) => Err(Error::Refused {
+            finding: format!("{}: {}", finding.name, finding.detail),
+            remedy: finding.remedy.unwrap_or_default(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Goes on in a new process, as the root of a user namespace in which `uids` are the user's subordinate
@@ -99,15 +121,7 @@ pub fn leave_group() -> Result<(), Error> {
 /// # Errors
 /// Something is missing, or this process has more than one thread. Then nothing has changed.
 pub fn enter(uids: Range<u32>) -> Result<(), Error> {
-    let missing = examine(&uids)
-        .into_iter()
-        .find(|finding| finding.status == Status::Missing);
-    if let Some(finding) = missing {
-        return Err(Error::Refused {
-            finding: format!("{}: {}", finding.name, finding.detail),
-            remedy: finding.remedy.unwrap_or_default(),
-        });
-    }
+    refuse_what_lacks(&uids)?;
     let doing = "make a user namespace";
     let mapping = ids::Mapping::of_this_user(&uids).map_err(Error::system(doing))?;
     let threads = fs::read_dir("/proc/self/task").map_err(Error::system(doing))?;
@@ -118,11 +132,12 @@ pub fn enter(uids: Range<u32>) -> Result<(), Error> {
     let all = [&PASSED_ON[..], &[Signal::CHILD, first::OUTSIDE_IS_GONE]].concat();
     let signals = Awaited::block(&all).map_err(Error::system(doing))?;
     let (start, mut go) = io::pipe().map_err(Error::system(doing))?;
-    let _ = OUTSIDE.set(std::process::id());
+    let outside = std::process::id();
     // SAFETY: this process has a single thread, as was looked at above.
     match unsafe { sys::fork(NAMESPACES) } {
         Ok(Fork::Child) => {
             drop(go);
+            let _ = OUTSIDE.set(outside);
             if let Err(error) = first::begin(start, &signals) {
                 eprintln!("kiln: make a user namespace: {error}");
                 sys::exit_now(1);
@@ -131,7 +146,11 @@ pub fn enter(uids: Range<u32>) -> Result<(), Error> {
         }
         Ok(Fork::Parent(pid, _)) => {
             drop(start);
-            let begun = mapping.write(pid).and_then(|()| go.write_all(&[1]));
+            // Before, newuidmap must be able to gain rights.
+            let begun = mapping
+                .write(pid)
+                .and_then(|()| forbid_what_nobody_needs())
+                .and_then(|()| go.write_all(&[1]));
             match begun {
                 Ok(()) => outside::wait_for(pid, &signals),
                 Err(error) => {

@@ -12,9 +12,10 @@ use crate::programs;
 
 /// What `script/as-ordinary-user` makes of a number.
 const UID_BASE: u32 = 70_000;
+const SUPPLEMENTARY_BASE: u32 = 170_000;
 const SUBORDINATE_BASE: u32 = 1_000_000_000;
 const SUBORDINATE_COUNT: u32 = 10_000;
-/// How many users a test may have, and how many numbers there are.
+/// How many numbers a test has, of which the last is for the tests of sandboxes, and how many there are.
 const OF_A_TEST: u32 = 10;
 const NUMBERS: u32 = 60_000;
 
@@ -35,7 +36,8 @@ impl OrdinaryUser {
     pub fn without(without: &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        assert!(count < OF_A_TEST, "a test has at most {OF_A_TEST} users");
+        let max = OF_A_TEST - 1;
+        assert!(count < max, "a test has at most {max} users");
         let number = std::process::id() % (NUMBERS / OF_A_TEST) * OF_A_TEST + count;
         Self { number, without }
     }
@@ -43,6 +45,11 @@ impl OrdinaryUser {
     /// Its uid, which is its group's number too.
     pub fn uid(&self) -> u32 {
         UID_BASE + self.number
+    }
+
+    /// A group that it is in besides.
+    pub fn supplementary_group(&self) -> u32 {
+        SUPPLEMENTARY_BASE + self.number
     }
 
     /// The ids that are its own beside that.

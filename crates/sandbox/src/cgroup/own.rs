@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use super::mounts::{self, Kind, Mounted};
+use crate::error::Error;
+use crate::examine::DELEGATE;
 
 /// Where in a group of version 2 the processes are that were in it: a group with limits below it may
 /// have none itself.
@@ -52,18 +54,43 @@ pub(super) fn detect() -> io::Result<Vec<Mounted>> {
     Ok(groups(mounts::read()?, &cgroup))
 }
 
-/// Moves all processes of this process's group of version 2 into one below it, so that it can be
-/// divided. Where that tree has no controllers, or the group is not this user's, there is nothing to do.
-pub(crate) fn leave() -> io::Result<()> {
-    let trees = detect()?;
+/// Moves this process out of its group of version 2 into one below it, so that it can be divided. Where that tree has no
+/// controllers, or the group is not this user's, there is nothing to do.
+///
+/// # Errors
+/// Others are in the group too: it was not given to Kiln alone, and they are not Kiln's to move.
+pub(crate) fn leave() -> Result<(), Error> {
+    let failed = || Error::system("move into a control group below this one");
+    let trees = detect().map_err(failed())?;
     let Some(group) = trees.into_iter().find(|tree| tree.kind == Kind::V2) else {
         return Ok(());
     };
-    let controllers = fs::read_to_string(group.point.join("cgroup.controllers"))?;
-    if controllers.trim().is_empty() {
+    let read = |file| fs::read_to_string(group.point.join(file)).map_err(failed());
+    if read("cgroup.controllers")?.trim().is_empty() {
         return Ok(());
     }
-    leave_group(&group.point)
+    let processes = read("cgroup.procs")?;
+    let others = others(&processes, std::process::id());
+    if !others.is_empty() {
+        return Err(Error::Refused {
+            finding: format!(
+                "control group: other processes are in {} ({}), which could not be divided then",
+                group.point.display(),
+                others.join(", ")
+            ),
+            remedy: DELEGATE.to_owned(),
+        });
+    }
+    leave_group(&group.point).map_err(failed())
+}
+
+/// Those in a group who are not this process, as its `cgroup.procs` names them. Who is not in this pid namespace is 0 there.
+fn others(processes: &str, own: u32) -> Vec<&str> {
+    let own = own.to_string();
+    processes
+        .lines()
+        .filter(|process| *process != own)
+        .collect()
 }
 
 fn leave_group(group: &Path) -> io::Result<()> {
@@ -72,13 +99,7 @@ fn leave_group(group: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let entrance = leaf.join("cgroup.procs");
-    fs::write(&entrance, "0")?;
-    for process in fs::read_to_string(group.join("cgroup.procs"))?.lines() {
-        // One that has ended needs not move. Should another stay, the kernel says so when limits are enabled.
-        let _ = fs::write(&entrance, process);
-    }
-    Ok(())
+    fs::write(leaf.join("cgroup.procs"), "0")
 }
 
 #[cfg(test)]
@@ -100,12 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn processes_move_out_of_a_group_into_its_leaf() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let group = directory.path();
-        fs::write(group.join("cgroup.procs"), "").expect("the directory is ours");
-        leave_group(group).expect("the files are there");
-        let moved = fs::read_to_string(group.join(LEAF).join("cgroup.procs"));
-        assert_eq!(moved.expect("it was written"), "0");
+    fn everybody_else_in_the_group_is_another() {
+        assert_eq!(others("12\n", 12), [] as [&str; 0]);
+        assert_eq!(others("", 12), [] as [&str; 0]);
+        assert_eq!(others("0\n1\n12\n120\n", 12), ["0", "1", "120"]);
     }
 }

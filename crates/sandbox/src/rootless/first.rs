@@ -5,10 +5,13 @@ use std::io::{self, PipeReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use kiln_types::{Clock, Moment, SystemClock};
 use rustix::process::{Signal, WaitOptions, set_parent_process_death_signal, setsid, wait};
+use rustix::thread::set_thread_groups;
 
 use super::{code_of, pass_on};
 use crate::mount;
+use crate::seccomp::forbid_what_nobody_needs;
 use crate::sys::{self, Awaited, Fork};
 
 /// What the kernel sends when the process outside has ended.
@@ -25,6 +28,11 @@ pub(super) fn begin(mut start: PipeReader, signals: &Awaited) -> io::Result<()> 
         return Err(io::Error::other("the process outside has ended"));
     }
     drop(start);
+    // Groups that are not mapped would be kept for ever: whoever is in that of a container engine's socket would reach it from
+    // inside.
+    set_thread_groups(&[]).map_err(|error| {
+        io::Error::new(error.kind(), format!("leave the user's groups: {error}"))
+    })?;
     // A session of its own, so that Ctrl-C reaches the process outside only, which passes it on once.
     setsid()?;
     let proc = mount::own_proc().map_err(|error| {
@@ -38,41 +46,52 @@ pub(super) fn begin(mut start: PipeReader, signals: &Awaited) -> io::Result<()> 
             signals.release();
             Ok(())
         }
-        Fork::Parent(server, _) => look_after(server, signals),
-    }
-}
-
-fn look_after(server: i32, signals: &Awaited) -> ! {
-    let mut code = None;
-    loop {
-        match (signals.next(code.map(|_| ENDING_MAX)), code) {
-            (None, Some(code)) => sys::exit_now(code),
-            (None, None) => {}
-            (Some(signal), _) if signal == Signal::CHILD.as_raw() => {
-                let is_alone = reap(server, &mut code);
-                if let (true, Some(code)) = (is_alone, code) {
-                    sys::exit_now(code);
-                }
-            }
-            (Some(signal), _) if signal == OUTSIDE_IS_GONE.as_raw() => {
-                pass_on(libc::SIGKILL, server);
-            }
-            (Some(signal), _) => pass_on(signal, server),
+        // The server does so itself.
+        Fork::Parent(server, _) => {
+            forbid_what_nobody_needs()?;
+            look_after(server, signals)
         }
     }
 }
 
-/// Reaps what has ended; notes how the server did. Says whether no child is left.
-fn reap(server: i32, code: &mut Option<i32>) -> bool {
+fn look_after(server: i32, signals: &Awaited) -> ! {
+    let clock = SystemClock::start();
+    // How the server ended, and when.
+    let mut ended: Option<(i32, Moment)> = None;
+    loop {
+        let left = ended.map(|(_, at)| ENDING_MAX.saturating_sub(clock.now().since(at)));
+        if let (Some((code, _)), Some(Duration::ZERO)) = (ended, left) {
+            sys::exit_now(code);
+        }
+        match signals.next(left) {
+            Some(signal) if signal == Signal::CHILD.as_raw() => {
+                let (code, is_alone) = reap(server);
+                ended = ended.or(code.map(|code| (code, clock.now())));
+                if let (true, Some((code, _))) = (is_alone, ended) {
+                    sys::exit_now(code);
+                }
+            }
+            // Its number may be another's by now.
+            Some(_) if ended.is_some() => {}
+            Some(signal) if signal == OUTSIDE_IS_GONE.as_raw() => pass_on(libc::SIGKILL, server),
+            Some(signal) => pass_on(signal, server),
+            None => {}
+        }
+    }
+}
+
+/// Reaps what has ended. Says how the server did, if it is among that, and whether no child is left.
+fn reap(server: i32) -> (Option<i32>, bool) {
+    let mut code = None;
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) => {
                 if pid.as_raw_nonzero().get() == server {
-                    *code = Some(code_of(status));
+                    code = Some(code_of(status));
                 }
             }
-            Ok(None) => return false,
-            Err(_) => return true,
+            Ok(None) => return (code, false),
+            Err(_) => return (code, true),
         }
     }
 }

@@ -6,10 +6,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::fs::{Access, access};
+
 /// Who says which ids are subordinate to whom, and who maps them: of users first, then of groups.
 pub(super) const FILES: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 pub(super) const PROGRAMS: [&str; 2] = ["newuidmap", "newgidmap"];
-/// Where they are looked for besides `PATH`, as a service's may be short.
+/// Where they are looked for before `PATH`, in which others may have put theirs, and which is short for a service.
 const DIRECTORIES: [&str; 4] = ["/usr/bin", "/bin", "/usr/sbin", "/usr/local/bin"];
 
 /// Ids that follow each other inside and outside of a user namespace.
@@ -30,10 +32,11 @@ pub(super) struct Mapping {
 /// Where a program is.
 pub(super) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
-    let mut directories = path.split(':').chain(DIRECTORIES);
+    let mut directories = DIRECTORIES.into_iter().chain(path.split(':'));
     directories.find_map(|directory| {
         let program = Path::new(directory).join(name);
-        (program.is_absolute() && program.is_file()).then_some(program)
+        let is_one = program.is_absolute() && program.is_file();
+        (is_one && access(&program, Access::EXEC_OK).is_ok()).then_some(program)
     })
 }
 
@@ -73,7 +76,7 @@ pub(crate) fn covers(map: &[Extent], ids: &Range<u32>) -> bool {
     true
 }
 
-/// The subordinate ids that a file gives to a user, by name or number.
+/// The subordinate ids that a file gives to a user, by name or number, each once, in order.
 pub(super) fn subordinate(file: &str, name: Option<&str>, uid: u32) -> Vec<Range<u32>> {
     let number = uid.to_string();
     let range = |line: &str| {
@@ -84,7 +87,21 @@ pub(super) fn subordinate(file: &str, name: Option<&str>, uid: u32) -> Vec<Range
         let end = u32::checked_add(start, count)?;
         is_own.then_some(start..end)
     };
-    file.lines().filter_map(range).collect()
+    merged(file.lines().filter_map(range).collect())
+}
+
+/// The same ids, in order and each once: ranges may overlap, and lines may be repeated.
+fn merged(mut ranges: Vec<Range<u32>>) -> Vec<Range<u32>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<u32>> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
 }
 
 /// The name of a user, as `passwd` has it.
@@ -96,10 +113,32 @@ pub(super) fn name_of(passwd: &str, uid: u32) -> Option<String> {
     line.split(':').next().map(str::to_owned)
 }
 
+/// The name of this process's user: whom a directory service knows is not in the file, and whom nothing here knows has a name in
+/// the environment. `newuidmap` looks for itself.
+fn name_of_this_user(uid: u32) -> Option<String> {
+    let in_file = || name_of(&fs::read_to_string("/etc/passwd").ok()?, uid);
+    let in_service = || {
+        let mut getent = Command::new(find_program("getent")?);
+        let output = getent
+            .arg("passwd")
+            .arg(uid.to_string())
+            .stdin(Stdio::null())
+            .output();
+        name_of(&String::from_utf8_lossy(&output.ok()?.stdout), uid)
+    };
+    let in_environment = || {
+        let mut names = ["USER", "LOGNAME"]
+            .into_iter()
+            .filter_map(|name| std::env::var(name).ok());
+        names.find(|name| !name.is_empty())
+    };
+    in_file().or_else(in_service).or_else(in_environment)
+}
+
 /// The subordinate ids of this process's user: of users, or of groups.
 pub(super) fn of_this_user(file: &str) -> Vec<Range<u32>> {
     let uid = rustix::process::getuid().as_raw();
-    let name = name_of(&fs::read_to_string("/etc/passwd").unwrap_or_default(), uid);
+    let name = name_of_this_user(uid);
     let text = fs::read_to_string(file).unwrap_or_default();
     subordinate(&text, name.as_deref(), uid)
 }
@@ -175,8 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn ids_that_are_given_twice_count_once() {
+        let file = "ann:300:10\nann:100:50\nann:120:50\nann:300:10\nann:310:5\nann:400:0\n";
+        assert_eq!(subordinate(file, Some("ann"), 1_000), [100..170, 300..315]);
+    }
+
+    #[test]
     fn name_is_found_by_the_number() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/srv/ann:/bin/sh\n";
         assert_eq!(name_of(passwd, 1_000).as_deref(), Some("ann"));
         assert_eq!(name_of(passwd, 100), None);
     }

@@ -47,11 +47,24 @@ def environment_found_in_proc():
 @attack
 def processes_of_others_listed():
     mine = {os.getpid(), os.getppid()}
-    # What an attack before this one started may still be ending.
+
+    def parent(pid):
+        try:
+            with open("/proc/%d/stat" % pid) as file:
+                return int(file.read().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        except OSError:
+            return 0
+
+    # What an attack before this one started may still be ending: this process's, or left to the first one. Nobody else's may be seen
+    # at all.
     for _ in range(50):
-        found = {int(pid) for pid in os.listdir("/proc") if pid.isdigit()}
-        if not found - mine:
+        found = {int(pid) for pid in os.listdir("/proc") if pid.isdigit()} - mine
+        if not found:
             return "absent"
+        if any(parent(pid) not in (None, os.getpid(), 1) for pid in found):
+            return "open"
         time.sleep(0.02)
     return "open"
 
