@@ -29,6 +29,8 @@ const ELSEWHERE: &str = "Nothing but questions of the certificate authority is a
 const CONNECTIONS_MAX: usize = 100;
 /// How long one may last, with its one request.
 const CONNECTION_MAX: Duration = Duration::from_secs(10);
+/// How long the head of the request may take: the room is for authorities, and who says nothing gives it back soon.
+const HEAD_MAX: Duration = Duration::from_secs(2);
 /// Bytes of a request's head, the least that hyper takes.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
@@ -67,6 +69,7 @@ async fn serve(stream: TcpStream, challenges: Challenges) {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
         .keep_alive(false)
         .max_buf_size(HEAD_BYTES_MAX);
     let served = builder.serve_connection(TokioIo::new(stream), service);
@@ -128,6 +131,11 @@ mod tests {
         drop(answering);
         let answer = ask("GET /.well-known/acme-challenge/t0k-en").await;
         assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut nothing = Vec::new();
+        let ended = silent.read_to_end(&mut nothing);
+        let ended = tokio::time::timeout(Duration::from_secs(6), ended).await;
+        ended.expect("who says nothing is not waited for").unwrap();
         let _silent = TcpStream::connect(address).await.unwrap();
         stop.cancel();
         tracker.close();
