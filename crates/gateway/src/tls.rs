@@ -25,7 +25,7 @@ use tokio::signal::unix::Signal;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::debug;
 
 use crate::admin::status;
 use crate::error::Error;
@@ -79,9 +79,7 @@ impl Tls {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let (acme, pair) = Acme::open(config, kept).await?;
-        let tls = Self::new(Source::Authority(acme), pair, clock)?;
-        tls.standing().tell(Renewed::ByAuthority);
-        Ok(tls)
+        Self::new(Source::Authority(acme), pair, clock)
     }
 
     fn new(source: Source, pair: Option<Pair>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
@@ -156,7 +154,7 @@ impl Tls {
             return begun.into_stream(self.config()).await.map(Some);
         };
         let mut stream = begun.into_stream(proof).await?;
-        info!("the authority looked whether a name is this server's");
+        debug!("somebody looked whether a name is this server's, as the authority does");
         stream.shutdown().await?;
         Ok(None)
     }

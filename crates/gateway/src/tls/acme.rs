@@ -26,18 +26,22 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use self::challenges::Challenges;
-use self::core::{Core, Failure};
+use self::core::{Core, Failure, may_replace};
 use self::kept::{Kept, KeptCertificate, Wish};
 use self::order::{Failed, Issued, Ordering};
 use super::pair::{self, Pair};
-use super::standing::Renewed;
+use super::standing::{Renewed, Standing};
 use super::validity::Validity;
 use super::{LOOK_EVERY, Tls};
 use crate::admin::status;
 use crate::error::Error;
 
-/// How long an order may take as a whole.
-const ORDER_MAX: Duration = Duration::from_secs(15 * 60);
+/// How long an order may take until all names are proven, and then until there is a certificate.
+const ORDER_MAX: Duration = Duration::from_secs(10 * 60);
+/// How long a server that is told to stop waits for a certificate that is being issued: other tasks have a little longer.
+const STOP_MAX: Duration = Duration::from_secs(4);
+
+const ORDER: &str = "order a certificate";
 
 /// What is ordered, and from whom.
 #[derive(Debug, Clone)]
@@ -166,20 +170,21 @@ impl Acme {
         let progress = self.progress();
         status.names = Some(self.config.names.clone());
         status.next_order = progress.core.next().map(|next| next.to_string());
-        status.failed_orders = Some(progress.core.failures().map_or(0, |it| it.count));
+        status.failed_orders = Some(progress.core.count());
         status.last_error = progress.why.clone();
     }
 
     /// Orders whenever it is time to, until stopped.
     pub(super) async fn follow(&self, tls: &Tls, mut hangups: Signal, stop: CancellationToken) {
-        let mut standing = tls.standing();
+        // Of one that ends there is something to tell when an order that is due was tried.
+        let mut standing = Standing::Good;
         loop {
             let now = tls.shared.clock.timestamp();
             if self.progress().core.is_due(now) {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = self.renew(tls) => {}
-                }
+                self.renew(tls, &stop).await;
+            }
+            if stop.is_cancelled() {
+                return;
             }
             standing = tls.tell_changed(standing, Renewed::ByAuthority);
             tokio::select! {
@@ -202,30 +207,58 @@ impl Acme {
         LOOK_EVERY.min(Duration::from_millis(left.max(1)))
     }
 
-    /// Orders once, and takes what comes of it.
-    async fn renew(&self, tls: &Tls) {
-        let ordering = Ordering {
-            config: &self.config,
-            kept: &self.kept,
-            challenges: &self.challenges,
+    /// Orders once, and takes what comes of it; what was issued also when told to stop meanwhile.
+    async fn renew(&self, tls: &Tls, stop: &CancellationToken) {
+        let issued = match self.begin(tls).await {
+            Ok(()) => self.order(stop).await,
+            Err(failed) => Some(Err(failed)),
         };
-        // Boxed: an order is large, and nearly always there is none.
-        let issued = tokio::time::timeout(ORDER_MAX, Box::pin(ordering.run())).await;
-        let issued = issued.unwrap_or_else(|_| {
-            let why = format!("it took longer than {ORDER_MAX:?}");
-            Err(Failed::new(Failure::Unreached, "order a certificate", why))
-        });
-        match issued.and_then(|issued| Ok((self.judge(&issued)?, issued))) {
+        let Some(issued) = issued else { return };
+        match issued.and_then(|issued| Ok((self.judge(tls, &issued)?, issued))) {
             Ok(((pair, validity), issued)) => self.take(tls, pair, validity, issued).await,
             Err(failed) => self.put_off(tls, failed).await,
         }
     }
 
-    /// What was issued, if it is what was ordered.
-    fn judge(&self, issued: &Issued) -> Result<(Pair, Validity), Failed> {
+    /// Keeps that an order is made before it is: a server that is started again meanwhile makes no other at once, and one that can
+    /// keep nothing makes none.
+    async fn begin(&self, tls: &Tls) -> Result<(), Failed> {
+        let now = tls.shared.clock.timestamp();
+        let failures = self.progress().core.begun(now, chance());
+        let kept = self.kept.keep_failures(&self.wish, failures).await;
+        kept.map_err(|error| Failed::new(Failure::Unreached, ORDER, error))
+    }
+
+    /// None where it was told to stop meanwhile.
+    async fn order(&self, stop: &CancellationToken) -> Option<Result<Issued, Failed>> {
+        let ordering = Ordering {
+            config: &self.config,
+            wish: &self.wish,
+            kept: &self.kept,
+            challenges: &self.challenges,
+        };
+        // Boxed: an order is large, and nearly always there is none.
+        let proven = in_time(Box::pin(ordering.proven()));
+        let proven = match stop.run_until_cancelled(proven).await? {
+            Ok(proven) => proven,
+            Err(failed) => return Some(Err(failed)),
+        };
+        // What is issued now counts there, and its key is here only.
+        let stopped = async {
+            stop.cancelled().await;
+            tokio::time::sleep(STOP_MAX).await;
+        };
+        tokio::select! {
+            issued = in_time(Box::pin(ordering.finish(proven))) => Some(issued),
+            () = stopped => None,
+        }
+    }
+
+    /// What was issued, if it is what was ordered and is better than what is there.
+    fn judge(&self, tls: &Tls, issued: &Issued) -> Result<(Pair, Validity), Failed> {
         let wrong = |why| {
             Failed::new(
-                Failure::Hopeless,
+                Failure::Useless,
                 "use the certificate that was issued",
                 why,
             )
@@ -237,16 +270,24 @@ impl Acme {
         }
         let validity = pair.validity;
         let validity = validity.ok_or_else(|| wrong("its dates cannot be read".to_owned()))?;
+        let used = tls.pair().and_then(|used| used.validity);
+        if !may_replace(used, validity, tls.shared.clock.timestamp()) {
+            let (from, until) = (validity.not_before, validity.not_after);
+            return Err(wrong(format!(
+                "it is valid from {from} until {until}, so not now, and the one in use is; is this machine's clock right?"
+            )));
+        }
         Ok((pair, validity))
     }
 
     async fn take(&self, tls: &Tls, pair: Pair, validity: Validity, issued: Issued) {
         tls.take(Arc::new(pair));
-        {
+        let now = tls.shared.clock.timestamp();
+        let wait = {
             let mut progress = self.progress();
-            progress.core.issued(validity, chance());
             progress.why = None;
-        }
+            progress.core.issued(validity, now, chance())
+        };
         let kept = KeptCertificate {
             wish: self.wish.clone(),
             chain: issued.chain,
@@ -255,7 +296,7 @@ impl Acme {
         let until = validity.not_after;
         let names = self.config.names.join(", ");
         info!(%names, %until, "new connections have the certificate that was issued now");
-        if let Err(error) = self.kept.keep_certificate(&kept).await {
+        if let Err(error) = self.kept.keep_certificate(&kept, wait).await {
             warn!(%error, "the certificate could not be kept: the next start orders another");
         }
     }
@@ -268,14 +309,18 @@ impl Acme {
             progress.core.failed(failed.failure, now, chance())
         };
         let (error, next) = (failed.to_string(), failures.next());
+        let sooner = match failures.is_firm() {
+            true => "not even by SIGHUP, as the authority was asked too often",
+            false => "by SIGHUP, at once",
+        };
         match tls.pair() {
             Some(_) => warn!(
-                %error, %next,
-                "the TLS certificate was not renewed, and the one in use is kept; SIGHUP has the next order made at once"
+                %error, %next, sooner,
+                "the TLS certificate was not renewed, and the one in use is kept"
             ),
             None => warn!(
-                %error, %next,
-                "there is no TLS certificate, and connections are refused; SIGHUP has the next order made at once"
+                %error, %next, sooner,
+                "there is no TLS certificate, and connections are refused"
             ),
         }
         if let Err(error) = self.kept.keep_failures(&self.wish, failures).await {
@@ -285,10 +330,17 @@ impl Acme {
 
     fn tell_beginning(&self, held: Option<Validity>) {
         let names = self.config.names.join(", ");
-        let next = self.progress().core.next();
+        let (next, failed) = {
+            let progress = self.progress();
+            (progress.core.next(), progress.core.count())
+        };
         let next = next.map_or_else(|| "now".to_owned(), |next| next.to_string());
         match held {
             Some(_) => info!(%names, %next, "the TLS certificate that was kept is used"),
+            None if failed > 0 => info!(
+                %names, %next,
+                "the last order failed or was cut off, and the next one is waited for; SIGHUP ends the wait unless it is the authority's"
+            ),
             None => {
                 info!(%names, %next, directory = %self.config.directory, "a TLS certificate is ordered")
             }
@@ -299,6 +351,14 @@ impl Acme {
         let progress = self.progress.lock();
         progress.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn in_time<T>(doing: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    let done = tokio::time::timeout(ORDER_MAX, doing).await;
+    done.unwrap_or_else(|_| {
+        let why = format!("it took longer than {ORDER_MAX:?}");
+        Err(Failed::new(Failure::Unreached, ORDER, why))
+    })
 }
 
 /// From 0 to 1. Where the machine has no chance to give, the middle will do: it only keeps servers apart.

@@ -75,7 +75,7 @@ impl Standing {
             Standing::Good | Standing::Missing => {}
             Standing::EndsSoon(until) if renewed == Renewed::ByAuthority => warn!(
                 %until,
-                "the TLS certificate ends soon, and could not be renewed: what was said of the last order tells why"
+                "the TLS certificate ends soon, and was not renewed yet: what was said of the last order tells why"
             ),
             Standing::Ended(until) if renewed == Renewed::ByAuthority => warn!(
                 %until,

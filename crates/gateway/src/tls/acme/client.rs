@@ -35,9 +35,18 @@ pub(super) struct Client {
     told: Told,
 }
 
-/// For how long the authority does not want to be asked again, if its last refusal said so. Clones share it.
+/// What its last answer said of being asked again. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told(Arc<Mutex<Option<Duration>>>);
+pub(super) struct Told(Arc<Mutex<Again>>);
+
+/// When the authority wants to be asked again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Again {
+    /// Whether it was asked too often.
+    pub(super) is_limited: bool,
+    /// After which time it may be asked again.
+    pub(super) after: Option<Duration>,
+}
 
 impl Client {
     /// Believes the authorities of a file, or else those of this machine.
@@ -59,6 +68,7 @@ impl HttpClient for Client {
         let agent = HeaderValue::from_static(AGENT);
         request.headers_mut().insert(header::USER_AGENT, agent);
         let uri = request.uri().clone();
+        told.set(Again::default());
         let exchange = async move {
             let failed = |error: &dyn StdError| format!("ask {uri}: {}", chain(error));
             let answer = http
@@ -81,8 +91,12 @@ impl HttpClient for Client {
 }
 
 impl Told {
-    pub(super) fn get(&self) -> Option<Duration> {
+    pub(super) fn get(&self) -> Again {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, again: Again) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = again;
     }
 
     fn read<B>(&self, answer: &Response<B>) {
@@ -92,8 +106,10 @@ impl Told {
         ]
         .contains(&answer.status());
         let after = answer.headers().get(header::RETRY_AFTER);
-        let after = after.filter(|_| is_refused).and_then(seconds);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = after;
+        self.set(Again {
+            is_limited: answer.status() == StatusCode::TOO_MANY_REQUESTS,
+            after: after.filter(|_| is_refused).and_then(seconds),
+        });
     }
 }
 
@@ -161,11 +177,13 @@ mod tests {
             let answer = Response::builder().status(status);
             let answer = answer.header("retry-after", after).body(()).unwrap();
             told.read(&answer);
-            told.get()
+            let again = told.get();
+            (again.is_limited, again.after.map(|after| after.as_secs()))
         };
-        assert_eq!(answers(429, "86400"), Some(Duration::from_secs(86_400)));
-        assert_eq!(answers(503, "5"), Some(Duration::from_secs(5)));
-        assert_eq!(answers(429, "Fri, 31 Dec 1999 23:59:59 GMT"), None);
-        assert_eq!(answers(200, "5"), None, "that is when to look at an order");
+        assert_eq!(answers(429, "86400"), (true, Some(86_400)));
+        assert_eq!(answers(503, "5"), (false, Some(5)));
+        assert_eq!(answers(429, "Fri, 31 Dec 1999 23:59:59 GMT"), (true, None));
+        let looks = answers(200, "5");
+        assert_eq!(looks, (false, None), "that is when to look at an order");
     }
 }

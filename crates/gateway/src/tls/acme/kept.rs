@@ -22,8 +22,12 @@ pub(super) struct Kept {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Wish {
     directory: String,
+    /// In the order of the alphabet: in which they were given does not matter.
     names: Vec<String>,
     by_http: bool,
+    /// The id of the account of a customer.
+    #[serde(default)]
+    external_account: Option<String>,
 }
 
 /// Who the server is to an authority.
@@ -31,6 +35,9 @@ pub(super) struct Wish {
 pub(super) struct KeptAccount {
     pub(super) directory: String,
     pub(super) email: Option<String>,
+    /// The id of the account of a customer to which it was tied.
+    #[serde(default)]
+    pub(super) external_account: Option<String>,
     pub(super) credentials: AccountCredentials,
 }
 
@@ -58,14 +65,18 @@ struct KeptFailures {
 
 impl Wish {
     pub(super) fn of(config: &AcmeConfig) -> Self {
+        let mut names = config.names.clone();
+        names.sort();
+        let customer = config.external_account.as_ref();
         Self {
             directory: config.directory.clone(),
-            names: config.names.clone(),
+            names,
             by_http: config.by_http,
+            external_account: customer.map(|it| it.id.clone()),
         }
     }
 
-    /// Whether a certificate for the other is one for this: which way it was proven does not matter.
+    /// Whether a certificate for the other is one for this: which way it was proven does not matter, nor by which account.
     pub(super) fn is_met_by(&self, other: &Wish) -> bool {
         self.directory == other.directory && self.names == other.names
     }
@@ -76,12 +87,18 @@ impl Kept {
         Self { texts }
     }
 
+    /// The account for what is asked for. One that is tied to a customer's is used on when nothing is said of that any more: the key
+    /// of such an account may be good for one time only.
     pub(super) async fn account(
         &self,
-        directory: &str,
+        wish: &Wish,
     ) -> Result<Option<KeptAccount>, kiln_store::Error> {
         let found: Option<KeptAccount> = self.get(ServerText::AcmeAccount).await?;
-        Ok(found.filter(|account| account.directory == directory))
+        Ok(found.filter(|account| {
+            let customer = wish.external_account.as_ref();
+            account.directory == wish.directory
+                && customer.is_none_or(|id| account.external_account.as_ref() == Some(id))
+        }))
     }
 
     pub(super) async fn keep_account(&self, it: &KeptAccount) -> Result<(), kiln_store::Error> {
@@ -97,13 +114,17 @@ impl Kept {
         self.get(ServerText::AcmeCertificate).await
     }
 
-    /// Keeps it, and that nothing failed since.
+    /// Keeps it, and that nothing failed since; perhaps with a wait before the next.
     pub(super) async fn keep_certificate(
         &self,
         it: &KeptCertificate,
+        wait: Option<Failures>,
     ) -> Result<(), kiln_store::Error> {
         self.put(ServerText::AcmeCertificate, it).await?;
-        self.texts.remove(ServerText::AcmeFailures).await
+        match wait {
+            Some(wait) => self.keep_failures(&it.wish, wait).await,
+            None => self.texts.remove(ServerText::AcmeFailures).await,
+        }
     }
 
     pub(super) async fn failures(

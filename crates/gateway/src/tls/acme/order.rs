@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 use super::AcmeConfig;
 use super::challenges::{Answering, Challenges};
-use super::client::{Client, Told};
+use super::client::{Again, Client, Told};
 use super::core::Failure;
-use super::kept::{Kept, KeptAccount};
+use super::kept::{Kept, KeptAccount, Wish};
 
 /// How long an authority may look whether names are this server's, and then may take for the certificate.
 const LOOKING: RetryPolicy = RetryPolicy::new()
@@ -23,10 +23,18 @@ const LOOKING: RetryPolicy = RetryPolicy::new()
     .timeout(Duration::from_secs(180));
 /// What problems of authorities begin with (RFC 8555, 6.7).
 const PROBLEM: &str = "urn:ietf:params:acme:error:";
+/// So much is told of why an order failed, which is the authority's text in part.
+const WHY_BYTES_MAX: usize = 1024;
 
 /// Said of what fails.
 const ACCOUNT: &str = "have an account with the authority";
 const PROOF: &str = "prove that names are this server's";
+
+/// An order whose names are proven, and that yet issued nothing.
+pub(super) struct Proven {
+    order: Order,
+    told: Told,
+}
 
 /// What was issued, as PEM.
 pub(super) struct Issued {
@@ -46,6 +54,7 @@ pub(super) struct Failed {
 /// What an order needs.
 pub(super) struct Ordering<'a> {
     pub(super) config: &'a AcmeConfig,
+    pub(super) wish: &'a Wish,
     pub(super) kept: &'a Kept,
     pub(super) challenges: &'a Challenges,
 }
@@ -55,14 +64,14 @@ impl Failed {
         Self {
             failure,
             doing,
-            why: why.to_string(),
+            why: cut(why.to_string()),
         }
     }
 }
 
 impl Ordering<'_> {
-    /// Orders once.
-    pub(super) async fn run(&self) -> Result<Issued, Failed> {
+    /// Orders once, and proves all names. Nothing is issued before [`Ordering::finish`].
+    pub(super) async fn proven(&self) -> Result<Proven, Failed> {
         let told = Told::default();
         let failed = |doing| {
             let told = told.clone();
@@ -82,12 +91,24 @@ impl Ordering<'_> {
         match order.poll_ready(&LOOKING).await {
             Ok(OrderStatus::Ready) => {}
             Ok(_) => return Err(self.refusal(&mut order, None).await),
-            Err(instant_acme::Error::Api(problem)) => {
-                return Err(self.refusal(&mut order, Some(&problem)).await);
+            Err(error) => {
+                let failed = failed("wait until names are proven")(error);
+                return Err(match failed.failure {
+                    Failure::Refused => self.refusal(&mut order, Some(failed.why)).await,
+                    _ => failed,
+                });
             }
-            Err(error) => return Err(failed("wait until names are proven")(error)),
         }
-        drop(answering);
+        Ok(Proven { order, told })
+    }
+
+    /// Gets the certificate.
+    pub(super) async fn finish(&self, proven: Proven) -> Result<Issued, Failed> {
+        let Proven { mut order, told } = proven;
+        let failed = |doing| {
+            let told = told.clone();
+            move |error| failed(doing, error, told.get())
+        };
         let (request, key) = request(&self.config.names)
             .map_err(|error| Failed::new(Failure::Hopeless, "make a key", error))?;
         let finalized = order.finalize_csr(&request).await;
@@ -102,7 +123,30 @@ impl Ordering<'_> {
         let names = self.config.names.iter();
         let identifiers: Vec<_> = names.map(|name| Identifier::Dns(name.clone())).collect();
         let begun = account.new_order(&NewOrder::new(&identifiers)).await;
-        begun.map_err(|error| failed("order a certificate", error, told.get()))
+        match begun {
+            Ok(order) => Ok(order),
+            Err(error) => {
+                let mut failed = failed("order a certificate", error, told.get());
+                if failed.failure == Failure::Refused && self.is_given_up(&account).await {
+                    failed.failure = Failure::Forgotten;
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    /// Whether the authority has the account no more. It refuses names that are not for this account in the same words, so
+    /// this asks for something that every account may.
+    async fn is_given_up(&self, account: &Account) -> bool {
+        let contact = self.contact();
+        let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
+        let asked = account.update_contacts(&contact).await;
+        asked.is_err_and(|error| has_no_account(&error))
+    }
+
+    fn contact(&self) -> Option<String> {
+        let email = self.config.email.as_ref();
+        email.map(|email| format!("mailto:{email}"))
     }
 
     /// The account with the authority: the one that is kept, or a new one.
@@ -110,8 +154,7 @@ impl Ordering<'_> {
         let client = Client::open(self.config.ca_bundle.as_deref(), told.clone()).await;
         let client = client.map_err(|why| Failed::new(Failure::Unreached, ACCOUNT, why))?;
         let builder = Account::builder_with_http(Box::new(client));
-        let contact = self.config.email.as_ref();
-        let contact = contact.map(|email| format!("mailto:{email}"));
+        let contact = self.contact();
         let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
         match self.kept_account().await? {
             Some(kept) => self.known(builder, kept, &contact, told).await,
@@ -132,7 +175,11 @@ impl Ordering<'_> {
         if kept.email == self.config.email {
             return Ok(account);
         }
-        account.update_contacts(contact).await.map_err(failed)?;
+        let updated = account.update_contacts(contact).await;
+        updated.map_err(|error| match has_no_account(&error) {
+            true => Failed::new(Failure::Forgotten, ACCOUNT, error),
+            false => failed(error),
+        })?;
         if let Some(mut kept) = self.kept_account().await? {
             kept.email = self.config.email.clone();
             self.keep(&kept).await?;
@@ -152,14 +199,15 @@ impl Ordering<'_> {
             only_return_existing: false,
         };
         let directory = self.config.directory.clone();
-        let external = self.config.external_account.as_ref();
-        let external = external.map(|it| ExternalAccountKey::new(it.id.clone(), &it.key));
+        let customer = self.config.external_account.as_ref();
+        let external = customer.map(|it| ExternalAccountKey::new(it.id.clone(), &it.key));
         let made = builder.create(&new, directory.clone(), external.as_ref());
         let made = made.await;
         let (account, credentials) = made.map_err(|error| failed(ACCOUNT, error, told.get()))?;
         let kept = KeptAccount {
             directory,
             email: self.config.email.clone(),
+            external_account: customer.map(|it| it.id.clone()),
             credentials,
         };
         self.keep(&kept).await?;
@@ -167,7 +215,7 @@ impl Ordering<'_> {
     }
 
     async fn kept_account(&self) -> Result<Option<KeptAccount>, Failed> {
-        let kept = self.kept.account(&self.config.directory).await;
+        let kept = self.kept.account(self.wish).await;
         kept.map_err(|error| Failed::new(Failure::Unreached, ACCOUNT, error))
     }
 
@@ -226,8 +274,8 @@ impl Ordering<'_> {
     }
 
     /// Asks the authority what it saw instead of a proof.
-    async fn refusal(&self, order: &mut Order, problem: Option<&Problem>) -> Failed {
-        let mut seen: Vec<_> = problem.map(said).into_iter().collect();
+    async fn refusal(&self, order: &mut Order, why: Option<String>) -> Failed {
+        let mut seen: Vec<_> = why.into_iter().collect();
         let mut authorizations = order.authorizations();
         while let Some(Ok(mut authorization)) = authorizations.next().await {
             let name = authorization.identifier().to_string();
@@ -255,11 +303,14 @@ fn request(names: &[String]) -> Result<(Vec<u8>, Zeroizing<String>), rcgen::Erro
     Ok((request.der().to_vec(), Zeroizing::new(key.serialize_pem())))
 }
 
-fn failed(doing: &'static str, error: instant_acme::Error, told: Option<Duration>) -> Failed {
+fn failed(doing: &'static str, error: instant_acme::Error, told: Again) -> Failed {
     let failure = match kind(&error) {
-        Some("rateLimited") => Failure::Limited(told),
+        // By a proxy before the authority too, which has no words for it.
+        _ if told.is_limited => Failure::Limited(told.after),
+        Some("rateLimited") => Failure::Limited(told.after),
         Some(
-            "unauthorized" | "incorrectResponse" | "connection" | "dns" | "tls" | "caa" | "dnssec",
+            "unauthorized" | "incorrectResponse" | "connection" | "dns" | "tls" | "caa" | "dnssec"
+            | "compound",
         ) => Failure::Refused,
         Some("accountDoesNotExist") => Failure::Forgotten,
         Some("serverInternal" | "badNonce") | None => Failure::Unreached,
@@ -270,6 +321,11 @@ fn failed(doing: &'static str, error: instant_acme::Error, told: Option<Duration
         error => error.to_string(),
     };
     Failed::new(failure, doing, why)
+}
+
+/// Said of something that every account may: there is no such account, or it was given up (RFC 8555, 7.3.6).
+fn has_no_account(error: &instant_acme::Error) -> bool {
+    matches!(kind(error), Some("unauthorized" | "accountDoesNotExist"))
 }
 
 /// What kind of problem it is, if the authority named one.
@@ -293,17 +349,31 @@ fn said(problem: &Problem) -> String {
     text
 }
 
+fn cut(mut text: String) -> String {
+    if text.len() > WHY_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(WHY_BYTES_MAX));
+        text.push_str(" ...");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn problem(kind: &str, detail: &str) -> instant_acme::Error {
+        let problem = serde_json::json!({ "type": kind, "detail": detail, "status": 400 });
+        let problem: Problem = serde_json::from_value(problem).unwrap();
+        problem.into()
+    }
+
     #[test]
     fn what_an_authority_says_decides_the_wait() {
-        let of = |kind: &str| {
-            let problem = serde_json::json!({ "type": kind, "detail": "so it is", "status": 400 });
-            let problem: Problem = serde_json::from_value(problem).unwrap();
-            failed("order", problem.into(), Some(Duration::from_secs(7)))
+        let told = Again {
+            is_limited: false,
+            after: Some(Duration::from_secs(7)),
         };
+        let of = |kind: &str| failed("order", problem(kind, "so it is"), told);
         for (kind, failure) in [
             (
                 "rateLimited",
@@ -311,6 +381,8 @@ mod tests {
             ),
             ("connection", Failure::Refused),
             ("caa", Failure::Refused),
+            ("unauthorized", Failure::Refused),
+            ("compound", Failure::Refused),
             ("serverInternal", Failure::Unreached),
             ("accountDoesNotExist", Failure::Forgotten),
             ("rejectedIdentifier", Failure::Hopeless),
@@ -322,8 +394,37 @@ mod tests {
             assert_eq!(says, format!("order: so it is ({kind})"));
         }
         assert_eq!(of("about:blank").failure, Failure::Unreached);
-        let silence = instant_acme::Error::Other("no answer in 30s".into());
-        assert_eq!(failed("order", silence, None).failure, Failure::Unreached);
+        let silence = || instant_acme::Error::Other("no answer in 30s".into());
+        let failure = failed("order", silence(), Again::default()).failure;
+        assert_eq!(failure, Failure::Unreached);
+        // With the status of HTTP alone, as of a proxy.
+        let limited = Again {
+            is_limited: true,
+            ..told
+        };
+        let failure = failed("order", silence(), limited).failure;
+        assert_eq!(failure, Failure::Limited(told.after));
+    }
+
+    #[test]
+    fn an_account_that_was_given_up_is_one_that_is_not_there() {
+        for (kind, expected) in [
+            ("unauthorized", true),
+            ("accountDoesNotExist", true),
+            ("rejectedIdentifier", false),
+            ("serverInternal", false),
+        ] {
+            let error = problem(&format!("{PROBLEM}{kind}"), "so it is");
+            assert_eq!(has_no_account(&error), expected, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_an_authority_says_is_told_up_to_a_limit() {
+        let long = problem("about:blank", &"\u{20ac}".repeat(1_000));
+        let told = failed("order", long, Again::default()).to_string();
+        assert!(told.len() < WHY_BYTES_MAX + 20, "{}", told.len());
+        assert!(told.starts_with("order: \u{20ac}") && told.ends_with("\u{20ac} ..."));
     }
 
     #[test]

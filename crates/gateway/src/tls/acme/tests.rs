@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use instant_acme::Account;
 use kiln_store::Store;
+use kiln_testkit::Pebble;
 use kiln_testkit::authority::Authority;
 use kiln_types::{Clock as _, SystemClock};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -15,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::super::Source;
+use super::kept::KeptAccount;
 use super::*;
 
 /// Where nobody is.
@@ -166,7 +169,7 @@ async fn a_certificate_that_is_kept_is_used_at_once() {
     let kept = Kept::new(store.server_texts());
     let wish = Wish::of(&config(&["localhost"]));
     let certificate = KeptCertificate { wish, chain, key };
-    kept.keep_certificate(&certificate).await.unwrap();
+    kept.keep_certificate(&certificate, None).await.unwrap();
     let now = SystemClock::start().timestamp();
 
     let tls = open(&["localhost"], &store).await;
@@ -188,7 +191,7 @@ async fn a_certificate_that_is_kept_is_used_at_once() {
 async fn a_failure_is_told_kept_and_waited_out() {
     let (_folder, store) = store();
     let tls = open(&["kiln.example"], &store).await;
-    acme(&tls).renew(&tls).await;
+    acme(&tls).renew(&tls, &CancellationToken::new()).await;
     let now = SystemClock::start().timestamp();
     let status = tls.status();
     assert_eq!(status.failed_orders, Some(1));
@@ -201,6 +204,103 @@ async fn a_failure_is_told_kept_and_waited_out() {
     assert!(!acme(&again).progress().core.is_due(now));
     let other = open(&["other.example"], &store).await;
     assert!(acme(&other).progress().core.is_due(now));
+}
+
+#[tokio::test]
+async fn an_order_that_a_stop_cuts_off_is_kept_and_waited_out() {
+    let (_folder, store) = store();
+    let tls = open(&["kiln.example"], &store).await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    acme(&tls).renew(&tls, &stop).await;
+    let now = SystemClock::start().timestamp();
+    let again = open(&["kiln.example"], &store).await;
+    assert!(!acme(&again).progress().core.is_due(now));
+    assert_eq!(again.status().failed_orders, Some(1));
+    acme(&again).progress().core.hurried();
+    let later = now + Duration::from_secs(16);
+    assert!(acme(&again).progress().core.is_due(later));
+}
+
+#[test]
+fn names_mean_the_same_in_any_order_and_an_account_of_a_customer_is_that_customers() {
+    let wish = |names: &[&str], customer: Option<&str>| {
+        Wish::of(&AcmeConfig {
+            external_account: customer.map(|id| ExternalAccount {
+                id: id.to_owned(),
+                key: Zeroizing::new(vec![1]),
+            }),
+            ..config(names)
+        })
+    };
+    let names = ["kiln.example", "api.kiln.example"];
+    let other_order = ["api.kiln.example", "kiln.example"];
+    assert_eq!(wish(&names, None), wish(&other_order, None));
+    assert!(wish(&names, None).is_met_by(&wish(&other_order, Some("kid-1"))));
+    assert_ne!(wish(&names, Some("kid-1")), wish(&names, Some("kid-2")));
+}
+
+/// Whom the server is to the authority.
+async fn account(acme: &Acme) -> KeptAccount {
+    acme.kept.account(&acme.wish).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_given_up_is_replaced_and_one_of_another_customer_too() {
+    let authority = tokio::task::spawn_blocking(Pebble::start).await.unwrap();
+    let [_, _, directory, _, bundle] = authority.server_args();
+    let config = AcmeConfig {
+        directory,
+        ca_bundle: Some(bundle.into()),
+        ..config(&["kiln.test"])
+    };
+    let (_folder, store) = store();
+    let clock = Arc::new(SystemClock::start());
+    let tls = Tls::ordered(config.clone(), store.server_texts(), clock).await;
+    let (tls, stop) = (tls.unwrap(), CancellationToken::new());
+    let id = |account: &KeptAccount| {
+        let credentials = serde_json::to_value(&account.credentials).unwrap();
+        credentials["id"].as_str().unwrap().to_owned()
+    };
+    // Nobody proves anything: it is all about the account.
+    let acme = acme(&tls);
+    acme.renew(&tls, &stop).await;
+    let first = account(acme).await;
+    let first_id = id(&first);
+    let client = client::Client::open(config.ca_bundle.as_deref(), client::Told::default());
+    let builder = Account::builder_with_http(Box::new(client.await.unwrap()));
+    let given_up = builder.from_credentials(first.credentials).await.unwrap();
+    given_up.deactivate().await.unwrap();
+
+    acme.renew(&tls, &stop).await;
+    let second = account(acme).await;
+    assert_ne!(id(&second), first_id);
+    let why = tls.status().last_error.unwrap();
+    assert!(why.contains("saw no proof"), "{why}");
+
+    acme.renew(&tls, &stop).await;
+    assert_eq!(id(&account(acme).await), id(&second), "it is good");
+    let with = |customer: &str| {
+        Wish::of(&AcmeConfig {
+            external_account: Some(ExternalAccount {
+                id: customer.to_owned(),
+                key: Zeroizing::new(vec![1]),
+            }),
+            ..config.clone()
+        })
+    };
+    let tied = KeptAccount {
+        external_account: Some("kid-1".to_owned()),
+        ..second
+    };
+    acme.kept.keep_account(&tied).await.unwrap();
+    let found = async |wish: &Wish| acme.kept.account(wish).await.unwrap().is_some();
+    assert!(found(&with("kid-1")).await);
+    assert!(!found(&with("kid-2")).await);
+    assert!(
+        found(&acme.wish).await,
+        "nothing is said of a customer any more"
+    );
 }
 
 #[test]
