@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvokeWithResponseStreamResponseEvent as Event;
 use kiln_testkit::{Server, archive, programs, runtimes, wait_for};
-use kiln_types::{Clock as _, SystemClock};
+use kiln_types::{Clock as _, SystemClock, limits};
 use serde_json::{Value, json};
 
 use crate::custom_runtimes::custom;
@@ -273,6 +273,32 @@ fn a_slow_reader_holds_up_the_function_and_not_the_server_s_memory() {
     assert!((bytes..bytes + 8).contains(&count), "{count}");
     let held = server.process().resident_bytes().saturating_sub(before);
     assert!(held < 60_000_000, "{held} bytes more at the end");
+}
+
+#[test]
+fn a_stream_that_is_too_long_ends_there_and_its_instance_takes_the_next() {
+    let server = server();
+    deploy(&server, "streaming", 60);
+    let payload = json!({"bytes": 250_000_000}).to_string();
+    let invoke = ["invoke", "streaming", "--stream", "--payload", &payload];
+    let mut child = server
+        .kiln(&invoke)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let count = std::io::copy(&mut child.stdout.take().unwrap(), &mut std::io::sink()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(told.contains("Function.ResponseSizeTooLarge"), "{told}");
+    let bytes_max = limits::STREAMED_RESPONSE_BYTES_MAX;
+    assert!(
+        (bytes_max - 64 * 1024..=bytes_max).contains(&count),
+        "{count}"
+    );
+    let next = server.invoke("streaming", &json!({"words": ["next"]}));
+    assert_eq!(&next.payload[..], b"next");
+    assert!(!next.log.contains("Init Duration"), "{}", next.log);
 }
 
 #[test]
