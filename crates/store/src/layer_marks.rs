@@ -65,7 +65,7 @@ mod tests {
         refuse_other_marks(LayerMarks::User, dir.path()).unwrap();
         let refused = refuse_other_marks(LayerMarks::Trusted, dir.path()).unwrap_err();
         let said = refused.to_string();
-        assert!(said.contains("was used without root"), "{said}");
+        assert!(said.contains("was used by Kiln without root"), "{said}");
     }
 
     #[test]
