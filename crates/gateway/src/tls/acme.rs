@@ -256,13 +256,7 @@ impl Acme {
 
     /// What was issued, if it is what was ordered and is better than what is there.
     fn judge(&self, tls: &Tls, issued: &Issued) -> Result<(Pair, Validity), Failed> {
-        let wrong = |why| {
-            Failed::new(
-                Failure::Useless,
-                "use the certificate that was issued",
-                why,
-            )
-        };
+        let wrong = |why| Failed::new(Failure::Useless, "use the certificate that was issued", why);
         let pair = Pair::issued(&issued.chain, &issued.key).map_err(wrong)?;
         let missing = self.config.names.iter().find(|name| !pair.covers(name));
         if let Some(name) = missing {
