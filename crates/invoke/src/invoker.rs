@@ -37,7 +37,7 @@ pub(crate) struct Shared<H: Host<Spec = Spec>> {
 /// What a request has become.
 enum Begun {
     /// Nothing is to run.
-    Checked(Outcome),
+    Checked(Box<Outcome>),
     Running(Running),
 }
 
@@ -114,7 +114,7 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
     /// Nothing ran; see [`Error`] for which ones are worth a retry.
     pub async fn invoke(&self, request: Request) -> Result<Outcome, Error> {
         match self.begin(request, None)? {
-            Begun::Checked(outcome) => Ok(outcome),
+            Begun::Checked(outcome) => Ok(*outcome),
             Begun::Running(running) => running.answered.await.unwrap_or(Err(Error::Unknown)),
         }
     }
@@ -127,7 +127,7 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
     pub fn stream(&self, request: Request) -> Result<Stream, Error> {
         let (sink, parts) = response();
         Ok(match self.begin(request, Some(sink))? {
-            Begun::Checked(outcome) => Stream::of(Ok(outcome)),
+            Begun::Checked(outcome) => Stream::of(Ok(*outcome)),
             Begun::Running(Running { version, answered }) => Stream::new(version, parts, answered),
         })
     }
@@ -140,11 +140,11 @@ impl<H: Host<Spec = Spec>> Invoker<H> {
         } = admit(&shared.store, &request)?;
         let version = configuration.version;
         if request.kind == Kind::DryRun {
-            return Ok(Begun::Checked(Outcome {
+            return Ok(Begun::Checked(Box::new(Outcome {
                 request_id: request.request_id,
                 executed_version: version,
                 report: None,
-            }));
+            })));
         }
         let dispatch = Dispatch {
             store: shared.store.clone(),

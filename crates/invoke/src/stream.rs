@@ -21,7 +21,7 @@ pub struct Stream {
 #[derive(Debug)]
 enum End {
     Awaited(oneshot::Receiver<Result<Outcome, Error>>),
-    Known(Result<Outcome, Error>),
+    Known(Box<Result<Outcome, Error>>),
     Told,
 }
 
@@ -55,7 +55,7 @@ impl Stream {
         Self {
             version: version.unwrap_or(Version::Latest),
             parts: response().1,
-            end: End::Known(outcome),
+            end: End::Known(Box::new(outcome)),
         }
     }
 
@@ -76,14 +76,14 @@ impl Stream {
                 return Poll::Ready(Next::Part(part));
             }
             let outcome = ready!(Pin::new(outcome).poll(context));
-            self.end = End::Known(outcome.unwrap_or(Err(Error::Unknown)));
+            self.end = End::Known(Box::new(outcome.unwrap_or(Err(Error::Unknown))));
         }
         // Parts that came between the two: all that will come are there before the end is known.
         if let Some(part) = self.parts.take() {
             return Poll::Ready(Next::Part(part));
         }
         match std::mem::replace(&mut self.end, End::Told) {
-            End::Known(outcome) => Poll::Ready(Next::End(outcome)),
+            End::Known(outcome) => Poll::Ready(Next::End(*outcome)),
             End::Awaited(_) | End::Told => Poll::Ready(Next::End(Err(Error::Unknown))),
         }
     }

@@ -334,7 +334,7 @@ fn a_function_in_rust_streams() {
                 other => panic!("{other:?}"),
             }
         }
-        assert!(text.ends_with(b"\0\0\0\0\0\0\0\01\n2\n3\n"), "{text:?}");
+        assert!(text.ends_with(b"\0\0\0\0\0\0\0\x001\n2\n3\n"), "{text:?}");
         let since = first.unwrap();
         assert!(since() > Duration::from_millis(700));
     });
