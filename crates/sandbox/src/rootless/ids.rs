@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn ids_are_those_of_the_name_and_of_the_number() {
         let of = |name, uid| subordinate(SUBUID, name, uid);
-        assert_eq!(of(Some("ann"), 1_000), [100_000..165_536]);
+        let whole = 100_000..165_536;
+        assert_eq!(of(Some("ann"), 1_000), [whole]);
         assert_eq!(of(Some("bob"), 1_001), [165_536..165_546, 300_000..300_005]);
         assert_eq!(of(None, 1_002), []);
     }
