@@ -20,7 +20,7 @@ const LABEL_BYTES_MAX: usize = 63;
 pub(crate) struct Acme {
     /// Get the TLS certificate from an authority that speaks ACME, and renew it: for the host of --url-host and every
     /// --acme-name. It also says that you agree to the terms of service of the authority of --acme-directory (of
-    /// Let's Encrypt: https://letsencrypt.org/repository). Port 443 of each name must lead to --listen, or port 80 to
+    /// Let's Encrypt: letsencrypt.org/repository). Port 443 of each name must lead to --listen, or port 80 to
     /// --acme-http-listen.
     #[arg(
         long,
@@ -41,7 +41,7 @@ pub(crate) struct Acme {
     /// configuration file give a list. Names with `*` are to be had with --tls-cert alone.
     #[arg(long, value_name = "NAME")]
     acme_name: Vec<String>,
-    /// The directory of the authority. [default: Let's Encrypt's, https://acme-v02.api.letsencrypt.org/directory]
+    /// The directory of the authority. [default: Let's Encrypt's, acme-v02.api.letsencrypt.org]
     #[arg(long, env = "KILN_ACME_DIRECTORY", value_name = "URL")]
     acme_directory: Option<String>,
     /// A file with the authorities, as PEM, by one of which the directory proves to be who it is. [default: those of

@@ -18,6 +18,8 @@ pub(crate) struct Streamed {
     /// What is sent before.
     first: Option<Bytes>,
     is_over: bool,
+    /// It ends without its end, once what was given before is on its way.
+    is_cut_off: bool,
 }
 
 impl Streamed {
@@ -28,6 +30,7 @@ impl Streamed {
             form,
             first: Some(first).filter(|first| !first.is_empty()),
             is_over: false,
+            is_cut_off: false,
         }
     }
 
@@ -38,7 +41,7 @@ impl Streamed {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.is_over && self.first.is_none()
+        self.is_over && self.first.is_none() && !self.is_cut_off
     }
 
     pub(super) fn poll(
@@ -48,14 +51,43 @@ impl Streamed {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
+        if self.is_cut_off {
+            return Poll::Ready(Some(Err(CutOff)));
+        }
         while !self.is_over {
             let next = ready!(self.stream.poll_next(context));
             self.is_over = matches!(next, Next::End(_));
             match (self.form)(next) {
                 Ok(bytes) if bytes.is_empty() => {}
-                written => return Poll::Ready(Some(written.map(Frame::data))),
+                Ok(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                // hyper drops what it holds when a body fails, and sends it when there is nothing to do.
+                Err(CutOff) => {
+                    self.is_cut_off = true;
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
         }
         Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn what_came_before_a_failure_is_sent_first() {
+        let stream = Stream::of(Err(kiln_invoke::Error::Unknown));
+        let mut streamed = Streamed::new(stream, |_| Err(CutOff), Bytes::from("half"));
+        let mut context = Context::from_waker(Waker::noop());
+        let first = streamed.poll(&mut context);
+        assert!(matches!(first, Poll::Ready(Some(Ok(frame))) if frame.is_data()));
+        assert!(streamed.poll(&mut context).is_pending());
+        assert!(!streamed.is_over(), "it would look whole");
+        let end = streamed.poll(&mut context);
+        assert!(matches!(end, Poll::Ready(Some(Err(CutOff)))));
     }
 }
