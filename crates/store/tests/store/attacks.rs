@@ -305,6 +305,7 @@ async fn random_damage_never_panics_or_escapes() {
             "artifacts",
             "buckets",
             "images",
+            "layer-marks",
             "lock",
             "master.key",
             "objects"
