@@ -27,4 +27,5 @@ pub use decision::{Deciding, Decision, Gate, Verdict};
 pub use document::{Error, Place, Policy, PolicyKind};
 pub use evaluate::{Attached, Policies, Request, ResourceSide, evaluate};
 pub use limits::DOCUMENT_BYTES_MAX;
+pub use pattern::is_like;
 pub use principal::{InvalidArn, Principal};

@@ -53,6 +53,12 @@ enum Part {
 /// The colons before the last part of an ARN.
 const COLONS_OF_ARN: usize = 5;
 
+/// Whether a whole text fits a pattern, in which `*` is any text, `?` any character and nothing a variable.
+pub fn is_like(pattern: &str, text: &str) -> bool {
+    let pattern = Pattern::read(pattern, Syntax::Wildcards, false);
+    pattern.matches(text, &Context::new()) == Outcome::Yes
+}
+
 impl Pattern {
     /// Whether it has variables.
     pub(crate) fn has_variables(&self) -> bool {

@@ -21,7 +21,6 @@ mod judgement;
 mod kept;
 mod policy;
 mod token;
-mod wildcard;
 
 pub(super) use kept::Judgements;
 

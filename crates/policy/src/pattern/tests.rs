@@ -284,3 +284,48 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_pattern_is_any_text_where_it_has_a_star() {
+    for (pattern, text) in [
+        ("", ""),
+        ("*", ""),
+        ("*", "abc"),
+        ("a*c", "abc"),
+        ("a*c", "abcbc"),
+        ("a*b*c", "aXbYbZc"),
+        ("?b?", "abc"),
+        ("**", "a"),
+    ] {
+        assert!(is_like(pattern, text), "{pattern} {text}");
+    }
+    for (pattern, text) in [
+        ("", "a"),
+        ("a", ""),
+        ("a*c", "abcd"),
+        ("?", ""),
+        ("a*b*c", "ac"),
+    ] {
+        assert!(!is_like(pattern, text), "{pattern} {text}");
+    }
+}
+
+/// The same said by trying everything.
+fn matches_somehow(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern {
+        [] => text.is_empty(),
+        [b'*', rest @ ..] => (0..=text.len()).any(|taken| matches_somehow(rest, &text[taken..])),
+        [c, rest @ ..] => {
+            let fits = text.first().is_some_and(|first| *c == b'?' || c == first);
+            fits && matches_somehow(rest, &text[1..])
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn patterns_match_as_if_everything_was_tried(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
+        let expected = matches_somehow(pattern.as_bytes(), text.as_bytes());
+        prop_assert_eq!(is_like(&pattern, &text), expected);
+    }
+}

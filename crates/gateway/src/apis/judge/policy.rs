@@ -3,10 +3,9 @@
 //! A route may be used when a statement allows it and none denies it. What is not understood of a statement
 //! that allows makes it not count; of one that denies it does not.
 
+use kiln_policy::is_like;
 use serde::Deserialize;
 use serde_json::Value;
-
-use super::wildcard::matches;
 
 /// The one thing that callers do with routes.
 const ACTION: &str = "execute-api:invoke";
@@ -60,8 +59,8 @@ impl Statement {
         if self.condition.is_some() && !is_denied {
             return false;
         }
-        let is_action = |pattern: &String| matches(&pattern.to_ascii_lowercase(), ACTION);
-        let is_resource = |pattern: &String| matches(pattern, arn);
+        let is_action = |pattern: &String| is_like(&pattern.to_ascii_lowercase(), ACTION);
+        let is_resource = |pattern: &String| is_like(pattern, arn);
         let acts = match (&self.action, &self.not_action) {
             (Some(actions), None) => actions.as_slice().iter().any(is_action),
             _ => is_denied,
