@@ -239,24 +239,23 @@ impl Client {
     }
 
     async fn send(&self, call: Call) -> Result<Answer> {
-        let operation = call.operation;
-        let timeout = call.timeout;
-        let origin = self.origin(&call);
-        let request = self.request(call)?;
-        let exchange = async {
-            let response = self.http.request(request).await;
-            let response = response.map_err(|error| transport::unreachable(origin, error))?;
-            whole(operation, response).await
-        };
-        let answer = in_time(timeout, origin, operation, exchange).await?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        Err(Refusal::read(operation, &answer).into())
+        self.exchange(call, whole).await
     }
 
     /// Sends a call whose answer is read while it comes.
     async fn open(&self, call: Call) -> Result<Incoming> {
+        self.exchange(call, begun).await
+    }
+
+    /// Sends a call and reads of its answer what `read` does, all within the call's time.
+    async fn exchange<T, F>(
+        &self,
+        call: Call,
+        read: fn(&'static str, Response<Incoming>) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let operation = call.operation;
         let timeout = call.timeout;
         let origin = self.origin(&call);
@@ -264,13 +263,15 @@ impl Client {
         let exchange = async {
             let response = self.http.request(request).await;
             let response = response.map_err(|error| transport::unreachable(origin, error))?;
-            if response.status().is_success() {
-                return anyhow::Ok(response.into_body());
-            }
-            let answer = whole(operation, response).await?;
-            Err(Refusal::read(operation, &answer).into())
+            read(operation, response).await
         };
-        in_time(timeout, origin, operation, exchange).await
+        let done = tokio::time::timeout(timeout, exchange).await;
+        done.unwrap_or_else(|_| {
+            Err(anyhow!(
+                "{origin} did not answer {operation} within {} s; the server may be overloaded, see its log",
+                timeout.as_secs()
+            ))
+        })
     }
 
     fn request(&self, call: Call) -> Result<Request<Full<Bytes>>> {
@@ -308,8 +309,25 @@ impl Client {
     }
 }
 
-/// All of an answer.
-async fn whole(operation: &str, response: Response<Incoming>) -> Result<Answer> {
+/// All of an answer, unless it is a refusal.
+async fn whole(operation: &'static str, response: Response<Incoming>) -> Result<Answer> {
+    let answer = collected(operation, response).await?;
+    match answer.status.is_success() {
+        true => Ok(answer),
+        false => Err(Refusal::read(operation, &answer).into()),
+    }
+}
+
+/// The body of an answer, to be read while it comes, unless it is a refusal.
+async fn begun(operation: &'static str, response: Response<Incoming>) -> Result<Incoming> {
+    if response.status().is_success() {
+        return Ok(response.into_body());
+    }
+    let answer = collected(operation, response).await?;
+    Err(Refusal::read(operation, &answer).into())
+}
+
+async fn collected(operation: &str, response: Response<Incoming>) -> Result<Answer> {
     let (parts, body) = response.into_parts();
     let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
     let body = body.map_err(|error| anyhow!("read the answer to {operation}: {error}"))?;
@@ -317,21 +335,6 @@ async fn whole(operation: &str, response: Response<Incoming>) -> Result<Answer> 
         status: parts.status,
         headers: parts.headers,
         body: body.to_bytes(),
-    })
-}
-
-async fn in_time<T>(
-    timeout: Duration,
-    origin: &Origin,
-    operation: &str,
-    exchange: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let done = tokio::time::timeout(timeout, exchange).await;
-    done.unwrap_or_else(|_| {
-        Err(anyhow!(
-            "{origin} did not answer {operation} within {} s; the server may be overloaded, see its log",
-            timeout.as_secs()
-        ))
     })
 }
 
