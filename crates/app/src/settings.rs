@@ -486,6 +486,15 @@ fn reference_page() -> String {
     page
 }
 
+/// Settings of one kind, as flags say them.
+#[cfg(test)]
+fn parsed<T: Args>(flags: &[&str]) -> T {
+    let command = T::augment_args(Command::new("kiln"));
+    let words = ["kiln"].iter().chain(flags);
+    let matches = command.try_get_matches_from(words).unwrap();
+    T::from_arg_matches(&matches).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Subcommand;

@@ -188,15 +188,10 @@ fn address(host: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, FromArgMatches as _};
-
     use super::*;
 
     fn acme(args: &[&str]) -> Acme {
-        let command = Acme::augment_args(Command::new("kiln"));
-        let words = ["kiln"].iter().chain(args);
-        let matches = command.try_get_matches_from(words).unwrap();
-        Acme::from_arg_matches(&matches).unwrap()
+        crate::settings::parsed(args)
     }
 
     #[test]

@@ -109,15 +109,10 @@ pub(crate) fn is_loopback(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, FromArgMatches as _};
-
     use super::*;
 
     fn perimeter(args: &[&str]) -> Perimeter {
-        let command = Perimeter::augment_args(Command::new("kiln"));
-        let words = ["kiln"].iter().chain(args);
-        let matches = command.try_get_matches_from(words).unwrap();
-        Perimeter::from_arg_matches(&matches).unwrap()
+        crate::settings::parsed(args)
     }
 
     #[test]
