@@ -327,15 +327,16 @@ impl Function {
         published
     }
 
-    /// The policy of the function or of one of its qualifiers.
+    /// The policy of the function or of one of its qualifiers, if it says anything.
     pub fn policy_of(&self, qualifier: Option<&Qualifier>) -> Option<&ResourcePolicy> {
-        match qualifier {
+        let policy = match qualifier {
             None => Some(&self.policy),
             Some(qualifier) => self.qualified_policies.get(qualifier),
-        }
+        };
+        policy.filter(|policy| !policy.is_empty())
     }
 
-    /// The same to be changed.
+    /// The same to be changed, whatever it says.
     pub fn policy_of_mut(&mut self, qualifier: Option<&Qualifier>) -> &mut ResourcePolicy {
         match qualifier {
             None => &mut self.policy,

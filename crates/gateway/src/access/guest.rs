@@ -1,12 +1,12 @@
 //! Whom a function's policy lets in that the policies of its account say nothing of: everybody, services, and other
 //! accounts, whose own policies must let them out as well.
 
-use kiln_policy::{Context as Facts, Policy, PolicyKind, Request};
+use kiln_policy::{Context as Facts, PolicyKind, Request};
 use kiln_types::policy::ResourcePolicy;
 use kiln_types::{Function, Qualifier};
 
 use super::{Asking, Named, Need, Subject, acting_as, facts, find_subject};
-use crate::lambda::permission::document::{policy_text, without_added};
+use crate::lambda::permission::document::{is_readable, policy_text};
 
 /// Who wants to come in.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +28,7 @@ pub(crate) fn lets_in(
     (function, qualifier): (&Function, Option<&Qualifier>),
     needs: &[Need],
 ) -> bool {
-    let policy = function.policy_of(qualifier);
-    let policy = policy.filter(|policy| !policy.is_empty());
-    let found = policy.and_then(|policy| {
+    let found = function.policy_of(qualifier).and_then(|policy| {
         let at_resource = read(asking, policy, needs.first()?)?;
         Some((subject(asking, guest)?, at_resource))
     });
@@ -60,8 +58,9 @@ pub(crate) fn lets_in(
 fn read(asking: Asking<'_>, policy: &ResourcePolicy, need: &Need) -> Option<Named> {
     let of = |text: &str| asking.access.at_resource(need, PolicyKind::Resource, text);
     of(&policy_text(policy)).ok().or_else(|| {
-        let is_unreadable = |text: &str| Policy::parse(PolicyKind::Resource, text).is_err();
-        of(&without_added(policy, is_unreadable)).ok()
+        let mut readable = policy.clone();
+        readable.statements.retain(is_readable);
+        of(&policy_text(&readable)).ok()
     })
 }
 

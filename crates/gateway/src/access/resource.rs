@@ -87,7 +87,6 @@ fn of_lambda(asking: Asking<'_>, arn: &str, resource: &str) -> Option<Resource> 
     let arn: FunctionArn = arn.parse().ok()?;
     let function = asking.store.function(&arn.id())?;
     let policy = function.policy_of(arn.qualifier.as_ref());
-    let policy = policy.filter(|policy| !policy.is_empty());
     let policy = policy.map(policy_text);
     Some(Resource::tagged(&function.tags).with_policy(policy))
 }

@@ -82,32 +82,26 @@ impl Subject {
     pub(crate) fn without_policies(arn: &str) -> Result<Self> {
         let principal = user_or_root(arn)
             .map_err(|wrong| ApiError::new(Exception::InvalidInput, format!("{wrong}.")))?;
-        Ok(Self {
+        Ok(Self::holding_nothing(principal))
+    }
+
+    fn holding_nothing(principal: Principal) -> Self {
+        Self {
             principal,
             held: Arc::default(),
             narrowed: None,
             session: None,
-        })
+        }
     }
 
     /// Nobody that is known.
     pub(super) fn anonymous() -> Self {
-        Self {
-            principal: Principal::anonymous(),
-            held: Arc::default(),
-            narrowed: None,
-            session: None,
-        }
+        Self::holding_nothing(Principal::anonymous())
     }
 
     /// A service of AWS's, which Kiln acts as.
     pub(super) fn of_service(name: &str) -> Self {
-        Self {
-            principal: Principal::service(name),
-            held: Arc::default(),
-            narrowed: None,
-            session: None,
-        }
+        Self::holding_nothing(Principal::service(name))
     }
 
     /// What conditions may ask of it.

@@ -4,7 +4,6 @@
 //! change with it, because instances belong to a revision and need not be replaced when only the
 //! policy changes. A caller who has not seen a policy yet may state the function's revision.
 
-use kiln_policy::{Policy, PolicyKind};
 use kiln_types::limits::POLICY_BYTES_MAX;
 use kiln_types::policy::ResourcePolicy;
 use kiln_types::{Function, Qualifier, Version};
@@ -50,7 +49,6 @@ fn check_revision(
     let Some(revision) = revision else {
         return Ok(());
     };
-    let policy = policy.filter(|policy| !policy.is_empty());
     let latest = policy.map_or(function.latest.revision, |policy| policy.revision);
     match revision == latest.to_string() {
         true => Ok(()),
@@ -58,13 +56,9 @@ fn check_revision(
     }
 }
 
-/// Refuses a policy that could not be judged by.
-fn check_readable(policy: &ResourcePolicy) -> Result<()> {
-    let read = Policy::parse(PolicyKind::Resource, &document::policy_text(policy));
-    read.map_err(|_| {
-        invalid("The provided principal was invalid. Please check the principal and try again.")
-    })?;
-    Ok(())
+/// Whoever asks for the policy of what has none.
+fn no_policy() -> ApiError {
+    not_found("No policy is associated with the given resource.")
 }
 
 /// Refuses a policy that is too long.

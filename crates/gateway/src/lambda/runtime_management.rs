@@ -3,11 +3,12 @@
 //! AWS differs: it has many versions of a runtime at a time and can keep a function at one. Kiln has the one of its pack, and a new
 //! pack is used by all that starts from then on: `Auto` is what is.
 
+use kiln_types::{FunctionArn, Qualifier};
+
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::refusal::invalid;
 use crate::lambda::target::Target;
-use kiln_types::{FunctionArn, Qualifier};
 
 pub(crate) mod get_runtime_management_config;
 pub(crate) mod put_runtime_management_config;

@@ -3,7 +3,7 @@
 use kiln_types::RevisionId;
 
 use super::document::{has_statement, statement_text};
-use super::{check_length, check_readable, check_revision, statement, with_policy};
+use super::{check_length, check_revision, statement, with_policy};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::{AddPermissionRequest as Input, AddPermissionResponse as Output};
@@ -29,8 +29,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
         }
         policy.statements.push(statement);
         policy.revision = RevisionId::random();
-        check_length(policy)?;
-        check_readable(policy)
+        check_length(policy)
     });
     changed.await?;
     Ok(Output {

@@ -1,5 +1,6 @@
 //! Resource policies as AWS writes them: JSON text with keys in AWS's order.
 
+use kiln_policy::{Policy, PolicyKind};
 use kiln_types::policy::{Condition, Principal, ResourcePolicy, Statement};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -29,18 +30,13 @@ pub(crate) fn policy_text(policy: &ResourcePolicy) -> String {
     to_text(&document)
 }
 
-/// The same without those of the added statements of which, as policies of their own, `is_left_out` says so.
-pub(crate) fn without_added(policy: &ResourcePolicy, is_left_out: impl Fn(&str) -> bool) -> String {
-    let mut left = policy.clone();
-    left.statements.retain(|statement| {
-        let alone = ResourcePolicy {
-            revision: policy.revision,
-            document: None,
-            statements: vec![statement.clone()],
-        };
-        !is_left_out(&policy_text(&alone))
-    });
-    policy_text(&left)
+/// Whether policies that have the statement can be judged by.
+pub(crate) fn is_readable(statement: &Statement) -> bool {
+    let alone = ResourcePolicy {
+        statements: vec![statement.clone()],
+        ..ResourcePolicy::default()
+    };
+    Policy::parse(PolicyKind::Resource, &added_text(&alone)).is_ok()
 }
 
 /// Whether a statement of the policy has this id.

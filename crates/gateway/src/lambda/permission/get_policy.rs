@@ -14,7 +14,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<Output> {
     let policy = named
         .as_ref()
         .and_then(|named| named.function.policy_of(named.qualifier.as_ref()));
-    match policy.filter(|policy| !policy.is_empty()) {
+    match policy {
         Some(policy) => Ok(Output {
             policy: Some(policy_text(policy)),
             revision_id: Some(policy.revision.to_string()),

@@ -3,7 +3,7 @@
 use kiln_types::RevisionId;
 
 use super::document::{has_statement, remove_statement};
-use super::{check_revision, with_policy};
+use super::{check_revision, no_policy, with_policy};
 use crate::context::Context;
 use crate::error::Result;
 use crate::lambda::generated::RemovePermissionRequest as Input;
@@ -19,10 +19,7 @@ pub(crate) async fn handle(context: &Context, input: Input) -> Result<()> {
     let id = target.id();
     let changed = context.deps.store.update_function(&id, move |function| {
         let qualifier = qualifier.as_ref();
-        let policy = function.policy_of(qualifier);
-        let policy = policy.filter(|policy| !policy.is_empty());
-        let policy =
-            policy.ok_or_else(|| not_found("No policy is associated with the given resource."))?;
+        let policy = function.policy_of(qualifier).ok_or_else(no_policy)?;
         let sid = &input.statement_id;
         if !has_statement(policy, sid) {
             return Err(not_found(format!(

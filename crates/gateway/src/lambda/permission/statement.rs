@@ -3,9 +3,13 @@
 use kiln_types::FunctionArn;
 use kiln_types::policy::{Condition, Principal, Statement};
 
+use super::document::is_readable;
 use crate::error::Result;
 use crate::lambda::generated::AddPermissionRequest;
 use crate::lambda::refusal::invalid;
+
+const INVALID_PRINCIPAL: &str =
+    "The provided principal was invalid. Please check the principal and try again.";
 
 /// The statement that a request asks for.
 pub(super) fn of(request: &AddPermissionRequest, resource: &FunctionArn) -> Result<Statement> {
@@ -19,13 +23,17 @@ pub(super) fn of(request: &AddPermissionRequest, resource: &FunctionArn) -> Resu
             "lambda:InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action",
         ));
     }
-    Ok(Statement {
+    let statement = Statement {
         sid: request.statement_id.clone(),
         principal: principal(&request.principal)?,
         action: request.action.clone(),
         resource: resource.to_string(),
         conditions: conditions(request),
-    })
+    };
+    match is_readable(&statement) {
+        true => Ok(statement),
+        false => Err(invalid(INVALID_PRINCIPAL)),
+    }
 }
 
 fn principal(text: &str) -> Result<Principal> {
@@ -42,9 +50,7 @@ fn principal(text: &str) -> Result<Principal> {
     {
         Ok(Principal::Service(text.to_owned()))
     } else {
-        Err(invalid(
-            "The provided principal was invalid. Please check the principal and try again.",
-        ))
+        Err(invalid(INVALID_PRINCIPAL))
     }
 }
 
